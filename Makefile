@@ -1,0 +1,46 @@
+PYTHON ?= python3
+RUN := .venv/bin/python -m
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-oldest bench clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/ready ## draw what initializers do to a network
+	.venv/bin/python examples/plot_initializers.py
+
+test: .venv/ready ## lint, format, types, tests, doctests
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+	$(RUN) pytest
+
+test-oldest: .venv-oldest/ready ## tests on the oldest versions (Python 3.11 or 3.12)
+	.venv-oldest/bin/python -m pytest
+
+bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier and PyTorch
+	.venv-bench/bin/python benchmarks/speed.py
+	.venv-bench/bin/python benchmarks/accuracy.py
+
+clean: ## remove environments, caches, builds and figures
+	rm -rf .venv .venv-oldest .venv-bench .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist examples/*.png
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/ready: EXTRA = test
+.venv-oldest/ready: EXTRA = test
+.venv-bench/ready: EXTRA = bench
+
+# "numpy>=2.0" becomes 'numpy==2.0.*'; a wheel or nothing, since compiling takes an hour.
+.venv-oldest/ready: PINS = --only-binary numpy,scipy,scikit-learn \
+	$(shell $(PYTHON) -c "import tomllib; print(*(repr(d.replace('>=', '==') + '.*') \
+	for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")
+
+# Built from nothing and stamped last, so an interrupted installation is started over.
+.venv/ready .venv-oldest/ready .venv-bench/ready: pyproject.toml
+	@$(PYTHON) -c "import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
+	'Python 3.11 or newer is needed, $(PYTHON) is %d.%d. Try: make PYTHON=python3.12' % v[:2])"
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --editable '.[$(EXTRA)]' $(PINS)
+	@touch $@

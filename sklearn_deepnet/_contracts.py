@@ -1,0 +1,52 @@
+"""Two promises that hold for every estimator: transactions, and versions in pickles."""
+
+import inspect
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from ._version import __version__
+from .exceptions import VersionWarning
+
+_VERSION_KEY = "_sklearn_deepnet_version"
+
+
+@contextmanager
+def transaction(estimator: BaseEstimator) -> Iterator[None]:
+    """Undo in place whatever the block set on `estimator` if it raises.
+
+    ``validate_data`` sets ``n_features_in_`` before anything else is known to be right.
+    """
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+class Versioned:
+    """Stamp pickles with this library's version; scikit-learn stamps only its own."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), _VERSION_KEY: __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Load, warn of another version, and give parameters it lacks their default."""
+        state = dict(state)
+        version = state.pop(_VERSION_KEY, "unknown")
+        if version != __version__:
+            warnings.warn(
+                f"This {type(self).__name__} was saved by sklearn_deepnet {version} "
+                f"and is loaded by {__version__}. To be sure of its predictions, fit "
+                "it again or load it with that version.",
+                VersionWarning,
+                stacklevel=2,
+            )
+        for parameter in inspect.signature(type(self)).parameters.values():
+            state.setdefault(parameter.name, parameter.default)
+        super().__setstate__(state)

@@ -1,0 +1,223 @@
+"""Batches: the rows of X as columns of a product, cast, shuffled and weighed.
+
+Rows are copied in chunks of bounded size, with a column of ones and in the compute
+dtype, so memory does not grow with their number; every batch is a view of a chunk. A
+chunk that holds all the data in a fixed order is copied once and for all.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .._typing import BoolArray, FloatArray, IntArray
+
+_CHUNK_BYTES = 2**22
+
+
+class Block(NamedTuple):
+    """Samples that are propagated together: a batch, or a part of a large one."""
+
+    inputs: FloatArray  # (..., n_inputs + 1, n_samples), the last row ones
+    inputs_t: FloatArray  # the same, transposed
+    target: FloatArray  # (..., n_outputs, n_samples)
+    weight: FloatArray  # (..., 1, n_samples)
+    share: float  # of its batch in all rows
+    first: bool  # of its batch
+    last: bool
+
+
+class Batches:
+    """Passes over the data, in batches.
+
+    Row i of batch B weighs ``weight[i] / |B|``: with ``weight`` of mean one, a pass is
+    worth the same however it is cut, and a batch of light rows pulls lightly.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_inputs) or (*stack_shape, n_samples, n_inputs)
+        Shared by the stack, or one for each network.
+    y : ndarray of shape (..., n_samples, n_outputs) or (..., n_samples, 1)
+        Targets, shared or not. One column for several outputs holds the class of each
+        row, from 0, to be one-hot encoded.
+    weight : ndarray of shape (..., n_samples, 1)
+        Of mean one; shared or not.
+    n_outputs : int
+        Rows of the target.
+    batch_size : int
+        Rows per step, at most n_samples.
+    block_size : int
+        Larger batches are cut into blocks of so many rows.
+    dtype : dtype
+        What X, y and weight are cast to.
+    generators : sequence of RandomState
+        One for each network. Each draws a permutation for every pass if `shuffle`,
+        unless one batch holds all rows: their order is nothing to a sum.
+    shuffle : bool
+        Whether to draw.
+    stack_shape : tuple of int
+        () for one network, (K,) for a stack.
+    rows : ndarray of int of shape (n_rows,) or (*stack_shape, n_rows), default=None
+        The rows to train on, all if None; `batch_size` and the rest count only these.
+    """
+
+    def __init__(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        weight: FloatArray,
+        *,
+        n_outputs: int,
+        batch_size: int,
+        block_size: int,
+        dtype: DTypeLike,
+        generators: Sequence[np.random.RandomState],
+        shuffle: bool,
+        stack_shape: tuple[int, ...],
+        rows: IntArray | None = None,
+    ) -> None:
+        self._data = X, y, weight
+        self._rows = rows
+        self._n_outputs = n_outputs
+        self._n_samples = X.shape[-2] if rows is None else rows.shape[-1]
+        self._batch_size = batch_size
+        self._block_size = block_size
+        self._dtype = np.dtype(dtype)
+        self._generators = generators
+        self._shuffle = shuffle and batch_size < self._n_samples
+        self._stack_shape = stack_shape
+        self._chunk_size = min(self._rows_per_chunk(), self._n_samples)
+        self._fixed = not self._shuffle and self._chunk_size == self._n_samples
+        self._cut: dict[int, list[Block]] = {}
+        self._allocate()
+        if self._fixed:
+            self._fill(rows, 0, self._n_samples)
+
+    def __iter__(self) -> Iterator[Block]:
+        """Go through one pass: all rows once, in a new order if they are shuffled."""
+        order = self._draw_order() if self._shuffle else self._rows
+        for start, stop in self._chunks():
+            if not self._fixed:
+                self._fill(order, start, stop)
+            yield from self._blocks(start, stop)
+
+    def take(self, keep: BoolArray) -> "Batches":
+        """Return the batches of those networks of a stack for which `keep` is True."""
+        X, y, weight = (
+            array[keep] if self._is_own(array) else array for array in self._data
+        )
+        return Batches(
+            X,
+            y,
+            weight,
+            n_outputs=self._n_outputs,
+            batch_size=self._batch_size,
+            block_size=self._block_size,
+            dtype=self._dtype,
+            generators=[self._generators[k] for k in np.flatnonzero(keep).tolist()],
+            shuffle=self._shuffle,
+            stack_shape=(int(np.count_nonzero(keep)),),
+            rows=self._take_rows(keep),
+        )
+
+    def _is_own(self, array: FloatArray) -> bool:
+        return array.ndim > 2
+
+    def _take_rows(self, keep: BoolArray) -> IntArray | None:
+        if self._rows is None or self._rows.ndim == 1:
+            return self._rows
+        return self._rows[keep]
+
+    def _shape_before(self, array: FloatArray) -> tuple[int, ...]:
+        own_rows = self._rows is not None and self._rows.ndim > 1
+        own = self._shuffle or own_rows or self._is_own(array)
+        return self._stack_shape if own else ()
+
+    def _rows_per_chunk(self) -> int:
+        if self._batch_size > self._block_size:
+            return self._block_size
+        n_inputs = self._data[0].shape[-1]
+        n_copies = math.prod(self._shape_before(self._data[0]))
+        n_bytes = (n_inputs + 1) * self._dtype.itemsize * n_copies * self._batch_size
+        return self._batch_size * max(1, _CHUNK_BYTES // n_bytes)
+
+    def _allocate(self) -> None:
+        X, y, weight = self._data
+        size, dtype = self._chunk_size, self._dtype
+        self._inputs_t = np.ones((*self._shape_before(X), size, X.shape[-1] + 1), dtype)
+        self._target = np.empty((*self._shape_before(y), self._n_outputs, size), dtype)
+        self._weight = np.empty((*self._shape_before(weight), 1, size), dtype)
+
+    def _draw_order(self) -> IntArray:
+        orders = [rng.permutation(self._n_samples) for rng in self._generators]
+        order = np.reshape(orders, (*self._stack_shape, self._n_samples))
+        if self._rows is None:
+            return order
+        rows = np.broadcast_to(self._rows, order.shape)
+        return np.take_along_axis(rows, order, axis=-1)
+
+    def _chunks(self) -> Iterator[tuple[int, int]]:
+        n_samples, batch_size = self._n_samples, self._batch_size
+        if batch_size <= self._block_size:
+            for start in range(0, n_samples, self._chunk_size):
+                yield start, min(start + self._chunk_size, n_samples)
+            return
+        for batch in range(0, n_samples, batch_size):
+            end = min(batch + batch_size, n_samples)
+            for start in range(batch, end, self._block_size):
+                yield start, min(start + self._block_size, end)
+
+    def _fill(self, order: IntArray | None, start: int, stop: int) -> None:
+        """Copy rows into the chunk, in place."""
+        X, y, weight = (self._pick(array, order, start, stop) for array in self._data)
+        n_rows, batch_size = stop - start, self._batch_size
+        self._inputs_t[..., :n_rows, :-1] = X
+        target = self._target[..., :n_rows]
+        if y.shape[-1] == self._n_outputs:
+            target[...] = y.swapaxes(-1, -2)
+        else:
+            classes = np.arange(self._n_outputs)[:, np.newaxis]
+            np.equal(classes, y.swapaxes(-1, -2), out=target)
+        self._weight[..., :n_rows] = weight.swapaxes(-1, -2)
+        self._weight[..., :n_rows] *= 1 / batch_size
+        n_short = self._n_samples % batch_size
+        short = max(self._n_samples - n_short - start, 0)
+        self._weight[..., short:n_rows] *= batch_size / max(n_short, 1)
+
+    def _pick(
+        self, array: FloatArray, order: IntArray | None, start: int, stop: int
+    ) -> FloatArray:
+        if order is None:
+            return array[..., start:stop, :]
+        picked = order[..., start:stop]
+        if self._is_own(array):
+            picked = np.broadcast_to(picked, (*self._stack_shape, stop - start))
+            return np.take_along_axis(array, picked[..., np.newaxis], axis=-2)
+        return array[picked]
+
+    def _blocks(self, start: int, stop: int) -> list[Block]:
+        """Return the blocks of a chunk; where it holds whole batches, cut them once."""
+        if self._batch_size > self._block_size:
+            return [self._block(start, start, stop)]
+        if stop - start not in self._cut:
+            self._cut[stop - start] = [
+                self._block(start, cut, min(cut + self._batch_size, stop))
+                for cut in range(start, stop, self._batch_size)
+            ]
+        return self._cut[stop - start]
+
+    def _block(self, chunk_start: int, start: int, stop: int) -> Block:
+        batch_start = start - start % self._batch_size
+        batch_stop = min(batch_start + self._batch_size, self._n_samples)
+        rows = slice(start - chunk_start, stop - chunk_start)
+        return Block(
+            self._inputs_t[..., rows, :].swapaxes(-1, -2),
+            self._inputs_t[..., rows, :],
+            self._target[..., rows],
+            self._weight[..., rows],
+            (batch_stop - batch_start) / self._n_samples,
+            first=start == batch_start,
+            last=stop == batch_stop,
+        )
