@@ -1,7 +1,14 @@
 """Deep neural networks as scikit-learn estimators, written on NumPy."""
 
 from ._version import __version__
-from .estimators import DeepNetClassifier
+from .classifier import DeepNetClassifier
 from .exceptions import DivergenceWarning, VersionWarning
+from .regressor import DeepNetRegressor
 
-__all__ = ["DeepNetClassifier", "DivergenceWarning", "VersionWarning", "__version__"]
+__all__ = [
+    "DeepNetClassifier",
+    "DeepNetRegressor",
+    "DivergenceWarning",
+    "VersionWarning",
+    "__version__",
+]

@@ -1,86 +1,46 @@
-"""What all estimators share: validate, build, train, keep, continue."""
+"""What all estimators share: build the network, train it, keep it, continue it."""
 
-import warnings
-from copy import deepcopy
+import copy
+import inspect
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.metrics import check_scoring
 
+from ._advice import warn, warn_of_ending, warn_of_ignored, warn_of_ignored_draws
 from ._contracts import Versioned
-from ._engine.batches import Batches
 from ._engine.checkpoint import State
-from ._engine.network import Network, predict_logits, rows_per_block
+from ._engine.monitor import Score, Validation
+from ._engine.network import rows_per_block
+from ._engine.quasi_newton import train_quasi_newton
+from ._engine.task import NEVER, Task
 from ._engine.threads import one_blas_thread
-from ._engine.training import NEVER, Outcome, Task, train
-from ._sklearn import HasMethods, Interval, StrOptions, check_sample_weight
-from ._typing import FloatArray, IntArray
+from ._engine.training import Outcome, train
+from ._fitted import FittedNetwork
+from ._reports import CallbackTasks, Printer, all_of, count_tasks
+from ._sample import Sample
+from ._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
+from ._typing import FloatArray
 from ._words import (
+    Words,
     name_activations,
-    resolve_activations,
     resolve_dtype,
-    resolve_hidden_layer_sizes,
-    resolve_loss,
-    resolve_optimizer,
     resolve_random_state,
+    resolve_words,
 )
 from .activations import Activation
-from .exceptions import DivergenceWarning
 from .initializers import initialize
 from .losses import Loss
+from .optimizers import LBFGS
 
 
-class Weights(NamedTuple):
-    """What sample_weight says: how much each row counts, and which rows do.
-
-    Parameters
-    ----------
-    column : ndarray of shape (n_samples, 1)
-        Of mean one over the rows that count.
-    rows : ndarray of int or None
-        The rows of positive weight, for a weight of 0 is no row; None is all.
-    n_rows : int
-        How many count.
-    total : float
-        Sum of the weights as given.
-    """
-
-    column: FloatArray
-    rows: IntArray | None
-    n_rows: int
-    total: float
-
-
-def weigh(sample_weight: ArrayLike | None, X: FloatArray) -> Weights:
-    """Check `sample_weight` and scale it to a mean of one."""
-    n_rows = len(X)
-    if sample_weight is None:
-        return Weights(np.broadcast_to(1.0, (n_rows, 1)), None, n_rows, float(n_rows))
-    weight = check_sample_weight(sample_weight, X, dtype=np.float64)
-    total = float(weight.sum())
-    if weight.min() < 0:
-        raise ValueError(
-            f"sample_weight holds {weight.min():.3g}; weights must not be negative."
-        )
-    if not 0 < total < np.inf:
-        raise ValueError(
-            f"sample_weight sums to {total:.3g}; at least one weight must be positive, "
-            "and their sum finite."
-        )
-    rows = None if weight.all() else np.flatnonzero(weight)
-    n_rows = n_rows if rows is None else len(rows)
-    return Weights((weight * (n_rows / total))[:, np.newaxis], rows, n_rows, total)
-
-
-class BaseDeepNet(Versioned, BaseEstimator):
+class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator):
     """A dense network behind scikit-learn's interface.
 
-    A subclass validates and encodes its targets, calls `_train`, and says by
-    `_name_out_activation` what its outputs mean.
+    A subclass turns y into `Targets` and its rows into a `Sample`, calls `_learn`, and
+    makes predictions of `_logits`.
     """
 
     _doc_link_module = "sklearn_deepnet"
@@ -99,8 +59,9 @@ class BaseDeepNet(Versioned, BaseEstimator):
         "init_scale": [Interval(Real, 0, None, closed="neither"), None],
         "bias_init": [str],
         "loss": [str, Loss],
-        "solver": [str, HasMethods(["step"])],
+        "solver": [str, HasMethods(["step"]), LBFGS],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "schedule": [str, callable, HasMethods(["factor_at"])],
         "batch_size": [
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
@@ -109,106 +70,158 @@ class BaseDeepNet(Versioned, BaseEstimator):
         "n_iter": [Interval(Integral, 0, None, closed="left")],
         "shuffle": ["boolean"],
         "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1": [Interval(Real, 0, None, closed="left")],
+        "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
+        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "scoring": [str, callable, None],
+        "restore_best": ["boolean"],
         "warm_start": ["boolean"],
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
         "dtype": [str, type, np.dtype, None],
     }
 
-    # ---- training
-
-    def _train(
+    def _learn(
         self,
-        X: FloatArray,
-        target: FloatArray | IntArray,
-        n_outputs: int,
-        weights: Weights,
+        sample: Sample,
+        held_out: Sample | None,
         *,
         resumes: bool,
         n_iter: int,
         stops: bool,
         keeps_state: bool,
     ) -> Outcome:
-        """Resolve names, build or resume the network, train it, keep what came out."""
-        dtype = resolve_dtype(self.dtype, X.dtype)
-        task = self._make_task(X.shape[1], n_outputs, weights.total, stops)
-        make_state = self._resume_state if resumes else self._initial_state
-        state = make_state(task, dtype)
-        batches = Batches(
-            X,
-            target,
-            weights.column,
-            n_outputs=n_outputs,
-            batch_size=self._rows_per_batch(weights.n_rows),
-            block_size=rows_per_block(task.layer_sizes),
-            dtype=dtype,
-            generators=state.generators,
+        """Turn names into words, build the network, train it, keep what came out.
+
+        Parameters
+        ----------
+        sample : Sample
+            To train on, less what `early_stopping` holds out.
+        held_out : Sample or None
+            To monitor, if the user gave any.
+        resumes : bool
+            Whether to go on from where the network stands.
+        n_iter : int
+            Passes to add.
+        stops : bool
+            Whether `tol` may end the training.
+        keeps_state : bool
+            Whether training may be resumed exactly.
+        """
+        words = resolve_words(self, sample.X.shape[1], sample.targets)
+        dtype = resolve_dtype(self.dtype, sample.X.dtype)
+        warn_of_ignored(self, words)
+        monitored = self._name_monitored(held_out)
+        state, split_seed = self._find_state(words, dtype, monitored, resumes)
+        if held_out is None and self.early_stopping:
+            if split_seed is None:
+                split_seed = int(state.generators[0].randint(2**31 - 1))
+            sample, held_out = sample.split(self.validation_fraction, split_seed)
+        sample.targets.check_weighted(sample.y, sample.rows)
+        self._describe(words)
+        options = {
+            "block_size": rows_per_block(words.layer_sizes),
+            "dtype": dtype,
+            "generators": state.generators,
+        }
+        batches = sample.batches(
+            trains=True,
+            batch_size=self._rows_per_batch(words, sample.n_rows),
             shuffle=self.shuffle,
-            stack_shape=(),
-            rows=weights.rows,
+            **options,
         )
+        task = self._make_task(words, sample.total, stops)
+        validation = None
+        if held_out is not None:
+            validation = self._make_validation(held_out, options)
+        reports = self._open_reports(sample, n_iter)
         with one_blas_thread():
-            (outcome,) = train(task, state, batches, n_iter)
-        self._keep(task, outcome, resumes, keeps_state)
-        self._warn_of(outcome, X, n_iter, stops)
+            make = train_quasi_newton if words.is_quasi_newton else train
+            report = all_of(reports)
+            (outcome,) = make(task, state, batches, n_iter, validation, report)
+        self._keep(outcome, resumes, shows_best=bool(validation and self.restore_best))
+        self._training_state = None
+        if keeps_state:
+            self._keep_state(outcome.state, words, monitored, split_seed)
+        for report in reports:
+            report.end()
+        warn_of_ending(self, outcome, sample, n_iter, stops)
         return outcome
 
-    def _make_task(
-        self, n_inputs: int, n_outputs: int, total_weight: float, stops: bool
-    ) -> Task:
-        """Turn names into words."""
-        hidden = resolve_hidden_layer_sizes(self.hidden_layer_sizes)
-        stops = stops and self.tol is not None
-        return Task(
-            layer_sizes=(n_inputs, *hidden, n_outputs),
-            activations=resolve_activations(self.activation, len(hidden)),
-            loss=resolve_loss(self.loss, self._name_out_activation(n_outputs)),
-            optimizer=resolve_optimizer(self.solver),
-            learning_rate=np.array(float(self.learning_rate)),
-            decay=np.array(self.alpha / total_weight),
-            tol=np.array(float(self.tol) if stops else 0.0),
-            n_iter_no_change=np.array(self.n_iter_no_change if stops else NEVER),
-        )
+    def _open_reports(self, sample: Sample, n_iter: int) -> list[Any]:
+        reports: list[Any] = []
+        if self.verbose and n_iter:
+            reports.append(Printer(n_iter, self.verbose))
+        if "_callback_fit_ctx" in vars(self):
+            context = self._callback_fit_ctx
+            reports.append(CallbackTasks(self, context, sample.X, sample.y, n_iter))
+        return reports
 
-    def _rows_per_batch(self, n_rows: int) -> int:
-        if self.batch_size is None:
-            return n_rows
-        return min(200 if self.batch_size == "auto" else int(self.batch_size), n_rows)
+    def _begin_fit(self) -> None:
+        """Check the parameters, and tell callbacks of a fit if there are any."""
+        self._validate_params()
+        if "_skl_callbacks" in vars(self):
+            self._init_callback_context(max_subtasks=count_tasks(self.n_iter))
 
-    def _initial_state(self, task: Task, dtype: np.dtype[Any]) -> State:
-        self._warn_of_unused_initialization()
-        rng = resolve_random_state(self.random_state)
-        layers = initialize(
-            task.layer_sizes, rng, self.init, self.init_scale, self.bias_init
-        )
-        params = np.concatenate([np.column_stack(layer).ravel() for layer in layers])
-        n_moments = task.optimizer.n_moments
-        return State.start(params.astype(dtype), [deepcopy(rng)], n_moments)
-
-    def _resume_state(self, task: Task, dtype: np.dtype[Any]) -> State:
-        self._check_same_network(task, dtype)
-        n_moments = task.optimizer.n_moments
+    def _find_state(
+        self,
+        words: Words,
+        dtype: np.dtype[Any],
+        monitored: str,
+        resumes: bool,
+    ) -> tuple[State, int | None]:
+        """Return the state to start from and the seed of the split, if drawn before."""
+        n_moments = words.optimizer.n_moments
+        if not resumes:
+            rng = resolve_random_state(self.random_state)
+            params = self._initial_params(words, rng).astype(dtype)
+            rng = copy.deepcopy(rng)
+            return State.start(params, [rng], n_moments, self.n_iter), None
+        self._check_same_network(words, dtype)
         kept = self._training_state
         if kept is None:
-            warnings.warn(
+            warn(
                 "The last fit kept neither the optimizer's moments nor the generator's "
                 "state, so training goes on with fresh ones. To continue exactly, set "
-                "warm_start=True before the first fit, or begin with partial_fit.",
-                stacklevel=5,
+                "warm_start=True before the first fit, or begin with partial_fit."
             )
-            rng = deepcopy(resolve_random_state(self.random_state))
-            return State.start(self._params.copy(), [rng], n_moments)
-        state = State.from_dict(self._params, kept["state"])
-        if kept["solver"] != type(task.optimizer).__name__:
+            rng = copy.deepcopy(resolve_random_state(self.random_state))
+            state = State.start(self._params.copy(), [rng], n_moments, self.n_iter)
+            state.n_passes = self.n_iter_
+            return state, None
+        last = kept["last_params"]
+        state = State.from_dict(self._params if last is None else last, kept["state"])
+        if kept["solver"] != type(words.optimizer).__name__:
             state.forget_moments(n_moments)
-        return state
+        if kept["monitored"] != monitored:
+            state.forget_values()
+        return state, kept["split_seed"]
 
-    def _check_same_network(self, task: Task, dtype: np.dtype[Any]) -> None:
-        hidden = list(task.layer_sizes[1:-1])
+    def _name_monitored(self, held_out: Sample | None) -> str:
+        """Return what is monitored, to know when it is another thing than before."""
+        if held_out is None and not self.early_stopping:
+            return "training loss"
+        name = getattr(self.scoring, "__qualname__", repr(self.scoring))
+        return f"{name} of rows {'held out' if held_out is None else 'given'}"
+
+    def _initial_params(self, words: Words, rng: np.random.RandomState) -> FloatArray:
+        warn_of_ignored_draws(self)
+        layers = initialize(
+            words.layer_sizes, rng, self.init, self.init_scale, self.bias_init
+        )
+        return np.concatenate([np.column_stack(layer).ravel() for layer in layers])
+
+    def _check_same_network(self, words: Words, dtype: np.dtype[Any]) -> None:
+        hidden = list(words.layer_sizes[1:-1])
         for name, now, before in (
             ("hidden_layer_sizes", hidden, self._layer_sizes[1:-1]),
-            ("activation", name_activations(task.activations), self._activations),
+            ("activation", name_activations(words.activations), self._activations),
+            ("n_outputs_", words.layer_sizes[-1], self.n_outputs_),
+            ("out_activation_", words.out_activation, self.out_activation_),
             ("dtype", dtype.name, self._params.dtype.name),
         ):
             if now != before:
@@ -217,27 +230,68 @@ class BaseDeepNet(Versioned, BaseEstimator):
                     "Keep it, or start anew by fit with warm_start=False."
                 )
 
-    def _keep(
-        self, task: Task, outcome: Outcome, resumes: bool, keeps_state: bool
-    ) -> None:
-        losses = outcome.losses.tolist()
-        self._params = outcome.state.params
-        self._layer_sizes = list(task.layer_sizes)
-        self._activations = name_activations(task.activations)
-        self._training_state = None
-        if keeps_state:
-            self._training_state = {
-                "solver": type(task.optimizer).__name__,
-                "state": outcome.state.to_dict(),
-            }
-        self.n_outputs_ = task.layer_sizes[-1]
-        self.n_layers_ = len(task.layer_sizes)
-        self.out_activation_ = self._name_out_activation(self.n_outputs_)
-        self.loss_curve_ = [*self.loss_curve_, *losses] if resumes else losses
-        self.n_iter_ = len(self.loss_curve_)
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        self.best_loss_ = min(self.loss_curve_, default=np.nan)
-        self.diverged_ = outcome.ended_by == "divergence"
+    def _rows_per_batch(self, words: Words, n_rows: int) -> int:
+        if self.batch_size is None or words.is_quasi_newton:
+            return n_rows
+        return 200 if self.batch_size == "auto" else int(self.batch_size)
+
+    def _make_task(self, words: Words, total_weight: float, stops: bool) -> Task:
+        stops = stops and self.tol is not None
+        return Task(
+            layer_sizes=words.layer_sizes,
+            activations=words.activations,
+            loss=words.loss,
+            optimizer=words.optimizer,
+            schedules=[words.schedule],
+            learning_rate=np.array(float(self.learning_rate)),
+            decay=np.array(self.alpha / total_weight),
+            l1=np.array(self.l1 / total_weight),
+            clip_norm=np.array(np.inf if self.clip_norm is None else self.clip_norm),
+            dropout=np.array(words.dropout) * (not words.is_quasi_newton),
+            tol=np.array(float(self.tol) if stops else 0.0),
+            n_iter_no_change=np.array(self.n_iter_no_change if stops else NEVER),
+        )
+
+    def _make_validation(self, held_out: Sample, options: dict[str, Any]) -> Validation:
+        batches = held_out.batches(
+            trains=False, batch_size=held_out.n_rows, shuffle=False, **options
+        )
+        if self.scoring is None:
+            return Validation(batches)
+        return Validation(batches, [self._make_score(held_out)])
+
+    def _make_score(self, held_out: Sample) -> Score:
+        """Return a function that scores this network with other parameters."""
+        scorer = check_scoring(self, scoring=self.scoring)
+        X, y, weight = held_out.taken()
+        weighs = "sample_weight" in inspect.signature(scorer).parameters
+        options = {"sample_weight": weight} if weighs and weight is not None else {}
+
+        def score(params: FloatArray) -> float:
+            estimator = copy.copy(self)
+            estimator._params = params
+            return float(scorer(estimator, X, y, **options))
+
+        return score
+
+    def _has_validation(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> bool:
+        """Return whether validation data are given, and all that belongs to them."""
+        if (X_val is None) != (y_val is None):
+            given, missing = ("X_val", "y_val")[:: 1 if y_val is None else -1]
+            raise ValueError(f"{given} is given without {missing}; give both or none.")
+        if X_val is None and sample_weight_val is not None:
+            raise ValueError(
+                "sample_weight_val is given without X_val and y_val; give all or none."
+            )
+        return X_val is not None
+
+    def _check_partial(self, X_val: Any) -> None:
+        """Raise for parameters that make no sense where each call sees some rows."""
+        if self.early_stopping and X_val is None:
+            raise ValueError(
+                "With early_stopping=True partial_fit needs X_val and y_val: rows held "
+                "out of one call would be trained on in another."
+            )
 
     def _end(self, outcome: Outcome) -> Self:
         """Return self, or raise the interrupt that ended training."""
@@ -245,74 +299,17 @@ class BaseDeepNet(Versioned, BaseEstimator):
             raise outcome.interrupt
         return self
 
-    def _warn_of_unused_initialization(self) -> None:
-        named = isinstance(self.init, str) or callable(self.init)
-        if named or all(isinstance(word, str) or callable(word) for word in self.init):
-            return
-        if self.init_scale is not None or self.bias_init != "zeros":
-            warnings.warn(
-                "init gives the weights and biases themselves, so init_scale and "
-                "bias_init are ignored.",
-                stacklevel=6,
-            )
-
-    def _warn_of(
-        self, outcome: Outcome, X: FloatArray, n_iter: int, stops: bool
-    ) -> None:
-        if outcome.ended_by == "divergence":
-            warnings.warn(
-                f"The loss became {_name_number(outcome.bad_loss)} after "
-                f"{self.n_iter_} passes. Lower learning_rate (now "
-                f"{self.learning_rate:.3g}) or scale X (largest value "
-                f"{max(X.max(), -X.min()):.2g}). Training has stopped, with the last "
-                "sound weights kept.",
-                DivergenceWarning,
-                stacklevel=4,
-            )
-        elif outcome.ended_by == "n_iter" and stops and self.tol is not None and n_iter:
-            warnings.warn(
-                f"All n_iter={n_iter} passes were used before the loss settled. Raise "
-                "n_iter or learning_rate; or set tol=None, if so many passes and no "
-                "fewer are wanted.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    # ---- prediction
-
-    def _network(self) -> Network:
-        n_hidden = len(self._layer_sizes) - 2
-        activations = resolve_activations(self._activations, n_hidden)
-        return Network(self._layer_sizes, activations, self._params)
-
-    def _logits(self, X: ArrayLike) -> FloatArray:
-        """Return the outputs before the last activation, (n_samples, n_outputs_)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype="numeric", reset=False)
-        with np.errstate(all="ignore"):
-            logits = predict_logits(self._network(), X)
-        if not np.isfinite(logits).all():
-            raise ValueError(
-                f"The network overflows on X, whose largest value is "
-                f"{max(X.max(), -X.min()):.2g}. Scale X as the training data were."
-            )
-        return logits
-
-    @property
-    def coefs_(self) -> list[FloatArray]:
-        """Weights of each layer, views of shape (n_in, n_out)."""
-        check_is_fitted(self)
-        return [layer[:, :-1].T for layer in self._network().layers]
-
-    @property
-    def intercepts_(self) -> list[FloatArray]:
-        """Biases of each layer, views of shape (n_out,)."""
-        check_is_fitted(self)
-        return [layer[:, -1] for layer in self._network().layers]
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return "_params" in vars(self)
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
 
-def _name_number(value: float) -> str:
-    return "NaN" if np.isnan(value) else f"{value:.2g}"
+def takes_rows_in_turn(estimator: BaseDeepNet) -> bool:
+    """Say whether there is `partial_fit`, for scikit-learn's ``available_if``."""
+    if estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS):
+        raise AttributeError(
+            "solver='lbfgs' has no partial_fit, since it needs all rows at once. Use "
+            "fit, or a first-order solver such as 'adam'."
+        )
+    return True

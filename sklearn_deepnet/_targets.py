@@ -1,17 +1,195 @@
-"""From labels to the targets of a network."""
+"""From y to the targets of a network, and what its outputs mean."""
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import check_classification_targets
+from scipy.sparse import issparse
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
 
-from ._typing import IntArray
+from ._typing import FloatArray, IntArray
+from .losses import Loss
 
 
-def find_classes(labels: NDArray[Any], name: str = "y") -> NDArray[Any]:
+class Targets(Protocol):
+    """What the estimators' common part asks of targets."""
+
+    @property
+    def n_outputs(self) -> int:
+        """Units of the last layer."""
+
+    def map(self, trains: bool) -> tuple[FloatArray | float, FloatArray | float]:
+        """Return scale and shift of the target, in training or in validation."""
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return what `Batches` takes, of shape (n_samples, n_outputs or 1)."""
+
+    def weigh(self, y: NDArray[Any], weight: FloatArray | None) -> FloatArray | None:
+        """Return sample weights times class weights; None is all ones."""
+
+    def check_weighted(self, y: NDArray[Any], rows: IntArray | None) -> None:
+        """Raise if the rows of positive weight are not enough to train on."""
+
+    def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return what a split is to be stratified by, if anything."""
+
+    def name_out_activation(self, loss: Loss) -> str:
+        """Return what the last layer computes from its logits."""
+
+
+@dataclass(frozen=True)
+class ClassTargets:
+    """Labels, or an indicator matrix of several labels a row.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+    multilabel : bool
+        Whether y is an indicator matrix, a column for each class.
+    class_weight : dict, list of dict, "balanced" or None
+        As scikit-learn has it.
+    label_smoothing : float
+        Share of the target that is spread evenly over the classes.
+    """
+
+    classes: NDArray[Any]
+    multilabel: bool = False
+    class_weight: Any = None
+    label_smoothing: float = 0.0
+
+    @property
+    def n_outputs(self) -> int:
+        """Units of the last layer: one for two classes."""
+        n_classes = len(self.classes)
+        return 1 if n_classes == 2 and not self.multilabel else n_classes
+
+    def map(self, trains: bool) -> tuple[float, float]:
+        """Return what smoothing leaves, and gives to each class, in training."""
+        smoothing = self.label_smoothing if trains else 0.0
+        softmax = (
+            self.n_outputs > 1 and not self.multilabel
+        )  # a sigmoid has two classes
+        return 1 - smoothing, smoothing / (len(self.classes) if softmax else 2)
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return the indicator, or the place of each label among the classes.
+
+        Raises
+        ------
+        ValueError
+            If a label is not among them.
+        """
+        if self.multilabel:
+            return y
+        unknown = np.setdiff1d(y, self.classes)
+        if len(unknown):
+            raise ValueError(
+                f"y holds {list_some(unknown)}, not among the classes "
+                f"{list_some(self.classes)} that this network was started with."
+            )
+        return np.searchsorted(self.classes, y)[:, np.newaxis]
+
+    def weigh(self, y: NDArray[Any], weight: FloatArray | None) -> FloatArray | None:
+        """Return sample weights times class weights; None is all ones."""
+        if self.class_weight is None:
+            return weight
+        if isinstance(self.class_weight, str):
+            by_row = self._balance(y, weight)
+        elif self.multilabel:
+            by_row = np.ones(len(y))
+            for column, by_class in zip(y.transpose(), self._dicts(), strict=True):
+                by_row *= _look_up_weights(by_class, [0, 1])[column]
+        else:
+            by_class = _look_up_weights(self._dicts()[0], self.classes.tolist())
+            by_row = by_class[self.encode(y)[:, 0]]
+        return by_row if weight is None else by_row * weight
+
+    def _dicts(self) -> list[dict[Any, float]]:
+        """Return the dict of each label, or of the classes."""
+        n_labels = len(self.classes) if self.multilabel else None
+        given = self.class_weight if self.multilabel else [self.class_weight]
+        are_dicts = isinstance(given, list) and all(isinstance(d, dict) for d in given)
+        if are_dicts and n_labels in (None, len(given)):
+            return given
+        wanted = f"a list of {n_labels} dicts, one a label" if n_labels else "a dict"
+        raise ValueError(
+            f"class_weight must be {wanted}, or 'balanced'. Got {self.class_weight!r} "
+            "instead."
+        )
+
+    def _balance(self, y: NDArray[Any], weight: FloatArray | None) -> FloatArray:
+        """Weigh the classes so that each has the same total, column by column."""
+        by_row = np.ones(len(y))
+        for column in y.transpose() if self.multilabel else [self.encode(y)[:, 0]]:
+            totals = np.bincount(column, weight)
+            present = totals > 0
+            factor = np.zeros_like(totals, dtype=float)
+            factor[present] = totals.sum() / (
+                np.count_nonzero(present) * totals[present]
+            )
+            by_row *= factor[column]
+        return by_row
+
+    def check_weighted(self, y: NDArray[Any], rows: IntArray | None) -> None:
+        """Raise unless at least two classes have rows of positive weight."""
+        if self.multilabel or rows is None:
+            return
+        left = np.unique(y[rows])
+        if len(left) < 2:
+            raise ValueError(
+                f"sample_weight leaves only one class with positive weight, "
+                f"{left.tolist()}; a classifier needs two."
+            )
+
+    def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return the labels, by which a split is stratified; None if multilabel."""
+        return None if self.multilabel else y
+
+    def name_out_activation(self, loss: Loss) -> str:
+        """Return "logistic" or "softmax"."""
+        return "logistic" if self.multilabel or self.n_outputs == 1 else "softmax"
+
+
+def _look_up_weights(by_class: dict[Any, float], classes: list[Any]) -> FloatArray:
+    """Return the weight of each class, 1 for those that are not named."""
+    unknown = [label for label in by_class if label not in classes]
+    if unknown:
+        raise ValueError(
+            f"class_weight names {unknown}, not among the classes {classes}."
+        )
+    weights = np.array([by_class.get(label, 1.0) for label in classes], dtype=float)
+    if not (weights >= 0).all():
+        raise ValueError(
+            f"class_weight holds {by_class}; weights must not be negative."
+        )
+    return weights
+
+
+def check_class_y(y: NDArray[Any]) -> tuple[NDArray[Any], bool]:
+    """Return y as labels or as a dense indicator, and whether it is an indicator."""
+    if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
+        y = column_or_1d(y, warn=True)
+    check_classification_targets(y)
+    kind = type_of_target(y)
+    if kind == "multiclass-multioutput":
+        raise ValueError(
+            "y has several columns with values other than 0 and 1. Give one label a "
+            "row, or an indicator matrix of several."
+        )
+    if kind != "multilabel-indicator":
+        return y, False
+    return (y.toarray() if issparse(y) else y).astype(int), True
+
+
+def find_classes(
+    labels: NDArray[Any], multilabel: bool, name: str = "y"
+) -> NDArray[Any]:
     """Return the sorted classes among `labels`, at least two."""
-    check_classification_targets(labels)
+    if multilabel:
+        return np.arange(labels.shape[1])
     classes = np.unique(labels)
     if len(classes) < 2:
         raise ValueError(
@@ -24,32 +202,84 @@ def check_same_classes(classes: NDArray[Any], before: NDArray[Any]) -> None:
     """Raise unless `classes` are those that the network was started with."""
     if not np.array_equal(classes, before):
         raise ValueError(
-            f"The classes are now {classes.tolist()}, but the network to continue has "
-            f"{before.tolist()}. Keep them, or start anew by fit with warm_start=False."
+            f"The classes are now {list_some(classes)}, but the network to continue "
+            f"has {list_some(before)}. Keep them, or start anew by fit with "
+            "warm_start=False."
         )
 
 
-def check_weighted_classes(y: NDArray[Any], rows: IntArray | None) -> None:
-    """Raise unless at least two classes have rows of positive weight."""
-    if rows is not None and len(np.unique(y[rows])) < 2:
-        raise ValueError(
-            "sample_weight leaves only one class with positive weight, "
-            f"{np.unique(y[rows]).tolist()}; a classifier needs two."
-        )
+@dataclass(frozen=True)
+class NumberTargets:
+    """Numbers, scaled so that networks train well whatever their unit.
 
+    The network's output is taken as ``center + spread * output``.
 
-def encode_labels(y: NDArray[Any], classes: NDArray[Any]) -> IntArray:
-    """Return the place of each label among the sorted `classes`, as a column.
-
-    Raises
-    ------
-    ValueError
-        If a label is not among them.
+    Parameters
+    ----------
+    n_outputs : int
+        Columns of y.
+    center : ndarray of shape (n_outputs,)
+        Subtracted from y.
+    spread : ndarray of shape (n_outputs,)
+        What it is then divided by.
     """
-    unknown = np.setdiff1d(y, classes)
-    if len(unknown):
+
+    n_outputs: int
+    center: FloatArray
+    spread: FloatArray
+
+    def map(self, trains: bool) -> tuple[FloatArray, FloatArray]:
+        """Return factor on y and summand, one row for each output."""
+        scale = 1 / self.spread
+        return scale[:, np.newaxis], (-self.center * scale)[:, np.newaxis]
+
+    def scaled_to(
+        self, y: NDArray[Any], weight: FloatArray | None, counts: bool
+    ) -> "NumberTargets":
+        """Return targets that standardize `y`, or divide counts by their mean."""
+        columns = self.encode(y).astype(float)
+        # against overflow and underflow of squares: y may have any unit
+        unit = np.abs(columns).max(axis=0)
+        unit[unit == 0] = 1.0
+        mean = np.average(columns / unit, axis=0, weights=weight)
+        if counts:
+            return replace(self, spread=np.where(mean > 0, mean, 1.0) * unit)
+        variance = np.average((columns / unit - mean) ** 2, axis=0, weights=weight)
+        std = np.sqrt(variance)
+        spread = np.where(std > 1e-12 * np.abs(mean), std, 1.0)  # a constant y
+        return replace(self, center=mean * unit, spread=spread * unit)
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return y as columns."""
+        return y.reshape(len(y), -1)
+
+    def weigh(self, y: NDArray[Any], weight: FloatArray | None) -> FloatArray | None:
+        """Return the weights as they are."""
+        return weight
+
+    def check_weighted(self, y: NDArray[Any], rows: IntArray | None) -> None:
+        """Accept any rows."""
+
+    def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return None: numbers are split at random."""
+
+    def name_out_activation(self, loss: Loss) -> str:
+        """Return "exponential" if that is what the loss is for, else "identity"."""
+        return "exponential" if loss.identity is None else "identity"
+
+
+def check_number_y(y: NDArray[Any], counts: bool) -> NDArray[Any]:
+    """Return y as it is, or warn of one column, or raise if counts are negative."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    if counts and y.min() < 0:
         raise ValueError(
-            f"y holds {unknown.tolist()}, not among the classes {classes.tolist()} "
-            "that this network was started with."
+            f"y holds {y.min():.3g}; for loss='poisson' it must not be negative."
         )
-    return np.searchsorted(classes, y)[:, np.newaxis]
+    return y
+
+
+def list_some(labels: NDArray[Any]) -> str:
+    """Return the first labels as a list, to be read by people."""
+    some = ", ".join(map(repr, labels[:10].tolist()))
+    return f"[{some}, ...]" if len(labels) > 10 else f"[{some}]"

@@ -1,15 +1,55 @@
 """From what users write in parameters to the words that the engine takes."""
 
-from collections.abc import Callable
-from numbers import Integral
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._registry import look_up
+from ._targets import Targets
 from .activations import ACTIVATIONS, Activation
-from .losses import LOSSES, Loss
-from .optimizers import OPTIMIZERS, Optimizer
+from .losses import LOSSES, Loss, LossFunction
+from .optimizers import LBFGS, SOLVERS, Optimizer
+from .schedules import SCHEDULES, Custom, Schedule
+
+
+class Words(NamedTuple):
+    """What the parameters of an estimator name, for one network."""
+
+    layer_sizes: tuple[int, ...]
+    activations: list[Activation]
+    out_activation: str
+    loss: LossFunction
+    optimizer: Optimizer | LBFGS
+    schedule: Schedule
+    dropout: list[float]
+
+    @property
+    def is_quasi_newton(self) -> bool:
+        """Whether SciPy makes the iterations."""
+        return isinstance(self.optimizer, LBFGS)
+
+
+def resolve_words(estimator: Any, n_inputs: int, targets: Targets) -> Words:
+    """Look up all that the parameters of `estimator` name."""
+    hidden = resolve_hidden_layer_sizes(estimator.hidden_layer_sizes)
+    loss = resolve_loss(estimator.loss)
+    out_activation = targets.name_out_activation(loss)
+    loss_function = getattr(loss, out_activation)
+    if loss_function is None:
+        raise ValueError(
+            f"loss={loss!r} is not defined for the {out_activation} outputs of "
+            f"{type(estimator).__name__}."
+        )
+    return Words(
+        layer_sizes=(n_inputs, *hidden, targets.n_outputs),
+        activations=resolve_activations(estimator.activation, len(hidden)),
+        out_activation=out_activation,
+        loss=loss_function,
+        optimizer=resolve_optimizer(estimator.solver),
+        schedule=resolve_schedule(estimator.schedule),
+        dropout=resolve_dropout(estimator.dropout, len(hidden)),
+    )
 
 
 def resolve_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
@@ -47,20 +87,51 @@ def resolve_activations(activation: Any, n_hidden: int) -> list[Activation]:
     ]
 
 
-def resolve_loss(loss: str | Loss, out_activation: str) -> Callable[..., Any]:
-    """Return the function that measures `loss` on outputs of that kind."""
-    word = look_up(LOSSES, loss, "loss") if isinstance(loss, str) else loss
-    function = getattr(word, out_activation)
-    if function is None:
-        raise ValueError(f"loss={word!r} is not defined for {out_activation} outputs.")
-    return function
+def resolve_loss(loss: str | Loss) -> Loss:
+    """Return the loss."""
+    return look_up(LOSSES, loss, "loss") if isinstance(loss, str) else loss
 
 
-def resolve_optimizer(solver: str | Optimizer) -> Optimizer:
+def resolve_schedule(schedule: Any) -> Schedule:
+    """Return the schedule, at its default settings if named; a function is wrapped."""
+    if isinstance(schedule, str):
+        return look_up(SCHEDULES, schedule, "schedule")()
+    _check_object(schedule, "schedule")
+    return Custom(schedule) if callable(schedule) else schedule
+
+
+def _check_object(word: Any, parameter: str) -> Any:
+    """Return `word`, unless it is a class in place of its instance."""
+    if isinstance(word, type):
+        raise ValueError(
+            f"{parameter} is the class {word.__name__}; give an object, such as "
+            f"{word.__name__}()."
+        )
+    return word
+
+
+def resolve_dropout(dropout: Any, n_hidden: int) -> list[float]:
+    """Return the share of units to drop after each hidden layer."""
+    if isinstance(dropout, Real):
+        dropout = [dropout] * n_hidden
+    if len(dropout) != n_hidden:
+        raise ValueError(
+            f"dropout has {len(dropout)} entries for {n_hidden} hidden layers; give "
+            "one for each, or one for all."
+        )
+    for rate in dropout:
+        if not (isinstance(rate, Real) and 0 <= rate < 1):
+            raise ValueError(
+                f"dropout must hold rates in [0, 1). Got {rate!r} instead."
+            )
+    return [float(rate) for rate in dropout]
+
+
+def resolve_optimizer(solver: str | Optimizer | LBFGS) -> Optimizer | LBFGS:
     """Return the optimizer, at its default settings if named."""
     if isinstance(solver, str):
-        return look_up(OPTIMIZERS, solver, "solver")()
-    return solver
+        return look_up(SOLVERS, solver, "solver")()
+    return _check_object(solver, "solver")
 
 
 def resolve_dtype(dtype: Any, X_dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -70,7 +141,7 @@ def resolve_dtype(dtype: Any, X_dtype: np.dtype[Any]) -> np.dtype[Any]:
     try:
         resolved = np.dtype(dtype)
     except TypeError:
-        resolved = None
+        resolved = np.dtype(object)
     if resolved not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype={dtype!r} is not 'float32', 'float64' or None.")
     return resolved
@@ -89,6 +160,6 @@ def resolve_random_state(random_state: Any) -> np.random.RandomState:
 def name_activations(activations: list[Activation]) -> list[str | Activation]:
     """Return the names of our own activations, and others as they are."""
     return [
-        word.name if ACTIVATIONS.get(word.name) is word else word
+        word.name if ACTIVATIONS.get(word.name) == word else word
         for word in activations
     ]

@@ -331,7 +331,13 @@ def _draw_weights(
     init_scale: float | None,
     rng: np.random.RandomState,
 ) -> tuple[FloatArray, float]:
-    W = np.asarray(scheme(shape, rng), dtype=float)
+    drawn = scheme(shape, rng)
+    try:
+        W = np.asarray(drawn, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"init returned {drawn!r}; expected an array of numbers of shape {shape}."
+        ) from error
     if W.shape != shape:
         raise ValueError(
             f"init returned an array of shape {W.shape} for a layer of {shape[1]} "
@@ -353,7 +359,13 @@ def _draw_weights(
 def _from_arrays(
     arrays: Iterable[Any], shapes: Sequence[Shape]
 ) -> list[tuple[FloatArray, FloatArray]]:
-    given = [np.array(array, dtype=float) for array in arrays]
+    try:
+        given = [np.array(array, dtype=float) for array in arrays]
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "init must hold names or callables, one for each layer, or nothing but the "
+            f"arrays [W1, b1, W2, b2, ...]. Got a list that is neither: {error}."
+        ) from error
     expected = [s for n_out, n_in in shapes for s in ((n_in, n_out), (n_out,))]
     names = [f"{kind}{i}" for i in range(1, len(shapes) + 1) for kind in "Wb"]
     if len(given) != len(expected):

@@ -20,27 +20,73 @@ array([[ 0.6931, 60.    ]])
 array([[-0.5,  1. ]])
 """
 
-from collections.abc import Callable
+from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy.special import expit
 
+from ._class_losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    focal_logistic,
+    focal_softmax,
+    squared_error_logistic,
+    squared_error_softmax,
+)
+from ._number_losses import (
+    absolute_error_identity,
+    huber_identity,
+    poisson_exponential,
+    quantile_identity,
+    squared_error_identity,
+)
 from ._typing import FloatArray
 
 __all__ = [
     "LOSSES",
     "Loss",
+    "LossFunction",
+    "absolute_error",
+    "absolute_error_identity",
     "binary_cross_entropy",
     "cross_entropy",
+    "focal",
+    "huber",
     "log_loss",
+    "poisson",
+    "poisson_exponential",
+    "quantile",
     "squared_error",
+    "squared_error_identity",
     "squared_error_logistic",
     "squared_error_softmax",
 ]
 
-LossFunction: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
+
+class LossFunction(Protocol):
+    """What the engine asks of a loss."""
+
+    def __call__(
+        self, logits: FloatArray, target: FloatArray, scratch: FloatArray
+    ) -> FloatArray:
+        """Turn logits into the gradient, in place, and return the losses.
+
+        Parameters
+        ----------
+        logits : ndarray of shape (..., n_units, n_samples)
+            Overwritten by the derivative of each sample's loss.
+        target : ndarray of the same shape
+            Between 0 and 1 for classes, one-hot or smoothed; any numbers else.
+        scratch : ndarray of shape (3, ..., n_units, n_samples)
+            Overwritten.
+
+        Returns
+        -------
+        values : ndarray of shape (..., n, n_samples)
+            Their sum over the axis before the last is the loss of each sample; n is
+            1 or the number of units. A view of `scratch`.
+        """
 
 
 class Loss(NamedTuple):
@@ -54,177 +100,105 @@ class Loss(NamedTuple):
         For independent sigmoid outputs, one or several.
     softmax : callable ``(logits, target, scratch) -> values`` or None
         For outputs that are the probabilities of exclusive classes.
+    identity : callable ``(logits, target, scratch) -> values`` or None
+        For outputs that are numbers, the logits themselves.
+    exponential : callable ``(logits, target, scratch) -> values`` or None
+        For outputs that are positive numbers, the exponentials of the logits.
     """
 
     name: str
     logistic: LossFunction | None = None
     softmax: LossFunction | None = None
+    identity: LossFunction | None = None
+    exponential: LossFunction | None = None
 
     def __repr__(self) -> str:
         return self.name
 
 
-def binary_cross_entropy(
-    logits: FloatArray, target: FloatArray, scratch: FloatArray
-) -> FloatArray:
-    r"""Cross-entropy of sigmoid outputs, :math:`-y \log p - (1-y) \log(1-p)`.
-
-    With :math:`p = \sigma(z)` it is :math:`s - zy`, where
-    :math:`s = \log(1 + e^z) = \max(z, 0) + \log(1 + e^{-|z|})` neither overflows nor
-    needs clipping: at z = 60, y = 0 it is 60, where a clipped ``log(1 - p)`` stops at
-    36.04. The gradient is :math:`p - y` with :math:`p = e^{z - s}`.
+def focal(gamma: float = 2.0) -> Loss:
+    r"""Return the focal loss for a :math:`\gamma` of your own.
 
     Parameters
     ----------
-    logits : ndarray of shape (..., n_units, n_samples)
-        Overwritten by the gradient.
-    target : ndarray of the same shape
-        Between 0 and 1.
-    scratch : ndarray of shape (3, ..., n_units, n_samples)
-        Overwritten.
+    gamma : float, default=2.0
+        Not negative; 0 is the cross-entropy.
 
     Returns
     -------
-    values : ndarray of shape (..., n_units, n_samples)
-        The loss of each unit and sample, a view of `scratch`.
+    loss : Loss
+        For the parameter `loss`.
     """
-    values, softplus = scratch[0], scratch[1]
-    np.copysign(logits, -1, out=softplus)
-    np.exp(softplus, out=softplus)
-    np.log1p(softplus, out=softplus)
-    np.maximum(logits, 0, out=values)
-    np.add(softplus, values, out=softplus)
-    np.multiply(logits, target, out=values)
-    np.subtract(softplus, values, out=values)
-    np.subtract(logits, softplus, out=logits)
-    np.exp(logits, out=logits)
-    np.subtract(logits, target, out=logits)
-    return values
+    if not 0 <= gamma < np.inf:
+        raise ValueError(f"gamma must not be negative. Got {gamma!r} instead.")
+    return Loss(
+        _name("focal", gamma, 2.0),
+        logistic=partial(focal_logistic, gamma=gamma),
+        softmax=partial(focal_softmax, gamma=gamma),
+    )
 
 
-def cross_entropy(
-    logits: FloatArray, target: FloatArray, scratch: FloatArray
-) -> FloatArray:
-    r"""Cross-entropy of a softmax, :math:`-\sum_c y_c \log p_c`.
-
-    With :math:`p_c = e^{z_c} / \sum_k e^{z_k}` and targets that sum to one it is
-    :math:`\log \sum_k e^{z_k} - \sum_c y_c z_c`, computed after the largest logit is
-    taken off; the gradient is :math:`p - y`.
+def huber(delta: float = 1.0) -> Loss:
+    """Return the Huber loss for a border of your own.
 
     Parameters
     ----------
-    logits : ndarray of shape (..., n_classes, n_samples)
-        Overwritten by the gradient.
-    target : ndarray of the same shape
-        Probabilities, which sum to one over the classes.
-    scratch : ndarray of shape (3, ..., n_classes, n_samples)
-        Overwritten.
+    delta : float, default=1.0
+        Where large errors begin, in the units of the scaled target; positive.
 
     Returns
     -------
-    values : ndarray of shape (..., 1, n_samples)
-        The loss of each sample, a view of `scratch`.
+    loss : Loss
+        For the parameter `loss`.
     """
-    products = scratch[0]
-    values, total = scratch[1][..., :1, :], scratch[2][..., :1, :]
-    np.maximum.reduce(logits, axis=-2, keepdims=True, out=values)
-    np.subtract(logits, values, out=logits)
-    np.multiply(logits, target, out=products)
-    np.add.reduce(products, axis=-2, keepdims=True, out=values)
-    np.exp(logits, out=logits)
-    np.add.reduce(logits, axis=-2, keepdims=True, out=total)
-    np.divide(logits, total, out=logits)
-    np.subtract(logits, target, out=logits)
-    np.log(total, out=total)
-    np.subtract(total, values, out=values)
-    return values
+    if not 0 < delta < np.inf:
+        raise ValueError(f"delta must be a positive number. Got {delta!r} instead.")
+    return Loss(
+        _name("huber", delta, 1.0), identity=partial(huber_identity, delta=delta)
+    )
 
 
-def squared_error_logistic(
-    logits: FloatArray, target: FloatArray, scratch: FloatArray
-) -> FloatArray:
-    r"""Half the squared error of sigmoid outputs, averaged over them.
-
-    :math:`\frac{1}{2n} \sum_c (p_c - y_c)^2` with :math:`p = \sigma(z)` and gradient
-    :math:`(p - y)\, p\, (1 - p) / n`: it fades where the network is surely wrong, one
-    reason to prefer the cross-entropy.
+def quantile(quantile: float = 0.5) -> Loss:
+    """Return the pinball loss for a quantile of your own.
 
     Parameters
     ----------
-    logits : ndarray of shape (..., n_units, n_samples)
-        Overwritten by the gradient.
-    target : ndarray of the same shape
-        Between 0 and 1.
-    scratch : ndarray of shape (3, ..., n_units, n_samples)
-        Overwritten.
+    quantile : float, default=0.5
+        In (0, 1).
 
     Returns
     -------
-    values : ndarray of shape (..., n_units, n_samples)
-        The share of each unit in the loss of each sample, a view of `scratch`.
+    loss : Loss
+        For the parameter `loss`.
     """
-    values, p = scratch[0], scratch[1]
-    n_units = logits.shape[-2]
-    expit(logits, out=p)
-    np.multiply(logits, 0, out=logits)  # NaN if infinite, which p would hide
-    np.add(logits, p, out=logits)
-    np.subtract(logits, target, out=logits)
-    np.multiply(logits, logits, out=values)
-    np.multiply(values, 0.5 / n_units, out=values)
-    np.multiply(logits, p, out=logits)
-    np.subtract(1, p, out=p)
-    np.multiply(logits, p, out=logits)
-    np.multiply(logits, 1 / n_units, out=logits)
-    return values
+    if not 0 < quantile < 1:
+        raise ValueError(f"quantile must be in (0, 1). Got {quantile!r} instead.")
+    function = partial(quantile_identity, quantile=quantile)
+    return Loss(_name("quantile", quantile, 0.5), identity=function)
 
 
-def squared_error_softmax(
-    logits: FloatArray, target: FloatArray, scratch: FloatArray
-) -> FloatArray:
-    r"""Half the squared error of softmax outputs, averaged over the classes.
-
-    :math:`\frac{1}{2C} \sum_c (p_c - y_c)^2`, known as the Brier score but for the
-    factor. With :math:`d = (p - y) / C` the gradient is
-    :math:`p_c \, (d_c - \sum_k p_k d_k)`.
-
-    Parameters
-    ----------
-    logits : ndarray of shape (..., n_classes, n_samples)
-        Overwritten by the gradient.
-    target : ndarray of the same shape
-        Probabilities, which sum to one over the classes.
-    scratch : ndarray of shape (3, ..., n_classes, n_samples)
-        Overwritten.
-
-    Returns
-    -------
-    values : ndarray of shape (..., n_classes, n_samples)
-        The share of each class in the loss of each sample, a view of `scratch`.
-    """
-    values, d, spare = scratch
-    row = spare[..., :1, :]
-    n_classes = logits.shape[-2]
-    np.maximum.reduce(logits, axis=-2, keepdims=True, out=row)
-    np.subtract(logits, row, out=logits)
-    np.multiply(logits, 0, out=d)  # NaN if infinite, which p would hide
-    np.exp(logits, out=logits)
-    np.add.reduce(logits, axis=-2, keepdims=True, out=row)
-    np.divide(logits, row, out=logits)
-    np.add(d, logits, out=d)
-    np.subtract(d, target, out=d)
-    np.multiply(d, d, out=values)
-    np.multiply(values, 0.5 / n_classes, out=values)
-    np.multiply(d, 1 / n_classes, out=d)
-    np.multiply(logits, d, out=d)  # p d
-    np.add.reduce(d, axis=-2, keepdims=True, out=row)
-    np.multiply(logits, row, out=logits)
-    np.subtract(d, logits, out=logits)
-    return values
+def _name(word: str, setting: float, default: float) -> str:
+    return word if setting == default else f"{word}({setting})"
 
 
 log_loss = Loss("log_loss", logistic=binary_cross_entropy, softmax=cross_entropy)
 squared_error = Loss(
-    "squared_error", logistic=squared_error_logistic, softmax=squared_error_softmax
+    "squared_error",
+    logistic=squared_error_logistic,
+    softmax=squared_error_softmax,
+    identity=squared_error_identity,
 )
+absolute_error = Loss("absolute_error", identity=absolute_error_identity)
+poisson = Loss("poisson", exponential=poisson_exponential)
 
-LOSSES = MappingProxyType({"log_loss": log_loss, "squared_error": squared_error})
+LOSSES = MappingProxyType(
+    {
+        "log_loss": log_loss,
+        "focal": focal(),
+        "squared_error": squared_error,
+        "absolute_error": absolute_error,
+        "huber": huber(),
+        "poisson": poisson,
+        "quantile": quantile(),
+    }
+)

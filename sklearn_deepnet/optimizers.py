@@ -21,7 +21,9 @@ import numpy as np
 from ._typing import FloatArray
 
 __all__ = [
+    "LBFGS",
     "OPTIMIZERS",
+    "SOLVERS",
     "Adam",
     "AdamW",
     "Momentum",
@@ -328,6 +330,34 @@ class AdamW(Adam):
     decouples_decay: ClassVar[bool] = True
 
 
+@dataclass(frozen=True, slots=True)
+class LBFGS:
+    r"""Quasi-Newton steps of the full batch, with a line search [1]_.
+
+    The inverse of the second derivative is estimated from the last gradients. There is
+    no learning rate: the line search finds how far to go. Best on small tables, where
+    it comes closer to the minimum than gradient descent does. SciPy's L-BFGS-B does
+    the work and keeps its curvature to itself, so a warm start begins without any.
+
+    Parameters
+    ----------
+    n_corrections : int, default=10
+        Gradients that are remembered; positive.
+
+    References
+    ----------
+    .. [1] Liu & Nocedal, "On the limited memory BFGS method for large scale
+       optimization", Mathematical Programming, 1989.
+    """
+
+    n_corrections: int = 10
+    n_moments: ClassVar[int] = 0
+    decouples_decay: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_positive("n_corrections", self.n_corrections)
+
+
 def _check_share(name: str, value: float) -> None:
     if not 0 <= value < 1:
         raise ValueError(f"{name} must be in [0, 1). Got {value!r} instead.")
@@ -348,3 +378,4 @@ OPTIMIZERS = MappingProxyType(
         "adamw": AdamW,
     }
 )
+SOLVERS = MappingProxyType({**OPTIMIZERS, "lbfgs": LBFGS})

@@ -7,12 +7,14 @@ chunk that holds all the data in a fixed order is copied once and for all.
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
+from scipy.sparse import issparse
 
 from .._typing import BoolArray, FloatArray, IntArray
+from .network import extend_sparse, transpose_sparse
 
 _CHUNK_BYTES = 2**22
 
@@ -20,13 +22,21 @@ _CHUNK_BYTES = 2**22
 class Block(NamedTuple):
     """Samples that are propagated together: a batch, or a part of a large one."""
 
-    inputs: FloatArray  # (..., n_inputs + 1, n_samples), the last row ones
-    inputs_t: FloatArray  # the same, transposed
+    inputs: Any  # (..., n_inputs + 1, n_samples), the last row ones; may be sparse
+    inputs_t: Any  # the same, transposed
     target: FloatArray  # (..., n_outputs, n_samples)
     weight: FloatArray  # (..., 1, n_samples)
     share: float  # of its batch in all rows
     first: bool  # of its batch
     last: bool
+
+    def take(self, keep: BoolArray) -> "Block":
+        """Return what is left of it for those networks for which `keep` is True."""
+        names = ("inputs", "inputs_t", "target", "weight")
+        own = {name: getattr(self, name) for name in names}
+        return self._replace(
+            **{name: array[keep] for name, array in own.items() if array.ndim > 2}
+        )
 
 
 class Batches:
@@ -38,7 +48,8 @@ class Batches:
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_inputs) or (*stack_shape, n_samples, n_inputs)
-        Shared by the stack, or one for each network.
+        Shared by the stack, or one for each network. For one network, it may be a CSR
+        matrix, whose batches stay sparse.
     y : ndarray of shape (..., n_samples, n_outputs) or (..., n_samples, 1)
         Targets, shared or not. One column for several outputs holds the class of each
         row, from 0, to be one-hot encoded.
@@ -61,11 +72,13 @@ class Batches:
         () for one network, (K,) for a stack.
     rows : ndarray of int of shape (n_rows,) or (*stack_shape, n_rows), default=None
         The rows to train on, all if None; `batch_size` and the rest count only these.
+    target_scale, target_shift : float or ndarray of shape (n_outputs, 1)
+        The target is ``target_scale * y + target_shift``.
     """
 
     def __init__(
         self,
-        X: FloatArray,
+        X: Any,
         y: FloatArray,
         weight: FloatArray,
         *,
@@ -77,7 +90,11 @@ class Batches:
         shuffle: bool,
         stack_shape: tuple[int, ...],
         rows: IntArray | None = None,
+        target_scale: FloatArray | float = 1.0,
+        target_shift: FloatArray | float = 0.0,
     ) -> None:
+        self._target_map = target_scale, target_shift
+        self._sparse = issparse(X)
         self._data = X, y, weight
         self._rows = rows
         self._n_outputs = n_outputs
@@ -120,6 +137,8 @@ class Batches:
             shuffle=self._shuffle,
             stack_shape=(int(np.count_nonzero(keep)),),
             rows=self._take_rows(keep),
+            target_scale=self._target_map[0],
+            target_shift=self._target_map[1],
         )
 
     def _is_own(self, array: FloatArray) -> bool:
@@ -146,7 +165,9 @@ class Batches:
     def _allocate(self) -> None:
         X, y, weight = self._data
         size, dtype = self._chunk_size, self._dtype
-        self._inputs_t = np.ones((*self._shape_before(X), size, X.shape[-1] + 1), dtype)
+        if not self._sparse:
+            shape = (*self._shape_before(X), size, X.shape[-1] + 1)
+            self._inputs_t = np.ones(shape, dtype)
         self._target = np.empty((*self._shape_before(y), self._n_outputs, size), dtype)
         self._weight = np.empty((*self._shape_before(weight), 1, size), dtype)
 
@@ -169,17 +190,25 @@ class Batches:
             for start in range(batch, end, self._block_size):
                 yield start, min(start + self._block_size, end)
 
+    @np.errstate(over="ignore")  # a cast to float32, which the loss will tell of
     def _fill(self, order: IntArray | None, start: int, stop: int) -> None:
         """Copy rows into the chunk, in place."""
         X, y, weight = (self._pick(array, order, start, stop) for array in self._data)
         n_rows, batch_size = stop - start, self._batch_size
-        self._inputs_t[..., :n_rows, :-1] = X
+        if self._sparse:
+            self._inputs_t = extend_sparse(X, self._dtype)
+            self._cut.clear()  # blocks are copies
+        else:
+            self._inputs_t[..., :n_rows, :-1] = X
         target = self._target[..., :n_rows]
+        scale, shift = self._target_map
         if y.shape[-1] == self._n_outputs:
-            target[...] = y.swapaxes(-1, -2)
+            target[...] = scale * y.swapaxes(-1, -2) + shift  # in y's own precision
         else:
             classes = np.arange(self._n_outputs)[:, np.newaxis]
             np.equal(classes, y.swapaxes(-1, -2), out=target)
+            target *= scale
+            target += shift
         self._weight[..., :n_rows] = weight.swapaxes(-1, -2)
         self._weight[..., :n_rows] *= 1 / batch_size
         n_short = self._n_samples % batch_size
@@ -190,7 +219,7 @@ class Batches:
         self, array: FloatArray, order: IntArray | None, start: int, stop: int
     ) -> FloatArray:
         if order is None:
-            return array[..., start:stop, :]
+            return array[start:stop] if issparse(array) else array[..., start:stop, :]
         picked = order[..., start:stop]
         if self._is_own(array):
             picked = np.broadcast_to(picked, (*self._stack_shape, stop - start))
@@ -212,9 +241,15 @@ class Batches:
         batch_start = start - start % self._batch_size
         batch_stop = min(batch_start + self._batch_size, self._n_samples)
         rows = slice(start - chunk_start, stop - chunk_start)
+        if self._sparse:
+            inputs_t = self._inputs_t[rows]
+            inputs = transpose_sparse(inputs_t)
+        else:
+            inputs_t = self._inputs_t[..., rows, :]
+            inputs = inputs_t.swapaxes(-1, -2)
         return Block(
-            self._inputs_t[..., rows, :].swapaxes(-1, -2),
-            self._inputs_t[..., rows, :],
+            inputs,
+            inputs_t,
             self._target[..., rows],
             self._weight[..., rows],
             (batch_stop - batch_start) / self._n_samples,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -28,12 +28,22 @@ class State:
         Steps since the moments were zero.
     n_passes : int
         Passes since the start.
+    horizon : int
+        Passes that the first call was to make.
+    memory : ndarray of shape (*stack_shape, 3)
+        Of schedules that learn; see `Plateau.observe`.
     first_loss : ndarray of shape stack_shape
-        Loss of the first pass, without penalty, the measure of divergence; NaN before.
+        Loss of the first batch, the measure of divergence; NaN before it.
     reference : ndarray of shape stack_shape
         The value that a pass has to better by `tol`; infinity before the first.
     n_stale : ndarray of shape stack_shape
         Passes since one did.
+    best_value : ndarray of shape stack_shape
+        The best value on validation rows so far.
+    best_iter : ndarray of int of shape stack_shape
+        The pass that had it, from 0; -1 before.
+    best_params : ndarray like `params`, or None
+        The parameters that had it, None without validation rows.
     """
 
     params: FloatArray
@@ -41,9 +51,14 @@ class State:
     moments: tuple[FloatArray, ...]
     n_steps: int
     n_passes: int
+    horizon: int
+    memory: FloatArray
     first_loss: FloatArray
     reference: FloatArray
     n_stale: IntArray
+    best_value: FloatArray
+    best_iter: IntArray
+    best_params: FloatArray | None
 
     @classmethod
     def start(
@@ -51,6 +66,7 @@ class State:
         params: FloatArray,
         generators: list[np.random.RandomState],
         n_moments: int,
+        horizon: int = 1,
     ) -> Self:
         """Return the state before the first pass."""
         stack_shape = params.shape[:-1]
@@ -60,15 +76,29 @@ class State:
             moments=tuple(np.zeros_like(params) for _ in range(n_moments)),
             n_steps=0,
             n_passes=0,
+            horizon=horizon,
+            memory=np.full((*stack_shape, 3), [1.0, np.inf, 0.0]),
             first_loss=np.full(stack_shape, np.nan),
             reference=np.full(stack_shape, np.inf),
             n_stale=np.zeros(stack_shape, int),
+            best_value=np.full(stack_shape, np.inf),
+            best_iter=np.full(stack_shape, -1),
+            best_params=None,
         )
 
     def forget_moments(self, n_moments: int) -> None:
         """Zero the optimizer's memory in place, or make one for another optimizer."""
         self.moments = tuple(np.zeros_like(self.params) for _ in range(n_moments))
         self.n_steps = 0
+
+    def forget_values(self) -> None:
+        """Forget in place what the monitored value was, since another is monitored."""
+        self.reference = np.full_like(self.reference, np.inf)
+        self.n_stale = np.zeros_like(self.n_stale)
+        self.memory[..., 1:] = np.inf, 0.0
+        self.best_value = np.full_like(self.best_value, np.inf)
+        self.best_iter = np.full_like(self.best_iter, -1)
+        self.best_params = None
 
     def take(self, index: BoolArray | tuple[int, ...]) -> "State":
         """Return a copy of some networks of a stack, or of one as a single network.
@@ -78,6 +108,7 @@ class State:
         index : ndarray of bool, or tuple of int
             True for those to take; or the place of one, () if there is no stack.
         """
+        best = self.best_params
         number = np.arange(len(self.generators)).reshape(self.params.shape[:-1])
         return State(
             params=self.params[index].copy(),
@@ -85,9 +116,14 @@ class State:
             moments=tuple(moment[index].copy() for moment in self.moments),
             n_steps=self.n_steps,
             n_passes=self.n_passes,
+            horizon=self.horizon,
+            memory=self.memory[index].copy(),
             first_loss=np.array(self.first_loss[index]),
             reference=np.array(self.reference[index]),
             n_stale=np.array(self.n_stale[index]),
+            best_value=np.array(self.best_value[index]),
+            best_iter=np.array(self.best_iter[index]),
+            best_params=None if best is None else best[index].copy(),
         )
 
     @classmethod
@@ -105,22 +141,23 @@ class State:
             ),
             n_steps=states[0].n_steps,
             n_passes=states[0].n_passes,
+            horizon=states[0].horizon,
+            memory=join("memory"),
             first_loss=join("first_loss"),
             reference=join("reference"),
             n_stale=join("n_stale"),
+            best_value=join("best_value"),
+            best_iter=join("best_iter"),
+            best_params=None if states[0].best_params is None else join("best_params"),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the parameters, as arrays, numbers, lists and dicts."""
-        return {
-            "generators": [rng.get_state(legacy=False) for rng in self.generators],
-            "moments": list(self.moments),
-            "n_steps": self.n_steps,
-            "n_passes": self.n_passes,
-            "first_loss": self.first_loss,
-            "reference": self.reference,
-            "n_stale": self.n_stale,
-        }
+        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        del kept["params"]
+        kept["generators"] = [rng.get_state(legacy=False) for rng in self.generators]
+        kept["moments"] = list(self.moments)
+        return kept
 
     @classmethod
     def from_dict(cls, params: FloatArray, kept: dict[str, Any]) -> Self:

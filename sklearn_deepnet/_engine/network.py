@@ -8,13 +8,14 @@ Axes before those two are the stack.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
+from scipy.sparse import hstack, issparse
 
 from .._typing import FloatArray
 from ..activations import Activation
-from ..losses import LossFunction
 
 _BLOCK_ELEMENTS = 2**18  # of work arrays for one block of rows: 2 MB in float64
 
@@ -76,205 +77,21 @@ def rows_per_block(layer_sizes: Sequence[int]) -> int:
     return max(256, rows // 64 * 64)
 
 
-class _Hidden(NamedTuple):
-    """Work arrays of one hidden layer, for a fixed number of samples."""
-
-    weights: FloatArray  # [W b]
-    z: FloatArray  # (..., n_units, n_samples)
-    a: FloatArray  # the same array as z if the activation allows
-    extended: FloatArray  # a with its row of ones
-    extended_t: FloatArray  # transposed, for the gradient of the next layer
-    activation: Activation
-    grad: FloatArray  # with respect to a, then to z
-    next_weights_t: FloatArray  # W of the next layer, transposed, without bias
+def extend_sparse(rows: Any, dtype: DTypeLike) -> Any:
+    """Return sparse rows with a column of ones, as a CSR matrix of `dtype`."""
+    ones = np.ones((rows.shape[0], 1))
+    return hstack([rows, ones], format="csr", dtype=dtype)
 
 
-class _Plan(NamedTuple):
-    """All that a pass over a fixed number of samples touches, views cut in advance."""
-
-    hidden: list[_Hidden]
-    reversed: list[_Hidden]
-    logits: FloatArray
-    scratch: FloatArray
+def transpose_sparse(matrix: Any) -> Any:
+    """Return a sparse matrix with rows and columns exchanged."""
+    return matrix.transpose()
 
 
-class Propagation:
-    """Forward and backward propagation, in work arrays that are made once.
-
-    Parameters
-    ----------
-    network : Network
-        Read at every call, so its parameters may be moved in between.
-    loss : LossFunction or None, default=None
-        None if only `forward` is called.
-
-    Attributes
-    ----------
-    gradient : ndarray of shape (*stack_shape, n_params)
-        Where `loss_and_gradient` leaves the gradient.
-    """
-
-    def __init__(self, network: Network, loss: LossFunction | None = None) -> None:
-        self._network = network
-        self._loss = loss
-        self._n_samples = 0
-        self._plans: dict[int, _Plan] = {}
-        if loss is not None:
-            self.gradient = np.empty_like(network.params)
-            first, *rest = cut_layers(network.layer_sizes, self.gradient)
-            self._first, self._reversed = first, rest[::-1]
-
-    def forward(self, inputs: FloatArray) -> FloatArray:
-        """Return the logits, in a work array that the next call overwrites.
-
-        Parameters
-        ----------
-        inputs : ndarray of shape (..., n_inputs + 1, n_samples)
-            One column per sample, the last row all ones.
-        """
-        return self._run(self._plan(inputs.shape[-1]), inputs)
-
-    def loss_and_gradient(
-        self,
-        inputs: FloatArray,
-        inputs_t: FloatArray,
-        target: FloatArray,
-        weight: FloatArray,
-    ) -> FloatArray:
-        """Return the weighted sum of the losses, and leave its gradient in `gradient`.
-
-        Parameters
-        ----------
-        inputs : ndarray of shape (..., n_inputs + 1, n_samples)
-            One column per sample, the last row all ones.
-        inputs_t : ndarray of shape (..., n_samples, n_inputs + 1)
-            The same, transposed.
-        target : ndarray of shape (..., n_outputs, n_samples)
-            What the loss compares with.
-        weight : ndarray of shape (..., 1, n_samples)
-            Weight of each sample's loss.
-
-        Returns
-        -------
-        loss : ndarray of shape stack_shape
-        """
-        plan = self._plan(inputs.shape[-1])
-        value = self._weighted_loss(plan, inputs, target, weight)
-        grad = plan.logits
-        for layer, gradient in zip(plan.reversed, self._reversed, strict=True):
-            np.matmul(grad, layer.extended_t, out=gradient)
-            np.matmul(layer.next_weights_t, grad, out=layer.grad)
-            layer.activation.backward(layer.grad, layer.z, layer.a)
-            grad = layer.grad
-        np.matmul(grad, inputs_t, out=self._first)
-        return value
-
-    def loss(
-        self, inputs: FloatArray, target: FloatArray, weight: FloatArray
-    ) -> FloatArray:
-        """Return the weighted sum of the losses, of shape ``stack_shape``."""
-        plan = self._plan(inputs.shape[-1])
-        return self._weighted_loss(plan, inputs, target, weight)
-
-    def _run(self, plan: _Plan, inputs: FloatArray) -> FloatArray:
-        for layer in plan.hidden:
-            np.matmul(layer.weights, inputs, out=layer.z)
-            layer.activation.forward(layer.z, layer.a)
-            inputs = layer.extended
-        return np.matmul(self._network.layers[-1], inputs, out=plan.logits)
-
-    def _weighted_loss(
-        self, plan: _Plan, inputs: FloatArray, target: FloatArray, weight: FloatArray
-    ) -> FloatArray:
-        """Return the loss, and turn the logits into its gradient."""
-        assert self._loss is not None
-        logits = self._run(plan, inputs)
-        values = self._loss(logits, target, plan.scratch)
-        np.multiply(logits, weight, out=logits)
-        by_unit = np.vecdot(values, weight)
-        if by_unit.shape[-1] == 1:
-            return by_unit[..., 0]
-        return np.add.reduce(by_unit, axis=-1)
-
-    def _plan(self, n_samples: int) -> _Plan:
-        if n_samples not in self._plans:
-            if n_samples > self._n_samples:
-                self._allocate(n_samples)
-            self._plans[n_samples] = self._cut(n_samples)
-        return self._plans[n_samples]
-
-    def _allocate(self, n_samples: int) -> None:
-        network, stack_shape = self._network, self._network.stack_shape
-        trains = self._loss is not None
-
-        def empty(n_units: int) -> FloatArray:
-            shape = (*stack_shape, n_units, n_samples)
-            return np.empty(shape, network.params.dtype)
-
-        self._n_samples = n_samples
-        self._plans.clear()
-        self._work = []
-        for n_units, word in zip(
-            network.layer_sizes[1:-1], network.activations, strict=True
-        ):
-            extended = empty(n_units + 1)
-            extended[..., -1, :] = 1
-            z = extended[..., :-1, :] if word.overwrites_z else empty(n_units)
-            self._work.append((extended, z, empty(n_units) if trains else z))
-        n_outputs = network.layer_sizes[-1]
-        self._logits = empty(n_outputs)
-        self._scratch = np.stack([self._logits] * 3) if trains else self._logits
-
-    def _cut(self, n_samples: int) -> _Plan:
-        network, hidden = self._network, []
-        for layer, (work, word) in enumerate(
-            zip(self._work, network.activations, strict=True)
-        ):
-            extended, z, grad = (array[..., :n_samples] for array in work)
-            a = extended[..., :-1, :]
-            hidden.append(
-                _Hidden(
-                    weights=network.layers[layer],
-                    z=a if word.overwrites_z else z,
-                    a=a,
-                    extended=extended,
-                    extended_t=extended.swapaxes(-1, -2),
-                    activation=word,
-                    grad=grad,
-                    next_weights_t=network.layers[layer + 1][..., :-1].swapaxes(-1, -2),
-                )
-            )
-        return _Plan(
-            hidden,
-            hidden[::-1],
-            self._logits[..., :n_samples],
-            self._scratch[..., :n_samples],
-        )
-
-
-def predict_logits(network: Network, X: FloatArray) -> FloatArray:
-    """Return the logits of every row of `X`, block by block.
-
-    Parameters
-    ----------
-    network : Network
-        One, not a stack.
-    X : ndarray of shape (n_samples, n_inputs)
-        Of any dtype; cast a block at a time.
-
-    Returns
-    -------
-    logits : ndarray of shape (n_samples, n_outputs)
-    """
-    n_samples, n_inputs = X.shape
-    size = min(n_samples, rows_per_block(network.layer_sizes))
-    logits = np.empty((n_samples, network.layer_sizes[-1]), network.params.dtype)
-    rows = np.ones((size, n_inputs + 1), network.params.dtype)
-    propagation = Propagation(network)
-    for start in range(0, n_samples, size):
-        block = rows[: min(size, n_samples - start)]
-        block[:, :-1] = X[start : start + size]
-        logits[start : start + size] = propagation.forward(
-            block.swapaxes(-1, -2)
-        ).swapaxes(-1, -2)
-    return logits
+def multiply(left: FloatArray, right: Any, out: FloatArray) -> None:
+    """Write the product into `out`; sparse if `right` is, which one network may."""
+    if issparse(right):
+        product = transpose_sparse(right) @ left.swapaxes(-1, -2)
+        np.copyto(out, product.swapaxes(-1, -2))
+    else:
+        np.matmul(left, right, out=out)

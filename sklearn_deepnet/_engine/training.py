@@ -4,65 +4,25 @@ A network that is done, because it converged or diverged, leaves the stack; thos
 stay do not notice.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from .._typing import BoolArray, FloatArray, IntArray
-from ..activations import Activation
-from ..losses import LossFunction
-from ..optimizers import Optimizer
+from .._typing import BoolArray, FloatArray
 from .batches import Batches
 from .checkpoint import State
-from .network import Network, Propagation, cut_layers
+from .monitor import Monitor, Validation
+from .network import Network
+from .propagation import Dropout, Propagation
+from .steps import Stepper
+from .task import Task
 
+_ZERO: FloatArray = np.zeros(())
 _DIVERGED = 1e6  # times the first loss: no detour to a minimum leads so high
-_SLICE = 2**14  # parameters that an optimizer moves at once, so that they stay in cache
 
-NEVER = np.iinfo(np.int64).max  # an n_iter_no_change that is not to be reached
-
-Ending: TypeAlias = Literal["n_iter", "tol", "divergence", "interrupt"]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is asked of training; arrays hold one value for each network of the stack.
-
-    Parameters
-    ----------
-    layer_sizes : tuple of int
-        Inputs, units of each hidden layer, outputs.
-    activations : sequence of Activation
-        One for each hidden layer.
-    loss : LossFunction
-        On the logits.
-    optimizer : Optimizer
-        Shared by the stack.
-    learning_rate : ndarray of shape stack_shape
-        Step size.
-    decay : ndarray of shape stack_shape
-        Factor of the penalty ``decay / 2 ‖W‖²``, biases excepted.
-    tol : ndarray of shape stack_shape
-        By how much a pass has to lower the loss to count as an improvement.
-    n_iter_no_change : ndarray of int of shape stack_shape
-        So many passes without improvement end the training, or `NEVER`.
-    """
-
-    layer_sizes: tuple[int, ...]
-    activations: Sequence[Activation]
-    loss: LossFunction
-    optimizer: Optimizer
-    learning_rate: FloatArray
-    decay: FloatArray
-    tol: FloatArray
-    n_iter_no_change: IntArray
-
-    def take(self, keep: BoolArray) -> "Task":
-        """Return the task of those networks for which `keep` is True."""
-        names = ("learning_rate", "decay", "tol", "n_iter_no_change")
-        return replace(self, **{name: getattr(self, name)[keep] for name in names})
+Ending: TypeAlias = Literal["n_iter", "tol", "report", "divergence", "interrupt"]
+Report: TypeAlias = Callable[["Run"], bool]
 
 
 class Outcome(NamedTuple):
@@ -75,7 +35,11 @@ class Outcome(NamedTuple):
         loss was sound, and after an interrupt with those of the last complete pass.
     losses : ndarray of shape (n_passes,)
         The loss of each sound pass, penalty included.
-    ended_by : {"n_iter", "tol", "divergence", "interrupt"}
+    validation_losses : ndarray of shape (n_passes,) or (0,)
+        The loss of the validation rows after each pass.
+    validation_scores : ndarray of shape (n_passes,) or (0,)
+        Their score, if one is asked for.
+    ended_by : {"n_iter", "tol", "report", "divergence", "interrupt"}
         Why training ended.
     bad_loss : float
         After a divergence, the loss that told of it.
@@ -85,12 +49,21 @@ class Outcome(NamedTuple):
 
     state: State
     losses: FloatArray
+    validation_losses: FloatArray
+    validation_scores: FloatArray
     ended_by: Ending
     bad_loss: float = np.nan
     interrupt: KeyboardInterrupt | None = None
 
 
-def train(task: Task, state: State, batches: Batches, n_iter: int) -> list[Outcome]:
+def train(
+    task: Task,
+    state: State,
+    batches: Batches,
+    n_iter: int,
+    validation: Validation | None = None,
+    report: Report | None = None,
+) -> list[Outcome]:
     """Train for up to `n_iter` passes.
 
     Parameters
@@ -104,75 +77,125 @@ def train(task: Task, state: State, batches: Batches, n_iter: int) -> list[Outco
         `state`.
     n_iter : int
         Passes.
+    validation : Validation or None, default=None
+        Rows to be monitored in place of the training loss.
+    report : callable ``(run) -> bool``, or None, default=None
+        Called after each pass; True ends the training.
 
     Returns
     -------
     outcomes : list of Outcome
         One for each network, in the order of the stack.
     """
-    run = _Run(task, state, batches, n_iter)
+    run = Run(task, state, batches, n_iter, validation)
     with np.errstate(all="ignore"):
         try:
             while run.n_done < n_iter and run.goes_on:
                 run.make_pass()
                 run.judge()
+                if report is not None and run.goes_on and report(run):
+                    run.finish("report")
             if run.goes_on:
-                run.finish()
+                run.finish("n_iter")
         except KeyboardInterrupt as interrupt:
             run.interrupt(interrupt)
     return [run.outcomes[k] for k in sorted(run.outcomes)]
 
 
-class _Run:
-    """The networks that are still in training, and their work arrays."""
+class Run:
+    """The networks that are still in training, and their work arrays.
 
-    def __init__(self, task: Task, state: State, batches: Batches, n_iter: int) -> None:
+    Attributes
+    ----------
+    outcomes : dict of int to Outcome
+        Of the networks that are done, by their place in the first stack.
+    n_done : int
+        Passes made.
+    n_iter : int
+        Passes to be made.
+    goes_on : bool
+        Whether any network is left.
+    state : State
+        Of those that are left.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        state: State,
+        batches: Batches,
+        n_iter: int,
+        validation: Validation | None,
+    ) -> None:
         stack_shape = state.params.shape[:-1]
         self.outcomes: dict[int, Outcome] = {}
         self.n_done = 0
+        self.n_iter = n_iter
         self.goes_on = True
         self._number = np.arange(len(state.generators)).reshape(stack_shape)
-        self._curve = np.empty((*stack_shape, n_iter))
+        self._curves = {"losses": np.empty((*stack_shape, n_iter))}
+        if validation is not None:
+            self._curves["validation_losses"] = np.empty((*stack_shape, n_iter))
+            if validation.scores is not None:
+                self._curves["validation_scores"] = np.empty((*stack_shape, n_iter))
         self._sound = state.params.copy()  # parameters whose loss is known to be sound
-        self._settle(task, state, batches)
+        self._settle(task, state, batches, validation)
 
-    def _settle(self, task: Task, state: State, batches: Batches) -> None:
+    def _settle(
+        self, task: Task, state: State, batches: Batches, validation: Validation | None
+    ) -> None:
         """Make the work arrays for the networks that are left."""
-        self._task, self._state, self._batches = task, state, batches
-        params = state.params
-        network = Network(task.layer_sizes, task.activations, params)
-        self._propagation = Propagation(network, task.loss)
-        self._scratch = np.empty_like(params)
+        self.state = state
+        self._task, self._batches, self._validation = task, batches, validation
+        network = Network(task.layer_sizes, task.activations, state.params)
+        dropout = None
+        if np.any(task.dropout):
+            dropout = Dropout(np.asarray(task.dropout), state.generators)
+        self._propagation = Propagation(network, task.loss, dropout=dropout)
+        self._stepper = Stepper(task, state, self._propagation.gradient)
+        self._monitor = Monitor(task, state, network, validation)
         self._partial: FloatArray | None = None
-        self._start = np.empty_like(params)  # of the pass under way
+        self._start = np.empty_like(state.params)  # of the pass under way
         self._in_pass = False
-        self._rate = task.learning_rate[..., np.newaxis].astype(params.dtype)
-        self._decay = _decay_by_parameter(task, params) if np.any(task.decay) else None
-        self._impatient = bool(np.any(task.n_iter_no_change < NEVER))
         self._limit = _loss_limit(state.first_loss)
-        moved = (params, self._propagation.gradient, self._scratch, *state.moments)
-        self._slices = [
-            [array[..., at : at + _SLICE] for array in moved]
-            for at in range(0, params.shape[-1], _SLICE)
-        ]
+        self._is_new = bool(np.isnan(state.first_loss).any())
+
+    @property
+    def last_loss(self) -> FloatArray:
+        """Training loss of the last pass, of shape ``stack_shape``."""
+        return self._curves["losses"][..., self.n_done - 1]
+
+    @property
+    def last_validation_loss(self) -> FloatArray | None:
+        """Validation loss after the last pass, or None."""
+        return self._monitor.validation_loss
 
     def make_pass(self) -> None:
         """Go through the data once, with a step for each batch."""
-        np.copyto(self._start, self._state.params)
+        np.copyto(self._start, self.state.params)
         self._in_pass = True
-        self._data_loss = self._penalty = np.zeros(())
+        data_loss = penalty = _ZERO
+        self._stepper.start_pass()
         loss_and_gradient = self._propagation.loss_and_gradient
         for block in self._batches:
             loss = loss_and_gradient(
                 block.inputs, block.inputs_t, block.target, block.weight
             )
-            self._data_loss = self._data_loss + block.share * loss
+            data_loss = data_loss + block.share * loss
             if not (block.first and block.last):
                 self._gather(block.first, block.last)
             if block.last:
-                self._step(block.share)
+                if self._is_new:
+                    self._set_limit(data_loss / block.share)
+                penalty = penalty + block.share * self._stepper.step()
+        self._measured = data_loss, penalty
         self._last_block = block
-        self._in_pass = False
+
+    def _set_limit(self, first_loss: FloatArray) -> None:
+        """Take the loss of the first batch, before any step, for the measure of all."""
+        self.state.first_loss = np.asarray(first_loss)
+        self._limit = _loss_limit(self.state.first_loss)
+        self._is_new = False
 
     def _gather(self, first: bool, last: bool) -> None:
         """Sum the gradients of the blocks of one batch, in their order."""
@@ -186,102 +209,106 @@ class _Run:
         else:
             np.add(self._partial, gradient, out=self._partial)
 
-    def _step(self, share: float) -> None:
-        state, optimizer = self._state, self._task.optimizer
-        state.n_steps += 1
-        if self._decay is not None:
-            self._shrink_weights(share)
-        for params, gradient, scratch, *moments in self._slices:
-            optimizer.step(
-                params, gradient, self._rate, state.n_steps, moments, scratch
-            )
-
-    def _shrink_weights(self, share: float) -> None:
-        """Add the penalty to loss and gradient, or shrink past the optimizer."""
-        params, scratch = self._state.params, self._scratch
-        assert self._decay is not None
-        np.multiply(params, self._decay, out=scratch)
-        if self._task.optimizer.decouples_decay:
-            np.multiply(scratch, self._rate, out=scratch)
-            np.subtract(params, scratch, out=params)
-        else:
-            penalty = np.vecdot(params, scratch)
-            self._penalty = self._penalty + share / 2 * penalty
-            gradient = self._propagation.gradient
-            np.add(gradient, scratch, out=gradient)
-
     def judge(self) -> None:
-        """Find who has diverged or converged in this pass, and let them leave."""
-        state, value = self._state, self._data_loss + self._penalty
-        if state.n_passes == 0:
-            state.first_loss = np.asarray(self._data_loss)
-            self._limit = _loss_limit(state.first_loss)
-        diverged = leaving = ~((value < np.inf) & (self._data_loss <= self._limit))
-        self._curve[..., self.n_done] = value
-        self.n_done += 1
-        state.n_passes += 1
+        """End the pass: find who has diverged or converged, and let them leave."""
+        state, (data_loss, penalty) = self.state, self._measured
+        value = data_loss + penalty
+        sound = (value < np.inf) & (data_loss <= self._limit)
+        converged = self._monitor.observe(value, sound, self._limit)
+        self._note("losses", value)
+        self._note("validation_losses", self._monitor.validation_loss)
+        self._note("validation_scores", self._monitor.validation_score)
         self._start, self._sound = self._sound, self._start
-        if self._impatient:
-            leaving = diverged | self._lose_patience(value)
+        state.n_passes += 1
+        self.n_done += 1
+        self._in_pass = False
+        diverged = ~sound
+        leaving = diverged | converged
         if np.count_nonzero(leaving):
             self._dismiss_diverged(diverged, value, self._start, self.n_done - 1)
             self._dismiss(leaving & ~diverged, "tol")
             self._keep(~leaving)
 
-    def _lose_patience(self, value: FloatArray) -> BoolArray:
-        """Count passes without improvement, and return whose patience has ended."""
-        state, task = self._state, self._task
-        improved = value < state.reference - task.tol
-        state.reference = np.where(improved, value, state.reference)
-        state.n_stale = np.where(improved, 0, state.n_stale + 1)
-        converged: BoolArray = state.n_stale >= task.n_iter_no_change
-        state.n_stale = np.where(converged, 0, state.n_stale)  # the next fit's start
-        return converged
+    def _note(self, curve: str, value: FloatArray | None) -> None:
+        if value is not None:
+            self._curves[curve][..., self.n_done] = value
 
-    def finish(self) -> None:
-        """Dismiss those who have trained to the last pass."""
-        self._dismiss(np.ones(self._number.shape, bool), "n_iter")
+    def finish(self, ended_by: Ending, **details: Any) -> None:
+        """Dismiss all who are left."""
+        everyone = np.ones(self._number.shape, bool)
+        self._dismiss(everyone, ended_by, **details)
+        self.goes_on = False
 
     def interrupt(self, interrupt: KeyboardInterrupt) -> None:
-        """Dismiss all, with the parameters of the last complete pass."""
+        """Dismiss all who are left, with the parameters of the last complete pass."""
         if self._in_pass:
-            np.copyto(self._state.params, self._start)
-            self._state.forget_moments(self._task.optimizer.n_moments)
-        for k in np.ndindex(self._number.shape):
-            self._record(k, self.n_done, "interrupt", interrupt=interrupt)
+            np.copyto(self.state.params, self._start)
+            self.state.forget_moments(self._task.optimizer.n_moments)
+        self.finish("interrupt", interrupt=interrupt)
 
-    def _dismiss(self, who: BoolArray, ended_by: Ending) -> None:
+    def _dismiss(self, who: BoolArray, ended_by: Ending, **details: Any) -> None:
         """Record who is done, unless their last step led astray.
 
         The loss of a pass is measured before its steps, so where the last one led has
         not been seen yet; a look at the last block shows it.
         """
         if self.n_done:
-            block = self._last_block
-            loss = self._propagation.loss(block.inputs, block.target, block.weight)
+            loss = self._look()
             diverged = who & ~(loss <= self._limit)
-            self._dismiss_diverged(diverged, loss, self._sound, self.n_done)
+            self._dismiss_diverged(diverged, loss, self._sound, self.n_done, **details)
             who = who & ~diverged
         for k in _places(who):
-            self._record(k, self.n_done, ended_by)
+            self._record(k, self.n_done, ended_by, **details)
+
+    def _look(self) -> FloatArray:
+        block = self._last_block
+        return self._propagation.loss(block.inputs, block.target, block.weight)
+
+    def sound_params(self) -> FloatArray:
+        """Return a copy of the parameters, or of the last sound ones before them."""
+        sound = np.asarray(self._look() <= self._limit)[..., np.newaxis]
+        return np.where(sound, self.state.params, self._sound)
 
     def _dismiss_diverged(
-        self, who: BoolArray, loss: FloatArray, sound: FloatArray, n_sound: int
+        self,
+        who: BoolArray,
+        loss: FloatArray,
+        sound: FloatArray,
+        n_sound: int,
+        **details: Any,
     ) -> None:
         """Record who has diverged, with their last `sound` parameters."""
         for k in _places(who):
-            self._record(k, n_sound, "divergence", bad_loss=float(loss[k]))
-            state = self.outcomes[int(self._number[k])].state
+            state = self.state.take(k)
             np.copyto(state.params, sound[k])
             state.forget_moments(self._task.optimizer.n_moments)
             state.n_passes -= self.n_done - n_sound
+            bad_loss = float(loss[k])
+            self._record(
+                k, n_sound, "divergence", state=state, bad_loss=bad_loss, **details
+            )
 
     def _record(
-        self, k: tuple[int, ...], n_losses: int, ended_by: Ending, **details: Any
+        self,
+        k: tuple[int, ...],
+        n_passes: int,
+        ended_by: Ending,
+        state: State | None = None,
+        **details: Any,
     ) -> None:
-        state, losses = self._state.take(k), self._curve[k][:n_losses].copy()
-        outcome = Outcome(state, losses, ended_by, **details)
-        self.outcomes[int(self._number[k])] = outcome
+        """Record an outcome, once: an interrupt may come while some are dismissed."""
+        curves = {
+            name: curve[k][:n_passes].copy() for name, curve in self._curves.items()
+        }
+        outcome = Outcome(
+            state or self.state.take(k),
+            curves["losses"],
+            curves.get("validation_losses", np.empty(0)),
+            curves.get("validation_scores", np.empty(0)),
+            ended_by,
+            **details,
+        )
+        self.outcomes.setdefault(int(self._number[k]), outcome)
 
     def _keep(self, keep: BoolArray) -> None:
         """Close the ranks after some have left."""
@@ -289,10 +316,14 @@ class _Run:
         if not self.goes_on:
             return
         self._number = self._number[keep]
-        self._curve = self._curve[keep]
+        self._curves = {name: curve[keep] for name, curve in self._curves.items()}
         self._sound = self._sound[keep]
+        self._last_block = self._last_block.take(keep)
         self._settle(
-            self._task.take(keep), self._state.take(keep), self._batches.take(keep)
+            self._task.take(keep),
+            self.state.take(keep),
+            self._batches.take(keep),
+            self._validation.take(keep) if self._validation is not None else None,
         )
 
 
@@ -303,11 +334,3 @@ def _places(who: BoolArray) -> list[tuple[int, ...]]:
 
 def _loss_limit(first_loss: FloatArray) -> FloatArray:
     return _DIVERGED * np.maximum(1, np.abs(first_loss))
-
-
-def _decay_by_parameter(task: Task, params: FloatArray) -> FloatArray:
-    """Return the penalty's factor for each parameter, 0 for biases."""
-    decay = np.zeros_like(params)
-    for layer in cut_layers(task.layer_sizes, decay):
-        layer[..., :-1] = task.decay[..., np.newaxis, np.newaxis]
-    return decay

@@ -1,0 +1,291 @@
+"""Forward and backward propagation through a network, or a stack of them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+from scipy.sparse import issparse
+
+from .._typing import FloatArray
+from ..activations import Activation
+from ..losses import LossFunction
+from .network import (
+    Network,
+    cut_layers,
+    extend_sparse,
+    multiply,
+    rows_per_block,
+    transpose_sparse,
+)
+
+
+class _Hidden(NamedTuple):
+    """Work arrays of one hidden layer, for a fixed number of samples."""
+
+    number: int
+    weights: FloatArray  # [W b]
+    z: FloatArray  # (..., n_units, n_samples)
+    a: FloatArray  # the same array as z if the activation allows
+    extended: FloatArray  # a with its row of ones
+    extended_t: FloatArray  # transposed, for the gradient of the next layer
+    activation: Activation
+    grad: FloatArray  # with respect to a, then to z
+    next_weights_t: FloatArray  # W of the next layer, transposed, without bias
+    mask: FloatArray | None  # 1 / keep for units that stay, 0 for those dropped
+    keep: FloatArray | int  # the share that stays, (..., 1, 1)
+
+
+class _Plan(NamedTuple):
+    """All that a pass over a fixed number of samples touches, views cut in advance."""
+
+    hidden: list[_Hidden]
+    reversed: list[_Hidden]
+    logits: FloatArray
+    scratch: FloatArray
+
+
+class Dropout:
+    """Inverted dropout [1]_: units of hidden layers are left out, at random.
+
+    Those that stay are scaled up, so that the next layer's input keeps its mean.
+
+    Parameters
+    ----------
+    rates : ndarray of shape (*stack_shape, n_hidden)
+        Share of the units dropped after each hidden layer.
+    generators : sequence of RandomState
+        One for each network; a layer with rate 0 draws nothing.
+
+    References
+    ----------
+    .. [1] Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from
+       Overfitting", JMLR 2014.
+    """
+
+    def __init__(
+        self, rates: FloatArray, generators: Sequence[np.random.RandomState]
+    ) -> None:
+        self._rates = rates
+        self._generators = generators
+
+    def applies_to(self, layer: int) -> bool:
+        """Return whether any network drops units of this hidden layer."""
+        return bool(self._rates[..., layer].any())
+
+    def keep(self, layer: int, dtype: DTypeLike) -> FloatArray:
+        """Return the share of units that stay, of shape ``(*stack_shape, 1, 1)``."""
+        return (1 - self._rates[..., layer, np.newaxis, np.newaxis]).astype(dtype)
+
+    def draw(self, layer: int, mask: FloatArray) -> None:
+        """Draw in place a mask of shape ``(*stack_shape, n_units, n_samples)``."""
+        rates = self._rates[..., layer]
+        for rng, k in zip(self._generators, np.ndindex(rates.shape), strict=True):
+            if rates[k]:
+                kept = rng.random_sample(mask.shape[-2:]) >= rates[k]
+                np.divide(kept, 1 - rates[k], out=mask[k])
+            else:
+                mask[k] = 1
+
+
+class Propagation:
+    """Forward and backward propagation, in work arrays that are made once.
+
+    Parameters
+    ----------
+    network : Network
+        Read at every call, so its parameters may be moved in between.
+    loss : LossFunction or None, default=None
+        None if only `forward` is called.
+    trains : bool, default=True
+        Whether gradients are asked for; not without a loss.
+    dropout : Dropout or None, default=None
+        Applied by `loss_and_gradient` alone.
+
+    Attributes
+    ----------
+    gradient : ndarray of shape (*stack_shape, n_params)
+        Where `loss_and_gradient` leaves the gradient.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        loss: LossFunction | None = None,
+        *,
+        trains: bool = True,
+        dropout: Dropout | None = None,
+    ) -> None:
+        self._network = network
+        self._loss = loss
+        self._trains = trains and loss is not None
+        self._dropout = dropout
+        self._plans: dict[int, _Plan] = {}
+        if self._trains:
+            self.gradient = np.empty_like(network.params)
+            first, *rest = cut_layers(network.layer_sizes, self.gradient)
+            self._first, self._reversed = first, rest[::-1]
+
+    def forward(self, inputs: Any) -> FloatArray:
+        """Return the logits, in a work array that the next call overwrites.
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (..., n_inputs + 1, n_samples)
+            One column per sample, the last row all ones; for one network it may be
+            sparse.
+        """
+        return self._run(self._plan(inputs.shape[-1]), inputs, drops=False)
+
+    def loss_and_gradient(
+        self,
+        inputs: Any,
+        inputs_t: Any,
+        target: FloatArray,
+        weight: FloatArray,
+    ) -> FloatArray:
+        """Return the weighted sum of the losses, and leave its gradient in `gradient`.
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (..., n_inputs + 1, n_samples)
+            One column per sample, the last row all ones.
+        inputs_t : ndarray of shape (..., n_samples, n_inputs + 1)
+            The same, transposed.
+        target : ndarray of shape (..., n_outputs, n_samples)
+            What the loss compares with.
+        weight : ndarray of shape (..., 1, n_samples)
+            Weight of each sample's loss.
+
+        Returns
+        -------
+        loss : ndarray of shape stack_shape
+        """
+        plan = self._plan(inputs.shape[-1])
+        value = self._weighted_loss(plan, inputs, target, weight, drops=True)
+        grad = plan.logits
+        for layer, gradient in zip(plan.reversed, self._reversed, strict=True):
+            np.matmul(grad, layer.extended_t, out=gradient)
+            np.matmul(layer.next_weights_t, grad, out=layer.grad)
+            if layer.mask is not None:
+                np.multiply(layer.grad, layer.mask, out=layer.grad)
+                np.multiply(layer.a, layer.keep, out=layer.a)  # as before the mask
+            layer.activation.backward(layer.grad, layer.z, layer.a)
+            grad = layer.grad
+        multiply(grad, inputs_t, out=self._first)
+        return value
+
+    def loss(self, inputs: Any, target: FloatArray, weight: FloatArray) -> FloatArray:
+        """Return the weighted sum of the losses, of shape ``stack_shape``."""
+        plan = self._plan(inputs.shape[-1])
+        return self._weighted_loss(plan, inputs, target, weight, drops=False)
+
+    def _run(self, plan: _Plan, inputs: Any, drops: bool) -> FloatArray:
+        for layer in plan.hidden:
+            multiply(layer.weights, inputs, out=layer.z)
+            layer.activation.forward(layer.z, layer.a)
+            if drops and self._dropout is not None and layer.mask is not None:
+                self._dropout.draw(layer.number, layer.mask)
+                np.multiply(layer.a, layer.mask, out=layer.a)
+            inputs = layer.extended
+        multiply(self._network.layers[-1], inputs, out=plan.logits)
+        return plan.logits
+
+    def _weighted_loss(
+        self,
+        plan: _Plan,
+        inputs: Any,
+        target: FloatArray,
+        weight: FloatArray,
+        drops: bool,
+    ) -> FloatArray:
+        """Return the loss, and turn the logits into its gradient."""
+        assert self._loss is not None
+        logits = self._run(plan, inputs, drops)
+        values = self._loss(logits, target, plan.scratch)
+        np.multiply(logits, weight, out=logits)
+        by_unit = np.vecdot(values, weight)
+        if by_unit.shape[-1] == 1:
+            return by_unit[..., 0]
+        return np.add.reduce(by_unit, axis=-1)
+
+    def _plan(self, n_samples: int) -> _Plan:
+        if n_samples not in self._plans:
+            self._plans[n_samples] = self._make_plan(n_samples)
+        return self._plans[n_samples]
+
+    def _make_plan(self, n_samples: int) -> _Plan:
+        """Allocate work arrays; batches come in two sizes at most, blocks in three."""
+        network = self._network
+
+        def empty(n_units: int) -> FloatArray:
+            shape = (*network.stack_shape, n_units, n_samples)
+            return np.empty(shape, network.params.dtype)
+
+        hidden = [self._make_hidden(i, empty) for i in range(len(network.activations))]
+        logits = empty(network.layer_sizes[-1])
+        scratch = np.stack([logits] * 3) if self._loss is not None else logits
+        return _Plan(hidden, hidden[::-1], logits, scratch)
+
+    def _make_hidden(self, number: int, empty: Callable[[int], FloatArray]) -> _Hidden:
+        network, dropout = self._network, self._dropout
+        word, n_units = network.activations[number], network.layer_sizes[number + 1]
+        extended = empty(n_units + 1)
+        extended[..., -1, :] = 1
+        a = extended[..., :-1, :]
+        drops = dropout is not None and dropout.applies_to(number)
+        return _Hidden(
+            number=number,
+            weights=network.layers[number],
+            z=a if word.overwrites_z else empty(n_units),
+            a=a,
+            extended=extended,
+            extended_t=extended.swapaxes(-1, -2),
+            activation=word,
+            grad=empty(n_units) if self._trains else a,
+            next_weights_t=network.layers[number + 1][..., :-1].swapaxes(-1, -2),
+            mask=empty(n_units) if drops else None,
+            keep=1 if dropout is None else dropout.keep(number, a.dtype),
+        )
+
+
+def predict_logits(network: Network, X: Any) -> FloatArray:
+    """Return the logits of every row of `X`, block by block.
+
+    Blocks are filled up to a multiple of 16 columns. BLAS treats the columns that are
+    left over in another way, with other last bits; so filled up, a row gets the same
+    logits in whatever company it comes.
+
+    Parameters
+    ----------
+    network : Network
+        One, not a stack.
+    X : ndarray or CSR matrix of shape (n_samples, n_inputs)
+        Of any dtype; cast a block at a time.
+
+    Returns
+    -------
+    logits : ndarray of shape (n_samples, n_outputs)
+    """
+    n_samples, n_inputs = X.shape
+    dtype = network.params.dtype
+    size = min(n_samples, rows_per_block(network.layer_sizes))
+    logits = np.empty((n_samples, network.layer_sizes[-1]), dtype)
+    dense = np.ones((0 if issparse(X) else _fill_up(size), n_inputs + 1), dtype)
+    propagation = Propagation(network)
+    for start in range(0, n_samples, size):
+        n_rows = min(size, n_samples - start)
+        if issparse(X):
+            rows = extend_sparse(X[start : start + n_rows], dtype)
+            rows.resize((_fill_up(n_rows), n_inputs + 1))
+            inputs = transpose_sparse(rows)
+        else:
+            dense[:n_rows, :-1] = X[start : start + n_rows]
+            inputs = dense[: _fill_up(n_rows)].swapaxes(-1, -2)
+        block = propagation.forward(inputs)[:, :n_rows]
+        logits[start : start + n_rows] = block.swapaxes(-1, -2)
+    return logits
+
+
+def _fill_up(n_columns: int) -> int:
+    return -(-n_columns // 16) * 16

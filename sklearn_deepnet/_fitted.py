@@ -1,0 +1,112 @@
+"""What a fitted estimator keeps of its network, and what it computes with it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._advice import largest
+from ._engine.checkpoint import State
+from ._engine.network import Network
+from ._engine.propagation import predict_logits
+from ._engine.training import Outcome
+from ._typing import FloatArray
+from ._words import Words, name_activations, resolve_activations
+
+
+class FittedNetwork:
+    """The fitted part of an estimator.
+
+    Kept are plain arrays, numbers, names and lists, so that pickles and the like need
+    no class of ours but the estimator's.
+    """
+
+    def _describe(self, words: Words) -> None:
+        self._layer_sizes = list(words.layer_sizes)
+        self._activations = name_activations(words.activations)
+        self.n_outputs_ = words.layer_sizes[-1]
+        self.n_layers_ = len(words.layer_sizes)
+        self.out_activation_ = words.out_activation
+
+    def _keep(self, outcome: Outcome, resumes: bool, shows_best: bool) -> None:
+        state = outcome.state
+        has_best = state.best_iter >= 0
+        self._params = state.best_params if shows_best and has_best else state.params
+        before = self if resumes else None
+        n_new = len(outcome.losses)
+        self.validation_loss_curve_ = _extend(
+            before, "validation_loss_curve_", outcome.validation_losses, n_new
+        )
+        self.validation_scores_ = _extend(
+            before, "validation_scores_", outcome.validation_scores, n_new
+        )
+        self.loss_curve_ = _extend(before, "loss_curve_", outcome.losses, n_new) or []
+        self.n_iter_ = len(self.loss_curve_)
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
+        self.best_loss_ = min(self.loss_curve_, default=np.nan)
+        self.best_iter_ = None
+        if has_best:
+            self.best_iter_ = int(state.best_iter)
+        elif self.loss_curve_:
+            self.best_iter_ = int(np.argmin(self.loss_curve_))
+        self.diverged_ = outcome.ended_by == "divergence"
+
+    def _keep_state(
+        self, state: State, words: Words, monitored: str, split_seed: int | None
+    ) -> None:
+        self._training_state = {
+            "solver": type(words.optimizer).__name__,
+            "monitored": monitored,
+            "split_seed": split_seed,
+            "last_params": None if self._params is state.params else state.params,
+            "state": state.to_dict(),
+        }
+
+    def _network(self) -> Network:
+        n_hidden = len(self._layer_sizes) - 2
+        activations = resolve_activations(self._activations, n_hidden)
+        return Network(self._layer_sizes, activations, self._params)
+
+    def _logits(self, X: ArrayLike) -> FloatArray:
+        """Return the outputs before the last activation, (n_samples, n_outputs_)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
+        with np.errstate(all="ignore"):
+            logits = predict_logits(self._network(), X)
+        self._check_overflow(logits, X)
+        return logits
+
+    def _check_overflow(self, outputs: FloatArray, X: Any) -> None:
+        if not np.isfinite(outputs).all():
+            raise ValueError(
+                f"The network overflows on X, whose largest value is "
+                f"{largest(X):.2g}. Scale X as the training data were."
+            )
+
+    @property
+    def coefs_(self) -> list[FloatArray]:
+        """Weights of each layer, views of shape (n_in, n_out)."""
+        check_is_fitted(self)
+        return [layer[:, :-1].T for layer in self._network().layers]
+
+    @property
+    def intercepts_(self) -> list[FloatArray]:
+        """Biases of each layer, views of shape (n_out,)."""
+        check_is_fitted(self)
+        return [layer[:, -1] for layer in self._network().layers]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_params" in vars(self)
+
+
+def _extend(
+    before: FittedNetwork | None, name: str, new: FloatArray, n_new: int
+) -> list[float] | None:
+    """Return a curve with the new passes, NaN where nothing was measured."""
+    old = None if before is None else getattr(before, name)
+    if old is None and not len(new):
+        return None
+    if old is None:
+        old = [] if before is None else [np.nan] * before.n_iter_
+    return [*old, *(new.tolist() if len(new) else [np.nan] * n_new)]

@@ -1,0 +1,156 @@
+"""Rows of X and y with their weights; which of them to train on, which to hold out."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import train_test_split
+
+from ._engine.batches import Batches
+from ._sklearn import check_sample_weight
+from ._targets import Targets
+from ._typing import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Data for a network.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        As the user gave it, never copied.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        As the user gave it.
+    targets : Targets
+        What y means.
+    target : ndarray of shape (n_samples, n_outputs or 1)
+        y as `Batches` takes it.
+    weight : ndarray of shape (n_samples,) or None
+        Class weights included; None is all ones.
+    rows : ndarray of int or None
+        The rows that count, those of positive weight at most; None is all.
+    """
+
+    X: Any
+    y: NDArray[Any]
+    targets: Targets
+    target: NDArray[Any]
+    weight: FloatArray | None
+    rows: IntArray | None
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that count."""
+        return self.X.shape[0] if self.rows is None else len(self.rows)
+
+    @property
+    def total(self) -> float:
+        """Their weight."""
+        if self.weight is None:
+            return float(self.n_rows)
+        return float(
+            self.weight.sum() if self.rows is None else self.weight[self.rows].sum()
+        )
+
+    def taken(self) -> tuple[Any, NDArray[Any], FloatArray | None]:
+        """Return X, y and weight of the rows that count, copies if not all do."""
+        if self.rows is None:
+            return self.X, self.y, self.weight
+        weight = None if self.weight is None else self.weight[self.rows]
+        return self.X[self.rows], self.y[self.rows], weight
+
+    def batches(self, *, trains: bool, batch_size: int, **options: Any) -> Batches:
+        """Return batches of the rows that count, with weights of mean one."""
+        shape = (self.X.shape[0], 1)
+        if self.weight is None:
+            weight = np.broadcast_to(1.0, shape)
+        else:
+            weight = self.weight.reshape(shape) * (self.n_rows / self.total)
+        scale, shift = self.targets.map(trains)
+        return Batches(
+            self.X,
+            self.target,
+            weight,
+            n_outputs=self.targets.n_outputs,
+            batch_size=min(batch_size, self.n_rows),
+            rows=self.rows,
+            stack_shape=(),
+            target_scale=scale,
+            target_shift=shift,
+            **options,
+        )
+
+    def split(self, fraction: float, seed: int) -> tuple["Sample", "Sample"]:
+        """Return the rows to train on and those to hold out, stratified by class."""
+        rows = np.arange(self.X.shape[0]) if self.rows is None else self.rows
+        strata = self.targets.strata(self.y)
+        labels = None if strata is None else strata[rows]
+        n_classes = 1 if labels is None else len(_check_strata(labels))
+        n_held_out = max(int(np.ceil(fraction * len(rows))), n_classes)
+        if len(rows) - n_held_out < n_classes:
+            raise ValueError(
+                f"early_stopping cannot hold out {n_held_out} of {len(rows)} rows and "
+                f"train on {n_classes} classes. Lower validation_fraction (now "
+                f"{fraction}), give more rows, or give X_val and y_val."
+            )
+        train, held_out = train_test_split(
+            rows, test_size=n_held_out, random_state=seed, stratify=labels
+        )
+        if labels is not None:
+            _give_each_class_a_row(strata, train, held_out)
+        return replace(self, rows=np.sort(train)), replace(self, rows=np.sort(held_out))
+
+
+def _check_strata(labels: NDArray[Any]) -> NDArray[Any]:
+    classes, counts = np.unique(labels, return_counts=True)
+    if counts.min() < 2:
+        (rare,) = classes[[counts.argmin()]].tolist()
+        raise ValueError(
+            f"early_stopping cannot split the class {rare!r}, which has one row of "
+            "positive weight: it takes two, one to train on and one to hold out. Give "
+            "more rows, or X_val and y_val."
+        )
+    return classes
+
+
+def _give_each_class_a_row(
+    strata: NDArray[Any], train: IntArray, held_out: IntArray
+) -> None:
+    """Swap rows in place so that every class has one to train on."""
+    for label in np.setdiff1d(strata[held_out], strata[train]):
+        classes, counts = np.unique(strata[train], return_counts=True)
+        i = np.flatnonzero(strata[train] == classes[counts.argmax()])[0]
+        j = np.flatnonzero(strata[held_out] == label)[0]
+        train[i], held_out[j] = held_out[j], train[i]
+
+
+def make_sample(
+    X: Any,
+    y: NDArray[Any],
+    targets: Targets,
+    sample_weight: ArrayLike | None,
+    name: str = "sample_weight",
+) -> Sample:
+    """Check labels and weights; rows of weight 0 are no rows."""
+    target = targets.encode(y)
+    weight = None
+    if sample_weight is not None:
+        weight = check_sample_weight(sample_weight, X, dtype=np.float64)
+        if weight.min() < 0:
+            raise ValueError(
+                f"{name} holds {weight.min():.3g}; weights must not be negative."
+            )
+    weight = targets.weigh(y, weight)
+    if weight is None:
+        return Sample(X, y, targets, target, None, None)
+    with np.errstate(over="ignore"):
+        total = float(weight.sum())
+    if not 0 < total < np.inf:
+        raise ValueError(
+            f"{name} sums to {total:.3g}; at least one weight must be positive, and "
+            "their sum finite."
+        )
+    rows = None if weight.all() else np.flatnonzero(weight)
+    return Sample(X, y, targets, target, weight, rows)
