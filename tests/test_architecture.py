@@ -15,19 +15,25 @@ FLOORS = {
     for floor, modules in enumerate(
         [
             ["_typing", "_registry", "_version"],
+            ["_class_losses", "_number_losses"],
             ["initializers", "activations", "losses", "optimizers", "schedules"],
+            ["_engine.__init__", "_engine.network", "_engine.threads"],
             [
-                "_engine.__init__",
-                "_engine.network",
                 "_engine.batches",
-                "_engine.threads",
-                "_engine.history",
+                "_engine.checkpoint",
+                "_engine.propagation",
+                "_engine.task",
             ],
-            ["_engine.training", "_engine.checkpoint"],
-            ["callbacks", "functional", "_sklearn", "_words", "exceptions"],
+            ["_engine.steps", "_engine.monitor"],
+            ["_engine.training"],
+            ["_engine.quasi_newton"],
+            ["callbacks", "functional", "_sklearn", "exceptions"],
             ["_targets", "_contracts"],
+            ["_words", "_sample", "_reports"],
+            ["_advice"],
+            ["_fitted"],
             ["_base"],
-            ["estimators"],
+            ["classifier", "regressor"],
             ["_stacking"],
             ["ensemble", "model_selection", "inspection", "displays", "onnx"],
             ["__init__"],
@@ -35,11 +41,11 @@ FLOORS = {
     )
     for module in modules
 }
-LAST_ENGINE_FLOOR = 3
+LAST_ENGINE_FLOOR = 7
 ENGINE_NEEDS = {"numpy", "scipy", "threadpoolctl", "sklearn_deepnet"}
 
 MAX_FUNCTION_LINES = 60
-MAX_MODULE_LINES = 400
+MAX_MODULE_LINES = 300  # docstrings apart
 
 # Calls in which a positional integer can only be an axis.
 # fmt: off
@@ -87,8 +93,7 @@ def floor_of(name):
 
 
 def upward_imports(source, module):
-    # Modules of the engine may also lean on their own floor.
-    reach = FLOORS.get(module, 0) + module.startswith("_engine.")
+    reach = FLOORS.get(module, 0)
     return [
         name
         for name in imports(source, module)
@@ -119,9 +124,16 @@ def counts_from_the_front(axis):
     return any(isinstance(v, int) and v >= 0 for v in values)
 
 
+def is_of_sparse_matrices(node):
+    """Whether it is a function of sparse matrices, which have two axes only."""
+    return isinstance(node, ast.FunctionDef) and node.name.endswith("_sparse")
+
+
 def front_axes(source, module):
     found = []
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    tree.body = [node for node in tree.body if not is_of_sparse_matrices(node)]
+    for node in ast.walk(tree):
         match node:
             case ast.Attribute(attr="T" | "transpose"):
                 found.append(node)
@@ -145,8 +157,18 @@ def long_functions(source, module):
 
 
 def too_many_lines(source, module):
-    n_lines = len(source.splitlines())
+    n_lines = len(source.splitlines()) - docstring_lines(ast.parse(source))
     return [f"{n_lines} lines"] if n_lines > MAX_MODULE_LINES else []
+
+
+def docstring_lines(tree):
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = [
+        node.body[0]
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and ast.get_docstring(node) is not None
+    ]
+    return sum(node.end_lineno - node.lineno + 1 for node in docstrings)
 
 
 def more_than_a_docstring(source, module):
@@ -215,6 +237,7 @@ def test_floating_point_errors_raise_in_tests():
         np.divide(1.0, 0.0)
 
 
+LONG_DOCSTRING = "\n" * (MAX_MODULE_LINES + 1)
 LONG_BODY = "    x = 1\n" * (MAX_FUNCTION_LINES + 1)
 
 
@@ -231,12 +254,12 @@ LONG_BODY = "    x = 1\n" * (MAX_FUNCTION_LINES + 1)
         (upward_imports, "_engine.network", "from .training import train"),
         (upward_imports, "_engine.network", "from ..callbacks import Callback"),
         (upward_imports, "_engine.network", "from .. import functional"),
-        (upward_imports, "estimators", "from .nowhere import nothing"),
+        (upward_imports, "classifier", "from .nowhere import nothing"),
         (foreign_imports, "losses", "import sklearn.metrics"),
         (foreign_imports, "losses", "def f():\n    from pandas import DataFrame"),
         (foreign_imports, "losses", "import joblib"),
-        (private_sklearn_imports, "estimators", "import sklearn.utils._tags"),
-        (private_sklearn_imports, "estimators", "from sklearn.base import _fit"),
+        (private_sklearn_imports, "classifier", "import sklearn.utils._tags"),
+        (private_sklearn_imports, "classifier", "from sklearn.base import _fit"),
         (front_axes, "_engine.network", "x.T"),
         (front_axes, "_engine.network", "np.transpose(x)"),
         (front_axes, "_engine.network", "x.transpose(1, 0)"),
@@ -260,22 +283,24 @@ def test_rule_catches(rule, module, source):
         (upward_imports, "losses", "from . import _registry"),
         (upward_imports, "losses", "from ._typing import FloatArray"),
         (upward_imports, "_engine.network", "from ..losses import Loss"),
-        (upward_imports, "_engine.network", "from .batches import Batches"),
-        (upward_imports, "estimators", "from ._engine import training"),
-        (upward_imports, "estimators", "import sklearn.base"),
+        (upward_imports, "_engine.training", "from .batches import Batches"),
+        (upward_imports, "classifier", "from ._engine import training"),
+        (upward_imports, "classifier", "import sklearn.base"),
         (foreign_imports, "losses", "import math, numpy, scipy.special"),
         (foreign_imports, "losses", "from ._typing import FloatArray"),
         (private_sklearn_imports, "_sklearn", "from sklearn.base import _fit"),
-        (private_sklearn_imports, "estimators", "from sklearn import __version__"),
-        (private_sklearn_imports, "estimators", "from ._sklearn import fit"),
+        (private_sklearn_imports, "classifier", "from sklearn import __version__"),
+        (private_sklearn_imports, "classifier", "from ._sklearn import fit"),
         (front_axes, "_engine.network", "np.sum(x, axis=-1)"),
         (front_axes, "_engine.network", "np.sum(x, axis=(-2, -1))"),
         (front_axes, "_engine.network", "x.mT.sum(-1, out=y)"),
         (front_axes, "_engine.network", "np.maximum(x, 0)"),
         (front_axes, "_engine.network", "x.sum(axis)"),
+        (front_axes, "_engine.network", "def turn_sparse(x):\n  return x.T"),
         (more_than_a_docstring, "_engine.__init__", '"""Engine."""'),
         (long_functions, "losses", f'def f():\n    """{LONG_BODY}"""'),
         (too_many_lines, "losses", "\n" * MAX_MODULE_LINES),
+        (too_many_lines, "losses", f'"""{LONG_DOCSTRING}"""'),
     ],
 )
 def test_rule_lets_pass(rule, module, source):

@@ -1,0 +1,131 @@
+"""Who gives wrong data or classes reads one clear sentence."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+from sklearn.exceptions import DataConversionWarning
+from sklearn.preprocessing import scale
+
+from sklearn_deepnet import DeepNetClassifier
+
+X, y = load_wine(return_X_y=True)
+X = scale(X)
+
+
+def net(hidden_layer_sizes=(4,), **parameters):
+    usual = {"n_iter": 1, "tol": None, "random_state": 0}
+    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
+
+
+def exactly(message):
+    return f"^{re.escape(message)}$"
+
+
+WITH_NAN, WITH_INFINITY = X.copy(), X.copy()
+WITH_NAN[3, 3], WITH_INFINITY[3, 3] = np.nan, np.inf
+THREE_COLUMNS = np.stack([y, y, y], axis=1)
+WORDS = X.astype(object)
+WORDS[3, 3] = "red"
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (X[:0], y[:0], "Found array with 0 sample(s) (shape=(0, 13)) while a minimum"),
+        (X[:, :0], y, "Found array with 0 feature(s) (shape=(178, 0)) while a minimum"),
+        (X[:, 0], y, "Expected 2D array, got 1D array instead:"),
+        (X[..., np.newaxis], y, "Found array with dim 3"),
+        (X[:9], y, "Found input variables with inconsistent numbers of samples: [9, 1"),
+        (WITH_NAN, y, "Input X contains NaN."),
+        (WITH_INFINITY, y, "Input X contains infinity or a value too large for dtype("),
+        (WORDS, y, "could not convert string to float: 'red'"),
+        (X + 1j, y, "Complex data not supported"),
+        (X, None, "This DeepNetClassifier estimator requires y to be passed, but the "),
+        (
+            X,
+            THREE_COLUMNS,
+            "y has several columns with values other than 0 and 1.",
+        ),
+        (X, np.where(y == 1, np.nan, y), "Input y contains NaN."),
+        (X, X[:, 0], "Unknown label type: continuous."),
+        (X, 0 * y + 7, "y holds only one class, [7]; a classifier needs two."),
+        (X[:1], y[:1], "y holds only one class, [0]; a classifier needs two."),
+    ],
+)
+def test_bad_data_are_told_in_one_sentence(X, y, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        net().fit(X, y)
+
+
+def test_a_column_of_labels_is_taken_with_a_warning():
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        fitted = net().fit(X, y[:, np.newaxis])
+    np.testing.assert_array_equal(fitted.coefs_[0], net().fit(X, y).coefs_[0])
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "message"),
+    [
+        (
+            y,
+            None,
+            "The first call of partial_fit needs classes, the labels of all classes "
+            "that will ever be seen.",
+        ),
+        (y, [2], "classes holds only one class, [2]; a classifier needs two."),
+        (
+            y,
+            [2, 0],
+            "y holds [1], not among the classes [0, 2] that this network was started "
+            "with.",
+        ),
+        (
+            np.array(["a", "b", "c"])[y],
+            ["c", "d", "e"],
+            "y holds ['a', 'b'], not among the classes ['c', 'd', 'e'] that this "
+            "network was started with.",
+        ),
+    ],
+)
+def test_bad_classes_are_told_by_partial_fit(y, classes, message):
+    with pytest.raises(ValueError, match=exactly(message)):
+        net().partial_fit(X, y, classes=classes)
+
+
+def test_a_message_does_not_list_every_row():
+    fitted = net().partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(
+        ValueError, match=r"^y holds \[.*not among the classes"
+    ) as caught:
+        fitted.partial_fit(X, np.arange(178) % 60)
+    assert len(str(caught.value)) < 500
+
+
+def test_classes_may_be_given_in_any_order_again():
+    fitted = net().partial_fit(X, y, classes=[2, 0, 1, 1])
+    assert fitted.classes_.tolist() == [0, 1, 2]
+    assert fitted.partial_fit(X[:5], y[:5], classes=[1, 2, 0]).n_iter_ == 2
+
+
+@pytest.mark.parametrize(
+    "method", ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+)
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (
+            X[:, 1:],
+            "X has 12 features, but DeepNetClassifier is expecting 13 feat",
+        ),
+        (X[0], "Expected 2D array, got 1D array instead:"),
+        (X[:0], "Found array with 0 sample(s)"),
+        (WITH_NAN, "Input X contains NaN."),
+        (WITH_INFINITY, "Input X contains infinity or a value too large for dtype("),
+    ],
+)
+def test_bad_data_are_told_by_predictions(method, X, message):
+    fitted = net().fit(*load_wine(return_X_y=True))
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        getattr(fitted, method)(X)

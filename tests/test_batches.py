@@ -1,0 +1,310 @@
+"""Batches: every row once a pass, in order, and at its weight."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_deepnet._engine.batches import Batches
+
+
+def make(X, y=None, weight=None, **options):
+    """Return batches of all rows at once, unless `options` say otherwise."""
+    rows = options.get("rows")
+    n_rows = X.shape[-2] if rows is None else rows.shape[-1]
+    options = {
+        "n_outputs": 1,
+        "batch_size": n_rows,
+        "block_size": 1000,
+        "dtype": np.float64,
+        "generators": [np.random.RandomState(0)],
+        "shuffle": False,
+        "stack_shape": (),
+    } | options
+    y = np.zeros((X.shape[-2], 1)) if y is None else y
+    weight = np.ones((X.shape[-2], 1)) if weight is None else weight
+    return Batches(X, y, weight, **options)
+
+
+def numbered(n_rows, n_networks=None):
+    """Return X whose first column is the number of the row, 1000 k more for k."""
+    X = np.random.RandomState(1).randn(n_rows, 3)
+    X[:, 0] = np.arange(n_rows)
+    if n_networks is None:
+        return X
+    return X + np.multiply.outer(1000 * np.arange(n_networks), [[1, 0, 0]])
+
+
+def copies(blocks):
+    """Return blocks that outlive the next one."""
+    return [block._replace(**arrays_of(block)) for block in blocks]
+
+
+def arrays_of(block):
+    names = ("inputs", "inputs_t", "target", "weight")
+    return {name: getattr(block, name).copy() for name in names}
+
+
+def one_pass(batches):
+    """Return inputs, targets and weights of a pass, joined along the samples."""
+    blocks = copies(batches)
+    return [
+        np.concatenate([getattr(block, name) for block in blocks], axis=-1)
+        for name in ("inputs", "target", "weight")
+    ]
+
+
+def assert_same_blocks(batches, others):
+    for block, other in zip(copies(batches), copies(others), strict=True):
+        for one, two in zip(block, other, strict=True):
+            assert_array_equal(one, two, strict=isinstance(one, np.ndarray))
+
+
+@pytest.mark.parametrize("block_size", [1000, 4])
+def test_rows_come_in_their_order_unless_shuffled(block_size):
+    X = numbered(23)
+    y, weight = np.random.RandomState(2).rand(23, 2), np.random.RandomState(3).rand(23)
+    batches = make(
+        X, y, weight[:, np.newaxis], n_outputs=2, batch_size=5, block_size=block_size
+    )
+    for _ in range(2):
+        inputs, target, _ = one_pass(batches)
+        assert_array_equal(inputs[:-1], X.T)
+        assert_array_equal(inputs[-1], np.ones(23))
+        assert_array_equal(target, y.T)
+
+
+@pytest.mark.parametrize("block_size", [1000, 4])
+@pytest.mark.parametrize("stack_shape", [(), (3,)])
+def test_every_pass_is_shuffled_by_the_permutation_of_each_network(
+    stack_shape, block_size
+):
+    n_networks = math.prod(stack_shape)
+    X, y = numbered(23), np.random.RandomState(2).rand(23, 1)
+    batches = make(
+        X,
+        y,
+        batch_size=5,
+        block_size=block_size,
+        generators=[np.random.RandomState(k) for k in range(n_networks)],
+        shuffle=True,
+        stack_shape=stack_shape,
+    )
+    rngs = [np.random.RandomState(k) for k in range(n_networks)]
+    for _ in range(3):
+        orders = np.array([rng.permutation(23) for rng in rngs])
+        order = orders.reshape(*stack_shape, 23)
+        inputs, target, _ = one_pass(batches)
+        assert_array_equal(inputs[..., :-1, :], X[order].swapaxes(-1, -2))
+        assert_array_equal(target, y[order].swapaxes(-1, -2))
+
+
+@pytest.mark.parametrize("batch_size", [5, 6, 22, 23])
+@pytest.mark.parametrize("block_size", [1000, 4, 1])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_row_weighs_its_weight_over_the_size_of_its_batch(
+    batch_size, block_size, shuffle
+):
+    X, weight = numbered(23), np.random.RandomState(3).rand(23)
+    batches = make(
+        X,
+        weight=weight[:, np.newaxis],
+        batch_size=batch_size,
+        block_size=block_size,
+        shuffle=shuffle,
+    )
+    inputs, _, weights = one_pass(batches)
+    row = inputs[0].astype(int)
+    n_whole = 23 // batch_size * batch_size
+    size = np.where(np.arange(23) < n_whole, batch_size, 23 - n_whole)
+    assert_allclose(weights[0], weight[row] / size, rtol=1e-15)
+
+
+def test_blocks_tell_where_batches_begin_and_end():
+    batches = make(numbered(60), batch_size=25, block_size=10)
+    told = [(b.weight.shape[-1], b.first, b.last, b.share) for b in batches]
+    whole = [(10, True, False), (10, False, False), (5, False, True)]
+    assert told == [
+        *((*block, 25 / 60) for block in whole),
+        *((*block, 25 / 60) for block in whole),
+        (10, True, True, 10 / 60),
+    ]
+
+
+def test_batch_that_fits_a_block_is_one_block():
+    batches = make(numbered(60), batch_size=25, block_size=25)
+    told = [(b.weight.shape[-1], b.first, b.last, b.share) for b in batches]
+    whole = (25, True, True, 25 / 60)
+    assert told == [whole, whole, (10, True, True, 10 / 60)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 20, 23])
+@pytest.mark.parametrize("block_size", [1000, 3])
+def test_shares_of_the_batches_sum_to_one(batch_size, block_size):
+    batches = make(numbered(23), batch_size=batch_size, block_size=block_size)
+    assert_allclose(sum(b.share for b in batches if b.last), 1, rtol=1e-14)
+
+
+def test_inputs_t_is_inputs_transposed():
+    for block in make(numbered(23), batch_size=5, shuffle=True):
+        assert_array_equal(block.inputs_t, block.inputs.T)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_rows_choose_who_takes_part(shuffle):
+    X, y = numbered(23), np.random.RandomState(2).rand(23, 1)
+    weight = np.random.RandomState(3).rand(23, 1)
+    rows = np.array([2, 3, 5, 7, 11, 13, 17, 19, 22])
+    chosen = make(X, y, weight, batch_size=4, shuffle=shuffle, rows=rows)
+    cut = make(X[rows], y[rows], weight[rows], batch_size=4, shuffle=shuffle)
+    for _ in range(2):
+        assert_same_blocks(chosen, cut)
+
+
+OWN = {
+    "X": lambda k: {"X": numbered(23, 3)[k]},
+    "y": lambda k: {"y": np.random.RandomState(2).rand(3, 23, 1)[k]},
+    "weight": lambda k: {"weight": np.random.RandomState(3).rand(3, 23, 1)[k]},
+    "rows shared": lambda k: {"rows": np.array([0, 3, 5, 9, 10, 11, 21])},
+    "rows": lambda k: {
+        "rows": np.array([[2, 3, 5, 7, 11, 13], range(6), range(17, 23)])[k]
+    },
+}
+SHARED = {
+    "X": numbered(23),
+    "y": np.random.RandomState(4).rand(23, 1),
+    "weight": np.random.RandomState(5).rand(23, 1),
+}
+
+
+def stack_and_members(own, shuffle, batch_size, block_size):
+    """Return the batches of a stack of three, and of each network alone."""
+
+    def given(k, stack_shape, seeds):
+        options = dict(SHARED)
+        for name in own:
+            options |= OWN[name](k)
+        generators = [np.random.RandomState(seed) for seed in seeds]
+        return make(
+            **options,
+            batch_size=batch_size,
+            block_size=block_size,
+            generators=generators,
+            shuffle=shuffle,
+            stack_shape=stack_shape,
+        )
+
+    alone = [given(k, (), [k]) for k in range(3)]
+    return given(slice(None), (3,), range(3)), alone
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        ["X"],
+        ["y"],
+        ["weight"],
+        ["rows"],
+        ["X", "rows shared"],
+        ["X", "rows"],
+        ["y", "weight"],
+        [*OWN],
+    ],
+    ids="-".join,
+)
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize(("batch_size", "block_size"), [(4, 100), (6, 100), (5, 2)])
+def test_each_network_of_a_stack_sees_its_own_data(
+    own, shuffle, batch_size, block_size
+):
+    stack, alone = stack_and_members(own, shuffle, batch_size, block_size)
+    for _ in range(2):
+        seen = one_pass(stack)
+        for k, member in enumerate(alone):
+            for ours, its in zip(seen, one_pass(member), strict=True):
+                assert_array_equal(ours[k] if ours.ndim > 2 else ours, its)
+
+
+@pytest.mark.parametrize("own", [[], ["X"], ["y", "weight"], ["rows"]], ids="-".join)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_those_taken_go_on_as_if_the_others_had_never_been(own, shuffle):
+    stack, alone = stack_and_members(own, shuffle, 4, 100)
+    one_pass(stack)
+    for member in alone:
+        one_pass(member)
+    taken = stack.take(np.array([True, False, True]))
+    for ours, first, last in zip(
+        one_pass(taken), one_pass(alone[0]), one_pass(alone[2]), strict=True
+    ):
+        if ours.ndim > 2:
+            assert_array_equal(ours, [first, last])
+        else:
+            assert_array_equal(ours, first)
+
+
+def test_single_column_for_several_outputs_is_one_hot_encoded():
+    classes = np.random.RandomState(2).randint(4, size=(23, 1))
+    _, target, _ = one_pass(make(numbered(23), classes, n_outputs=4, batch_size=5))
+    assert_array_equal(target, np.eye(4)[:, classes[:, 0]])
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_one_hot_targets_may_differ_by_network(shuffle):
+    classes = np.random.RandomState(2).randint(4, size=(2, 23, 1))
+    generators = [np.random.RandomState(0), np.random.RandomState(0)]
+    inputs, target, _ = one_pass(
+        make(
+            numbered(23),
+            classes,
+            n_outputs=4,
+            batch_size=5,
+            generators=generators,
+            stack_shape=(2,),
+            shuffle=shuffle,
+        )
+    )
+    row = np.broadcast_to(inputs[..., 0, :], (2, 23)).astype(int)
+    for k in range(2):
+        assert_array_equal(target[k], np.eye(4)[:, classes[k, row[k], 0]])
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("batch_size", [22, 23])
+def test_permutation_is_drawn_only_where_it_matters(shuffle, batch_size):
+    rng = np.random.RandomState(0)
+    one_pass(
+        make(numbered(23), batch_size=batch_size, shuffle=shuffle, generators=[rng])
+    )
+    expected = np.random.RandomState(0)
+    if shuffle and batch_size < 23:
+        expected.permutation(23)
+    assert rng.randn() == expected.randn()
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.asfortranarray(numbered(23)),
+        np.repeat(numbered(23), 2, axis=1)[:, ::2],
+        np.repeat(numbered(23), 2, axis=0)[::2],
+        numbered(23)[::-1][::-1],
+    ],
+    ids=["F-ordered", "every second column", "every second row", "reversed twice"],
+)
+def test_layout_of_X_does_not_matter(X, shuffle):
+    plain = make(numbered(23), batch_size=5, shuffle=shuffle)
+    assert_same_blocks(make(X, batch_size=5, shuffle=shuffle), plain)
+
+
+@pytest.mark.parametrize("X_dtype", [np.int64, np.uint8, np.float32, bool])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_everything_is_cast_to_the_compute_dtype(X_dtype, dtype):
+    X = np.random.RandomState(0).randint(2, size=(23, 3)).astype(X_dtype)
+    y = np.arange(23)[:, np.newaxis]
+    for block in make(X, y, batch_size=5, dtype=dtype):
+        assert {array.dtype for array in arrays_of(block).values()} == {np.dtype(dtype)}
+    inputs, target, _ = one_pass(make(X, y, batch_size=5, dtype=dtype))
+    assert_array_equal(inputs[:-1].T, X)
+    assert_array_equal(target.T, y)

@@ -1,0 +1,511 @@
+"""scikit-learn's callbacks are told of a fit, and what is printed of one."""
+
+import io
+import pickle
+import re
+import sys
+import time
+from contextlib import redirect_stdout
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+from sklearn.utils.fixes import parse_version
+
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
+
+HAS_CALLBACKS = parse_version(sklearn.__version__) >= parse_version("1.9")
+needs_callbacks = pytest.mark.skipif(
+    not HAS_CALLBACKS, reason="scikit-learn has callbacks from 1.9"
+)
+
+
+def wine():
+    X, y = load_wine(return_X_y=True)
+    return scale(X), y
+
+
+def net_for(n_iter, estimator=DeepNetClassifier, **parameters):
+    usual = {"learning_rate": 0.01, "tol": None, "random_state": 0}
+    return estimator((6,), n_iter=n_iter, **(usual | parameters))
+
+
+class Watcher:
+    """Keeps a log of what it is told, and asks for a stop after some tasks."""
+
+    def __init__(self, stops_after=None):
+        self.stops_after = stops_after
+        self.log, self.X, self.y = [], [], []
+
+    def setup(self, estimator, context):
+        self.log.append(f"setup of {context.max_subtasks}")
+
+    def teardown(self, estimator, context):
+        self.log.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context, *, X=None, y=None):
+        self.log.append(f"begin {context.task_name}")
+
+    def on_fit_task_end(self, estimator, context, *, X=None, y=None):
+        self.log.append(f"end {context.task_name}")
+        self.X.append(X)
+        self.y.append(y)
+        return self.count("end passes") == self.stops_after
+
+    def count(self, entry):
+        return self.log.count(entry)
+
+
+class Keeper(Watcher):
+    """Keeps the fitted estimators as well, and what they predicted at the time."""
+
+    def __init__(self, stops_after=None):
+        super().__init__(stops_after)
+        self.fitted, self.outputs = [], []
+
+    def on_fit_task_end(
+        self, estimator, context, *, X=None, y=None, fitted_estimator=None
+    ):
+        if fitted_estimator is not None:
+            self.fitted.append(fitted_estimator)
+            self.outputs.append(outputs_of(fitted_estimator, X))
+        return super().on_fit_task_end(estimator, context, X=X, y=y)
+
+
+def outputs_of(net, X):
+    return (net.predict_proba if hasattr(net, "classes_") else net.predict)(X)
+
+
+def assert_same_training(net, other):
+    assert net.loss_curve_ == other.loss_curve_
+    for array, expected in zip(net.coefs_, other.coefs_, strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+def private_names(net):
+    return {name for name in vars(net) if "callback" in name}
+
+
+# ---- tasks
+
+
+@needs_callbacks
+@pytest.mark.parametrize("n_iter", [0, 1, 3])
+@pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
+def test_each_pass_is_a_task(estimator, n_iter):
+    X, y = wine()
+    watcher = Watcher()
+    net_for(n_iter, estimator).set_callbacks(watcher).fit(X, y)
+    assert watcher.log == [
+        f"setup of {n_iter}",
+        "begin fit",
+        *["begin passes", "end passes"] * n_iter,
+        "end fit",
+        "teardown",
+    ]
+    for seen, expected in ((watcher.X, X), (watcher.y, y)):
+        assert len(seen) == n_iter + 1
+        for array in seen:
+            np.testing.assert_array_equal(array, expected)
+
+
+@needs_callbacks
+@pytest.mark.parametrize(
+    ("n_iter", "n_tasks"), [(999, 999), (1000, 1000), (1001, 501), (5000, 1000)]
+)
+def test_there_are_a_thousand_tasks_at_most(n_iter, n_tasks):
+    X, y = wine()
+    keeper = Keeper()
+    net = net_for(n_iter, batch_size=None).set_callbacks(keeper).fit(X[::9], y[::9])
+    assert net.n_iter_ == n_iter
+    assert keeper.log[0] == f"setup of {n_tasks}"
+    assert keeper.count("begin passes") == keeper.count("end passes") == n_tasks
+    np.testing.assert_array_equal(keeper.outputs[-2], keeper.outputs[-1])
+
+
+@needs_callbacks
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("stops_after", [1, 4])
+def test_a_callback_may_stop_the_fit(stops_after, solver):
+    X, y = wine()
+    options = {"solver": solver, "tol": 1e-12, "learning_rate": 0.001}
+    watcher = Watcher(stops_after)
+    # a ConvergenceWarning would be an error here
+    net = net_for(50, **options).set_callbacks(watcher).fit(X, y)
+    assert net.n_iter_ == stops_after == watcher.count("begin passes")
+    assert watcher.log[-3:] == ["end passes", "end fit", "teardown"]
+    expected = net_for(stops_after, **(options | {"tol": None})).fit(X, y)
+    assert_same_training(net, expected)
+
+
+@needs_callbacks
+def test_a_stop_after_several_passes_a_task_ends_with_the_task():
+    X, y = wine()
+    net = net_for(5000, batch_size=None).set_callbacks(Watcher(7)).fit(X, y)
+    assert net.n_iter_ == 35
+
+
+@needs_callbacks
+def test_a_fit_that_was_stopped_goes_on():
+    X, y = wine()
+    net = net_for(10, warm_start=True).set_callbacks(Watcher(4)).fit(X, y)
+    net.set_callbacks().set_params(n_iter=6).fit(X, y)
+    assert_same_training(net, net_for(10).fit(X, y))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@needs_callbacks
+def test_every_task_is_ended_where_patience_ends_the_fit():
+    X, y = wine()
+    watcher = Watcher()
+    net = net_for(3000, tol=1e9, n_iter_no_change=7).set_callbacks(watcher)
+    net.fit(X, y)
+    assert net.n_iter_ == 8  # in the midst of a task of three
+    assert watcher.count("begin passes") == watcher.count("end passes")
+    assert watcher.log[-2:] == ["end fit", "teardown"]
+
+
+# ---- fitted estimators
+
+
+@needs_callbacks
+@pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_the_estimator_of_a_task_is_a_fit_of_so_many_passes(estimator, solver):
+    X, y = wine()
+    options = {"solver": solver, "learning_rate": 0.001}
+    keeper = Keeper()
+    net = net_for(5, estimator, **options).set_callbacks(keeper).fit(X, y)
+    assert len(keeper.fitted) == 6
+    for n_passes, fitted in enumerate(keeper.fitted[:-1], start=1):
+        expected = net_for(n_passes, estimator, **options).fit(X, y)
+        for array, its in zip(fitted.coefs_, expected.coefs_, strict=True):
+            np.testing.assert_array_equal(array, its)
+        np.testing.assert_array_equal(outputs_of(fitted, X), outputs_of(expected, X))
+    np.testing.assert_array_equal(outputs_of(keeper.fitted[-1], X), outputs_of(net, X))
+
+
+@needs_callbacks
+def test_the_estimator_of_a_task_is_not_changed_by_further_training():
+    X, y = wine()
+    keeper = Keeper()
+    net = net_for(6, warm_start=True).set_callbacks(keeper).fit(X, y).fit(X, y)
+    net.set_callbacks().partial_fit(X, y)
+    assert len(keeper.fitted) == 14
+    for fitted, output in zip(keeper.fitted, keeper.outputs, strict=True):
+        np.testing.assert_array_equal(fitted.predict_proba(X), output)
+    kept = net.coefs_[0].copy()
+    keeper.fitted[3].coefs_[0][...] = 0
+    np.testing.assert_array_equal(net.coefs_[0], kept)
+
+
+@needs_callbacks
+def test_the_estimator_of_the_fit_has_the_best_weights():
+    X, y = wine()
+    keeper = Keeper()
+    net = net_for(30, learning_rate=0.5, batch_size=10)
+    net.set_callbacks(keeper).fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert net.best_iter_ < 29
+    np.testing.assert_array_equal(keeper.outputs[-1], net.predict_proba(X[::2]))
+    best = keeper.outputs[net.best_iter_]
+    np.testing.assert_array_equal(keeper.outputs[-1], best)
+
+
+# ---- traces
+
+
+@needs_callbacks
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"dropout": 0.3, "batch_size": 32},
+        {"early_stopping": True, "scoring": "accuracy"},
+        {"solver": "lbfgs", "learning_rate": 0.001},
+    ],
+)
+def test_callbacks_change_no_bit(parameters):
+    X, y = wine()
+    net = net_for(8, **parameters).set_callbacks(Keeper(), Watcher()).fit(X, y)
+    assert_same_training(net, net_for(8, **parameters).fit(X, y))
+
+
+@needs_callbacks
+def test_a_fit_leaves_nothing_of_the_callbacks_but_themselves():
+    X, y = wine()
+    net = net_for(3).set_callbacks(Watcher()).fit(X, y)
+    assert private_names(net) == {"_skl_callbacks"}
+    assert private_names(net.set_callbacks().fit(X, y)) == set()
+    assert pickle.loads(pickle.dumps(net)).n_iter_ == 3
+
+
+@needs_callbacks
+@pytest.mark.parametrize("when", ["before", "amid"])
+def test_a_fit_that_fails_leaves_nothing_of_the_callbacks(when):
+    X, y = wine()
+
+    def schedule(t):
+        if t == 2:
+            raise RuntimeError("not this pass")
+        return 1.0
+
+    watcher = Watcher()
+    net = net_for(5, schedule=schedule).set_callbacks(watcher)
+    before = vars(net).copy()
+    with pytest.raises((RuntimeError, ValueError)):
+        net.fit(X, y[:-1] if when == "before" else y)
+    assert vars(net) == before
+    assert private_names(net) == {"_skl_callbacks"}
+    assert watcher.log[-1] == "teardown"
+
+
+@needs_callbacks
+def test_a_callback_that_fails_leaves_the_estimator_as_it_was():
+    X, y = wine()
+
+    class Failing(Watcher):
+        def on_fit_task_end(self, estimator, context):
+            raise RuntimeError("no callback")
+
+    net = net_for(5).set_callbacks(Failing())
+    before = vars(net).copy()
+    with pytest.raises(RuntimeError, match=r"^no callback$"):
+        net.fit(X, y)
+    assert vars(net) == before
+
+
+@needs_callbacks
+def test_a_callback_that_is_interrupted_leaves_a_usable_model():
+    X, y = wine()
+
+    class Interrupted(Watcher):
+        def on_fit_task_end(self, estimator, context):
+            super().on_fit_task_end(estimator, context)
+            if self.count("end passes") == 3:
+                raise KeyboardInterrupt
+
+    net = net_for(8).set_callbacks(Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(X, y)
+    assert net.n_iter_ == 3
+    assert_same_training(net, net_for(3).fit(X, y))
+    assert private_names(net) == {"_skl_callbacks"}
+
+
+@needs_callbacks
+def test_an_interrupt_ends_the_tasks():
+    X, y = wine()
+
+    def schedule(t):
+        if t == 2:
+            raise KeyboardInterrupt
+        return 1.0
+
+    watcher = Watcher()
+    with pytest.raises(KeyboardInterrupt):
+        net_for(5, schedule=schedule).set_callbacks(watcher).fit(X, y)
+    assert watcher.log[-2:] == ["end fit", "teardown"]
+    assert watcher.count("begin passes") == watcher.count("end passes")
+
+
+@needs_callbacks
+def test_partial_fit_tells_nothing():
+    X, y = wine()
+    watcher = Watcher()
+    net_for(3).set_callbacks(watcher).partial_fit(X, y, classes=[0, 1, 2])
+    assert watcher.log == []
+
+
+# ---- scikit-learn's own
+
+
+@pytest.fixture
+def _wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@needs_callbacks
+@pytest.mark.usefixtures("_wide_terminal")
+def test_a_progress_bar_shows_passes_through_pipeline_and_search(capfd):
+    pytest.importorskip("rich")
+    from sklearn.callback import ProgressBar
+
+    X, y = wine()
+    model = make_pipeline(StandardScaler(), net_for(5))
+    model.set_callbacks(ProgressBar(max_propagation_depth=2)).fit(X, y)
+    assert "DeepNetClassifier - fit" in capfd.readouterr().out
+    model.set_callbacks()
+    search = GridSearchCV(model, {"deepnetclassifier__alpha": [0, 1]}, cv=2)
+    search.set_callbacks(ProgressBar(max_propagation_depth=3)).fit(X, y)
+    out = capfd.readouterr().out
+    assert out.count("DeepNetClassifier - fit") >= 5  # four of folds and the refit
+    assert "100%" in out
+    assert private_names(search.best_estimator_[-1]) == set()
+
+
+@needs_callbacks
+def test_a_scoring_monitor_scores_each_pass_in_a_pipeline():
+    from sklearn.callback import ScoringMonitor
+
+    X, y = wine()
+    monitor = ScoringMonitor(scoring="accuracy")
+    net = net_for(5).set_callbacks(monitor)
+    make_pipeline(StandardScaler(), net).fit(X, y)
+    rows = [row for row in monitor.get_logs().data if row["task_name"] == "passes"]
+    expected = [net_for(n).fit(X, y).score(X, y) for n in range(1, 6)]
+    assert [row["accuracy"] for row in rows] == pytest.approx(expected, abs=1e-12)
+
+
+@needs_callbacks
+def test_a_scoring_monitor_scores_each_pass_in_a_search():
+    from sklearn.callback import ScoringMonitor
+
+    X, y = wine()
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = make_pipeline(StandardScaler(), net_for(3).set_callbacks(monitor))
+    search = GridSearchCV(model, {"deepnetclassifier__alpha": [0, 1]}, cv=2)
+    search.fit(X, y)
+    rows = [row for row in monitor.get_logs().data if row["task_name"] == "passes"]
+    assert len(rows) == 3 * (2 * 2 + 1)
+    whole = [row["accuracy"] for row in rows if row["accuracy"] == search.score(X, y)]
+    assert len(whole) > 0  # the last of the refit's
+
+
+@needs_callbacks
+@pytest.mark.parametrize("learning_rate", [1e3, 1e100, 1e200])
+@pytest.mark.parametrize("batch_size", [None, 200])
+def test_a_scoring_monitor_survives_a_divergence(learning_rate, batch_size):
+    from sklearn.callback import ScoringMonitor
+
+    X, y = load_breast_cancer(return_X_y=True)
+    net = net_for(5, solver="sgd", learning_rate=learning_rate, batch_size=batch_size)
+    net.set_params(hidden_layer_sizes=(20, 20))
+    with pytest.warns(DivergenceWarning):
+        net.set_callbacks(ScoringMonitor(scoring="accuracy")).fit(scale(X), y)
+    assert net.diverged_
+
+
+@needs_callbacks
+def test_clones_have_the_callbacks():
+    watcher = Watcher()
+    net = clone(net_for(2).set_callbacks(watcher))
+    net.fit(*wine())
+    assert vars(net)["_skl_callbacks"][0].count("end passes") == 2
+
+
+# ---- what is printed
+
+LINE = r"pass (\d+) of (\d+), loss [-\d.e]+{}, at most \d+\.\d s left"
+
+
+@pytest.mark.parametrize("n_iter", [1, 3, 10, 25, 100, 137])
+def test_verbose_prints_about_ten_lines(n_iter, capsys):
+    net_for(n_iter, verbose=1, batch_size=None).fit(*wine())
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert captured.err == ""
+    assert min(n_iter, 7) <= len(lines) <= 11
+    found = [re.fullmatch(LINE.format(""), line) for line in lines]
+    passes = [int(match[1]) for match in found]
+    assert passes == sorted(set(passes))
+    assert passes[-1] == n_iter
+    assert {match[2] for match in found} == {str(n_iter)}
+
+
+@pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
+def test_verbose_of_two_prints_each_pass(capsys, estimator):
+    X, y = wine()
+    net = net_for(23, estimator, verbose=2).fit(X, y, X_val=X, y_val=y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 23
+    pattern = LINE.format(r", validation loss [-\d.e]+")
+    for n_passes, line in enumerate(lines, start=1):
+        match = re.fullmatch(pattern, line)
+        assert int(match[1]) == n_passes
+        assert f"loss {net.loss_curve_[n_passes - 1]:.5g}," in line
+        value = net.validation_loss_curve_[n_passes - 1]
+        assert f"validation loss {value:.5g}," in line
+    assert lines[-1].endswith("at most 0.0 s left")
+
+
+def test_nothing_is_printed_by_default(capfd):
+    net_for(3).fit(*wine())
+    net_for(0, verbose=2).fit(*wine())
+    assert capfd.readouterr() == ("", "")
+
+
+class Terminal(io.StringIO):
+    """A stream as a terminal: a line that is not ended shows only when flushed."""
+
+    def __init__(self):
+        super().__init__()
+        self.shown = ""
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        super().write(text)
+        if "\n" in text:
+            self.flush()
+        return len(text)
+
+    def flush(self):
+        self.shown = self.getvalue()
+
+
+def show_fit(*args, **parameters):
+    """Fit to a terminal, and return it."""
+    terminal = Terminal()
+    with redirect_stdout(terminal):
+        net_for(*args, **parameters).fit(*wine())
+    return terminal
+
+
+def test_a_terminal_shows_one_line_that_is_written_over():
+    text = show_fit(40, verbose=1).getvalue()
+    assert text.startswith("\r[")
+    assert text.endswith("\n")
+    assert text.count("\n") == 1
+    last = text.rstrip().split("\r")[-1]
+    loss = net_for(40).fit(*wine()).loss_
+    assert last.startswith(
+        f"[==============================] pass 40 of 40, loss {loss:.5g}, at most 0.0"
+    )
+
+
+def test_a_terminal_shows_progress_while_it_is_made():
+    shown = []
+
+    def schedule(t):
+        if t == 1:
+            time.sleep(0.25)  # longer than the bar's pause
+        if t == 3:
+            shown.append(sys.stdout.shown)
+        return 1.0
+
+    show_fit(5, verbose=1, schedule=schedule)
+    assert "pass 2 of 5" in shown[0]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_terminal_is_left_a_whole_line_where_training_ends_early():
+    def schedule(t):
+        if t == 1:
+            time.sleep(0.25)
+        return 1.0
+
+    terminal = show_fit(5000, verbose=1, tol=1e9, schedule=schedule)
+    assert terminal.getvalue().endswith("\n")
+    assert terminal.getvalue().count("\n") == 1
+
+
+def test_a_terminal_gets_lines_with_verbose_of_two():
+    text = show_fit(4, verbose=2).getvalue()
+    assert text.count("\n") == 4
+    assert "\r" not in text

@@ -1,0 +1,54 @@
+"""Memory grows with the net and a block of rows, not with the data."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from sklearn_deepnet import DeepNetClassifier
+
+N_ROWS, N_FEATURES = 150_000, 40  # 24 MB as float32, 48 MB as float64
+KINDS = ["float32", "float64", "int16", "bool"]
+
+
+def large_data(kind):
+    rng = np.random.RandomState(0)
+    X = rng.randint(0, 2, (N_ROWS, N_FEATURES), dtype=np.int8).astype(kind)
+    return X, X[:, 0].astype(int)
+
+
+def peak_of(call):
+    """Bytes that a call needs at most, beyond what there was before."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def net(**parameters):
+    usual = {"n_iter": 1, "tol": None, "random_state": 0}
+    return DeepNetClassifier((20, 10), **(usual | parameters))
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "limit"),
+    [(None, 8e6), (20_000, 10e6), (200, 20e6)],  # shuffled rows are picked in chunks
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_fit_makes_no_copy_of_the_data(kind, dtype, batch_size, limit):
+    X, y = large_data(kind)
+    estimator = net(dtype=dtype, batch_size=batch_size)
+    assert peak_of(lambda: estimator.fit(X, y)) < limit
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", ["predict", "predict_proba"])
+def test_predictions_make_no_copy_of_the_data(method, kind, dtype):
+    X, y = large_data(kind)
+    fitted = net(dtype=dtype).fit(X[:1000], y[:1000])
+    predict = getattr(fitted, method)
+    assert peak_of(lambda: predict(X)) < 10e6

@@ -1,0 +1,86 @@
+"""Nets that are not fitted yet, or were saved by another version."""
+
+import pickle
+import re
+from copy import deepcopy
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_wine
+from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import scale
+
+import sklearn_deepnet
+from sklearn_deepnet import DeepNetClassifier, VersionWarning
+
+X, y = load_wine(return_X_y=True)
+X = scale(X)
+METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+NOT_FITTED = r"^This DeepNetClassifier instance is not fitted yet\."
+
+
+def net(**parameters):
+    usual = {"n_iter": 3, "tol": None, "random_state": 0}
+    return DeepNetClassifier((4,), **(usual | parameters))
+
+
+def predictions(fitted):
+    return {method: getattr(fitted, method)(X) for method in METHODS}
+
+
+@pytest.mark.parametrize("attribute", ["coefs_", "intercepts_"])
+def test_attributes_are_missing_before_fitting(attribute):
+    with pytest.raises(
+        NotFittedError, match=r"^This DeepNetClassifier instance is not"
+    ):
+        getattr(net(), attribute)
+    assert not hasattr(net(), attribute)
+
+
+@pytest.mark.parametrize("method", [*METHODS, "score"])
+def test_methods_need_a_fit_first(method):
+    arguments = (X, y) if method == "score" else (X,)
+    with pytest.raises(
+        NotFittedError, match=r"^This DeepNetClassifier instance is not"
+    ):
+        getattr(net(), method)(*arguments)
+
+
+def told_of(version):
+    return (
+        f"This DeepNetClassifier was saved by sklearn_deepnet {version} and is loaded "
+        f"by {sklearn_deepnet.__version__}. To be sure of its predictions, fit it "
+        "again or load it with that version."
+    )
+
+
+def test_a_pickle_of_another_version_warns():
+    fitted = net().fit(X, y)
+    now = sklearn_deepnet.__version__.encode()
+    other = b"?" * len(now)
+    data = pickle.dumps(fitted).replace(now, other)
+    message = f"^{re.escape(told_of(other.decode()))}$"
+    with pytest.warns(VersionWarning, match=message) as caught:
+        loaded = pickle.loads(data)
+    assert [warning.filename for warning in caught] == [__file__]
+    np.testing.assert_equal(predictions(loaded), predictions(fitted))
+    assert [*vars(loaded)] == [*vars(fitted)]
+    pickle.loads(pickle.dumps(loaded))  # it now bears this version
+
+
+def test_a_pickle_from_before_a_parameter_takes_its_default():
+    state = net(bias_init="zeros").fit(X, y).__getstate__()
+    del state["bias_init"], state["_sklearn_deepnet_version"]
+    old = DeepNetClassifier.__new__(DeepNetClassifier)
+    with pytest.warns(VersionWarning, match=f"^{re.escape(told_of('unknown'))}$"):
+        old.__setstate__(state)
+    assert old.bias_init == "random"
+    assert clone(old).fit(X, y).n_iter_ == 3
+    assert "bias_init" not in state  # what was given is not changed
+
+
+def test_copies_of_this_version_do_not_warn():
+    fitted = net().fit(X, y)
+    for copy in (deepcopy(fitted), clone(fitted), pickle.loads(pickle.dumps(fitted))):
+        assert copy.get_params() == fitted.get_params()

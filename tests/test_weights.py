@@ -1,0 +1,286 @@
+"""What sample_weight promises: 2 is the row twice, 0 is no row, light pulls lightly."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import scale
+
+from sklearn_deepnet import DeepNetClassifier
+
+
+def cancer():
+    X, y = load_breast_cancer(return_X_y=True)
+    return scale(X), y
+
+
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:400] / 16, y[:400]
+
+
+def wine():
+    X, y = load_wine(return_X_y=True)
+    return scale(X), y
+
+
+def short_net(hidden_layer_sizes=(8, 5), **parameters):
+    parameters = {"n_iter": 20, "tol": None, "random_state": 0} | parameters
+    return DeepNetClassifier(hidden_layer_sizes, **parameters)
+
+
+def assert_same_training(net, other, rtol=0.0):
+    for array, expected in zip(
+        [net.loss_curve_, *net.coefs_, *net.intercepts_],
+        [other.loss_curve_, *other.coefs_, *other.intercepts_],
+        strict=True,
+    ):
+        np.testing.assert_allclose(array, expected, rtol=rtol, atol=rtol / 100)
+
+
+# ---- repetition and absence
+
+
+@pytest.mark.parametrize("data", [cancer, digits])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+def test_a_weight_of_two_is_the_row_twice(data, solver, loss):
+    X, y = data()
+    weight = np.random.RandomState(0).randint(1, 4, len(y))
+    net = short_net(solver=solver, loss=loss, batch_size=None, alpha=1)
+    weighted = clone(net).fit(X, y, sample_weight=weight)
+    repeated = clone(net).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
+    assert_same_training(weighted, repeated, rtol=1e-9)
+
+
+SHUFFLED = {"batch_size": 32}
+IN_ORDER = {"batch_size": 32, "shuffle": False}
+FULL_BATCH = {"batch_size": None}
+
+
+@pytest.mark.parametrize("parameters", [SHUFFLED, IN_ORDER, FULL_BATCH, {}])
+@pytest.mark.parametrize("data", [cancer, digits])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_weight_of_zero_is_no_row_bit_for_bit(data, parameters, dtype):
+    X, y = data()
+    rng = np.random.RandomState(0)
+    kept = rng.rand(len(y)) < 0.7
+    weight = np.where(kept, rng.uniform(0.5, 2, len(y)), 0)
+    X = np.where(kept[:, np.newaxis], X, 1e6)  # would ruin it all
+    net = short_net(dtype=dtype, alpha=1, n_iter=5, **parameters)
+    with_zeros = clone(net).fit(X, y, sample_weight=weight)
+    without = clone(net).fit(X[kept], y[kept], sample_weight=weight[kept])
+    assert_same_training(with_zeros, without)
+
+
+def test_a_weight_of_zero_is_no_row_in_partial_fit():
+    X, y = cancer()
+    kept = np.arange(len(y)) % 3 > 0
+    with_zeros, without = short_net(batch_size=50), short_net(batch_size=50)
+    for _ in range(3):
+        with_zeros.partial_fit(X, y, classes=[0, 1], sample_weight=kept)
+        without.partial_fit(X[kept], y[kept], classes=[0, 1])
+    assert_same_training(with_zeros, without)
+
+
+@pytest.mark.parametrize("weight", [1, 1.0, 2.5, [1] * 569, np.ones(569, bool)])
+@pytest.mark.parametrize("parameters", [SHUFFLED, FULL_BATCH])
+def test_equal_weights_are_no_weights_bit_for_bit(weight, parameters):
+    X, y = cancer()
+    net = short_net(alpha=0, **parameters)
+    weighted = clone(net).fit(X, y, sample_weight=weight)
+    assert_same_training(weighted, clone(net).fit(X, y))
+
+
+# ---- scale, and the penalty
+
+
+@pytest.mark.parametrize(
+    ("factor", "rtol"), [(2.0**-20, 0), (1024, 0), (3.7, 1e-9), (1e-300, 1e-9)]
+)
+@pytest.mark.parametrize("parameters", [SHUFFLED, FULL_BATCH])
+def test_the_scale_of_all_weights_is_nothing_without_penalty(factor, rtol, parameters):
+    X, y = cancer()
+    weight = np.random.RandomState(0).uniform(0.5, 2, len(y))
+    net = short_net(alpha=0, n_iter=5, **parameters)
+    scaled = clone(net).fit(X, y, sample_weight=factor * weight)
+    assert_same_training(scaled, clone(net).fit(X, y, sample_weight=weight), rtol)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
+def test_the_penalty_is_relative_to_the_total_weight(solver):
+    X, y = cancer()
+    weight = np.random.RandomState(0).uniform(0.5, 2, len(y))
+    net = short_net(solver=solver, batch_size=32)
+    heavy = clone(net).set_params(alpha=64).fit(X, y, sample_weight=64 * weight)
+    light = clone(net).set_params(alpha=1).fit(X, y, sample_weight=weight)
+    assert_same_training(heavy, light)
+    free = clone(net).set_params(alpha=0).fit(X, y, sample_weight=weight)
+    assert np.abs(free.coefs_[0] - light.coefs_[0]).max() > 1e-6
+
+
+def test_partial_fit_takes_the_penalty_relative_to_its_own_weight():
+    X, y = cancer()
+    net = short_net((), init="zeros", solver="sgd", learning_rate=1.0, alpha=6)
+    net.partial_fit(X[:100], y[:100], classes=[0, 1])
+    W, b = net.coefs_[0].copy(), net.intercepts_[0].copy()
+    net.partial_fit(X[100:130], y[100:130], sample_weight=0.5)
+    p = 1 / (1 + np.exp(-X[100:130] @ W - b))
+    gradient = X[100:130].T @ (p - y[100:130, np.newaxis]) / 30 + 6 / 15 * W
+    np.testing.assert_allclose(net.coefs_[0], W - gradient, rtol=1e-12)
+
+
+# ---- against the optimum: logistic regression, whose C is 1 / alpha
+
+
+def logistic_regression(X, y, weight, alpha):
+    model = LogisticRegression(C=1 / alpha, tol=1e-10, max_iter=10_000)
+    return model.fit(X, y, sample_weight=weight)
+
+
+def uneven_weights(y):
+    """Heavy rows first, then light ones, in which class 0 weighs ten times as much."""
+    heavy = np.arange(len(y)) < len(y) // 2
+    return np.where(heavy, 1.0, np.where(y == 0, 0.2, 0.02))
+
+
+@pytest.mark.parametrize("data", [cancer, wine])
+def test_no_hidden_layer_is_weighted_logistic_regression(data):
+    X, y = data()
+    weight = uneven_weights(y)
+    net = short_net((), solver="nesterov", learning_rate=0.1, alpha=2, n_iter=6000)
+    net.set_params(batch_size=None).fit(X, y, sample_weight=weight)
+    model = logistic_regression(X, y, weight, alpha=2)
+    np.testing.assert_allclose(net.coefs_[0].T, model.coef_, atol=1e-4)
+    b = net.intercepts_[0] - net.intercepts_[0].mean() * (len(net.classes_) > 2)
+    np.testing.assert_allclose(b, model.intercept_, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        {"shuffle": False, "batch_size": 285},  # one of heavy rows, one of light ones
+        {"shuffle": True, "batch_size": 40},  # with a short one at the end
+    ],
+)
+def test_a_light_batch_pulls_lightly(batches):
+    X, y = cancer()
+    weight = uneven_weights(y)
+    net = short_net((), solver="sgd", alpha=20, warm_start=True, **batches)
+    for learning_rate in (0.1, 0.01, 0.001, 0.0001):
+        net.set_params(learning_rate=learning_rate, n_iter=1000)
+        net.fit(X, y, sample_weight=weight)
+    right = logistic_regression(X, y, weight, alpha=20)
+    np.testing.assert_allclose(net.intercepts_[0], right.intercept_, atol=2e-3)
+    np.testing.assert_allclose(net.coefs_[0].T, right.coef_, atol=2e-3)
+    light = weight < 1
+    weight[light] *= weight[~light].mean() / weight[light].mean()
+    wrong = logistic_regression(X, y, weight, alpha=20 * weight.mean())
+    assert abs(wrong.intercept_ - right.intercept_)[0] > 0.1
+
+
+def test_steps_follow_the_rule_for_the_weight_of_a_row():
+    """Row i of batch B weighs w_i n / (W |B|), in a short last batch too."""
+    X, y = cancer()
+    X, y = X[:100], y[:100, np.newaxis]
+    w = np.random.RandomState(0).uniform(0.1, 3, (100, 1))
+    net = short_net((), init="zeros", solver="sgd", learning_rate=0.5, alpha=3)
+    net.set_params(batch_size=32, shuffle=False, n_iter=2).fit(X, y[:, 0], w[:, 0])
+    W, b, losses = np.zeros((30, 1)), np.zeros(1), [0.0, 0.0]
+    for iteration in range(2):
+        for B in (slice(0, 32), slice(32, 64), slice(64, 96), slice(96, 100)):
+            size = B.stop - B.start
+            weight = w[B] * 100 / (w.sum() * size)
+            p = 1 / (1 + np.exp(-X[B] @ W - b))
+            loss = np.sum(weight * -np.log(np.where(y[B] == 1, p, 1 - p)))
+            loss += 3 / (2 * w.sum()) * np.sum(W**2)
+            losses[iteration] += loss * size / 100
+            dZ = weight * (p - y[B])
+            W, b = W - 0.5 * (X[B].T @ dZ + 3 / w.sum() * W), b - 0.5 * dZ.sum(axis=0)
+    np.testing.assert_allclose(net.coefs_[0], W, rtol=1e-10)
+    np.testing.assert_allclose(net.intercepts_[0], b, rtol=1e-10)
+    np.testing.assert_allclose(net.loss_curve_, losses, rtol=1e-12)
+
+
+# ---- classes, and errors
+
+
+def test_classes_come_from_all_rows_whatever_their_weight():
+    X, y = wine()
+    net = short_net(n_iter=50).fit(X, y, sample_weight=y != 2)
+    assert net.classes_.tolist() == [0, 1, 2]
+    assert net.predict_proba(X).shape == (178, 3)
+    assert 2 not in net.predict(X)
+
+
+@pytest.mark.parametrize(
+    ("rows", "value", "message"),
+    [
+        (
+            slice(3, 4),
+            -0.5,
+            "sample_weight holds -0.5; weights must not be negative.",
+        ),
+        (
+            slice(None),
+            1e308,
+            "sample_weight sums to inf; at least one weight must be positive, and "
+            "their sum finite.",
+        ),
+        (
+            slice(59, None),
+            0,
+            "sample_weight leaves only one class with positive weight, [0]; a "
+            "classifier needs two.",
+        ),
+        (slice(3, 4), np.nan, "Input sample_weight contains NaN."),
+        (
+            slice(3, 4),
+            np.inf,
+            "Input sample_weight contains infinity or a value too large for "
+            "dtype('float64').",
+        ),
+    ],
+)
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_bad_weight_is_an_error(rows, value, message, warm_start):
+    X, y = wine()
+    weight = np.ones(len(y))
+    weight[rows] = value
+    net = short_net(warm_start=warm_start).fit(X, y)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        net.fit(X, y, sample_weight=weight)
+
+
+def test_no_weight_at_all_is_an_error():
+    X, y = wine()
+    from_1_9 = "Sample weights must contain at least one non-zero number."
+    ours = (
+        "sample_weight sums to 0; at least one weight must be positive, and their sum "
+        "finite."
+    )
+    with pytest.raises(ValueError, match=f"^({re.escape(ours)}|{from_1_9})$"):
+        short_net().fit(X, y, sample_weight=np.zeros(len(y)))
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.ones(177), "sample_weight.shape == (177,), expected (178,)!"),
+        (np.ones((178, 2)), "Sample weights must be 1D array or scalar"),
+        (["heavy"] * 178, "could not convert string to float: 'heavy'"),
+    ],
+)
+def test_weights_of_a_wrong_shape_or_kind_are_an_error(weight, message):
+    X, y = wine()
+    with pytest.raises(ValueError, match=re.escape(message)):
+        short_net().fit(X, y, sample_weight=weight)
+
+
+def test_a_batch_of_one_class_is_no_error_in_partial_fit():
+    X, y = wine()
+    net = short_net().partial_fit(X[y == 1], y[y == 1], classes=[0, 1, 2])
+    assert net.n_iter_ == 1
