@@ -1,0 +1,208 @@
+"""The peers that speed.py measures: each trains the same network on the same data.
+
+A peer is a function from a `Work` to a function without arguments that does the
+whole training and returns the number of passes it made. What a user would do once,
+outside of training (casting X, making tensors), is done in the outer function and
+not timed.
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+TORCH_MISSING = "torch not installed (pip install sklearn-deepnet[bench])"
+
+Training = Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A network to train, and on what; `batch_size=None` is the full batch."""
+
+    X: np.ndarray
+    y: np.ndarray
+    hidden: tuple[int, ...]
+    passes: int
+    solver: str = "adam"
+    learning_rate: float = 1e-3
+    batch_size: int | None = None
+    alpha: float = 1e-4  # ours and MLPClassifier; the others have no penalty
+    shuffle: bool = True
+
+    @property
+    def rows_per_step(self) -> int:
+        """Rows in a full batch."""
+        return self.batch_size or len(self.X)
+
+    @property
+    def steps_per_pass(self) -> int:
+        """Steps in a pass; the last one may be on fewer rows."""
+        return math.ceil(len(self.X) / self.rows_per_step)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Units per layer, from input to output: one logit for two classes."""
+        n_classes = len(np.unique(self.y))
+        n_outputs = 1 if n_classes == 2 else n_classes
+        return [self.X.shape[1], *self.hidden, n_outputs]
+
+
+def ours(work: Work) -> Training:
+    """DeepNetClassifier, told never to stop early."""
+    from sklearn_deepnet import DeepNetClassifier
+
+    def train() -> int:
+        estimator = DeepNetClassifier(
+            work.hidden,
+            solver=work.solver,
+            learning_rate=work.learning_rate,
+            batch_size=work.batch_size,
+            n_iter=work.passes,
+            shuffle=work.shuffle,
+            alpha=work.alpha,
+            tol=None,
+            random_state=0,
+        )
+        return estimator.fit(work.X, work.y).n_iter_
+
+    return train
+
+
+def mlp_classifier(work: Work) -> Training:
+    """scikit-learn's network; its patience is out of reach, so that all passes run."""
+    estimator = MLPClassifier(
+        work.hidden,
+        solver=work.solver,
+        learning_rate_init=work.learning_rate,
+        momentum=0.0,  # only read by solver="sgd": plain gradient descent
+        nesterovs_momentum=False,
+        batch_size=work.rows_per_step,
+        max_iter=work.passes,
+        shuffle=work.shuffle,
+        alpha=work.alpha,
+        tol=0.0,
+        n_iter_no_change=10**9,
+        random_state=0,
+    )
+
+    def train() -> int:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return estimator.fit(work.X, work.y).n_iter_
+
+    return train
+
+
+def pytorch(work: Work) -> Training:
+    """A plain eager loop over indexed batches, which is PyTorch at its leanest.
+
+    No DataLoader, no ``.item()`` in the loop, the optimizers as they come.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    X = torch.from_numpy(work.X)
+    binary = work.sizes[-1] == 1
+    y = torch.from_numpy(work.y)
+    y = y.to(X.dtype)[:, None] if binary else y.long()
+    loss_of = torch.nn.BCEWithLogitsLoss() if binary else torch.nn.CrossEntropyLoss()
+    optimizer_class = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[work.solver]
+
+    def train() -> int:
+        layers: list[Any] = []
+        for n_in, n_out in pairwise(work.sizes):
+            layers += [torch.nn.Linear(n_in, n_out, dtype=X.dtype), torch.nn.ReLU()]
+        model = torch.nn.Sequential(*layers[:-1])
+        optimizer = optimizer_class(model.parameters(), lr=work.learning_rate)
+        for _ in range(work.passes):
+            order = torch.randperm(len(X)) if work.shuffle else torch.arange(len(X))
+            for batch in order.split(work.rows_per_step):
+                optimizer.zero_grad()
+                loss = loss_of(model(X[batch]), y[batch])
+                loss.backward()
+                optimizer.step()
+        return work.passes
+
+    return train
+
+
+def course_loop(work: Work) -> Training:
+    """Full-batch gradient descent as one writes it in a course, the cost kept."""
+    X, Y = work.X.T, work.y[None, :]
+    m = X.shape[1]
+
+    def forward(weights, biases):
+        activations = [X]
+        for W, b in zip(weights[:-1], biases[:-1], strict=True):
+            activations.append(np.maximum(0, W @ activations[-1] + b))
+        Z = weights[-1] @ activations[-1] + biases[-1]
+        activations.append(1 / (1 + np.exp(-Z)))
+        return activations
+
+    def cost(A):
+        return -np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / m
+
+    def backward(weights, activations):
+        dZ = (activations[-1] - Y) / m
+        gradients = []
+        for layer in reversed(range(len(weights))):
+            A = activations[layer]
+            gradients.append((dZ @ A.T, np.sum(dZ, axis=1, keepdims=True)))
+            if layer > 0:
+                dZ = (weights[layer].T @ dZ) * (A > 0)
+        return reversed(gradients)
+
+    def train() -> int:
+        rng = np.random.RandomState(0)
+        shapes = [(n_out, n_in) for n_in, n_out in pairwise(work.sizes)]
+        weights = [rng.randn(*shape) * np.sqrt(2 / shape[1]) for shape in shapes]
+        biases = [np.zeros((n_out, 1)) for n_out, _ in shapes]
+        costs = []
+        for _ in range(work.passes):
+            activations = forward(weights, biases)
+            costs.append(cost(activations[-1]))
+            gradients = backward(weights, activations)
+            for layer, (dW, db) in enumerate(gradients):
+                weights[layer] = weights[layer] - work.learning_rate * dW
+                biases[layer] = biases[layer] - work.learning_rate * db
+        return len(costs)
+
+    return train
+
+
+def bare_products(work: Work) -> Training:
+    """Only the matrix products of a step: W A, dZ Aᵀ and Wᵀ dZ, into arrays at hand.
+
+    No bias, activation, loss or optimizer, and always the same batch: the time that
+    no implementation on the same BLAS gets below. The input is row-major as in X, the
+    layers are units x samples. All rows of a batch go through one product.
+    """
+    sizes, m, dtype = work.sizes, work.rows_per_step, work.X.dtype
+    rng = np.random.RandomState(0)
+    W = [
+        rng.randn(n_out, n_in).astype(dtype) / np.sqrt(dtype.type(n_in))
+        for n_in, n_out in pairwise(sizes)
+    ]
+    dW = [np.empty_like(w) for w in W]
+    A = [work.X[:m].T] + [np.empty((size, m), dtype) for size in sizes[1:]]
+    # Gradients of their own values, not zeros or subnormals, which can cost more.
+    dA = [rng.randn(size, m).astype(dtype) for size in sizes]
+
+    def train() -> int:
+        for _ in range(work.passes * work.steps_per_pass):
+            for layer in range(len(W)):
+                np.matmul(W[layer], A[layer], out=A[layer + 1])
+            for layer in reversed(range(len(W))):
+                np.matmul(dA[layer + 1], A[layer].T, out=dW[layer])
+                if layer > 0:
+                    np.matmul(W[layer].T, dA[layer + 1], out=dA[layer])
+        return work.passes
+
+    return train

@@ -1,0 +1,149 @@
+"""
+Numbers in any unit, and an interval around them
+================================================
+
+``DeepNetRegressor`` takes targets as they are, in euros or in millions of them. Three
+networks with the quantile loss give an interval for each row, wide where the data are
+noisy; whether it holds what it says is seen on rows that were kept out.
+"""
+
+# %%
+# Networks learn numbers of size one best, so targets are standardized within, and
+# predictions come back in the unit that was given. ``target_scaling=None`` shows what
+# happens otherwise.
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_diabetes, make_friedman1
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_deepnet import DeepNetRegressor
+from sklearn_deepnet.losses import quantile
+
+X, y = load_diabetes(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+
+row = "{:<24} {:>12} {:>12} {:>12}".format
+print(row("R² where y is in units of", "1e-6", "1", "1e6"))
+for target_scaling in ("standard", None):
+    scores = []
+    for unit in (1e-6, 1.0, 1e6):
+        net = DeepNetRegressor(
+            (32,), target_scaling=target_scaling, n_iter=100, tol=None, random_state=0
+        )
+        model = make_pipeline(StandardScaler(), net).fit(X_train, y_train / unit)
+        scores.append(f"{model.score(X_test, y_test / unit):.4g}")
+    print(row(f"target_scaling={target_scaling!r}", *scores))
+
+# %%
+# Now data whose noise grows with the fourth feature. The loss ``quantile(0.9)`` is
+# least for a prediction that nine targets in ten lie below. Three networks, for 0.1,
+# 0.5 and 0.9, make a median and an interval that should hold eight in ten. The schedule
+# lets the steps shrink to nothing, so that training ends in the minimum, not beside it.
+
+rng = np.random.RandomState(0)
+X, y = make_friedman1(12_000, n_features=5, random_state=rng)
+y = y + (0.5 + 3 * X[:, 3]) * rng.randn(12_000)
+X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
+
+
+def fit_quantiles(alpha):
+    """Return networks for the quantiles 0.1, 0.5 and 0.9."""
+    return [
+        make_pipeline(
+            StandardScaler(),
+            DeepNetRegressor(
+                (32, 16),
+                loss=quantile(q),
+                learning_rate=0.003,
+                schedule="cosine",
+                alpha=alpha,
+                n_iter=60,
+                tol=None,
+                random_state=0,
+            ),
+        ).fit(X_train, y_train)
+        for q in (0.1, 0.5, 0.9)
+    ]
+
+
+# %%
+# In training the interval holds what was asked. On other rows it holds a little less,
+# since networks fit their own rows too closely; a stronger penalty brings it back.
+
+row = "{:>6} {:>21} {:>21} {:>11}".format
+print()
+print(row("alpha", "coverage in training", "coverage in the test", "mean width"))
+for alpha in (1e-4, 5.0, 20.0):
+    low, middle, high = fit_quantiles(alpha)
+    shares = [
+        np.mean((low.predict(rows) <= truth) & (truth <= high.predict(rows)))
+        for rows, truth in ((X_train, y_train), (X_test, y_test))
+    ]
+    width = np.mean(high.predict(X_test) - low.predict(X_test))
+    print(row(alpha, *(f"{share:.3f}" for share in shares), f"{width:.2f}"))
+
+# %%
+# The three networks are independent, so nothing forbids their predictions to cross.
+
+low, middle, high = (model.predict(X_test) for model in (low, middle, high))
+print(f"\nrows of the test where low > high: {np.sum(low > high)} of {len(low)}")
+below = [np.mean(y_test <= predicted) for predicted in (low, middle, high)]
+print("share of targets below the predictions for 0.1, 0.5 and 0.9: ", end="")
+print(", ".join(f"{share:.3f}" for share in below))
+quiet, loud = X_test[:, 3] < 0.2, X_test[:, 3] > 0.8
+for name, rows in (("below 0.2", quiet), ("above 0.8", loud)):
+    inside = (low <= y_test) & (y_test <= high)
+    print(
+        f"feature 4 {name}: width {np.mean((high - low)[rows]):.2f}, "
+        f"coverage {np.mean(inside[rows]):.3f}"
+    )
+
+# %%
+# A hundred rows of the test, less the predicted median: the interval widens with the
+# noise.
+
+figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+some = slice(100)
+axes.vlines(
+    X_test[some, 3],
+    (low - middle)[some],
+    (high - middle)[some],
+    color="0.7",
+    linewidth=3,
+    label="from the 0.1 to the 0.9 quantile",
+)
+for label, who, color in (
+    ("target inside", inside[some], "black"),
+    ("target outside", ~inside[some], "white"),
+):
+    axes.plot(
+        X_test[some, 3][who],
+        (y_test - middle)[some][who],
+        "o",
+        color="black",
+        markerfacecolor=color,
+        markersize=5,
+        label=label,
+    )
+axes.axhline(0, color="black", linewidth=0.8)
+axes.set(
+    xlabel="feature 4, on which the noise depends",
+    ylabel="target, less the predicted median",
+    title=f"{np.mean(inside):.0%} of the test lies in the interval made for 80%",
+    xlim=(-0.02, 1.02),
+    ylim=(-10, 10),
+)
+axes.legend(loc="upper left")
+
+path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None
+if path:
+    figure.savefig(path, dpi=120)
+    print(f"\nThe figure is in {path}")
