@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
@@ -261,3 +261,14 @@ def test_nothing_is_said_where_nothing_is_to_be_said(parameters, n_passes):
     usual = {"n_iter": 30, "random_state": 0}
     net = DeepNetClassifier((5,), **(usual | parameters))
     assert net.fit(X, y).n_iter_ == n_passes  # warnings are errors here
+
+
+def test_no_progress_is_told_with_what_to_change():
+    X, y = load_iris(return_X_y=True)
+    zeros = {"init": "zeros", "bias_init": "zeros"}
+    message = (
+        "The loss never fell from its first value, 1.1. Scale X (largest value 7.9), "
+        "change learning_rate (now 0.001), or initialize otherwise (init is 'zeros')."
+    )
+    with pytest.warns(ConvergenceWarning, match=f"^{re.escape(message)}$"):
+        DeepNetClassifier((10, 5), random_state=0, **zeros).fit(X, y)
