@@ -180,7 +180,7 @@ def test_every_layer_may_have_its_own_activation():
     )
 
 
-@pytest.mark.parametrize("sizes", [(), 7, (7,), [7, 3], np.array([7, 3])])
+@pytest.mark.parametrize("sizes", [(), 7, (7,), [7, 3], np.array([7, 3], np.int8)])
 def test_attributes_tell_of_the_layers(sizes):
     hidden = [*np.atleast_1d(np.asarray(sizes, dtype=int)).tolist()]
     for (X, y), n_outputs, activation in [
