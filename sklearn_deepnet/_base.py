@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import re
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -205,7 +206,7 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
         """Return what is monitored, to know when it is another thing than before."""
         if held_out is None and not self.early_stopping:
             return "training loss"
-        name = getattr(self.scoring, "__qualname__", repr(self.scoring))
+        name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(self.scoring))  # also unpickled
         return f"{name} of rows {'held out' if held_out is None else 'given'}"
 
     def _initial_params(self, words: Words, rng: np.random.RandomState) -> FloatArray:

@@ -56,10 +56,15 @@ class Sample:
 
     def taken(self) -> tuple[Any, NDArray[Any], FloatArray | None]:
         """Return X, y and weight of the rows that count, copies if not all do."""
+        X = self.X if self.rows is None else self.X[self.rows]
+        return X, *self.taken_targets()
+
+    def taken_targets(self) -> tuple[NDArray[Any], FloatArray | None]:
+        """Return y and weight of the rows that count."""
         if self.rows is None:
-            return self.X, self.y, self.weight
+            return self.y, self.weight
         weight = None if self.weight is None else self.weight[self.rows]
-        return self.X[self.rows], self.y[self.rows], weight
+        return self.y[self.rows], weight
 
     def batches(self, *, trains: bool, batch_size: int, **options: Any) -> Batches:
         """Return batches of the rows that count, with weights of mean one."""

@@ -402,8 +402,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
             blank = NumberTargets(n_outputs, np.zeros(n_outputs), np.ones(n_outputs))
             sample = make_sample(X, y, blank, sample_weight)
             if self.target_scaling is not None:
-                _, y_counted, weight = sample.taken()
-                targets = blank.scaled_to(y_counted, weight, self._counts)
+                targets = blank.scaled_to(*sample.taken_targets(), self._counts)
                 sample = replace(sample, targets=targets)
         self._takes_1d = y.ndim == 1
         self.target_center_ = sample.targets.center

@@ -170,6 +170,14 @@ def test_every_task_is_ended_where_patience_ends_the_fit():
     assert watcher.log[-2:] == ["end fit", "teardown"]
 
 
+@needs_callbacks
+def test_what_is_printed_does_not_keep_callbacks_from_a_stop(capsys):
+    X, y = wine()
+    net = net_for(9, verbose=2).set_callbacks(Watcher(4)).fit(X, y)
+    assert net.n_iter_ == 4
+    assert len(capsys.readouterr().out.splitlines()) == 4
+
+
 # ---- fitted estimators
 
 
@@ -431,6 +439,17 @@ def test_verbose_of_two_prints_each_pass(capsys, estimator):
         value = net.validation_loss_curve_[n_passes - 1]
         assert f"validation loss {value:.5g}," in line
     assert lines[-1].endswith("at most 0.0 s left")
+
+
+def test_time_left_is_that_of_the_passes_to_come(capsys):
+    """At half the passes, no more than the whole has taken in the end."""
+    start = time.monotonic()
+    net_for(10, verbose=2, schedule=lambda t: time.sleep(0.04) or 1.0).fit(*wine())
+    whole = time.monotonic() - start
+    lines = capsys.readouterr().out.splitlines()
+    left = [float(re.search(r"at most (.*) s left", line)[1]) for line in lines]
+    assert 0.1 < left[4] < whole + 0.05
+    assert left[9] == 0
 
 
 def test_nothing_is_printed_by_default(capfd):

@@ -16,6 +16,8 @@ from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
+from sklearn_deepnet.losses import Loss
+from sklearn_deepnet.losses import log_loss as log_loss_word
 from sklearn_deepnet.optimizers import LBFGS, Adam
 from sklearn_deepnet.schedules import Step
 
@@ -270,6 +272,38 @@ def test_a_failed_line_search_leaves_the_last_iteration():
     assert error <= net.loss_curve_[-1] * (1 + 1e-12)
     shorter = clone(net).set_params(n_iter=net.n_iter_).fit(X, y)
     assert_same_weights(net, shorter)
+
+
+def watched_loss(sign=1):
+    """Return the log loss, or one whose gradient lies, and what it is called with."""
+    calls = []
+
+    def watched(logits, target, scratch):
+        calls.append(logits.copy())
+        values = log_loss_word.softmax(logits, target, scratch)
+        logits *= sign
+        return values
+
+    return Loss("watched", softmax=watched), calls
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_nothing_is_computed_any_more_when_patience_has_ended():
+    X, y = wine()
+    loss, calls = watched_loss()
+    net = net_for(500, loss=loss, alpha=1.0, tol=1e9, n_iter_no_change=2).fit(X, y)
+    assert net.n_iter_ == 3
+    assert len(calls) < 3 * 10
+
+
+def test_a_line_search_that_finds_nothing_leaves_the_weights():
+    X, y = wine()
+    loss, calls = watched_loss(sign=-1)  # uphill, so no step is ever accepted
+    net = net_for(20, loss=loss, alpha=0, warm_start=True).fit(X, y)
+    start = net_for(0).fit(X, y)
+    assert len(calls) > 2
+    assert net.n_iter_ == 0
+    assert_same_weights(net, start)
 
 
 # ---- dtypes

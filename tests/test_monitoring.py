@@ -18,6 +18,7 @@ from sklearn.metrics import (
     mean_squared_error,
     r2_score,
 )
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -132,6 +133,26 @@ def test_a_rare_class_keeps_a_row_to_train_on(n_rare, fraction):
         assert len(held_out) == np.ceil(fraction * len(y))
 
 
+@pytest.mark.parametrize("fraction", [0.45, 0.8])
+def test_rare_classes_do_not_take_each_others_last_row(fraction):
+    y = np.concatenate([wine()[1][:120], np.repeat([5, 6, 7, 8], 2)])
+    for seed in range(60):
+        train, held_out = split(y, fraction, seed)
+        assert {*y[train]} == {0, 1, 5, 6, 7, 8}
+        np.testing.assert_array_equal(np.sort([*train, *held_out]), np.arange(len(y)))
+
+
+def test_split_of_labels_is_random_since_their_combinations_may_be_rare():
+    X, Y = wine_labels()
+    Y[:, 0] = Y[:, 1] = Y[:, 2] = 0
+    Y[7] = 1  # a combination of one row, and columns of one row
+    targets = ClassTargets(np.arange(3), multilabel=True)
+    train, held_out = make_sample(X, Y, targets, None).split(0.1, 4)
+    expected = train_test_split(np.arange(178), test_size=18, random_state=4)
+    np.testing.assert_array_equal(train.rows, np.sort(expected[0]))
+    np.testing.assert_array_equal(held_out.rows, np.sort(expected[1]))
+
+
 def test_rows_of_weight_zero_are_neither_held_out_nor_counted():
     y = wine()[1]
     weight = (np.arange(178) % 3 > 0) * 2.0
@@ -243,10 +264,11 @@ def test_validation_loss_of_numbers_is_in_scaled_units():
     X, y, held_out = in_two(*load_diabetes(return_X_y=True), 300)
     Y, Y_val = np.c_[y, -(y**2)], np.c_[held_out["y_val"], -(held_out["y_val"] ** 2)]
     net = net_for(2, DeepNetRegressor, restore_best=False, dropout=0.3)
-    net.fit(X, Y, X_val=held_out["X_val"], y_val=Y_val)
-    error = (net.predict(held_out["X_val"]) - Y_val) / Y.std(axis=0)
-    expected = np.mean(error**2) / 2
-    assert net.validation_loss_curve_[-1] == pytest.approx(expected, rel=1e-10)
+    for weight in (None, np.random.RandomState(0).uniform(0, 3, 142)):
+        net.fit(X, Y, X_val=held_out["X_val"], y_val=Y_val, sample_weight_val=weight)
+        error = (net.predict(held_out["X_val"]) - Y_val) / Y.std(axis=0)
+        expected = np.average(np.mean(error**2, axis=1), weights=weight) / 2
+        assert net.validation_loss_curve_[-1] == pytest.approx(expected, rel=1e-10)
 
 
 def test_validation_loss_of_many_rows_is_measured_in_blocks():

@@ -1,6 +1,7 @@
 """Numbers: each loss against scikit-learn's own, and y in any unit."""
 
 import re
+import tracemalloc
 from functools import partial
 
 import numpy as np
@@ -372,6 +373,21 @@ def test_a_weight_of_zero_is_no_row_whatever_its_target(batch_size, outlier):
     assert with_zeros.target_spread_ == without.target_spread_
     assert with_zeros.target_center_ == without.target_center_
     assert_same_training(with_zeros, without)
+
+
+def test_a_row_of_weight_zero_costs_no_copy_of_x():
+    rng = np.random.RandomState(0)
+    X, y = rng.rand(100_000, 50), rng.rand(100_000)
+    weight = np.ones(len(y))
+    weight[7] = 0
+    net = net_for(1, (4,), batch_size=None)
+    tracemalloc.start()
+    try:
+        net.fit(X, y, sample_weight=weight)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < X.nbytes / 2
 
 
 # ---- several outputs

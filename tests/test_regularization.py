@@ -617,6 +617,17 @@ def test_balanced_gives_classes_the_same_total_of_sample_weights():
     )
 
 
+def test_balanced_keeps_the_total_where_a_class_has_no_weight():
+    X, y = wine()
+    weight = np.where(y == 1, 0, np.where(y == 0, 1.0, 3.0))
+    totals = np.array([59, np.inf, 3 * 48])
+    by_hand = weight * ((59 + 3 * 48) / 2 / totals)[y]
+    balanced = net_for(4, class_weight="balanced", alpha=50.0)
+    balanced.fit(X, y, sample_weight=weight)
+    expected = net_for(4, alpha=50.0).fit(X, y, sample_weight=by_hand)
+    assert_same_training(balanced, expected, 1e-12)
+
+
 def test_class_weights_of_labels_are_multiplied():
     X, Y = wine_labels()
     weights = [{0: 1, 1: 4}, {1: 2}, {0: 0.5}]

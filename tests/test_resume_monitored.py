@@ -1,10 +1,12 @@
 """To go on is to never have stopped: dropout, schedules, monitoring, class weights."""
 
+import copy
 import os
 import pickle
 import re
 import subprocess
 import sys
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -234,6 +236,31 @@ def test_the_split_is_kept_over_chunks(sizes):
     assert all(rows == seen[0] for rows in seen)
 
 
+class HitRate:
+    """A scorer that is an object, as many are."""
+
+    def __call__(self, estimator, X, y):
+        return float(np.mean(estimator.predict(X) == y))
+
+
+def hit_rate(estimator, X, y, factor=1):
+    return factor * estimator.score(X, y)
+
+
+@pytest.mark.parametrize("scoring", [HitRate(), partial(hit_rate, factor=2), hit_rate])
+def test_a_scorer_is_the_same_after_a_pickle(scoring):
+    """So the best is still the best, and patience goes on."""
+    net, (X, y, held_out) = overshooting(20, scoring=scoring)
+    net.fit(X, y, **held_out)
+    best, shown = net.best_iter_, net.coefs_[0].copy()
+    assert best < 15
+    net.scoring = copy.deepcopy(scoring)  # what a pickle makes of it
+    go_on(net, X, y, [2], **held_out)
+    assert max(net.validation_scores_[20:]) <= net.validation_scores_[best]
+    assert net.best_iter_ == best
+    np.testing.assert_array_equal(net.coefs_[0], shown)
+
+
 # ---- patience
 
 
@@ -334,6 +361,18 @@ def test_another_thing_monitored_has_patience_of_its_own():
         net.set_params(n_iter=10, scoring=None).fit(X, y, **held_out)
     assert np.all(np.diff(net.validation_loss_curve_) < -1e-6)  # so none was stale
     assert net.n_iter_ == 13
+
+
+def test_another_thing_monitored_is_judged_anew_by_the_schedule():
+    """A loss of 0.5 is no worse than the score of 0.9 that a plateau has seen."""
+    plateau = Plateau(factor=0.1, patience=2, tol=0)
+    net, (X, y, held_out) = overshooting(3, scoring="accuracy", learning_rate=0.01)
+    net.set_params(schedule=plateau).fit(X, y, **held_out)
+    assert np.all(np.diff(net.validation_scores_) > 0)  # so the factor is 1
+    net.set_params(scoring=None, n_iter=5).fit(X, y, **held_out)
+    assert np.all(np.diff(net.validation_loss_curve_) < 0)  # and stays 1
+    plain = overshooting(8, learning_rate=0.01)[0].fit(X, y)
+    assert net.loss_curve_ == plain.loss_curve_
 
 
 # ---- interrupts

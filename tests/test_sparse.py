@@ -67,6 +67,16 @@ def test_every_format_equals_dense(estimator, kind):
         np.testing.assert_allclose(dense.predict_proba(kind(X)), p, rtol=1e-10)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_row_is_predicted_alike_in_any_company(dtype):
+    X, y = digits()
+    net = net_for(dtype=dtype).set_params(hidden_layer_sizes=(30, 20)).fit(X, y)
+    X = scipy.sparse.csr_array(X)
+    p = net.predict_proba(X)
+    for n_rows in (*range(1, 34), 100, 299):
+        np.testing.assert_array_equal(net.predict_proba(X[:n_rows]), p[:n_rows])
+
+
 @pytest.mark.parametrize("batch_size", [32, None])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_equals_dense(solver, batch_size):

@@ -6,9 +6,12 @@ What belongs to a network differs from network to network all at once.
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.special import softmax
+from sklearn.base import clone
 from sklearn.datasets import load_digits, load_wine
 from sklearn.preprocessing import scale
 
+from sklearn_deepnet import DeepNetClassifier
 from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.checkpoint import State
 from sklearn_deepnet._engine.monitor import Validation
@@ -346,3 +349,23 @@ def test_wide_networks_are_moved_in_the_same_slices():
 
     for k, outcome in enumerate(run(np.arange(2))):
         assert_same(outcome, *run(k))
+
+
+def test_every_parameter_of_a_wide_network_is_moved():
+    X, y = load_digits(return_X_y=True)
+    X, T = X / 16, np.eye(10)[y]
+    net = DeepNetClassifier((300, 100), n_iter=1, batch_size=None, alpha=0, tol=None)
+    net.set_params(solver="sgd", learning_rate=1.0, random_state=0)
+    start = clone(net).set_params(n_iter=0).fit(X, y)
+    net.fit(X, y)  # 50,610 parameters, in slices of 16,384
+    A = [X]
+    for W, b in zip(start.coefs_, start.intercepts_, strict=True):
+        A.append(np.maximum(A[-1] @ W + b, 0))
+    Z = A[2] @ start.coefs_[2] + start.intercepts_[2]
+    dZ = (softmax(Z, axis=1) - T) / len(y)
+    for layer in (2, 1, 0):
+        W = start.coefs_[layer]
+        np.testing.assert_allclose(net.coefs_[layer], W - A[layer].T @ dZ, atol=1e-12)
+        b = start.intercepts_[layer] - dZ.sum(axis=0)
+        np.testing.assert_allclose(net.intercepts_[layer], b, atol=1e-12)
+        dZ = dZ @ W.T * (A[layer] > 0)
