@@ -96,11 +96,12 @@ def test_bad_classes_are_told_by_partial_fit(y, classes, message):
 
 def test_a_message_does_not_list_every_row():
     fitted = net().partial_fit(X, y, classes=[0, 1, 2])
-    with pytest.raises(
-        ValueError, match=r"^y holds \[.*not among the classes"
-    ) as caught:
+    message = (
+        "y holds [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, ...], not among the classes "
+        "[0, 1, 2] that this network was started with."
+    )
+    with pytest.raises(ValueError, match=exactly(message)):
         fitted.partial_fit(X, np.arange(178) % 60)
-    assert len(str(caught.value)) < 500
 
 
 def test_classes_may_be_given_in_any_order_again():

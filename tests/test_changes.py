@@ -99,6 +99,14 @@ def test_partial_fit_ignores_tol():
     assert_same_training(impatient, patient)
 
 
+def test_partial_fit_does_not_use_patience_up():
+    X, y = wine()
+    net = slow_net(300, tol=10.0, n_iter_no_change=3)
+    for _ in range(3):
+        net.partial_fit(X, y, classes=[0, 1, 2])
+    assert net.fit(X, y).n_iter_ == 3 + 4  # the first pass betters infinity
+
+
 def test_no_warning_of_convergence_from_partial_fit():
     X, y = wine()
     net = slow_net(1).partial_fit(X, y, classes=[0, 1, 2])  # warnings are errors here

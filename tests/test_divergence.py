@@ -144,10 +144,10 @@ class NaNAt:
     ("batch_size", "n_calls", "n_passes"), [(None, 4, 3), (200, 4, 1), (200, 9, 2)]
 )
 def test_one_nan_is_found_in_its_pass(word, batch_size, n_calls, n_passes):
-    parameters = {"learning_rate": 0.1, "batch_size": batch_size}
+    parameters = {"learning_rate": 0.125, "batch_size": batch_size}
     spoilt = {word: getattr(NaNAt(n_calls), word)()}
     net = wild_net((5,), **parameters, **spoilt)
-    with pytest.warns(DivergenceWarning, match=message("NaN", n_passes, "0.1")):
+    with pytest.warns(DivergenceWarning, match=message("NaN", n_passes, "0.125")):
         net.fit(X, y)
     assert net.diverged_
     assert net.n_iter_ == n_passes
@@ -157,9 +157,9 @@ def test_one_nan_is_found_in_its_pass(word, batch_size, n_calls, n_passes):
 
 
 def test_nan_behind_the_last_step_is_found():
-    net = wild_net((5,), learning_rate=0.1, batch_size=None, n_iter=3)
+    net = wild_net((5,), learning_rate=0.125, batch_size=None, n_iter=3)
     net.set_params(activation=NaNAt(4).activation())
-    with pytest.warns(DivergenceWarning, match=message("NaN", 3, "0.1")):
+    with pytest.warns(DivergenceWarning, match=message("NaN", 3, "0.125")):
         net.fit(X, y)
 
 

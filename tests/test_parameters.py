@@ -89,6 +89,27 @@ def test_arrays_of_another_net_reproduce_it(data, dtype):
         np.testing.assert_array_equal(array, expected)  # was not trained in place
 
 
+# ---- batches
+
+
+@pytest.mark.parametrize(("n_rows", "as_number"), [(450, 200), (150, 150), (150, 999)])
+def test_auto_is_200_rows_or_all(n_rows, as_number):
+    X, y = cancer()
+    auto = net().fit(X[:n_rows], y[:n_rows])
+    given = net(batch_size=as_number).fit(X[:n_rows], y[:n_rows])
+    assert auto.loss_curve_ == given.loss_curve_
+    one_less = net(batch_size=min(as_number, n_rows) - 1).fit(X[:n_rows], y[:n_rows])
+    assert auto.loss_curve_ != one_less.loss_curve_
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_no_batch_size_is_all_rows(shuffle):
+    X, y = digits()
+    whole = net(batch_size=None, shuffle=shuffle).fit(X, y)
+    given = net(batch_size=len(X), shuffle=not shuffle).fit(X, y)
+    assert whole.loss_curve_ == given.loss_curve_
+
+
 # ---- words that are objects
 
 
