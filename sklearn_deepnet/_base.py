@@ -179,7 +179,7 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
         n_moments = words.optimizer.n_moments
         if not resumes:
             rng = resolve_random_state(self.random_state)
-            params = self._initial_params(words, rng).astype(dtype)
+            params = self._initial_params(words, rng, dtype)
             rng = copy.deepcopy(rng)
             return State.start(params, [rng], n_moments, self.n_iter), None
         self._check_same_network(words, dtype)
@@ -209,12 +209,22 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
         name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(self.scoring))  # also unpickled
         return f"{name} of rows {'held out' if held_out is None else 'given'}"
 
-    def _initial_params(self, words: Words, rng: np.random.RandomState) -> FloatArray:
+    def _initial_params(
+        self, words: Words, rng: np.random.RandomState, dtype: np.dtype[Any]
+    ) -> FloatArray:
         warn_of_ignored_draws(self)
         layers = initialize(
             words.layer_sizes, rng, self.init, self.init_scale, self.bias_init
         )
-        return np.concatenate([np.column_stack(layer).ravel() for layer in layers])
+        params = np.concatenate([np.column_stack(layer).ravel() for layer in layers])
+        with np.errstate(over="ignore"):
+            params = params.astype(dtype)
+        if not np.isfinite(params).all():
+            raise ValueError(
+                f"init gives weights too large for {dtype.name}. Lower init_scale (now "
+                f"{self.init_scale})."
+            )
+        return params
 
     def _check_same_network(self, words: Words, dtype: np.dtype[Any]) -> None:
         hidden = list(words.layer_sizes[1:-1])

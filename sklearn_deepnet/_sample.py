@@ -152,7 +152,7 @@ def make_sample(
         return Sample(X, y, targets, target, None, None)
     with np.errstate(over="ignore"):
         total = float(weight.sum())
-    if not 0 < total < np.inf:
+    if not np.finfo(float).tiny <= total < np.inf:
         raise ValueError(
             f"{name} sums to {total:.3g}; at least one weight must be positive, and "
             "their sum finite."

@@ -295,3 +295,9 @@ def test_what_arrays_as_init_leave_unused_is_told(parameters, method):
         estimator.coefs_[0],
         getattr(net(init=[W1, b1, W2, b2]), method)(X, y, **keywords).coefs_[0],
     )
+
+
+def test_weights_beyond_the_dtype_are_an_error():
+    message = "init gives weights too large for float32. Lower init_scale (now 1e+100)."
+    with pytest.raises(ValueError, match=exactly(message)):
+        net(init_scale=1e100, dtype="float32").fit(X, y)

@@ -284,3 +284,9 @@ def test_a_batch_of_one_class_is_no_error_in_partial_fit():
     X, y = wine()
     net = short_net().partial_fit(X[y == 1], y[y == 1], classes=[0, 1, 2])
     assert net.n_iter_ == 1
+
+
+def test_weights_too_small_to_divide_by_are_an_error():
+    X, y = cancer()
+    with pytest.raises(ValueError, match=r"^sample_weight sums to 5\.69e-318; at least"):
+        short_net().fit(X, y, sample_weight=np.full(len(y), 1e-320))
