@@ -288,5 +288,6 @@ def test_a_batch_of_one_class_is_no_error_in_partial_fit():
 
 def test_weights_too_small_to_divide_by_are_an_error():
     X, y = cancer()
-    with pytest.raises(ValueError, match=r"^sample_weight sums to 5\.69e-318; at least"):
+    message = r"^sample_weight sums to 5\.69e-318; at least"
+    with pytest.raises(ValueError, match=message):
         short_net().fit(X, y, sample_weight=np.full(len(y), 1e-320))
