@@ -13,9 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from ._engine.training import Outcome
 from ._sample import Sample
 from ._typing import FloatArray
-from ._words import Words, resolve_optimizer
+from ._words import is_quasi_newton
 from .exceptions import DivergenceWarning
-from .optimizers import LBFGS
+from .initializers import is_scheme
 
 _OURS = ("sklearn_deepnet.", "sklearn.callback.")
 _FIRST_ORDER_ONLY = (
@@ -36,9 +36,9 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(message, category, stacklevel=stacklevel)
 
 
-def warn_of_ignored(estimator: BaseEstimator, words: Words) -> None:
+def warn_of_ignored(estimator: BaseEstimator) -> None:
     """Warn of parameters that the solver ignores but that were set."""
-    if not words.is_quasi_newton:
+    if not is_quasi_newton(estimator.solver):
         return
     defaults = inspect.signature(type(estimator)).parameters
     ignored = [
@@ -58,8 +58,7 @@ def warn_of_ignored_draws(estimator: BaseEstimator) -> None:
     """Warn of how to draw what is not drawn."""
     if estimator.init_scale is None and estimator.bias_init == "random":
         return
-    named = isinstance(estimator.init, str) or callable(estimator.init)
-    if not named and not any(isinstance(w, str) or callable(w) for w in estimator.init):
+    if not is_scheme(estimator.init) and not any(map(is_scheme, estimator.init)):
         warn(
             "init gives the weights and biases themselves, so init_scale and "
             "bias_init are ignored.",
@@ -79,11 +78,9 @@ def warn_of_ending(
             "sound weights kept.",
             DivergenceWarning,
         )
-    elif (
-        outcome.ended_by == "n_iter" and stops and estimator.tol is not None and n_iter
-    ):
-        quasi_newton = isinstance(resolve_optimizer(estimator.solver), LBFGS)
-        raise_what = "n_iter" if quasi_newton else "n_iter or learning_rate"
+    elif outcome.ended_by == "n_iter" and stops and n_iter:
+        no_rate = is_quasi_newton(estimator.solver)
+        raise_what = "n_iter" if no_rate else "n_iter or learning_rate"
         warn(
             f"All n_iter={n_iter} passes were used before the loss settled. Raise "
             f"{raise_what}; or set tol=None, if so many passes are wanted.",

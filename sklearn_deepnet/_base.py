@@ -3,15 +3,18 @@
 import copy
 import inspect
 import re
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
+from sklearn.utils.validation import validate_data
 
-from ._advice import warn, warn_of_ending, warn_of_ignored, warn_of_ignored_draws
-from ._contracts import Versioned
+from ._advice import warn_of_ending, warn_of_ignored, warn_of_ignored_draws
+from ._contracts import Versioned, transaction
 from ._engine.checkpoint import State
 from ._engine.monitor import Score, Validation
 from ._engine.network import rows_per_block
@@ -21,12 +24,12 @@ from ._engine.threads import one_blas_thread
 from ._engine.training import Outcome, train
 from ._fitted import FittedNetwork
 from ._reports import CallbackTasks, Printer, all_of, count_tasks
-from ._sample import Sample
+from ._sample import Sample, make_sample
 from ._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
 from ._typing import FloatArray
 from ._words import (
     Words,
-    name_activations,
+    is_quasi_newton,
     resolve_dtype,
     resolve_random_state,
     resolve_words,
@@ -40,9 +43,12 @@ from .optimizers import LBFGS
 class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator):
     """A dense network behind scikit-learn's interface.
 
-    A subclass turns y into `Targets` and its rows into a `Sample`, calls `_learn`, and
-    makes predictions of `_logits`.
+    A subclass turns y into `Targets` and its rows into a `Sample`, hands both to
+    `_run`, and makes predictions of `_logits`.
     """
+
+    _y_is_numeric = False
+    _alike = ""  # what y and y_val must have in common
 
     _doc_link_module = "sklearn_deepnet"
     _doc_link_template = (
@@ -86,38 +92,54 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
         "dtype": [str, type, np.dtype, None],
     }
 
-    def _learn(
+    def _run(
         self,
-        sample: Sample,
-        held_out: Sample | None,
+        make_samples: Callable[[bool], tuple[Sample, Sample | None]],
         *,
-        resumes: bool,
-        n_iter: int,
-        stops: bool,
-        keeps_state: bool,
-    ) -> Outcome:
-        """Turn names into words, build the network, train it, keep what came out.
+        partial: bool,
+    ) -> Self:
+        """Carry out `fit`, or `partial_fit`, and raise the interrupt that ended it.
 
         Parameters
         ----------
-        sample : Sample
-            To train on, less what `early_stopping` holds out.
-        held_out : Sample or None
-            To monitor, if the user gave any.
-        resumes : bool
-            Whether to go on from where the network stands.
-        n_iter : int
-            Passes to add.
-        stops : bool
-            Whether `tol` may end the training.
-        keeps_state : bool
-            Whether training may be resumed exactly.
+        make_samples : callable ``(resumes) -> (sample, held_out)``
+            Checks the data. Returns the rows to train on, and those to monitor if the
+            user gave any; `resumes` tells to go on from where the network stands.
+        partial : bool
+            Whether this is `partial_fit`: one pass, that `tol` does not end.
         """
+        self._validate_params()
+        if "_skl_callbacks" in vars(self) and not partial:
+            self._init_callback_context(max_subtasks=count_tasks(self.n_iter))
+        with transaction(self):
+            is_fitted = self.__sklearn_is_fitted__()
+            resumes = is_fitted and (partial or self.warm_start)
+            sample, held_out = make_samples(resumes)
+            if partial and self.early_stopping and held_out is None:
+                raise ValueError(
+                    "With early_stopping=True partial_fit needs X_val and y_val: rows "
+                    "held out of one call would be trained on in another."
+                )
+            outcome = self._learn(sample, held_out, resumes=resumes, partial=partial)
+        if outcome.interrupt is not None:
+            raise outcome.interrupt
+        return self
+
+    def _learn(
+        self, sample: Sample, held_out: Sample | None, *, resumes: bool, partial: bool
+    ) -> Outcome:
+        """Turn names into words, build the network, train it, keep what came out."""
+        n_iter = 1 if partial else int(self.n_iter)
+        stops = self.tol is not None and not partial
         words = resolve_words(self, sample.X.shape[1], sample.targets)
         dtype = resolve_dtype(self.dtype, sample.X.dtype)
-        warn_of_ignored(self, words)
+        warn_of_ignored(self)
         monitored = self._name_monitored(held_out)
-        state, split_seed = self._find_state(words, dtype, monitored, resumes)
+        split_seed = None
+        if resumes:
+            state, split_seed = self._kept_state(words, dtype, monitored)
+        else:
+            state = self._initial_state(words, dtype)
         if held_out is None and self.early_stopping:
             if split_seed is None:
                 split_seed = int(state.generators[0].randint(2**31 - 1))
@@ -131,7 +153,7 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
         }
         batches = sample.batches(
             trains=True,
-            batch_size=self._rows_per_batch(words, sample.n_rows),
+            batch_size=self._rows_per_batch(sample.n_rows),
             shuffle=self.shuffle,
             **options,
         )
@@ -141,12 +163,12 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
             validation = self._make_validation(held_out, options)
         reports = self._open_reports(sample, n_iter)
         with one_blas_thread():
-            make = train_quasi_newton if words.is_quasi_newton else train
-            report = all_of(reports)
-            (outcome,) = make(task, state, batches, n_iter, validation, report)
+            make = train_quasi_newton if is_quasi_newton(self.solver) else train
+            tell = all_of(reports)
+            (outcome,) = make(task, state, batches, n_iter, validation, tell)
         self._keep(outcome, resumes, shows_best=bool(validation and self.restore_best))
         self._training_state = None
-        if keeps_state:
+        if partial or self.warm_start:
             self._keep_state(outcome.state, words, monitored, split_seed)
         for report in reports:
             report.end()
@@ -162,45 +184,11 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
             reports.append(CallbackTasks(self, context, sample.X, sample.y, n_iter))
         return reports
 
-    def _begin_fit(self) -> None:
-        """Check the parameters, and tell callbacks of a fit if there are any."""
-        self._validate_params()
-        if "_skl_callbacks" in vars(self):
-            self._init_callback_context(max_subtasks=count_tasks(self.n_iter))
-
-    def _find_state(
-        self,
-        words: Words,
-        dtype: np.dtype[Any],
-        monitored: str,
-        resumes: bool,
-    ) -> tuple[State, int | None]:
-        """Return the state to start from and the seed of the split, if drawn before."""
-        n_moments = words.optimizer.n_moments
-        if not resumes:
-            rng = resolve_random_state(self.random_state)
-            params = self._initial_params(words, rng, dtype)
-            rng = copy.deepcopy(rng)
-            return State.start(params, [rng], n_moments, self.n_iter), None
-        self._check_same_network(words, dtype)
-        kept = self._training_state
-        if kept is None:
-            warn(
-                "The last fit kept neither the optimizer's moments nor the generator's "
-                "state, so training goes on with fresh ones. To continue exactly, set "
-                "warm_start=True before the first fit, or begin with partial_fit."
-            )
-            rng = copy.deepcopy(resolve_random_state(self.random_state))
-            state = State.start(self._params.copy(), [rng], n_moments, self.n_iter)
-            state.n_passes = self.n_iter_
-            return state, None
-        last = kept["last_params"]
-        state = State.from_dict(self._params if last is None else last, kept["state"])
-        if kept["solver"] != type(words.optimizer).__name__:
-            state.forget_moments(n_moments)
-        if kept["monitored"] != monitored:
-            state.forget_values()
-        return state, kept["split_seed"]
+    def _initial_state(self, words: Words, dtype: np.dtype[Any]) -> State:
+        rng = resolve_random_state(self.random_state)
+        params = self._initial_params(words, rng, dtype)
+        generators = [copy.deepcopy(rng)]  # the caller's own is for the draw alone
+        return State.start(params, generators, words.optimizer.n_moments, self.n_iter)
 
     def _name_monitored(self, held_out: Sample | None) -> str:
         """Return what is monitored, to know when it is another thing than before."""
@@ -226,28 +214,12 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
             )
         return params
 
-    def _check_same_network(self, words: Words, dtype: np.dtype[Any]) -> None:
-        hidden = list(words.layer_sizes[1:-1])
-        for name, now, before in (
-            ("hidden_layer_sizes", hidden, self._layer_sizes[1:-1]),
-            ("activation", name_activations(words.activations), self._activations),
-            ("n_outputs_", words.layer_sizes[-1], self.n_outputs_),
-            ("out_activation_", words.out_activation, self.out_activation_),
-            ("dtype", dtype.name, self._params.dtype.name),
-        ):
-            if now != before:
-                raise ValueError(
-                    f"{name} is now {now}, but the network to continue has {before}. "
-                    "Keep it, or start anew by fit with warm_start=False."
-                )
-
-    def _rows_per_batch(self, words: Words, n_rows: int) -> int:
-        if self.batch_size is None or words.is_quasi_newton:
+    def _rows_per_batch(self, n_rows: int) -> int:
+        if self.batch_size is None or is_quasi_newton(self.solver):
             return n_rows
         return 200 if self.batch_size == "auto" else int(self.batch_size)
 
     def _make_task(self, words: Words, total_weight: float, stops: bool) -> Task:
-        stops = stops and self.tol is not None
         return Task(
             layer_sizes=words.layer_sizes,
             activations=words.activations,
@@ -258,7 +230,7 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
             decay=np.array(self.alpha / total_weight),
             l1=np.array(self.l1 / total_weight),
             clip_norm=np.array(np.inf if self.clip_norm is None else self.clip_norm),
-            dropout=np.array(words.dropout) * (not words.is_quasi_newton),
+            dropout=np.array(words.dropout) * (not is_quasi_newton(self.solver)),
             tol=np.array(float(self.tol) if stops else 0.0),
             n_iter_no_change=np.array(self.n_iter_no_change if stops else NEVER),
         )
@@ -285,8 +257,26 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
 
         return score
 
-    def _has_validation(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> bool:
-        """Return whether validation data are given, and all that belongs to them."""
+    def _check_data(
+        self, X: ArrayLike, y: ArrayLike, reset: bool
+    ) -> tuple[Any, NDArray[Any]]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            dtype="numeric",
+            accept_sparse="csr",
+            multi_output=True,
+            y_numeric=self._y_is_numeric,
+            reset=reset,
+        )
+        return X, self._check_y(y)
+
+    def _make_held_out(
+        self, validation: tuple[Any, Any, Any], sample: Sample
+    ) -> Sample | None:
+        """Return the validation data like `sample`, or None if there are none."""
+        X_val, y_val, sample_weight_val = validation
         if (X_val is None) != (y_val is None):
             given, missing = ("X_val", "y_val")[:: 1 if y_val is None else -1]
             raise ValueError(f"{given} is given without {missing}; give both or none.")
@@ -294,21 +284,17 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
             raise ValueError(
                 "sample_weight_val is given without X_val and y_val; give all or none."
             )
-        return X_val is not None
-
-    def _check_partial(self, X_val: Any) -> None:
-        """Raise for parameters that make no sense where each call sees some rows."""
-        if self.early_stopping and X_val is None:
+        if X_val is None:
+            return None
+        X_val, y_val = self._check_data(X_val, y_val, reset=False)
+        if y_val.shape[1:] != sample.y.shape[1:]:
             raise ValueError(
-                "With early_stopping=True partial_fit needs X_val and y_val: rows held "
-                "out of one call would be trained on in another."
+                f"y_val has the shape {y_val.shape} and y {sample.y.shape}; both must "
+                f"{self._alike}."
             )
-
-    def _end(self, outcome: Outcome) -> Self:
-        """Return self, or raise the interrupt that ended training."""
-        if outcome.interrupt is not None:
-            raise outcome.interrupt
-        return self
+        return make_sample(
+            X_val, y_val, sample.targets, sample_weight_val, "sample_weight_val"
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -318,7 +304,7 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
 
 def takes_rows_in_turn(estimator: BaseDeepNet) -> bool:
     """Say whether there is `partial_fit`, for scikit-learn's ``available_if``."""
-    if estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS):
+    if is_quasi_newton(estimator.solver):
         raise AttributeError(
             "solver='lbfgs' has no partial_fit, since it needs all rows at once. Use "
             "fit, or a first-order solver such as 'adam'."

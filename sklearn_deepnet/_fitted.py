@@ -1,18 +1,24 @@
 """What a fitted estimator keeps of its network, and what it computes with it."""
 
+import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._advice import largest
+from ._advice import largest, warn
 from ._engine.checkpoint import State
 from ._engine.network import Network
 from ._engine.propagation import predict_logits
 from ._engine.training import Outcome
 from ._typing import FloatArray
-from ._words import Words, name_activations, resolve_activations
+from ._words import (
+    Words,
+    name_activations,
+    resolve_activations,
+    resolve_random_state,
+)
 
 
 class FittedNetwork:
@@ -62,6 +68,46 @@ class FittedNetwork:
             "last_params": None if self._params is state.params else state.params,
             "state": state.to_dict(),
         }
+
+    def _kept_state(
+        self, words: Words, dtype: np.dtype[Any], monitored: str
+    ) -> tuple[State, int | None]:
+        """Return the state to go on from, and the seed of the split if drawn."""
+        self._check_same_network(words, dtype)
+        n_moments = words.optimizer.n_moments
+        kept = self._training_state
+        if kept is None:
+            warn(
+                "The last fit kept neither the optimizer's moments nor the generator's "
+                "state, so training goes on with fresh ones. To continue exactly, set "
+                "warm_start=True before the first fit, or begin with partial_fit."
+            )
+            rng = copy.deepcopy(resolve_random_state(self.random_state))
+            state = State.start(self._params.copy(), [rng], n_moments, self.n_iter)
+            state.n_passes = self.n_iter_
+            return state, None
+        last = kept["last_params"]
+        state = State.from_dict(self._params if last is None else last, kept["state"])
+        if kept["solver"] != type(words.optimizer).__name__:
+            state.forget_moments(n_moments)
+        if kept["monitored"] != monitored:
+            state.forget_values()
+        return state, kept["split_seed"]
+
+    def _check_same_network(self, words: Words, dtype: np.dtype[Any]) -> None:
+        hidden = list(words.layer_sizes[1:-1])
+        for name, now, before in (
+            ("hidden_layer_sizes", hidden, self._layer_sizes[1:-1]),
+            ("activation", name_activations(words.activations), self._activations),
+            ("n_outputs_", words.layer_sizes[-1], self.n_outputs_),
+            ("out_activation_", words.out_activation, self.out_activation_),
+            ("dtype", dtype.name, self._params.dtype.name),
+        ):
+            if now != before:
+                raise ValueError(
+                    f"{name} is now {now}, but the network to continue has {before}. "
+                    "Keep it, or start anew by fit with warm_start=False."
+                )
 
     def _network(self) -> Network:
         n_hidden = len(self._layer_sizes) - 2

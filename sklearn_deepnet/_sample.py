@@ -147,7 +147,7 @@ def make_sample(
             raise ValueError(
                 f"{name} holds {weight.min():.3g}; weights must not be negative."
             )
-    weight = targets.weigh(y, weight)
+    weight = targets.weigh(target, weight)
     if weight is None:
         return Sample(X, y, targets, target, None, None)
     with np.errstate(over="ignore"):

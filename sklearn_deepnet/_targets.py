@@ -26,7 +26,9 @@ class Targets(Protocol):
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return what `Batches` takes, of shape (n_samples, n_outputs or 1)."""
 
-    def weigh(self, y: NDArray[Any], weight: FloatArray | None) -> FloatArray | None:
+    def weigh(
+        self, target: NDArray[Any], weight: FloatArray | None
+    ) -> FloatArray | None:
         """Return sample weights times class weights; None is all ones."""
 
     def check_weighted(self, y: NDArray[Any], rows: IntArray | None) -> None:
@@ -66,13 +68,16 @@ class ClassTargets:
         n_classes = len(self.classes)
         return 1 if n_classes == 2 and not self.multilabel else n_classes
 
+    @property
+    def _excludes(self) -> bool:
+        """Whether one class excludes the others, as a softmax has it."""
+        return self.n_outputs > 1 and not self.multilabel
+
     def map(self, trains: bool) -> tuple[float, float]:
         """Return what smoothing leaves, and gives to each class, in training."""
         smoothing = self.label_smoothing if trains else 0.0
-        softmax = (
-            self.n_outputs > 1 and not self.multilabel
-        )  # a sigmoid has two classes
-        return 1 - smoothing, smoothing / (len(self.classes) if softmax else 2)
+        # a sigmoid has two classes, whatever the number of labels
+        return 1 - smoothing, smoothing / (len(self.classes) if self._excludes else 2)
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return the indicator, or the place of each label among the classes.
@@ -92,19 +97,21 @@ class ClassTargets:
             )
         return np.searchsorted(self.classes, y)[:, np.newaxis]
 
-    def weigh(self, y: NDArray[Any], weight: FloatArray | None) -> FloatArray | None:
+    def weigh(
+        self, target: NDArray[Any], weight: FloatArray | None
+    ) -> FloatArray | None:
         """Return sample weights times class weights; None is all ones."""
         if self.class_weight is None:
             return weight
+        columns = target.transpose()
         if isinstance(self.class_weight, str):
-            by_row = self._balance(y, weight)
-        elif self.multilabel:
-            by_row = np.ones(len(y))
-            for column, by_class in zip(y.transpose(), self._dicts(), strict=True):
-                by_row *= _look_up_weights(by_class, [0, 1])[column]
+            by_column = [_balance(column, weight) for column in columns]
         else:
-            by_class = _look_up_weights(self._dicts()[0], self.classes.tolist())
-            by_row = by_class[self.encode(y)[:, 0]]
+            classes = [0, 1] if self.multilabel else self.classes.tolist()
+            by_column = [_look_up_weights(given, classes) for given in self._dicts()]
+        by_row = np.ones(len(target))
+        for column, by_class in zip(columns, by_column, strict=True):
+            by_row *= by_class[column]
         return by_row if weight is None else by_row * weight
 
     def _dicts(self) -> list[dict[Any, float]]:
@@ -119,19 +126,6 @@ class ClassTargets:
             f"class_weight must be {wanted}, or 'balanced'. Got {self.class_weight!r} "
             "instead."
         )
-
-    def _balance(self, y: NDArray[Any], weight: FloatArray | None) -> FloatArray:
-        """Weigh the classes so that each has the same total, column by column."""
-        by_row = np.ones(len(y))
-        for column in y.transpose() if self.multilabel else [self.encode(y)[:, 0]]:
-            totals = np.bincount(column, weight)
-            present = totals > 0
-            factor = np.zeros_like(totals, dtype=float)
-            factor[present] = totals.sum() / (
-                np.count_nonzero(present) * totals[present]
-            )
-            by_row *= factor[column]
-        return by_row
 
     def check_weighted(self, y: NDArray[Any], rows: IntArray | None) -> None:
         """Raise unless at least two classes have rows of positive weight."""
@@ -150,7 +144,16 @@ class ClassTargets:
 
     def name_out_activation(self, loss: Loss) -> str:
         """Return "logistic" or "softmax"."""
-        return "logistic" if self.multilabel or self.n_outputs == 1 else "softmax"
+        return "softmax" if self._excludes else "logistic"
+
+
+def _balance(column: IntArray, weight: FloatArray | None) -> FloatArray:
+    """Return the weight of each class that gives all present the same total."""
+    totals = np.bincount(column, weight)
+    present = totals > 0
+    factor = np.zeros_like(totals, dtype=float)
+    factor[present] = totals.sum() / (np.count_nonzero(present) * totals[present])
+    return factor
 
 
 def _look_up_weights(by_class: dict[Any, float], classes: list[Any]) -> FloatArray:
@@ -168,8 +171,8 @@ def _look_up_weights(by_class: dict[Any, float], classes: list[Any]) -> FloatArr
     return weights
 
 
-def check_class_y(y: NDArray[Any]) -> tuple[NDArray[Any], bool]:
-    """Return y as labels or as a dense indicator, and whether it is an indicator."""
+def check_class_y(y: NDArray[Any]) -> NDArray[Any]:
+    """Return y as labels, (n_samples,), or as a dense indicator, two-dimensional."""
     if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
         y = column_or_1d(y, warn=True)
     check_classification_targets(y)
@@ -180,17 +183,15 @@ def check_class_y(y: NDArray[Any]) -> tuple[NDArray[Any], bool]:
             "row, or an indicator matrix of several."
         )
     if kind != "multilabel-indicator":
-        return y, False
-    return (y.toarray() if issparse(y) else y).astype(int), True
+        return y
+    return (y.toarray() if issparse(y) else y).astype(int)
 
 
-def find_classes(
-    labels: NDArray[Any], multilabel: bool, name: str = "y"
-) -> NDArray[Any]:
-    """Return the sorted classes among `labels`, at least two."""
-    if multilabel:
-        return np.arange(labels.shape[1])
-    classes = np.unique(labels)
+def find_classes(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
+    """Return the sorted classes of labels, at least two, or numbers of columns."""
+    if y.ndim == 2:
+        return np.arange(y.shape[1])
+    classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(
             f"{name} holds only one class, {classes.tolist()}; a classifier needs two."
@@ -253,7 +254,9 @@ class NumberTargets:
         """Return y as columns."""
         return y.reshape(len(y), -1)
 
-    def weigh(self, y: NDArray[Any], weight: FloatArray | None) -> FloatArray | None:
+    def weigh(
+        self, target: NDArray[Any], weight: FloatArray | None
+    ) -> FloatArray | None:
         """Return the weights as they are."""
         return weight
 

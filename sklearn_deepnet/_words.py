@@ -24,11 +24,6 @@ class Words(NamedTuple):
     schedule: Schedule
     dropout: list[float]
 
-    @property
-    def is_quasi_newton(self) -> bool:
-        """Whether SciPy makes the iterations."""
-        return isinstance(self.optimizer, LBFGS)
-
 
 def resolve_words(estimator: Any, n_inputs: int, targets: Targets) -> Words:
     """Look up all that the parameters of `estimator` name."""
@@ -90,6 +85,11 @@ def resolve_activations(activation: Any, n_hidden: int) -> list[Activation]:
 def resolve_loss(loss: str | Loss) -> Loss:
     """Return the loss."""
     return look_up(LOSSES, loss, "loss") if isinstance(loss, str) else loss
+
+
+def is_quasi_newton(solver: Any) -> bool:
+    """Return whether SciPy is to make whole iterations, on all rows at once."""
+    return isinstance(solver, LBFGS) or (isinstance(solver, str) and solver == "lbfgs")
 
 
 def resolve_schedule(schedule: Any) -> Schedule:

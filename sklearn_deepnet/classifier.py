@@ -1,6 +1,7 @@
 """The classifier."""
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Real
 from typing import Any, Self
 
@@ -9,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from ._base import BaseDeepNet, takes_rows_in_turn
-from ._contracts import transaction
 from ._sample import Sample, make_sample
 from ._sklearn import Interval, StrOptions, with_callbacks
 from ._targets import ClassTargets, check_class_y, check_same_classes, find_classes
@@ -297,23 +297,11 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         KeyboardInterrupt
             If interrupted, with the weights of the last complete pass kept.
         """
-        validation = X_val, y_val, sample_weight_val
-        self._begin_fit()
-        with transaction(self):
-            resumes = self.warm_start and self.__sklearn_is_fitted__()
-            X, y, multilabel = self._check_data(X, y, reset=not resumes)
-            classes = find_classes(y, multilabel)
-            if resumes:
-                check_same_classes(classes, self.classes_)
-            self.classes_ = classes
-            outcome = self._learn(
-                *self._make_samples(X, y, multilabel, sample_weight, validation),
-                resumes=resumes,
-                n_iter=int(self.n_iter),
-                stops=True,
-                keeps_state=self.warm_start,
-            )
-        return self._end(outcome)
+        data = X, y, sample_weight, (X_val, y_val, sample_weight_val)
+        return self._run(
+            lambda resumes: self._make_samples(*data, self._find_classes, resumes),
+            partial=False,
+        )
 
     @available_if(takes_rows_in_turn)
     def partial_fit(
@@ -361,47 +349,31 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
             If a parameter or the data are not as they have to be. The estimator is
             then as it was before.
         """
-        validation = X_val, y_val, sample_weight_val
-        with transaction(self):
-            self._validate_params()
-            self._check_partial(X_val)
-            resumes = self.__sklearn_is_fitted__()
-            X, y, multilabel = self._check_data(X, y, reset=not resumes)
-            self.classes_ = self._find_partial_classes(y, multilabel, classes, resumes)
-            outcome = self._learn(
-                *self._make_samples(X, y, multilabel, sample_weight, validation),
-                resumes=resumes,
-                n_iter=1,
-                stops=False,
-                keeps_state=True,
-            )
-        return self._end(outcome)
-
-    def _check_data(
-        self, X: ArrayLike, y: ArrayLike, reset: bool
-    ) -> tuple[Any, NDArray[Any], bool]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            dtype="numeric",
-            accept_sparse="csr",
-            multi_output=True,
-            reset=reset,
+        data = X, y, sample_weight, (X_val, y_val, sample_weight_val)
+        find_classes = partial(self._find_partial_classes, classes)
+        return self._run(
+            lambda resumes: self._make_samples(*data, find_classes, resumes),
+            partial=True,
         )
-        return X, *check_class_y(y)
+
+    _alike = "be one label a row, or indicators of as many labels"
+
+    def _check_y(self, y: NDArray[Any]) -> NDArray[Any]:
+        return check_class_y(y)
+
+    def _find_classes(self, y: NDArray[Any], resumes: bool) -> NDArray[Any]:
+        classes = find_classes(y)
+        if resumes:
+            check_same_classes(classes, self.classes_)
+        return classes
 
     def _find_partial_classes(
-        self,
-        y: NDArray[Any],
-        multilabel: bool,
-        classes: ArrayLike | None,
-        resumes: bool,
+        self, classes: ArrayLike | None, y: NDArray[Any], resumes: bool
     ) -> NDArray[Any]:
         if classes is not None:
-            classes = find_classes(column_or_1d(classes), False, "classes")
-        elif multilabel:
-            classes = find_classes(y, True)
+            classes = find_classes(column_or_1d(classes), "classes")
+        elif y.ndim == 2:
+            classes = find_classes(y)
         elif not resumes:
             raise ValueError(
                 "The first call of partial_fit needs classes, the labels of all "
@@ -415,35 +387,26 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
 
     def _make_samples(
         self,
-        X: Any,
-        y: NDArray[Any],
-        multilabel: bool,
+        X: ArrayLike,
+        y: ArrayLike,
         sample_weight: ArrayLike | None,
         validation: tuple[Any, Any, Any],
+        find_classes: Callable[[NDArray[Any], bool], NDArray[Any]],
+        resumes: bool,
     ) -> tuple[Sample, Sample | None]:
         """Return the rows to train on, and those to monitor if there are any."""
+        X, y = self._check_data(X, y, reset=not resumes)
+        self.classes_ = find_classes(y, resumes)
         if self.label_smoothing and self.loss not in ("log_loss", log_loss):
             raise ValueError(
                 f"label_smoothing={self.label_smoothing} is for loss='log_loss' alone; "
                 f"loss is {self.loss!r}."
             )
         targets = ClassTargets(
-            self.classes_, multilabel, self.class_weight, self.label_smoothing
+            self.classes_, y.ndim == 2, self.class_weight, self.label_smoothing
         )
         sample = make_sample(X, y, targets, sample_weight)
-        X_val, y_val, sample_weight_val = validation
-        if not self._has_validation(X_val, y_val, sample_weight_val):
-            return sample, None
-        X_val, y_val, is_multilabel = self._check_data(X_val, y_val, reset=False)
-        if is_multilabel != multilabel or y_val.shape[1:] != y.shape[1:]:
-            raise ValueError(
-                f"y_val has the shape {y_val.shape} and y {y.shape}; both must be one "
-                "label a row, or indicators of as many labels."
-            )
-        held_out = make_sample(
-            X_val, y_val, targets, sample_weight_val, "sample_weight_val"
-        )
-        return sample, held_out
+        return sample, self._make_held_out(validation, sample)
 
     def decision_function(self, X: ArrayLike) -> FloatArray:
         """Return the logits: what the last layer computes before its activation.

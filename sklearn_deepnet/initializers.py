@@ -256,6 +256,11 @@ BIAS_INITIALIZERS = MappingProxyType(
 )
 
 
+def is_scheme(init: Any) -> bool:
+    """Return whether `init` says how to draw, and is no list of such or of arrays."""
+    return isinstance(init, str) or callable(init)
+
+
 def initialize(
     layer_sizes: Sequence[int],
     rng: np.random.RandomState,
@@ -298,7 +303,7 @@ def initialize(
     [(10, 2), (5, 10), (1, 5)]
     """
     shapes = [*zip(layer_sizes[1:], layer_sizes[:-1], strict=True)]
-    if not _is_scheme(init) and not all(map(_is_scheme, init)):
+    if not is_scheme(init) and not all(map(is_scheme, init)):
         return _from_arrays(init, shapes)
     draw_bias = look_up(BIAS_INITIALIZERS, bias_init, "bias_init")
     layers = []
@@ -308,12 +313,8 @@ def initialize(
     return layers
 
 
-def _is_scheme(init: Any) -> bool:
-    return isinstance(init, str) or callable(init)
-
-
 def _one_per_layer(init: Any, n_layers: int) -> list[Callable[..., FloatArray]]:
-    schemes = [init] * n_layers if _is_scheme(init) else list(init)
+    schemes = [init] * n_layers if is_scheme(init) else list(init)
     if len(schemes) != n_layers:
         raise ValueError(
             f"init has {len(schemes)} entries for a network of {n_layers} layers "

@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
 from ._base import BaseDeepNet, takes_rows_in_turn
-from ._contracts import transaction
 from ._sample import Sample, make_sample
 from ._sklearn import StrOptions, with_callbacks
 from ._targets import NumberTargets, check_number_y
@@ -288,19 +286,10 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         KeyboardInterrupt
             If interrupted, with the weights of the last complete pass kept.
         """
-        validation = X_val, y_val, sample_weight_val
-        self._begin_fit()
-        with transaction(self):
-            resumes = self.warm_start and self.__sklearn_is_fitted__()
-            samples = self._make_samples(X, y, sample_weight, validation, resumes)
-            outcome = self._learn(
-                *samples,
-                resumes=resumes,
-                n_iter=int(self.n_iter),
-                stops=True,
-                keeps_state=self.warm_start,
-            )
-        return self._end(outcome)
+        data = X, y, sample_weight, (X_val, y_val, sample_weight_val)
+        return self._run(
+            lambda resumes: self._make_samples(*data, resumes), partial=False
+        )
 
     @available_if(takes_rows_in_turn)
     def partial_fit(
@@ -344,16 +333,10 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
             If a parameter or the data are not as they have to be. The estimator is
             then as it was before.
         """
-        validation = X_val, y_val, sample_weight_val
-        with transaction(self):
-            self._validate_params()
-            self._check_partial(X_val)
-            resumes = self.__sklearn_is_fitted__()
-            samples = self._make_samples(X, y, sample_weight, validation, resumes)
-            outcome = self._learn(
-                *samples, resumes=resumes, n_iter=1, stops=False, keeps_state=True
-            )
-        return self._end(outcome)
+        data = X, y, sample_weight, (X_val, y_val, sample_weight_val)
+        return self._run(
+            lambda resumes: self._make_samples(*data, resumes), partial=True
+        )
 
     def predict(self, X: ArrayLike) -> FloatArray:
         """Return the predicted targets.
@@ -407,39 +390,18 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         self._takes_1d = y.ndim == 1
         self.target_center_ = sample.targets.center
         self.target_spread_ = sample.targets.spread
-        X_val, y_val, sample_weight_val = validation
-        if not self._has_validation(X_val, y_val, sample_weight_val):
-            return sample, None
-        X_val, y_val = self._check_data(X_val, y_val, reset=False)
-        if y_val.shape[1:] != y.shape[1:]:
-            raise ValueError(
-                f"y_val has the shape {y_val.shape} and y {y.shape}; both must have as "
-                "many outputs."
-            )
-        held_out = make_sample(
-            X_val, y_val, sample.targets, sample_weight_val, "sample_weight_val"
-        )
-        return sample, held_out
+        return sample, self._make_held_out(validation, sample)
 
     @property
     def _counts(self) -> bool:
         """Whether targets are taken as counts or rates, which only a factor scales."""
         return resolve_loss(self.loss).exponential is not None
 
-    def _check_data(
-        self, X: ArrayLike, y: ArrayLike, reset: bool
-    ) -> tuple[Any, NDArray[Any]]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            dtype="numeric",
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=True,
-            reset=reset,
-        )
-        return X, check_number_y(y, self._counts)
+    _y_is_numeric = True
+    _alike = "have as many outputs"
+
+    def _check_y(self, y: NDArray[Any]) -> NDArray[Any]:
+        return check_number_y(y, self._counts)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
