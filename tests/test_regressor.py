@@ -518,3 +518,11 @@ def test_scikit_learn_accepts(estimator, check, legacy_seed):
 )
 def test_scikit_learn_accepts_by_checks_that_it_does_not_generate(check, estimator):
     check(estimator.__name__, estimator())
+
+
+@pytest.mark.parametrize("target_scaling", ["standard", None])
+def test_targets_that_are_no_numbers_are_an_error(target_scaling):
+    X, _ = diabetes()
+    words = np.array(["low", "high"] * (len(X) // 2), dtype=object)
+    with pytest.raises(ValueError, match="could not convert string to float: 'low'"):
+        net_for(2, target_scaling=target_scaling).fit(X, words)

@@ -246,3 +246,18 @@ def test_the_best_loss_is_that_of_the_whole_curve():
     net.set_params(learning_rate=1.0, n_iter=1).fit(X, y).fit(X, y)
     assert net.loss_ == net.loss_curve_[-1] > best
     assert net.best_loss_ == min(net.loss_curve_)
+
+
+def test_schedules_go_on_after_a_plain_fit():
+    """The optimizer starts afresh there, but the passes made are not forgotten."""
+    X, y = wine()
+    passes = []
+
+    def schedule(t):
+        passes.append(t)
+        return 1.0
+
+    net = net_for(3, schedule=schedule, warm_start=False).fit(X, y)
+    with pytest.warns(UserWarning, match="goes on with fresh ones"):
+        net.partial_fit(X, y)
+    assert passes == [0, 1, 2, 3]
