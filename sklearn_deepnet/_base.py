@@ -3,9 +3,9 @@
 import copy
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Generator
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,13 +16,11 @@ from sklearn.utils.validation import validate_data
 from ._advice import warn_of_ending, warn_of_ignored, warn_of_ignored_draws
 from ._contracts import Versioned, transaction
 from ._engine.checkpoint import State
-from ._engine.monitor import Score, Validation
-from ._engine.network import rows_per_block
-from ._engine.quasi_newton import train_quasi_newton
+from ._engine.monitor import Score
 from ._engine.task import NEVER, Task
-from ._engine.threads import one_blas_thread
-from ._engine.training import Outcome, train
+from ._engine.training import Outcome
 from ._fitted import FittedNetwork
+from ._jobs import Job, Steps
 from ._reports import CallbackTasks, Printer, all_of, count_tasks
 from ._sample import Sample, make_sample
 from ._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
@@ -43,8 +41,8 @@ from .optimizers import LBFGS
 class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator):
     """A dense network behind scikit-learn's interface.
 
-    A subclass turns y into `Targets` and its rows into a `Sample`, hands both to
-    `_run`, and makes predictions of `_logits`.
+    A subclass turns y into `Targets` and its rows into a `Sample`, in `_make_samples`,
+    and makes predictions of `_logits`.
     """
 
     _y_is_numeric = False
@@ -92,21 +90,50 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
         "dtype": [str, type, np.dtype, None],
     }
 
-    def _run(
+    def _fitting(
         self,
-        make_samples: Callable[[bool], tuple[Sample, Sample | None]],
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Steps:
+        """Return the steps of `fit`, with a pause where the network is to be trained.
+
+        Alone or in a stack: ``fit`` itself is no more than ``carry_out`` of these.
+        """
+        validation = X_val, y_val, sample_weight_val
+        return self._steps(X, y, sample_weight, validation, partial=False)
+
+    def _steps(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        validation: tuple[Any, Any, Any],
         *,
         partial: bool,
-    ) -> Self:
+        **details: Any,
+    ) -> Steps:
         """Carry out `fit`, or `partial_fit`, and raise the interrupt that ended it.
 
         Parameters
         ----------
-        make_samples : callable ``(resumes) -> (sample, held_out)``
-            Checks the data. Returns the rows to train on, and those to monitor if the
-            user gave any; `resumes` tells to go on from where the network stands.
+        X, y, sample_weight : array-like
+            As the user gave them.
+        validation : tuple of array-like or None
+            X, y and weights to monitor.
         partial : bool
             Whether this is `partial_fit`: one pass, that `tol` does not end.
+        **details : dict
+            What else `_make_samples` is to know.
+
+        Yields
+        ------
+        job : Job
+            Once; to be answered by its outcome.
         """
         self._validate_params()
         if "_skl_callbacks" in vars(self) and not partial:
@@ -114,20 +141,23 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
         with transaction(self):
             is_fitted = self.__sklearn_is_fitted__()
             resumes = is_fitted and (partial or self.warm_start)
-            sample, held_out = make_samples(resumes)
+            sample, held_out = self._make_samples(
+                X, y, sample_weight, validation, resumes, **details
+            )
             if partial and self.early_stopping and held_out is None:
                 raise ValueError(
                     "With early_stopping=True partial_fit needs X_val and y_val: rows "
                     "held out of one call would be trained on in another."
                 )
-            outcome = self._learn(sample, held_out, resumes=resumes, partial=partial)
+            outcome = yield from self._learn(
+                sample, held_out, resumes=resumes, partial=partial
+            )
         if outcome.interrupt is not None:
             raise outcome.interrupt
-        return self
 
     def _learn(
         self, sample: Sample, held_out: Sample | None, *, resumes: bool, partial: bool
-    ) -> Outcome:
+    ) -> Generator[Job, Outcome, Outcome]:
         """Turn names into words, build the network, train it, keep what came out."""
         n_iter = 1 if partial else int(self.n_iter)
         stops = self.tol is not None and not partial
@@ -146,27 +176,20 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
             sample, held_out = sample.split(self.validation_fraction, split_seed)
         sample.targets.check_weighted(sample.y, sample.rows)
         self._describe(words)
-        options = {
-            "block_size": rows_per_block(words.layer_sizes),
-            "dtype": dtype,
-            "generators": state.generators,
-        }
-        batches = sample.batches(
-            trains=True,
+        reports = self._open_reports(sample, n_iter)
+        outcome = yield Job(
+            task=self._make_task(words, sample.total, stops),
+            state=state,
+            sample=sample,
+            held_out=held_out,
+            score=self._make_score(held_out),
             batch_size=self._rows_per_batch(sample.n_rows),
             shuffle=self.shuffle,
-            **options,
+            n_iter=n_iter,
+            report=all_of(reports),
         )
-        task = self._make_task(words, sample.total, stops)
-        validation = None
-        if held_out is not None:
-            validation = self._make_validation(held_out, options)
-        reports = self._open_reports(sample, n_iter)
-        with one_blas_thread():
-            make = train_quasi_newton if is_quasi_newton(self.solver) else train
-            tell = all_of(reports)
-            (outcome,) = make(task, state, batches, n_iter, validation, tell)
-        self._keep(outcome, resumes, shows_best=bool(validation and self.restore_best))
+        shows_best = held_out is not None and self.restore_best
+        self._keep(outcome, resumes, shows_best)
         self._training_state = None
         if partial or self.warm_start:
             self._keep_state(outcome.state, words, monitored, split_seed)
@@ -217,7 +240,7 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
     def _rows_per_batch(self, n_rows: int) -> int:
         if self.batch_size is None or is_quasi_newton(self.solver):
             return n_rows
-        return 200 if self.batch_size == "auto" else int(self.batch_size)
+        return min(200 if self.batch_size == "auto" else int(self.batch_size), n_rows)
 
     def _make_task(self, words: Words, total_weight: float, stops: bool) -> Task:
         return Task(
@@ -235,16 +258,10 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
             n_iter_no_change=np.array(self.n_iter_no_change if stops else NEVER),
         )
 
-    def _make_validation(self, held_out: Sample, options: dict[str, Any]) -> Validation:
-        batches = held_out.batches(
-            trains=False, batch_size=held_out.n_rows, shuffle=False, **options
-        )
-        if self.scoring is None:
-            return Validation(batches)
-        return Validation(batches, [self._make_score(held_out)])
-
-    def _make_score(self, held_out: Sample) -> Score:
-        """Return a function that scores this network with other parameters."""
+    def _make_score(self, held_out: Sample | None) -> Score | None:
+        """Return a function that scores this network with other parameters, if any."""
+        if held_out is None or self.scoring is None:
+            return None
         scorer = check_scoring(self, scoring=self.scoring)
         X, y, weight = held_out.taken()
         weighs = "sample_weight" in inspect.signature(scorer).parameters

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import train_test_split
 
-from ._engine.batches import Batches
 from ._sklearn import check_sample_weight
 from ._targets import Targets
 from ._typing import FloatArray, IntArray
@@ -66,30 +65,20 @@ class Sample:
         weight = None if self.weight is None else self.weight[self.rows]
         return self.y[self.rows], weight
 
-    def batches(self, *, trains: bool, batch_size: int, **options: Any) -> Batches:
-        """Return batches of the rows that count, with weights of mean one."""
+    def counting_rows(self) -> IntArray:
+        """Return the numbers of the rows that count."""
+        return np.arange(self.X.shape[0]) if self.rows is None else self.rows
+
+    def weight_column(self) -> FloatArray:
+        """Return the weights as a column."""
         shape = (self.X.shape[0], 1)
         if self.weight is None:
-            weight = np.broadcast_to(1.0, shape)
-        else:
-            weight = self.weight.reshape(shape) * (self.n_rows / self.total)
-        scale, shift = self.targets.map(trains)
-        return Batches(
-            self.X,
-            self.target,
-            weight,
-            n_outputs=self.targets.n_outputs,
-            batch_size=min(batch_size, self.n_rows),
-            rows=self.rows,
-            stack_shape=(),
-            target_scale=scale,
-            target_shift=shift,
-            **options,
-        )
+            return np.broadcast_to(1.0, shape)
+        return self.weight.reshape(shape)
 
     def split(self, fraction: float, seed: int) -> tuple["Sample", "Sample"]:
         """Return the rows to train on and those to hold out, stratified by class."""
-        rows = np.arange(self.X.shape[0]) if self.rows is None else self.rows
+        rows = self.counting_rows()
         strata = self.targets.strata(self.y)
         labels = None if strata is None else strata[rows]
         n_classes = 1 if labels is None else len(_check_strata(labels))

@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from ._base import BaseDeepNet, takes_rows_in_turn
+from ._jobs import carry_out
 from ._sample import Sample, make_sample
 from ._sklearn import Interval, StrOptions, with_callbacks
 from ._targets import ClassTargets, check_class_y, check_same_classes, find_classes
@@ -297,11 +298,16 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         KeyboardInterrupt
             If interrupted, with the weights of the last complete pass kept.
         """
-        data = X, y, sample_weight, (X_val, y_val, sample_weight_val)
-        return self._run(
-            lambda resumes: self._make_samples(*data, self._find_classes, resumes),
-            partial=False,
+        steps = self._fitting(
+            X,
+            y,
+            sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
         )
+        carry_out(steps)
+        return self
 
     @available_if(takes_rows_in_turn)
     def partial_fit(
@@ -349,12 +355,17 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
             If a parameter or the data are not as they have to be. The estimator is
             then as it was before.
         """
-        data = X, y, sample_weight, (X_val, y_val, sample_weight_val)
-        find_classes = partial(self._find_partial_classes, classes)
-        return self._run(
-            lambda resumes: self._make_samples(*data, find_classes, resumes),
+        validation = X_val, y_val, sample_weight_val
+        steps = self._steps(
+            X,
+            y,
+            sample_weight,
+            validation,
             partial=True,
+            find_classes=partial(self._find_partial_classes, classes),
         )
+        carry_out(steps)
+        return self
 
     _alike = "be one label a row, or indicators of as many labels"
 
@@ -391,12 +402,12 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         y: ArrayLike,
         sample_weight: ArrayLike | None,
         validation: tuple[Any, Any, Any],
-        find_classes: Callable[[NDArray[Any], bool], NDArray[Any]],
         resumes: bool,
+        find_classes: Callable[[NDArray[Any], bool], NDArray[Any]] | None = None,
     ) -> tuple[Sample, Sample | None]:
         """Return the rows to train on, and those to monitor if there are any."""
         X, y = self._check_data(X, y, reset=not resumes)
-        self.classes_ = find_classes(y, resumes)
+        self.classes_ = (find_classes or self._find_classes)(y, resumes)
         if self.label_smoothing and self.loss not in ("log_loss", log_loss):
             raise ValueError(
                 f"label_smoothing={self.label_smoothing} is for loss='log_loss' alone; "

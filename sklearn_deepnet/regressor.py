@@ -9,6 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseDeepNet, takes_rows_in_turn
+from ._jobs import carry_out
 from ._sample import Sample, make_sample
 from ._sklearn import StrOptions, with_callbacks
 from ._targets import NumberTargets, check_number_y
@@ -286,10 +287,16 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         KeyboardInterrupt
             If interrupted, with the weights of the last complete pass kept.
         """
-        data = X, y, sample_weight, (X_val, y_val, sample_weight_val)
-        return self._run(
-            lambda resumes: self._make_samples(*data, resumes), partial=False
+        steps = self._fitting(
+            X,
+            y,
+            sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
         )
+        carry_out(steps)
+        return self
 
     @available_if(takes_rows_in_turn)
     def partial_fit(
@@ -333,10 +340,9 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
             If a parameter or the data are not as they have to be. The estimator is
             then as it was before.
         """
-        data = X, y, sample_weight, (X_val, y_val, sample_weight_val)
-        return self._run(
-            lambda resumes: self._make_samples(*data, resumes), partial=True
-        )
+        validation = X_val, y_val, sample_weight_val
+        carry_out(self._steps(X, y, sample_weight, validation, partial=True))
+        return self
 
     def predict(self, X: ArrayLike) -> FloatArray:
         """Return the predicted targets.

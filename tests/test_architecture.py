@@ -30,7 +30,7 @@ FLOORS = {
             ["callbacks", "functional", "_sklearn", "exceptions"],
             ["_targets", "_contracts"],
             ["_words", "_sample", "_reports"],
-            ["_advice"],
+            ["_advice", "_jobs"],
             ["_fitted"],
             ["_base"],
             ["classifier", "regressor"],

@@ -54,7 +54,7 @@ class Batches:
         Targets, shared or not. One column for several outputs holds the class of each
         row, from 0, to be one-hot encoded.
     weight : ndarray of shape (..., n_samples, 1)
-        Of mean one; shared or not.
+        Shared or not; times `weight_scale`, of mean one.
     n_outputs : int
         Rows of the target.
     batch_size : int
@@ -72,8 +72,10 @@ class Batches:
         () for one network, (K,) for a stack.
     rows : ndarray of int of shape (n_rows,) or (*stack_shape, n_rows), default=None
         The rows to train on, all if None; `batch_size` and the rest count only these.
-    target_scale, target_shift : float or ndarray of shape (n_outputs, 1)
-        The target is ``target_scale * y + target_shift``.
+    weight_scale : float or ndarray of shape (*stack_shape, 1, 1), default=1.0
+        Factor on `weight`, shared or one for each network.
+    target_scale, target_shift : float or ndarray of shape (..., n_outputs, 1)
+        The target is ``target_scale * y + target_shift``, shared or not.
     """
 
     def __init__(
@@ -90,10 +92,11 @@ class Batches:
         shuffle: bool,
         stack_shape: tuple[int, ...],
         rows: IntArray | None = None,
+        weight_scale: FloatArray | float = 1.0,
         target_scale: FloatArray | float = 1.0,
         target_shift: FloatArray | float = 0.0,
     ) -> None:
-        self._target_map = target_scale, target_shift
+        self._scales = weight_scale, target_scale, target_shift
         self._sparse = issparse(X)
         self._data = X, y, weight
         self._rows = rows
@@ -122,8 +125,9 @@ class Batches:
 
     def take(self, keep: BoolArray) -> "Batches":
         """Return the batches of those networks of a stack for which `keep` is True."""
-        X, y, weight = (
-            array[keep] if self._is_own(array) else array for array in self._data
+        X, y, weight = (_take_own(array, keep) for array in self._data)
+        weight_scale, target_scale, target_shift = (
+            _take_own(scale, keep) for scale in self._scales
         )
         return Batches(
             X,
@@ -137,21 +141,20 @@ class Batches:
             shuffle=self._shuffle,
             stack_shape=(int(np.count_nonzero(keep)),),
             rows=self._take_rows(keep),
-            target_scale=self._target_map[0],
-            target_shift=self._target_map[1],
+            weight_scale=weight_scale,
+            target_scale=target_scale,
+            target_shift=target_shift,
         )
-
-    def _is_own(self, array: FloatArray) -> bool:
-        return array.ndim > 2
 
     def _take_rows(self, keep: BoolArray) -> IntArray | None:
         if self._rows is None or self._rows.ndim == 1:
             return self._rows
         return self._rows[keep]
 
-    def _shape_before(self, array: FloatArray) -> tuple[int, ...]:
+    def _shape_before(self, *arrays: FloatArray | float) -> tuple[int, ...]:
+        """Return the stack's shape, or () for what the networks share."""
         own_rows = self._rows is not None and self._rows.ndim > 1
-        own = self._shuffle or own_rows or self._is_own(array)
+        own = self._shuffle or own_rows or any(map(_is_own, arrays))
         return self._stack_shape if own else ()
 
     def _rows_per_chunk(self) -> int:
@@ -164,12 +167,15 @@ class Batches:
 
     def _allocate(self) -> None:
         X, y, weight = self._data
+        weight_scale, *target_map = self._scales
         size, dtype = self._chunk_size, self._dtype
         if not self._sparse:
             shape = (*self._shape_before(X), size, X.shape[-1] + 1)
             self._inputs_t = np.ones(shape, dtype)
-        self._target = np.empty((*self._shape_before(y), self._n_outputs, size), dtype)
-        self._weight = np.empty((*self._shape_before(weight), 1, size), dtype)
+        before = self._shape_before(y, *target_map)
+        self._target = np.empty((*before, self._n_outputs, size), dtype)
+        before = self._shape_before(weight, weight_scale)
+        self._weight = np.empty((*before, 1, size), dtype)
 
     def _draw_order(self) -> IntArray:
         orders = [rng.permutation(self._n_samples) for rng in self._generators]
@@ -201,15 +207,15 @@ class Batches:
         else:
             self._inputs_t[..., :n_rows, :-1] = X
         target = self._target[..., :n_rows]
-        scale, shift = self._target_map
+        weight_scale, scale, shift = self._scales
         if y.shape[-1] == self._n_outputs:
             target[...] = scale * y.swapaxes(-1, -2) + shift  # in y's own precision
         else:
             classes = np.arange(self._n_outputs)[:, np.newaxis]
             np.equal(classes, y.swapaxes(-1, -2), out=target)
-            target *= scale
-            target += shift
-        self._weight[..., :n_rows] = weight.swapaxes(-1, -2)
+            target *= np.asarray(scale, target.dtype)
+            target += np.asarray(shift, target.dtype)
+        self._weight[..., :n_rows] = weight.swapaxes(-1, -2) * weight_scale
         self._weight[..., :n_rows] *= 1 / batch_size
         n_short = self._n_samples % batch_size
         short = max(self._n_samples - n_short - start, 0)
@@ -221,7 +227,7 @@ class Batches:
         if order is None:
             return array[start:stop] if issparse(array) else array[..., start:stop, :]
         picked = order[..., start:stop]
-        if self._is_own(array):
+        if _is_own(array):
             picked = np.broadcast_to(picked, (*self._stack_shape, stop - start))
             return np.take_along_axis(array, picked[..., np.newaxis], axis=-2)
         return array[picked]
@@ -256,3 +262,12 @@ class Batches:
             first=start == batch_start,
             last=stop == batch_stop,
         )
+
+
+def _is_own(array: FloatArray | float) -> bool:
+    """Return whether each network has its own."""
+    return np.ndim(array) > 2
+
+
+def _take_own(array: Any, keep: BoolArray) -> Any:
+    return array[keep] if _is_own(array) else array

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 
@@ -63,6 +64,17 @@ class Task:
     def is_scheduled(self) -> bool:
         """Whether any learning rate changes."""
         return any(schedule != Constant() for schedule in self.schedules)
+
+    @classmethod
+    def stack(cls, tasks: Sequence["Task"]) -> Self:
+        """Return the task of a stack, from those of single networks of one shape."""
+        arrays = {
+            field.name: np.stack([getattr(task, field.name) for task in tasks])
+            for field in fields(cls)
+            if isinstance(getattr(tasks[0], field.name), np.ndarray)
+        }
+        schedules = [schedule for task in tasks for schedule in task.schedules]
+        return replace(tasks[0], schedules=schedules, **arrays)
 
     def take(self, keep: BoolArray) -> "Task":
         """Return the task of those networks for which `keep` is True."""
