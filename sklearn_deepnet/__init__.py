@@ -3,12 +3,20 @@
 from ._version import __version__
 from .classifier import DeepNetClassifier
 from .exceptions import DivergenceWarning, VersionWarning
+from .model_selection import (
+    StackedGridSearchCV,
+    StackedRandomizedSearchCV,
+    fit_stack,
+)
 from .regressor import DeepNetRegressor
 
 __all__ = [
     "DeepNetClassifier",
     "DeepNetRegressor",
     "DivergenceWarning",
+    "StackedGridSearchCV",
+    "StackedRandomizedSearchCV",
     "VersionWarning",
     "__version__",
+    "fit_stack",
 ]

@@ -201,16 +201,17 @@ def _same(rows: Any, others: Any) -> bool:
     )
 
 
-def _concatenate(tables: Sequence[Sample]) -> tuple[Any, Any, FloatArray]:
+def _concatenate(tables: Sequence[Sample]) -> tuple[Any, Any, FloatArray | None]:
     """Return X, targets and weights, one below the other; one table is not copied."""
-    if len(tables) == 1:
-        (table,) = tables
-        return table.X, table.target, table.weight_column()
-    return (
-        np.concatenate([table.X for table in tables]),
-        np.concatenate([table.target for table in tables]),
-        np.concatenate([table.weight_column() for table in tables]),
-    )
+    columns = None
+    if any(table.weight is not None for table in tables):
+        columns = _pile([table.weight_column() for table in tables])
+    X, target = ([getattr(table, of) for table in tables] for of in ("X", "target"))
+    return _pile(X), _pile(target), columns
+
+
+def _pile(arrays: Sequence[FloatArray]) -> FloatArray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _share(values: Sequence[FloatArray | float]) -> FloatArray | float:

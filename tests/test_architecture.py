@@ -35,6 +35,7 @@ FLOORS = {
             ["_base"],
             ["classifier", "regressor"],
             ["_stacking"],
+            ["_searching"],
             ["ensemble", "model_selection", "inspection", "displays", "onnx"],
             ["__init__"],
         ]

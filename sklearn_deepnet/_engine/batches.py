@@ -53,8 +53,8 @@ class Batches:
     y : ndarray of shape (..., n_samples, n_outputs) or (..., n_samples, 1)
         Targets, shared or not. One column for several outputs holds the class of each
         row, from 0, to be one-hot encoded.
-    weight : ndarray of shape (..., n_samples, 1)
-        Shared or not; times `weight_scale`, of mean one.
+    weight : ndarray of shape (..., n_samples, 1) or None
+        Shared or not; times `weight_scale`, of mean one. None is all ones.
     n_outputs : int
         Rows of the target.
     batch_size : int
@@ -82,7 +82,7 @@ class Batches:
         self,
         X: Any,
         y: FloatArray,
-        weight: FloatArray,
+        weight: FloatArray | None,
         *,
         n_outputs: int,
         batch_size: int,
@@ -99,6 +99,7 @@ class Batches:
         self._scales = weight_scale, target_scale, target_shift
         self._sparse = issparse(X)
         self._data = X, y, weight
+        self._extended: FloatArray | None = None
         self._rows = rows
         self._n_outputs = n_outputs
         self._n_samples = X.shape[-2] if rows is None else rows.shape[-1]
@@ -151,8 +152,10 @@ class Batches:
             return self._rows
         return self._rows[keep]
 
-    def _shape_before(self, *arrays: FloatArray | float) -> tuple[int, ...]:
+    def _shape_before(self, *arrays: FloatArray | float | None) -> tuple[int, ...]:
         """Return the stack's shape, or () for what the networks share."""
+        if arrays[0] is None:
+            return ()
         own_rows = self._rows is not None and self._rows.ndim > 1
         own = self._shuffle or own_rows or any(map(_is_own, arrays))
         return self._stack_shape if own else ()
@@ -172,6 +175,10 @@ class Batches:
         if not self._sparse:
             shape = (*self._shape_before(X), size, X.shape[-1] + 1)
             self._inputs_t = np.ones(shape, dtype)
+            n_bytes = X.size * dtype.itemsize
+            if self._shuffle and not _is_own(X) and n_bytes <= _CHUNK_BYTES:
+                self._extended = np.ones((X.shape[-2], X.shape[-1] + 1), dtype)
+                self._extended[:, :-1] = X
         before = self._shape_before(y, *target_map)
         self._target = np.empty((*before, self._n_outputs, size), dtype)
         before = self._shape_before(weight, weight_scale)
@@ -199,13 +206,20 @@ class Batches:
     @np.errstate(over="ignore")  # a cast to float32, which the loss will tell of
     def _fill(self, order: IntArray | None, start: int, stop: int) -> None:
         """Copy rows into the chunk, in place."""
-        X, y, weight = (self._pick(array, order, start, stop) for array in self._data)
+        X, y, weight = self._data
         n_rows, batch_size = stop - start, self._batch_size
         if self._sparse:
+            X = self._pick(X, order, start, stop)
             self._inputs_t = extend_sparse(X, self._dtype)
             self._cut.clear()  # blocks are copies
+        elif self._extended is not None and order is not None:
+            inputs_t = self._inputs_t[..., :n_rows, :]
+            picked = order[..., start:stop]
+            np.take(self._extended, picked, axis=-2, out=inputs_t, mode="clip")
         else:
+            X = self._pick(X, order, start, stop)
             self._inputs_t[..., :n_rows, :-1] = X
+        y = self._pick(y, order, start, stop)
         target = self._target[..., :n_rows]
         weight_scale, scale, shift = self._scales
         if y.shape[-1] == self._n_outputs:
@@ -215,7 +229,11 @@ class Batches:
             np.equal(classes, y.swapaxes(-1, -2), out=target)
             target *= np.asarray(scale, target.dtype)
             target += np.asarray(shift, target.dtype)
-        self._weight[..., :n_rows] = weight.swapaxes(-1, -2) * weight_scale
+        if weight is None:
+            self._weight[..., :n_rows] = 1
+        else:
+            weight = self._pick(weight, order, start, stop)
+            self._weight[..., :n_rows] = weight.swapaxes(-1, -2) * weight_scale
         self._weight[..., :n_rows] *= 1 / batch_size
         n_short = self._n_samples % batch_size
         short = max(self._n_samples - n_short - start, 0)
@@ -264,7 +282,7 @@ class Batches:
         )
 
 
-def _is_own(array: FloatArray | float) -> bool:
+def _is_own(array: FloatArray | float | None) -> bool:
     """Return whether each network has its own."""
     return np.ndim(array) > 2
 

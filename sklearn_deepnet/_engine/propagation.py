@@ -29,7 +29,9 @@ class _Hidden(NamedTuple):
     a: FloatArray  # the same array as z if the activation allows
     extended: FloatArray  # a with its row of ones
     extended_t: FloatArray  # transposed, for the gradient of the next layer
+    ones: FloatArray | None  # that row, if the activation has to run over it
     activation: Activation
+    operands: tuple[FloatArray, ...]  # z, a and grad as the activation takes them
     grad: FloatArray  # with respect to a, then to z
     next_weights_t: FloatArray  # W of the next layer, transposed, without bias
     mask: FloatArray | None  # 1 / keep for units that stay, 0 for those dropped
@@ -170,7 +172,8 @@ class Propagation:
             if layer.mask is not None:
                 np.multiply(layer.grad, layer.mask, out=layer.grad)
                 np.multiply(layer.a, layer.keep, out=layer.a)  # as before the mask
-            layer.activation.backward(layer.grad, layer.z, layer.a)
+            z, a, grad = layer.operands
+            layer.activation.backward(grad, z, a)
             grad = layer.grad
         multiply(grad, inputs_t, out=self._first)
         return value
@@ -183,7 +186,10 @@ class Propagation:
     def _run(self, plan: _Plan, inputs: Any, drops: bool) -> FloatArray:
         for layer in plan.hidden:
             multiply(layer.weights, inputs, out=layer.z)
-            layer.activation.forward(layer.z, layer.a)
+            z, a, _ = layer.operands
+            layer.activation.forward(z, a)
+            if layer.ones is not None:
+                layer.ones.fill(1)
             if drops and self._dropout is not None and layer.mask is not None:
                 self._dropout.draw(layer.number, layer.mask)
                 np.multiply(layer.a, layer.mask, out=layer.a)
@@ -232,17 +238,24 @@ class Propagation:
         word, n_units = network.activations[number], network.layer_sizes[number + 1]
         extended = empty(n_units + 1)
         extended[..., -1, :] = 1
-        a = extended[..., :-1, :]
+        whole_z = extended if word.overwrites_z else np.ones_like(extended)
+        whole_grad = np.ones_like(extended) if self._trains else extended
+        z, a, grad = (array[..., :-1, :] for array in (whole_z, extended, whole_grad))
+        # In a stack that row parts the networks, and NumPy takes several times longer
+        # over what it cannot flatten than over a row too many
+        is_stack = bool(network.stack_shape)
         drops = dropout is not None and dropout.applies_to(number)
         return _Hidden(
             number=number,
             weights=network.layers[number],
-            z=a if word.overwrites_z else empty(n_units),
+            z=z,
             a=a,
             extended=extended,
             extended_t=extended.swapaxes(-1, -2),
+            ones=extended[..., -1, :] if is_stack else None,
             activation=word,
-            grad=empty(n_units) if self._trains else a,
+            operands=(whole_z, extended, whole_grad) if is_stack else (z, a, grad),
+            grad=grad,
             next_weights_t=network.layers[number + 1][..., :-1].swapaxes(-1, -2),
             mask=empty(n_units) if drops else None,
             keep=1 if dropout is None else dropout.keep(number, a.dtype),

@@ -1,0 +1,433 @@
+"""From many fits to few stacks.
+
+What small networks cost is Python, not arithmetic: a step of several at once takes
+little longer than a step of one. So fits pause where their networks are to be trained,
+jobs of one kind are trained as stacks, and the fits go on. A stack gives to each
+network the bits that it would have got alone.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from pickle import PicklingError
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import issparse
+from sklearn.pipeline import Pipeline
+from sklearn.utils import indexable
+
+from ._base import BaseDeepNet
+from ._engine.network import count_params, rows_per_block
+from ._engine.training import Outcome
+from ._jobs import Job, Steps, go_on, train_jobs
+from ._sample import Sample
+from ._sklearn import check_method_params, safe_indexing
+from ._words import is_quasi_newton, resolve_hidden_layer_sizes
+from .classifier import DeepNetClassifier
+from .regressor import DeepNetRegressor
+
+__all__ = ["fit_stack"]
+
+# Bytes of parameters and work arrays up to which a stack gains by another network:
+# benchmarks/stacking.py. Beyond, it loses more to the cache than it saves in Python.
+_WORKING_SET = 5 * 2**19
+
+
+class Table(NamedTuple):
+    """What a network's ``fit`` is called with."""
+
+    X: Any
+    y: Any
+    params: dict[str, Any]
+
+
+class Ended(NamedTuple):
+    """How a fit ended."""
+
+    error: Exception | None
+    seconds: float
+
+
+def fit_networks(
+    networks: Sequence[BaseDeepNet], tables: Sequence[Table]
+) -> list[Ended]:
+    """Fit each network to its table, many at once where that pays.
+
+    Parameters
+    ----------
+    networks : sequence of estimators
+        Fitted, but for those whose fit raises an error, which are left as they were.
+    tables : sequence of Table
+        One for each network. Networks that are given the same object share its rows.
+
+    Returns
+    -------
+    endings : list of Ended
+        One for each: the error that it raised, and the time that it took. The time of a
+        stack is shared out by the passes that each network made.
+    """
+    fits = [_Fit(*pair) for pair in zip(networks, tables, strict=True)]
+    shared: dict[int, Job] = {}
+    with ExitStack() as stack:
+        for fit in fits:
+            stack.callback(fit.close)
+            fit.prepare(shared)
+        for group in _group([fit for fit in fits if fit.job is not None]):
+            _train(group)
+    return [Ended(fit.error, fit.seconds) for fit in fits]
+
+
+class _Fit:
+    """One fit: prepared, trained with others, completed."""
+
+    def __init__(self, network: BaseDeepNet, table: Table) -> None:
+        self._network, self._table = network, table
+        self._steps: Steps | None = None
+        self.job: Job | None = None
+        self.error: Exception | None = None
+        self.seconds = 0.0
+
+    @contextmanager
+    def _clocked(self) -> Iterator[None]:
+        """Add the time to the fit's, and note the error if there is one."""
+        start = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            self.error = error
+        finally:
+            self.seconds += time.perf_counter() - start
+
+    def prepare(self, shared: dict[int, Job]) -> None:
+        """Go to where the network is to be trained; or fit what cannot be stacked.
+
+        Jobs of one table share its arrays, as they were first validated.
+        """
+        X, y, params = self._table
+        if not is_stackable(self._network) or issparse(X):
+            self.make_alone()
+            return
+        with self._clocked():
+            self._steps = self._network._fitting(X, y, **params)
+            self.job = _share(next(self._steps), shared.get(id(self._table)))
+            shared.setdefault(id(self._table), self.job)
+
+    def make_alone(self) -> None:
+        """Fit without the others."""
+        X, y, params = self._table
+        self.close()
+        with self._clocked():
+            self._network.fit(X, y, **params)
+
+    def complete(self, outcome: Outcome) -> None:
+        """Keep what came out of training."""
+        self.job = None
+        with self._clocked():
+            go_on(self._steps, outcome)
+
+    def close(self) -> None:
+        """Undo what is not complete."""
+        if self._steps is not None:
+            self._steps.close()
+
+
+def _share(job: Job, first: Job | None) -> Job:
+    """Return `job` on the arrays of `first`, which were made of the same table."""
+    if first is None or type(first.sample.targets) is not type(job.sample.targets):
+        return job
+    held_out = job.held_out
+    if held_out is not None:
+        is_split = held_out.X is job.sample.X
+        held_out = _on(held_out, first.sample if is_split else first.held_out)
+    return replace(job, sample=_on(job.sample, first.sample), held_out=held_out)
+
+
+def _on(sample: Sample, first: Sample | None) -> Sample:
+    if first is None:
+        return sample
+    same_weight = first.weight is not None and np.array_equal(
+        first.weight, sample.weight
+    )
+    weight = first.weight if same_weight else sample.weight
+    return replace(sample, X=first.X, y=first.y, target=first.target, weight=weight)
+
+
+def is_stackable(network: BaseDeepNet) -> bool:
+    """Return whether nothing hinders `network` from being trained beside others.
+
+    L-BFGS has steps of its own, and reports and callbacks are told of one fit.
+    """
+    fit = getattr(type(network), "fit", None)
+    return (
+        fit in (DeepNetClassifier.fit, DeepNetRegressor.fit)
+        and "fit" not in vars(network)
+        and not is_quasi_newton(network.solver)
+        and not network.verbose
+        and "_skl_callbacks" not in vars(network)
+    )
+
+
+def _group(fits: Sequence[_Fit]) -> Iterator[list[_Fit]]:
+    """Return stacks: of one kind, and no larger than pays."""
+    groups: list[list[_Fit]] = []
+    kinds: list[tuple[Any, ...]] = []
+    for fit in fits:
+        kind = fit.job.kind
+        if kind not in kinds:
+            kinds.append(kind)
+            groups.append([])
+        groups[kinds.index(kind)].append(fit)
+    for group in groups:
+        job = group[0].job
+        itemsize = job.state.params.dtype.itemsize
+        size = stack_size(job.task.layer_sizes, job.batch_size, itemsize)
+        n_stacks = -(-len(group) // size)
+        for members in np.array_split(np.arange(len(group)), n_stacks):
+            yield [group[k] for k in members]
+
+
+def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
+    """Return how many networks to train at once.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Inputs, units of each hidden layer, outputs.
+    n_rows : int
+        Rows in a step.
+    itemsize : int
+        Bytes of a number.
+    """
+    # ten arrays of the parameters: moments, gradient, scratch and so on; the inputs,
+    # activations and their gradients, and the loss's scratch
+    n_inputs, *hidden, n_outputs = layer_sizes
+    n_units = n_inputs + 2 * sum(hidden) + 5 * n_outputs
+    n_rows = min(n_rows, rows_per_block(layer_sizes))
+    n_bytes = itemsize * (10 * count_params(layer_sizes) + n_rows * n_units)
+    return max(1, _WORKING_SET // n_bytes)
+
+
+def stack_size_of(network: BaseDeepNet, n_inputs: int, n_rows: int) -> int:
+    """Return how many like `network` to train at once, as far as can be told before."""
+    try:
+        hidden = resolve_hidden_layer_sizes(network.hidden_layer_sizes)
+        n_rows = network._rows_per_batch(n_rows)
+    except (TypeError, ValueError):  # which its fit will tell of
+        return 1
+    itemsize = 4 if network.dtype == "float32" else 8
+    return stack_size((n_inputs, *hidden, 1), n_rows, itemsize)
+
+
+def _train(fits: Sequence[_Fit]) -> None:
+    start = time.perf_counter()
+    try:
+        outcomes = train_jobs([fit.job for fit in fits])
+    except Exception:  # of a function that the user gave to one of the networks
+        for fit in fits:
+            fit.make_alone()
+        return
+    seconds = time.perf_counter() - start
+    n_passes = [len(outcome.losses) + 1 for outcome in outcomes]
+    interrupts = []
+    for fit, outcome, n in zip(fits, outcomes, n_passes, strict=True):
+        fit.seconds += seconds * n / sum(n_passes)
+        try:
+            fit.complete(outcome)
+        except KeyboardInterrupt as interrupt:
+            interrupts.append(interrupt)
+    if interrupts:
+        raise interrupts[0]
+
+
+def network_of(estimator: Any) -> BaseDeepNet | None:
+    """Return the network that `estimator` is, or in which a pipeline ends, if any."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator if isinstance(estimator, BaseDeepNet) else None
+
+
+@contextmanager
+def fit_replaced(estimator: Any, fit: Callable[..., Any]) -> Iterator[None]:
+    """Let `fit` stand for the method of this one object."""
+    estimator.fit = fit
+    try:
+        yield
+    finally:
+        del estimator.fit
+
+
+def capture(network: BaseDeepNet, fit: Callable[[], Any]) -> Table:
+    """Call `fit`, which fits `network` within something, but for the network itself.
+
+    So a pipeline fits its earlier steps, with all that it knows of weights, routing and
+    caching, and we learn what it would have fitted its last step to.
+    """
+    tables = []
+
+    def note(X: Any, y: Any = None, **params: Any) -> BaseDeepNet:
+        tables.append(Table(X, y, params))
+        return network
+
+    with fit_replaced(network, note):
+        fit()
+    (table,) = tables
+    return table
+
+
+def prefix_of(estimator: Any) -> str:
+    """Return a key that pipelines share if all but their networks are equal."""
+    parts = []
+    while isinstance(estimator, Pipeline):
+        *steps, (_, last) = estimator.steps
+        parts.append((steps, estimator.get_params(deep=False) | {"steps": None}))
+        estimator = last
+    try:
+        return joblib.hash(parts)
+    except (PicklingError, TypeError, AttributeError):  # such as of a lambda
+        return f"of its own: {id(parts)}"
+
+
+def graft(estimator: Any, fitted: Any) -> None:
+    """Give a pipeline, in place, the earlier steps of one that is `fitted`."""
+    while isinstance(estimator, Pipeline):
+        estimator.steps = [*fitted.steps[:-1], estimator.steps[-1]]
+        estimator, fitted = estimator.steps[-1][1], fitted.steps[-1][1]
+
+
+def fit_stack(
+    estimators: Sequence[Any],
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    rows: Sequence[ArrayLike] | None = None,
+    **fit_params: Any,
+) -> list[Any]:
+    """Fit many networks at once, each to the bits that its own ``fit`` would give it.
+
+    Networks of the same layers, solver, loss, batches and number of rows are trained as
+    one stack. They may differ in how they are initialized, in seed, learning rate,
+    schedule, penalties, dropout, tolerance and patience, weights, and in their rows.
+    Whatever cannot be stacked is fitted alone: solver "lbfgs", sparse X, estimators
+    with callbacks or ``verbose``.
+
+    Parameters
+    ----------
+    estimators : sequence of estimators
+        `DeepNetClassifier`, `DeepNetRegressor`, or pipelines that end in one. Fitted in
+        place, no two the same object. Pipelines with equal earlier steps fit these
+        once and share them.
+    X : array-like of shape (n_samples, n_features)
+        Data.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets.
+    rows : sequence of array-like of int or bool, default=None
+        The rows of X and y that each estimator is fitted to, one entry for each
+        estimator; None fits all of them to all rows.
+    **fit_params : dict
+        For the ``fit`` of each estimator, such as `sample_weight`. Arrays as long as X
+        are cut like X.
+
+    Returns
+    -------
+    estimators : list of estimators
+        The same, fitted.
+
+    Raises
+    ------
+    ValueError
+        If `rows` has not one entry for each estimator, or the ``fit`` of one raises it.
+        All networks are then as they were before.
+    TypeError
+        If one of them is no network.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_deepnet import DeepNetClassifier
+    >>> from sklearn_deepnet.model_selection import fit_stack
+    >>> X, y = load_iris(return_X_y=True)
+    >>> nets = [DeepNetClassifier((8,), random_state=seed) for seed in range(3)]
+    >>> [net.score(X, y) > 0.9 for net in fit_stack(nets, X, y)]
+    [True, True, True]
+    """
+    estimators = list(estimators)
+    networks = [_check_network(estimator) for estimator in estimators]
+    if len({*map(id, networks)}) < len(networks):
+        raise ValueError(
+            "estimators holds the same object twice; give each its own, such as by "
+            "sklearn.base.clone."
+        )
+    if rows is not None and len(rows) != len(estimators):
+        raise ValueError(
+            f"rows has {len(rows)} entries for {len(estimators)} estimators; give one "
+            "for each, or None."
+        )
+    before = [vars(network).copy() for network in networks]
+    try:
+        tables = _tables(estimators, networks, X, y, rows, fit_params)
+        for ending in fit_networks(networks, tables):
+            if ending.error is not None:
+                raise ending.error
+    except Exception:
+        for network, attributes in zip(networks, before, strict=True):
+            vars(network).clear()
+            vars(network).update(attributes)
+        raise
+    return estimators
+
+
+def _check_network(estimator: Any) -> BaseDeepNet:
+    network = network_of(estimator)
+    if network is None:
+        raise TypeError(
+            f"estimators holds {estimator!r}; give DeepNetClassifier, "
+            "DeepNetRegressor, or pipelines that end in one."
+        )
+    return network
+
+
+def _tables(
+    estimators: Sequence[Any],
+    networks: Sequence[BaseDeepNet],
+    X: Any,
+    y: Any,
+    rows: Sequence[ArrayLike] | None,
+    fit_params: dict[str, Any],
+) -> list[Table]:
+    """Return what each network is to be fitted to, once for what is the same."""
+    X, y = indexable(X, y)
+    cuts: dict[bytes, Table] = {}
+    captured: dict[tuple[bytes, str], tuple[Any, Table]] = {}
+    tables = []
+    for k, (estimator, network) in enumerate(zip(estimators, networks, strict=True)):
+        taken = None if rows is None else np.asarray(rows[k])
+        cut = b"" if taken is None else taken.dtype.char.encode() + taken.tobytes()
+        if cut not in cuts:
+            cuts[cut] = _cut(X, y, fit_params, taken)
+        if estimator is network:
+            tables.append(cuts[cut])
+            continue
+        key = cut, prefix_of(estimator)
+        if key not in captured:
+            some_X, some_y, params = cuts[cut]
+            fit = partial(estimator.fit, some_X, some_y, **params)
+            captured[key] = estimator, capture(network, fit)
+        fitted, table = captured[key]
+        graft(estimator, fitted)
+        tables.append(table)
+    return tables
+
+
+def _cut(X: Any, y: Any, params: dict[str, Any], rows: Any) -> Table:
+    if rows is None:
+        return Table(X, y, params)
+    return Table(
+        safe_indexing(X, rows),
+        safe_indexing(y, rows),
+        check_method_params(X, params=params, indices=rows),
+    )
