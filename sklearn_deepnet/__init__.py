@@ -2,6 +2,7 @@
 
 from ._version import __version__
 from .classifier import DeepNetClassifier
+from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .exceptions import DivergenceWarning, VersionWarning
 from .model_selection import (
     StackedGridSearchCV,
@@ -12,6 +13,8 @@ from .regressor import DeepNetRegressor
 
 __all__ = [
     "DeepNetClassifier",
+    "DeepNetEnsembleClassifier",
+    "DeepNetEnsembleRegressor",
     "DeepNetRegressor",
     "DivergenceWarning",
     "StackedGridSearchCV",

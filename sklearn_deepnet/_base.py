@@ -210,8 +210,9 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
     def _initial_state(self, words: Words, dtype: np.dtype[Any]) -> State:
         rng = resolve_random_state(self.random_state)
         params = self._initial_params(words, rng, dtype)
-        generators = [copy.deepcopy(rng)]  # the caller's own is for the draw alone
-        return State.start(params, generators, words.optimizer.n_moments, self.n_iter)
+        if rng is self.random_state:
+            rng = copy.deepcopy(rng)  # the caller's own is for the draw alone
+        return State.start(params, [rng], words.optimizer.n_moments, self.n_iter)
 
     def _name_monitored(self, held_out: Sample | None) -> str:
         """Return what is monitored, to know when it is another thing than before."""

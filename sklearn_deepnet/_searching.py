@@ -12,18 +12,8 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._stacking import (
-    Ended,
-    Table,
-    capture,
-    fit_networks,
-    fit_replaced,
-    graft,
-    is_stackable,
-    network_of,
-    prefix_of,
-    stack_size_of,
-)
+from ._pipelines import Table, capture, fit_replaced, graft, network_of, prefix_of
+from ._stacking import Ended, fit_networks, is_stackable, stack_size_of
 
 _ALIKE = (  # parameters in which the networks of a stack do not differ
     "hidden_layer_sizes",

@@ -7,24 +7,22 @@ network the bits that it would have got alone.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from pickle import PicklingError
 from typing import Any, NamedTuple
 
-import joblib
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
-from sklearn.pipeline import Pipeline
 from sklearn.utils import indexable
 
 from ._base import BaseDeepNet
 from ._engine.network import count_params, rows_per_block
 from ._engine.training import Outcome
 from ._jobs import Job, Steps, go_on, train_jobs
+from ._pipelines import Table, capture, graft, network_of, prefix_of
 from ._sample import Sample
 from ._sklearn import check_method_params, safe_indexing
 from ._words import is_quasi_newton, resolve_hidden_layer_sizes
@@ -36,14 +34,6 @@ __all__ = ["fit_stack"]
 # Bytes of parameters and work arrays up to which a stack gains by another network:
 # benchmarks/stacking.py. Beyond, it loses more to the cache than it saves in Python.
 _WORKING_SET = 5 * 2**19
-
-
-class Table(NamedTuple):
-    """What a network's ``fit`` is called with."""
-
-    X: Any
-    y: Any
-    params: dict[str, Any]
 
 
 class Ended(NamedTuple):
@@ -244,61 +234,6 @@ def _train(fits: Sequence[_Fit]) -> None:
         raise interrupts[0]
 
 
-def network_of(estimator: Any) -> BaseDeepNet | None:
-    """Return the network that `estimator` is, or in which a pipeline ends, if any."""
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    return estimator if isinstance(estimator, BaseDeepNet) else None
-
-
-@contextmanager
-def fit_replaced(estimator: Any, fit: Callable[..., Any]) -> Iterator[None]:
-    """Let `fit` stand for the method of this one object."""
-    estimator.fit = fit
-    try:
-        yield
-    finally:
-        del estimator.fit
-
-
-def capture(network: BaseDeepNet, fit: Callable[[], Any]) -> Table:
-    """Call `fit`, which fits `network` within something, but for the network itself.
-
-    So a pipeline fits its earlier steps, with all that it knows of weights, routing and
-    caching, and we learn what it would have fitted its last step to.
-    """
-    tables = []
-
-    def note(X: Any, y: Any = None, **params: Any) -> BaseDeepNet:
-        tables.append(Table(X, y, params))
-        return network
-
-    with fit_replaced(network, note):
-        fit()
-    (table,) = tables
-    return table
-
-
-def prefix_of(estimator: Any) -> str:
-    """Return a key that pipelines share if all but their networks are equal."""
-    parts = []
-    while isinstance(estimator, Pipeline):
-        *steps, (_, last) = estimator.steps
-        parts.append((steps, estimator.get_params(deep=False) | {"steps": None}))
-        estimator = last
-    try:
-        return joblib.hash(parts)
-    except (PicklingError, TypeError, AttributeError):  # such as of a lambda
-        return f"of its own: {id(parts)}"
-
-
-def graft(estimator: Any, fitted: Any) -> None:
-    """Give a pipeline, in place, the earlier steps of one that is `fitted`."""
-    while isinstance(estimator, Pipeline):
-        estimator.steps = [*fitted.steps[:-1], estimator.steps[-1]]
-        estimator, fitted = estimator.steps[-1][1], fitted.steps[-1][1]
-
-
 def fit_stack(
     estimators: Sequence[Any],
     X: ArrayLike,
@@ -348,12 +283,12 @@ def fit_stack(
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn_deepnet import DeepNetClassifier
-    >>> from sklearn_deepnet.model_selection import fit_stack
+    >>> from sklearn_deepnet import DeepNetClassifier, fit_stack
     >>> X, y = load_iris(return_X_y=True)
-    >>> nets = [DeepNetClassifier((8,), random_state=seed) for seed in range(3)]
+    >>> settings = {"learning_rate": 0.01, "n_iter": 100, "tol": None}
+    >>> nets = [DeepNetClassifier((8,), init=i, **settings) for i in ("he", "xavier")]
     >>> [net.score(X, y) > 0.9 for net in fit_stack(nets, X, y)]
-    [True, True, True]
+    [True, True]
     """
     estimators = list(estimators)
     networks = [_check_network(estimator) for estimator in estimators]

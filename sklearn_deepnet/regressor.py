@@ -357,7 +357,10 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             In the units and the shape of the targets in training.
         """
-        outputs = self._logits(X)
+        return self._to_targets(self._logits(X), X)
+
+    def _to_targets(self, outputs: FloatArray, X: Any) -> FloatArray:
+        """Return outputs in the units and the shape of the targets."""
         dtype = outputs.dtype
         with np.errstate(all="ignore"):
             if self.out_activation_ == "exponential":

@@ -33,7 +33,7 @@ FLOORS = {
             ["_advice", "_jobs"],
             ["_fitted"],
             ["_base"],
-            ["classifier", "regressor"],
+            ["classifier", "regressor", "_pipelines"],
             ["_stacking"],
             ["_searching"],
             ["ensemble", "model_selection", "inspection", "displays", "onnx"],

@@ -272,18 +272,19 @@ def predict_logits(network: Network, X: Any) -> FloatArray:
     Parameters
     ----------
     network : Network
-        One, not a stack.
+        One, or a stack of them.
     X : ndarray or CSR matrix of shape (n_samples, n_inputs)
-        Of any dtype; cast a block at a time.
+        Of any dtype; cast a block at a time. Sparse for one network only.
 
     Returns
     -------
-    logits : ndarray of shape (n_samples, n_outputs)
+    logits : ndarray of shape (*stack_shape, n_samples, n_outputs)
     """
     n_samples, n_inputs = X.shape
     dtype = network.params.dtype
     size = min(n_samples, rows_per_block(network.layer_sizes))
-    logits = np.empty((n_samples, network.layer_sizes[-1]), dtype)
+    shape = (*network.stack_shape, n_samples, network.layer_sizes[-1])
+    logits = np.empty(shape, dtype)
     dense = np.ones((0 if issparse(X) else _fill_up(size), n_inputs + 1), dtype)
     propagation = Propagation(network)
     for start in range(0, n_samples, size):
@@ -295,8 +296,8 @@ def predict_logits(network: Network, X: Any) -> FloatArray:
         else:
             dense[:n_rows, :-1] = X[start : start + n_rows]
             inputs = dense[: _fill_up(n_rows)].swapaxes(-1, -2)
-        block = propagation.forward(inputs)[:, :n_rows]
-        logits[start : start + n_rows] = block.swapaxes(-1, -2)
+        block = propagation.forward(inputs)[..., :n_rows]
+        logits[..., start : start + n_rows, :] = block.swapaxes(-1, -2)
     return logits
 
 

@@ -1,0 +1,442 @@
+"""Ensembles of networks that are trained, and predict, as stacks."""
+
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from scipy.special import expit, log_expit, log_softmax, logsumexp, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._base import BaseDeepNet
+from ._contracts import Versioned, transaction
+from ._engine.network import Network
+from ._engine.propagation import predict_logits
+from ._sklearn import Interval
+from ._stacking import fit_stack
+from ._targets import check_class_y
+from ._typing import FloatArray, IntArray
+from ._words import resolve_random_state
+from .classifier import DeepNetClassifier
+from .regressor import DeepNetRegressor
+
+__all__ = ["DeepNetEnsembleClassifier", "DeepNetEnsembleRegressor"]
+
+_ROWS = 2**14  # predicted at once, so that memory does not grow with their number
+
+
+class _Ensemble(Versioned, BaseEstimator):
+    """Members that differ by seed, and by their rows if these are drawn."""
+
+    _doc_link_module = "sklearn_deepnet"
+    _doc_link_template = BaseDeepNet._doc_link_template
+
+    _parameter_constraints = {  # noqa: RUF012
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "bootstrap": ["boolean"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the members.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A weight of 2 counts as the row twice, a weight of 0 as no row.
+        X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
+            Validation data, to be monitored by each member in place of its training
+            loss.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their targets.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : estimator
+            Fitted.
+        """
+        self._validate_params()
+        with transaction(self):
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                dtype="numeric",
+                accept_sparse="csr",
+                multi_output=True,
+                y_numeric=self._y_is_numeric,
+            )
+            rng = resolve_random_state(self.random_state)
+            members = [self._make_member(rng) for _ in range(self.n_estimators)]
+            rows = None
+            if self.bootstrap:
+                rows = [self._draw_rows(y, rng) for _ in members]
+            params = {
+                "sample_weight": sample_weight,
+                "X_val": X_val,
+                "y_val": y_val,
+                "sample_weight_val": sample_weight_val,
+            }
+            given = {name: it for name, it in params.items() if it is not None}
+            self.estimators_ = self._fit_members(members, X, y, rows, given)
+        return self
+
+    def _make_member(self, rng: np.random.RandomState) -> BaseDeepNet:
+        base = self._member() if self.estimator is None else clone(self.estimator)
+        return base.set_params(random_state=int(rng.randint(2**31 - 1)))
+
+    def _draw_rows(self, y: NDArray[Any], rng: np.random.RandomState) -> IntArray:
+        """Draw as many rows as there are, with replacement."""
+        return rng.randint(len(y), size=len(y))
+
+    def _fit_members(
+        self,
+        members: list[BaseDeepNet],
+        X: Any,
+        y: NDArray[Any],
+        rows: list[IntArray] | None,
+        params: dict[str, Any],
+    ) -> list[BaseDeepNet]:
+        """Fit the members, a share of them in each process."""
+        n_jobs = min(effective_n_jobs(self.n_jobs), len(members))
+        if n_jobs == 1:
+            return fit_stack(members, X, y, rows=rows, **params)
+        shares = np.array_split(np.arange(len(members)), n_jobs)
+        fitted = Parallel(n_jobs=n_jobs)(
+            delayed(fit_stack)(
+                [members[k] for k in share],
+                X,
+                y,
+                rows=None if rows is None else [rows[k] for k in share],
+                **params,
+            )
+            for share in shares
+        )
+        return [member for share in fitted for member in share]
+
+    def _logits_of_blocks(self, X: ArrayLike) -> Iterator[tuple[FloatArray, Any]]:
+        """Yield the logits (n_estimators, n_rows, n_outputs) of rows of X, and these.
+
+        The members are one stack, and predict as one.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
+        members = self.estimators_
+        params = np.stack([member._params for member in members])
+        one = members[0]._network()
+        stack = Network(one.layer_sizes, one.activations, params)
+        for start in range(0, X.shape[0], _ROWS):
+            rows = X[start : start + _ROWS]
+            with np.errstate(all="ignore"):
+                if issparse(X):
+                    networks = [member._network() for member in members]
+                    logits = np.stack([predict_logits(net, rows) for net in networks])
+                else:
+                    logits = predict_logits(stack, rows)
+            members[0]._check_overflow(logits, rows)
+            yield logits, rows
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "estimators_" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
+    """Several networks that vote by the mean of their probabilities.
+
+    Networks that start from other weights, and see the rows in another order, err in
+    other places; their mean is more accurate than one of them, its probabilities are
+    better calibrated, and where they disagree it knows less [1]_. They are trained as
+    one stack, which for small networks takes little longer than the training of one.
+
+    Parameters
+    ----------
+    estimator : DeepNetClassifier or None, default=None
+        What the members are clones of, but for `random_state`; None is
+        ``DeepNetClassifier()``.
+    n_estimators : int, default=10
+        Members.
+    bootstrap : bool, default=False
+        Whether each member is trained on rows that are drawn with replacement, in each
+        class as many as it has, rather than on all.
+    n_jobs : int or None, default=None
+        Processes among which the members are shared out, for large networks.
+    random_state : int, RandomState or None, default=None
+        Of the members' seeds, and of the rows that are drawn.
+
+    Attributes
+    ----------
+    estimators_ : list of DeepNetClassifier
+        The members, each as its own ``fit`` would have made it.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted; for several labels a row, the numbers of the columns.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X had names that are all strings.
+
+    References
+    ----------
+    .. [1] Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty
+       Estimation using Deep Ensembles", NeurIPS 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_deepnet import DeepNetClassifier, DeepNetEnsembleClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = DeepNetClassifier((8,), learning_rate=0.01, n_iter=100, tol=None)
+    >>> ensemble = DeepNetEnsembleClassifier(net, n_estimators=5, random_state=0)
+    >>> p, std = ensemble.fit(X, y).predict_proba(X, return_std=True)
+    >>> p.shape, std.shape
+    ((150, 3), (150, 3))
+    """
+
+    _y_is_numeric = False
+    _member = DeepNetClassifier
+    _parameter_constraints = {  # noqa: RUF012
+        **_Ensemble._parameter_constraints,
+        "estimator": [DeepNetClassifier, None],
+    }
+
+    def __init__(
+        self,
+        estimator: DeepNetClassifier | None = None,
+        *,
+        n_estimators: int = 10,
+        bootstrap: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.bootstrap = bootstrap
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Class labels."""
+        check_is_fitted(self)
+        return self.estimators_[0].classes_
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable class of each row, or all labels above one half.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or an indicator matrix.
+        """
+        p = self.predict_proba(X)
+        if self._is_multilabel:
+            return (p > 0.5).astype(int)
+        return self.classes_[p.argmax(axis=1)]
+
+    def predict_proba(
+        self, X: ArrayLike, return_std: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """Return the mean of the members' probabilities, and how far they disagree.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data.
+        return_std : bool, default=False
+            Whether to return the standard deviation, too.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            Rows sum to one, but for several labels a row.
+        std : ndarray of shape (n_samples, n_classes)
+            Standard deviation over the members; only if `return_std`.
+        """
+        found = []
+        for logits, _ in self._logits_of_blocks(X):
+            p = self._activate(logits, expit, softmax)
+            found.append((p.mean(axis=0), p.std(axis=0) if return_std else None))
+        means, stds = zip(*found, strict=True)
+        p = np.concatenate(means)
+        return (p, np.concatenate(stds)) if return_std else p
+
+    def predict_log_proba(self, X: ArrayLike) -> FloatArray:
+        """Return the logarithm of the mean of the members' probabilities.
+
+        It comes from the logits, and stays finite where the mean is rounded to zero.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+            Not above 0.
+        """
+        n_members = len(self.estimators_) if self.__sklearn_is_fitted__() else 1
+        found = []
+        for logits, _ in self._logits_of_blocks(X):
+            log_p = self._activate(logits, log_expit, log_softmax)
+            with np.errstate(under="ignore"):
+                found.append(logsumexp(log_p, axis=0) - np.log(n_members))
+        return np.minimum(np.concatenate(found), 0)
+
+    def _activate(self, logits: FloatArray, sigmoid: Any, softmax: Any) -> FloatArray:
+        pairs = zip(self.estimators_, logits, strict=True)
+        return np.stack([member._activate(z, sigmoid, softmax) for member, z in pairs])
+
+    @property
+    def _is_multilabel(self) -> bool:
+        member = self.estimators_[0]
+        return member.out_activation_ == "logistic" and not member._is_binary
+
+    def _draw_rows(self, y: NDArray[Any], rng: np.random.RandomState) -> IntArray:
+        """Draw with replacement, in each class as many as it has, so none is lost."""
+        y = check_class_y(y)
+        if y.ndim == 2:
+            return super()._draw_rows(y, rng)
+        rows = np.empty(len(y), int)
+        for label in np.unique(y):
+            of_class = np.flatnonzero(y == label)
+            rows[of_class] = of_class[rng.randint(len(of_class), size=len(of_class))]
+        return rows
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
+    """Several networks, their mean, and how far they disagree.
+
+    See `DeepNetEnsembleClassifier` for why. The spread of the members is what the
+    ensemble does not know of the function, not the noise of the targets about it.
+
+    Parameters
+    ----------
+    estimator : DeepNetRegressor or None, default=None
+        What the members are clones of, but for `random_state`; None is
+        ``DeepNetRegressor()``.
+    n_estimators : int, default=10
+        Members.
+    bootstrap : bool, default=False
+        Whether each member is trained on rows that are drawn with replacement, rather
+        than on all.
+    n_jobs : int or None, default=None
+        Processes among which the members are shared out, for large networks.
+    random_state : int, RandomState or None, default=None
+        Of the members' seeds, and of the rows that are drawn.
+
+    Attributes
+    ----------
+    estimators_ : list of DeepNetRegressor
+        The members, each as its own ``fit`` would have made it.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X had names that are all strings.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_deepnet import DeepNetEnsembleRegressor, DeepNetRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> net = DeepNetRegressor((8,), n_iter=20, tol=None)
+    >>> ensemble = DeepNetEnsembleRegressor(net, n_estimators=5, random_state=0)
+    >>> y_mean, y_std = ensemble.fit(X, y).predict(X, return_std=True)
+    >>> y_mean.shape, y_std.shape
+    ((442,), (442,))
+    """
+
+    _y_is_numeric = True
+    _member = DeepNetRegressor
+    _parameter_constraints = {  # noqa: RUF012
+        **_Ensemble._parameter_constraints,
+        "estimator": [DeepNetRegressor, None],
+    }
+
+    def __init__(
+        self,
+        estimator: DeepNetRegressor | None = None,
+        *,
+        n_estimators: int = 10,
+        bootstrap: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.bootstrap = bootstrap
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def predict(
+        self, X: ArrayLike, return_std: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """Return the mean of the members' predictions, and how far they disagree.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data.
+        return_std : bool, default=False
+            Whether to return the standard deviation, too.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            In the units and the shape of the targets in training.
+        std : ndarray of the same shape
+            Standard deviation over the members, in the same units; only if
+            `return_std`.
+        """
+        found = []
+        for logits, rows in self._logits_of_blocks(X):
+            pairs = zip(self.estimators_, logits, strict=True)
+            y = np.stack([member._to_targets(z, rows) for member, z in pairs])
+            found.append((y.mean(axis=0), y.std(axis=0) if return_std else None))
+        means, stds = zip(*found, strict=True)
+        y = np.concatenate(means)
+        return (y, np.concatenate(stds)) if return_std else y
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        base = self._member() if self.estimator is None else self.estimator
+        tags.target_tags.positive_only = (
+            base.__sklearn_tags__().target_tags.positive_only
+        )
+        return tags
