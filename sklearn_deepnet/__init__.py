@@ -4,6 +4,7 @@ from ._version import __version__
 from .classifier import DeepNetClassifier
 from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .exceptions import DivergenceWarning, VersionWarning
+from .inspection import InitializerComparison, compare_initializers
 from .model_selection import (
     StackedGridSearchCV,
     StackedRandomizedSearchCV,
@@ -17,9 +18,11 @@ __all__ = [
     "DeepNetEnsembleRegressor",
     "DeepNetRegressor",
     "DivergenceWarning",
+    "InitializerComparison",
     "StackedGridSearchCV",
     "StackedRandomizedSearchCV",
     "VersionWarning",
     "__version__",
+    "compare_initializers",
     "fit_stack",
 ]

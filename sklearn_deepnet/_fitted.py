@@ -114,14 +114,46 @@ class FittedNetwork:
         activations = resolve_activations(self._activations, n_hidden)
         return Network(self._layer_sizes, activations, self._params)
 
+    def hidden_activations(self, X: ArrayLike, layer: int = -1) -> FloatArray:
+        """Return what a hidden layer hands on: the features that it has learned.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data.
+        layer : int, default=-1
+            Which hidden layer, from 0; -1 is the last.
+
+        Returns
+        -------
+        activations : ndarray of shape (n_samples, n_units)
+            After its activation, without dropout.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+        """
+        check_is_fitted(self)
+        n_hidden = len(self._layer_sizes) - 2
+        if not -n_hidden <= layer < n_hidden:
+            raise ValueError(
+                f"layer={layer} is not one of the {n_hidden} hidden layers; they are "
+                "numbered from 0, or from -1 backwards."
+            )
+        return self._propagate(X, layer % n_hidden)
+
     def _logits(self, X: ArrayLike) -> FloatArray:
         """Return the outputs before the last activation, (n_samples, n_outputs_)."""
         check_is_fitted(self)
+        return self._propagate(X)
+
+    def _propagate(self, X: ArrayLike, hidden_layer: int | None = None) -> FloatArray:
         X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
         with np.errstate(all="ignore"):
-            logits = predict_logits(self._network(), X)
-        self._check_overflow(logits, X)
-        return logits
+            outputs = predict_logits(self._network(), X, hidden_layer)
+        self._check_overflow(outputs, X)
+        return outputs
 
     def _check_overflow(self, outputs: FloatArray, X: Any) -> None:
         if not np.isfinite(outputs).all():

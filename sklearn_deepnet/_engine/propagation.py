@@ -139,6 +139,11 @@ class Propagation:
         """
         return self._run(self._plan(inputs.shape[-1]), inputs, drops=False)
 
+    def activations(self, inputs: Any, layer: int) -> FloatArray:
+        """Return what a hidden layer hands on, likewise; `layer` counts from 0."""
+        self.forward(inputs)
+        return self._plan(inputs.shape[-1]).hidden[layer].a
+
     def loss_and_gradient(
         self,
         inputs: Any,
@@ -262,8 +267,10 @@ class Propagation:
         )
 
 
-def predict_logits(network: Network, X: Any) -> FloatArray:
-    """Return the logits of every row of `X`, block by block.
+def predict_logits(
+    network: Network, X: Any, hidden_layer: int | None = None
+) -> FloatArray:
+    """Return the logits of every row of `X`, block by block; or a layer before them.
 
     Blocks are filled up to a multiple of 16 columns. BLAS treats the columns that are
     left over in another way, with other last bits; so filled up, a row gets the same
@@ -275,16 +282,18 @@ def predict_logits(network: Network, X: Any) -> FloatArray:
         One, or a stack of them.
     X : ndarray or CSR matrix of shape (n_samples, n_inputs)
         Of any dtype; cast a block at a time. Sparse for one network only.
+    hidden_layer : int or None, default=None
+        The hidden layer, from 0, whose activations are asked for.
 
     Returns
     -------
-    logits : ndarray of shape (*stack_shape, n_samples, n_outputs)
+    outputs : ndarray of shape (*stack_shape, n_samples, n_units)
     """
     n_samples, n_inputs = X.shape
     dtype = network.params.dtype
     size = min(n_samples, rows_per_block(network.layer_sizes))
-    shape = (*network.stack_shape, n_samples, network.layer_sizes[-1])
-    logits = np.empty(shape, dtype)
+    n_units = network.layer_sizes[-1 if hidden_layer is None else hidden_layer + 1]
+    outputs = np.empty((*network.stack_shape, n_samples, n_units), dtype)
     dense = np.ones((0 if issparse(X) else _fill_up(size), n_inputs + 1), dtype)
     propagation = Propagation(network)
     for start in range(0, n_samples, size):
@@ -296,9 +305,13 @@ def predict_logits(network: Network, X: Any) -> FloatArray:
         else:
             dense[:n_rows, :-1] = X[start : start + n_rows]
             inputs = dense[: _fill_up(n_rows)].swapaxes(-1, -2)
-        block = propagation.forward(inputs)[..., :n_rows]
-        logits[..., start : start + n_rows, :] = block.swapaxes(-1, -2)
-    return logits
+        if hidden_layer is None:
+            block = propagation.forward(inputs)
+        else:
+            block = propagation.activations(inputs, hidden_layer)
+        columns = block[..., :n_rows]
+        outputs[..., start : start + n_rows, :] = columns.swapaxes(-1, -2)
+    return outputs
 
 
 def _fill_up(n_columns: int) -> int:
