@@ -11,6 +11,10 @@ from .model_selection import (
     fit_stack,
 )
 from .regressor import DeepNetRegressor
+from .successive_halving import (
+    StackedHalvingGridSearchCV,
+    StackedHalvingRandomSearchCV,
+)
 
 __all__ = [
     "DeepNetClassifier",
@@ -20,6 +24,8 @@ __all__ = [
     "DivergenceWarning",
     "InitializerComparison",
     "StackedGridSearchCV",
+    "StackedHalvingGridSearchCV",
+    "StackedHalvingRandomSearchCV",
     "StackedRandomizedSearchCV",
     "VersionWarning",
     "__version__",

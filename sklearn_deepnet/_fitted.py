@@ -57,6 +57,7 @@ class FittedNetwork:
         elif self.loss_curve_:
             self.best_iter_ = int(np.argmin(self.loss_curve_))
         self.diverged_ = outcome.ended_by == "divergence"
+        self._ended_by = outcome.ended_by
 
     def _keep_state(
         self, state: State, words: Words, monitored: str, split_seed: int | None

@@ -26,6 +26,15 @@ def network_of(estimator: Any) -> BaseDeepNet | None:
     return estimator if isinstance(estimator, BaseDeepNet) else None
 
 
+def name_passes(estimator: Any) -> str:
+    """Return how a search calls the parameter `n_iter` of the network."""
+    names = ["n_iter"]
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        names.insert(-1, name)
+    return "__".join(names)
+
+
 @contextmanager
 def fit_replaced(estimator: Any, fit: Callable[..., Any]) -> Iterator[None]:
     """Let `fit` stand for the method of this one object."""
@@ -61,10 +70,15 @@ def prefix_of(estimator: Any) -> str:
         *steps, (_, last) = estimator.steps
         parts.append((steps, estimator.get_params(deep=False) | {"steps": None}))
         estimator = last
+    return key_of(parts)
+
+
+def key_of(value: Any) -> str:
+    """Return a key that equal values share, or one of its own for what has none."""
     try:
-        return joblib.hash(parts)
+        return joblib.hash(value)
     except (PicklingError, TypeError, AttributeError):  # such as of a lambda
-        return f"of its own: {id(parts)}"
+        return f"of its own: {id(value)}"
 
 
 def graft(estimator: Any, fitted: Any) -> None:

@@ -1,7 +1,6 @@
-"""The fits of a search, as stacks: what stands in for scikit-learn's Parallel."""
+"""The tasks of a search, as stacks: what stands in for scikit-learn's Parallel."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple, Self, TypeAlias
 
@@ -12,164 +11,12 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._pipelines import Table, capture, fit_replaced, graft, network_of, prefix_of
-from ._stacking import Ended, fit_networks, is_stackable, stack_size_of
+from ._base import BaseDeepNet
+from ._pipelines import Table, graft, key_of, network_of, prefix_of
+from ._stacking import stack_size_of
+from ._tasks import Fit, fit_prefix, run_alone, run_stack
 
-_ALIKE = (  # parameters in which the networks of a stack do not differ
-    "hidden_layer_sizes",
-    "activation",
-    "loss",
-    "solver",
-    "batch_size",
-    "n_iter",
-    "shuffle",
-    "early_stopping",
-    "validation_fraction",
-    "dtype",
-)
 _FEWEST = 4  # networks in a stack, if it is made smaller for the sake of n_jobs
-
-
-class Fit(NamedTuple):
-    """One task of scikit-learn's search: a candidate on a fold.
-
-    Parameters
-    ----------
-    function : callable
-        scikit-learn's ``_fit_and_score``.
-    estimator : estimator
-        With the candidate's parameters.
-    options : dict
-        The keyword arguments of the function.
-    """
-
-    function: Any
-    estimator: Any
-    options: dict[str, Any]
-
-    @property
-    def fold(self) -> int:
-        """Number of the fold."""
-        return self.options["split_progress"][0]
-
-    @property
-    def n_rows(self) -> int:
-        """Rows to train on."""
-        return len(self.options["train"])
-
-    @property
-    def is_stackable(self) -> bool:
-        """Whether the network may be trained beside others."""
-        network = network_of(self.estimator)
-        has_callbacks = "_skl_callbacks" in vars(self.estimator)
-        return network is not None and is_stackable(network) and not has_callbacks
-
-    @property
-    def kind(self) -> tuple[Any, ...]:
-        """What fits have in common, as far as parameters tell, to make a stack."""
-        network = network_of(self.estimator)
-        alike = [repr(getattr(network, name)) for name in _ALIKE]
-        return type(network), self.n_rows, *alike, network.scoring is None
-
-    def run(self, X: Any, y: Any) -> dict[str, Any]:
-        """Fit alone, and score."""
-        return self.function(self.estimator, X, y, **self.options)
-
-    def capture(self, X: Any, y: Any) -> Table:
-        """Fit the earlier steps, and return what the network is to be fitted to."""
-        quiet = {"scorer": _no_score, "error_score": "raise", "verbose": 0}
-        quiet |= {"return_train_score": False, "parameters": None}
-        if "callback_ctx" in self.options:
-            quiet["callback_ctx"] = None
-        fit = partial(self.function, self.estimator, X, y, **self.options | quiet)
-        return capture(network_of(self.estimator), fit)
-
-    def score(self, X: Any, y: Any, ended: Ended) -> dict[str, Any]:
-        """Score what is fitted, or deal with the error as scikit-learn does."""
-
-        def give_back(*args: Any, **params: Any) -> Any:
-            if ended.error is not None:
-                raise ended.error
-            return self.estimator
-
-        options = self.options | {"parameters": None, "verbose": 0}
-        with fit_replaced(self.estimator, give_back):
-            result = self.function(self.estimator, X, y, **options)
-        result["fit_time"] = ended.seconds
-        if self.options["verbose"] > 1:
-            print(_describe(self.options, result))
-        return result
-
-
-def _no_score(estimator: Any, X: Any, y: Any = None, **params: Any) -> float:
-    return 0.0
-
-
-def _describe(options: dict[str, Any], result: dict[str, Any]) -> str:
-    """Return the line that scikit-learn prints when a fit is done."""
-    fold, n_folds = options["split_progress"]
-    parameters = options["parameters"] or {}
-    told = ", ".join(f"{name}={parameters[name]}" for name in sorted(parameters))
-    seconds = result["fit_time"] + result["score_time"]
-    line = f"[CV {fold + 1}/{n_folds}] END {told};"
-    if options["verbose"] > 2:
-        scores = result["test_scores"]
-        scores = scores if isinstance(scores, dict) else {"score": scores}
-        line += "".join(f", {name}={score:.3f}" for name, score in scores.items())
-    return f"{line} total time={seconds:6.2f}s"
-
-
-def run_alone(X: Any, y: Any, fit: Fit) -> list[dict[str, Any]]:
-    """Return the result of one task, carried out as scikit-learn would."""
-    return [fit.run(X, y)]
-
-
-def run_stack(
-    X: Any,
-    y: Any,
-    fits: Sequence[Fit],
-    numbers: Sequence[int],
-    rests: Sequence[tuple[Any, dict[str, Any]]],
-    *inputs: Any,
-) -> list[dict[str, Any]]:
-    """Return the results of several tasks, whose networks are trained at once.
-
-    Parameters
-    ----------
-    X, y : array-like
-        All rows.
-    fits : sequence of Fit
-        The tasks.
-    numbers : sequence of int
-        Which table each network is to be fitted to.
-    rests : sequence of tuple
-        y and parameters of these tables; empty if they are to be cut out here.
-    *inputs : array-like
-        X of these tables, each an argument of its own, since then the backends of
-        joblib see that it is large and hand it over once.
-    """
-    tables = {
-        number: Table(some_X, *rest)
-        for number, (some_X, rest) in enumerate(zip(inputs, rests, strict=True))
-    }
-    for fit, number in zip(fits, numbers, strict=True):
-        if number not in tables:
-            tables[number] = fit.capture(X, y)
-    networks = [network_of(fit.estimator) for fit in fits]
-    endings = fit_networks(networks, [tables[number] for number in numbers])
-    return [fit.score(X, y, ended) for fit, ended in zip(fits, endings, strict=True)]
-
-
-def fit_prefix(X: Any, y: Any, fit: Fit) -> tuple[Any, Table] | None:
-    """Return a pipeline with its earlier steps fitted, and the table of its network.
-
-    None if that fails: then the tasks are carried out alone, and each tells of it.
-    """
-    try:
-        table = fit.capture(X, y)
-    except Exception:
-        return None
-    return fit.estimator, table
 
 
 class Rows(NamedTuple):
@@ -203,12 +50,15 @@ class StackedParallel:
     ----------
     max_bytes : int
         Of training rows, cut out or transformed, to be held at once.
+    resource : str
+        Parameter of passes that grows from call to call, while networks go on; or "".
     **options : dict
         For ``Parallel``.
     """
 
-    def __init__(self, max_bytes: int, **options: Any) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, max_bytes: int, resource: str, **options: Any) -> None:
+        self._max_bytes, self._resource = max_bytes, resource
+        self._kept: dict[tuple[str, int], BaseDeepNet] = {}
         self._n_jobs = effective_n_jobs(options.get("n_jobs"))
         self._parallel = Parallel(**options)
 
@@ -221,18 +71,30 @@ class StackedParallel:
 
     def __call__(self, tasks: Iterable[tuple[Any, Any, Any]]) -> list[dict[str, Any]]:
         """Return the result of each task, in their order."""
-        fits, data = [], (None, None)
+        fits, data = [], [None, None]
         for wrapped, (estimator, *data), options in tasks:  # noqa: B007
             parameters = clone(options["parameters"], safe=False)
             estimator = estimator.set_params(**parameters)
-            fits.append(Fit(wrapped.function, estimator, options))
+            fits.append(self._look_up(Fit(wrapped.function, estimator, options)))
         plan = _Plan(fits, *data, self._n_jobs, self._max_bytes)
         results: dict[int, dict[str, Any]] = {}
+        self._kept.clear()
         for calls in plan.rounds(self._parallel):
             found = self._parallel(call for _, call in calls)
             for (places, _), some in zip(calls, found, strict=True):
-                results.update(zip(places, some, strict=True))
+                for place, (result, network) in zip(places, some, strict=True):
+                    results[place] = result
+                    if network is not None:
+                        self._kept[fits[place].key, fits[place].fold] = network
         return [results[place] for place in range(len(fits))]
+
+    def _look_up(self, fit: Fit) -> Fit:
+        """Return the task with what is known of its candidate from an earlier call."""
+        if not self._resource:
+            return fit
+        parameters = fit.options["parameters"]
+        key = key_of({k: v for k, v in parameters.items() if k != self._resource})
+        return fit._replace(key=key, before=self._kept.get((key, fit.fold)))
 
 
 class _Plan:
@@ -326,7 +188,8 @@ class _Plan:
         places = [k for _, k in stack]
         numbers = sorted({number for number, _ in stack})
         tables = [rows[number].table for number in numbers]
-        if tables[0] is None and len(places) == 1:
+        is_single = len(places) == 1 and not self._fits[places[0]].key
+        if tables[0] is None and is_single:
             return self._alone(places[0])
         renumbered = [numbers.index(number) for number, _ in stack]
         some = [self._fits[k] for k in places]

@@ -6,6 +6,10 @@ from types import FunctionType
 from typing import Any
 
 from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._search_successive_halving import (
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+)
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_method_params as check_method_params
@@ -44,6 +48,8 @@ __all__ = [
     "BaseSearchCV",
     "CallbackContext",
     "CallbackSupportMixin",
+    "HalvingGridSearchCV",
+    "HalvingRandomSearchCV",
     "HasMethods",
     "Interval",
     "StrOptions",

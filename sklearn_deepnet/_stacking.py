@@ -286,7 +286,8 @@ def fit_stack(
     >>> from sklearn_deepnet import DeepNetClassifier, fit_stack
     >>> X, y = load_iris(return_X_y=True)
     >>> settings = {"learning_rate": 0.01, "n_iter": 100, "tol": None}
-    >>> nets = [DeepNetClassifier((8,), init=i, **settings) for i in ("he", "xavier")]
+    >>> inits = ("he", "xavier")
+    >>> nets = [DeepNetClassifier(init=i, random_state=0, **settings) for i in inits]
     >>> [net.score(X, y) > 0.9 for net in fit_stack(nets, X, y)]
     [True, True]
     """

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
 from ._contracts import Versioned
+from ._pipelines import name_passes
 from ._searching import StackedParallel
 from ._sklearn import BaseSearchCV, Interval, fit_search, with_callbacks
 from ._stacking import fit_stack
@@ -46,7 +47,9 @@ class _StackedSearch(Versioned, BaseSearchCV):
             Fitted.
         """
         self._validate_params()
-        parallel = partial(StackedParallel, self.max_bytes)
+        grows = getattr(self, "resource", "")
+        resource = grows if grows == name_passes(self.estimator) else ""
+        parallel = partial(StackedParallel, self.max_bytes, resource)
         return fit_search(self, X, y, params, parallel)
 
 

@@ -35,8 +35,10 @@ FLOORS = {
             ["_base"],
             ["classifier", "regressor", "_pipelines"],
             ["_stacking"],
+            ["_tasks"],
             ["_searching"],
             ["ensemble", "model_selection", "inspection", "displays", "onnx"],
+            ["successive_halving"],
             ["__init__"],
         ]
     )

@@ -1,0 +1,216 @@
+"""The tasks of a search: a candidate on a fold, alone or with others in a stack."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+from ._base import BaseDeepNet
+from ._pipelines import Table, capture, fit_replaced, network_of
+from ._stacking import Ended, fit_networks, is_stackable
+from ._words import resolve_schedule
+
+_ALIKE = (  # parameters in which the networks of a stack do not differ
+    "hidden_layer_sizes",
+    "activation",
+    "loss",
+    "solver",
+    "batch_size",
+    "n_iter",
+    "shuffle",
+    "early_stopping",
+    "validation_fraction",
+    "dtype",
+)
+
+
+class Fit(NamedTuple):
+    """One task of scikit-learn's search: a candidate on a fold.
+
+    Parameters
+    ----------
+    function : callable
+        scikit-learn's ``_fit_and_score``.
+    estimator : estimator
+        With the candidate's parameters.
+    options : dict
+        The keyword arguments of the function.
+    key : str, default=""
+        The candidate, but for its passes, if its network is to be kept; else empty.
+    before : network or None, default=None
+        The network that the candidate had when it had fewer passes, to go on with.
+    """
+
+    function: Any
+    estimator: Any
+    options: dict[str, Any]
+    key: str = ""
+    before: BaseDeepNet | None = None
+
+    @property
+    def fold(self) -> int:
+        """Number of the fold."""
+        return self.options["split_progress"][0]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows to train on."""
+        return len(self.options["train"])
+
+    @property
+    def is_stackable(self) -> bool:
+        """Whether the network may be trained beside others."""
+        network = network_of(self.estimator)
+        has_callbacks = "_skl_callbacks" in vars(self.estimator)
+        return network is not None and is_stackable(network) and not has_callbacks
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What fits have in common, as far as parameters tell, to make a stack."""
+        network = network_of(self.estimator)
+        alike = [repr(getattr(network, name)) for name in _ALIKE]
+        return type(network), self.n_rows, *alike, network.scoring is None
+
+    def run(self, X: Any, y: Any) -> dict[str, Any]:
+        """Fit alone, and score."""
+        return self.function(self.estimator, X, y, **self.options)
+
+    def capture(self, X: Any, y: Any) -> Table:
+        """Fit the earlier steps, and return what the network is to be fitted to."""
+        quiet = {"scorer": _no_score, "error_score": "raise", "verbose": 0}
+        quiet |= {"return_train_score": False, "parameters": None}
+        if "callback_ctx" in self.options:
+            quiet["callback_ctx"] = None
+        fit = partial(self.function, self.estimator, X, y, **self.options | quiet)
+        return capture(network_of(self.estimator), fit)
+
+    def score(self, X: Any, y: Any, ended: Ended) -> dict[str, Any]:
+        """Score what is fitted, or deal with the error as scikit-learn does."""
+
+        def give_back(*args: Any, **params: Any) -> Any:
+            if ended.error is not None:
+                raise ended.error
+            return self.estimator
+
+        options = self.options | {"parameters": None, "verbose": 0}
+        with fit_replaced(self.estimator, give_back):
+            result = self.function(self.estimator, X, y, **options)
+        result["fit_time"] = ended.seconds
+        if self.options["verbose"] > 1:
+            print(_describe(self.options, result))
+        return result
+
+
+def _no_score(estimator: Any, X: Any, y: Any = None, **params: Any) -> float:
+    return 0.0
+
+
+def _describe(options: dict[str, Any], result: dict[str, Any]) -> str:
+    """Return the line that scikit-learn prints when a fit is done."""
+    fold, n_folds = options["split_progress"]
+    parameters = options["parameters"] or {}
+    told = ", ".join(f"{name}={parameters[name]}" for name in sorted(parameters))
+    seconds = result["fit_time"] + result["score_time"]
+    line = f"[CV {fold + 1}/{n_folds}] END {told};"
+    if options["verbose"] > 2:
+        scores = result["test_scores"]
+        scores = scores if isinstance(scores, dict) else {"score": scores}
+        line += "".join(f", {name}={score:.3f}" for name, score in scores.items())
+    return f"{line} total time={seconds:6.2f}s"
+
+
+Result: TypeAlias = tuple[dict[str, Any], BaseDeepNet | None]  # a network to keep
+
+
+def run_alone(X: Any, y: Any, fit: Fit) -> list[Result]:
+    """Return the result of one task, carried out as scikit-learn would."""
+    return [(fit.run(X, y), None)]
+
+
+def run_stack(
+    X: Any,
+    y: Any,
+    fits: Sequence[Fit],
+    numbers: Sequence[int],
+    rests: Sequence[tuple[Any, dict[str, Any]]],
+    *inputs: Any,
+) -> list[Result]:
+    """Return the results of several tasks, whose networks are trained at once.
+
+    Parameters
+    ----------
+    X, y : array-like
+        All rows.
+    fits : sequence of Fit
+        The tasks.
+    numbers : sequence of int
+        Which table each network is to be fitted to.
+    rests : sequence of tuple
+        y and parameters of these tables; empty if they are to be cut out here.
+    *inputs : array-like
+        X of these tables, each an argument of its own, since then the backends of
+        joblib see that it is large and hand it over once.
+    """
+    tables = {
+        number: Table(some_X, *rest)
+        for number, (some_X, rest) in enumerate(zip(inputs, rests, strict=True))
+    }
+    for fit, number in zip(fits, numbers, strict=True):
+        if number not in tables:
+            tables[number] = fit.capture(X, y)
+    networks = [network_of(fit.estimator) for fit in fits]
+    endings = [Ended(None, 0.0)] * len(fits)
+    with ExitStack() as stack:
+        left = [
+            k
+            for k, fit in enumerate(fits)
+            if not fit.key or stack.enter_context(_going_on(networks[k], fit.before))
+        ]
+        found = fit_networks(
+            [networks[k] for k in left], [tables[numbers[k]] for k in left]
+        )
+        for k, ended in zip(left, found, strict=True):
+            endings[k] = ended
+    results = []
+    for fit, network, ended in zip(fits, networks, endings, strict=True):
+        is_kept = fit.key and ended.error is None
+        results.append((fit.score(X, y, ended), network if is_kept else None))
+    return results
+
+
+@contextmanager
+def _going_on(network: BaseDeepNet, before: BaseDeepNet | None) -> Iterator[bool]:
+    """Let `network` go on from `before`, and be gone on from; tell if it has to.
+
+    A network that has stopped of itself would have stopped as soon with more passes.
+    """
+    n_iter, warm_start = network.n_iter, network.warm_start
+    n_made, has_to = 0, True
+    if before is not None and not _depends_on_n_iter(network.schedule):
+        parameters = network.get_params(deep=False)
+        fitted = {k: v for k, v in vars(before).items() if k not in parameters}
+        vars(network).update(fitted)
+        n_made = before.n_iter
+        has_to = before._ended_by == "n_iter" and n_iter > n_made
+    network.set_params(n_iter=n_iter - n_made, warm_start=True)
+    try:
+        yield has_to
+    finally:
+        network.set_params(n_iter=n_iter, warm_start=warm_start)
+
+
+def _depends_on_n_iter(schedule: Any) -> bool:
+    """Return whether its course depends on the passes that are asked for at first."""
+    return getattr(resolve_schedule(schedule), "horizon", 0) is None
+
+
+def fit_prefix(X: Any, y: Any, fit: Fit) -> tuple[Any, Table] | None:
+    """Return a pipeline with its earlier steps fitted, and the table of its network.
+
+    None if that fails: then the tasks are carried out alone, and each tells of it.
+    """
+    try:
+        table = fit.capture(X, y)
+    except Exception:
+        return None
+    return fit.estimator, table
