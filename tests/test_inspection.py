@@ -1,0 +1,226 @@
+"""The comparison of initializers reports what its networks say."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_iris, make_circles
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    DeepNetRegressor,
+    InitializerComparison,
+    compare_initializers,
+)
+
+IRIS = load_iris(return_X_y=True)
+NET = DeepNetClassifier((5, 4), learning_rate=0.01, n_iter=15, tol=None)
+
+
+@pytest.fixture(scope="module")
+def study():
+    init = {"zeros": "zeros", "he": "he", "wide": {"init": "he", "init_scale": 9.0}}
+    model = make_pipeline(StandardScaler(), NET)
+    return compare_initializers(model, *IRIS, init=init, n_repeats=[7, 3], cv=3)
+
+
+def test_every_network_is_the_one_that_its_own_fit_makes(study):
+    X, y = IRIS
+    folds = list(StratifiedKFold(3).split(X, y))
+    parameters = {"init": "he", "init_scale": 9.0}
+    for repeat, seed in enumerate([7, 3]):
+        for fold, (train, test) in enumerate(folds):
+            net = clone(NET).set_params(**parameters, random_state=seed)
+            alone = make_pipeline(StandardScaler(), net).fit(X[train], y[train])
+            place = repeat, fold
+            curve = study.loss_curves["wide"][place]
+            assert curve.tolist() == alone[-1].loss_curve_
+            assert study.scores["wide"][place] == alone.score(X[test], y[test])
+            seen = alone.score(X[train], y[train])
+            assert study.train_scores["wide"][place] == seen
+            fitted = study.estimators["wide"][3 * repeat + fold]
+            assert np.array_equal(fitted[-1].coefs_[0], alone[-1].coefs_[0])
+
+
+def test_a_unit_is_dead_if_no_row_changes_its_output(study):
+    assert (study.dead_units["zeros"] == 1).all()
+    X, y = IRIS
+    train, _ = next(StratifiedKFold(3).split(X, y))
+    model = study.estimators["he"][0]
+    outputs = [
+        model[-1].hidden_activations(model[:-1].transform(X[train]), layer)
+        for layer in range(2)
+    ]
+    constant = [np.ptp(of_layer, axis=0) == 0 for of_layer in outputs]
+    assert study.dead_units["he"][0, 0] == np.concatenate(constant).mean()
+
+
+def test_units_that_a_bias_keeps_off_are_dead():
+    X, y = make_circles(40, random_state=0)
+    arrays = [np.ones((2, 4)), np.array([-9.0, -9, 9, 9]), np.ones((4, 1)), [0.0]]
+    net = DeepNetClassifier((4,), n_iter=0, tol=None)
+    study = compare_initializers(net, X, y, init={"half": {"init": arrays}}, cv=2)
+    assert study.labels == ["half"]
+    assert (study.dead_units["half"] == 0.5).all()
+
+
+def test_passes_are_counted_to_the_first_that_reaches_the_loss():
+    curves = np.array([[[3.0, 1.0, 2.0, 0.5]], [[2.0, 1.5, np.nan, np.nan]]])
+    nothing = np.zeros((2, 1))
+    parts = [{"a": it} for it in (curves, nothing, nothing, nothing, nothing, [])]
+    study = InitializerComparison(["a"], *parts)
+    assert study.passes_to(3.0)["a"].tolist() == [[1], [1]]
+    assert study.passes_to(1.0)["a"].tolist() == [[2], [np.inf]]
+    assert study.passes_to(0.5)["a"].tolist() == [[4], [np.inf]]
+    table = study.summarize(loss=1.0)
+    assert table["passes_to_1"] == [2]  # the lower median
+    assert table["final_loss"] == [1.0]  # of 0.5 and 1.5
+
+
+def test_the_table_is_made_of_the_arrays(study):
+    table = study.summarize(loss=0.7)
+    assert table["init"] == ["zeros", "he", "wide"]
+    assert table["score"] == [study.scores[it].mean() for it in study.labels]
+    assert table["score_std"] == [study.scores[it].std() for it in study.labels]
+    assert table["passes_to_0.7"][0] == np.inf
+    frame = study.to_frame(0.7)
+    assert frame.index.tolist() == table["init"]
+    assert frame["dead_units"].tolist() == table["dead_units"]
+    lines = str(study).splitlines()
+    assert len(lines) == 4
+    assert re.match(r" *zeros +0\.32 ", lines[1])
+
+
+def test_the_loss_to_reach_is_the_median_of_the_last():
+    study = compare_initializers(NET, *IRIS, init=["he", "xavier"], n_repeats=1, cv=3)
+    last = [study.loss_curves[it][..., -1] for it in study.labels]
+    assert f"passes_to_{np.median(last):.3g}" in study.summarize()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_networks_that_diverge_or_stop_early_are_told_apart():
+    net = DeepNetClassifier((30, 30), solver="sgd", n_iter=30, batch_size=None)
+    init = {"far": {"init": "he", "learning_rate": 1e9}, "he": "he", "zeros": "zeros"}
+    study = compare_initializers(net, *IRIS, init=init, n_repeats=2, cv=2)
+    assert study.diverged["far"].all()
+    assert not study.diverged["he"].any()
+    assert study.summarize()["n_diverged"] == [4, 0, 0]
+    ended = np.isnan(study.loss_curves["zeros"]).any(axis=-1)
+    assert ended.all()  # tol ends what learns nothing
+    assert all(np.isfinite(study.summarize(0.5)["final_loss"][1:]))
+
+
+def test_seeds_are_drawn_from_random_state():
+    options = {"init": ["he"], "n_repeats": 2, "cv": 2}
+    first = compare_initializers(NET, *IRIS, random_state=5, **options)
+    again = compare_initializers(NET, *IRIS, random_state=5, **options)
+    other = compare_initializers(NET, *IRIS, random_state=6, **options)
+    curves = first.loss_curves["he"]
+    assert np.array_equal(curves, again.loss_curves["he"])
+    assert not np.array_equal(curves, other.loss_curves["he"])
+    assert not np.array_equal(*curves)
+
+
+def test_weights_scorers_regressors_serve():
+    X, y = load_diabetes(return_X_y=True)
+    weight = (np.arange(len(y)) % 3).astype(float)
+    net = DeepNetRegressor((5,), n_iter=10, tol=None)
+    options = {"init": ["he"], "n_repeats": [0], "cv": KFold(2)}
+    scoring = "neg_mean_absolute_error"
+    study = compare_initializers(
+        net, X, y, scoring=scoring, sample_weight=weight, **options
+    )
+    train, test = next(KFold(2).split(X))
+    alone = clone(net).set_params(init="he", random_state=0)
+    alone.fit(X[train], y[train], sample_weight=weight[train])
+    error = np.abs(alone.predict(X[test]) - y[test]).mean()
+    assert study.scores["he"][0, 0] == -error
+
+
+def test_pipelines_within_pipelines_serve():
+    model = Pipeline([("outer", StandardScaler()), ("inner", make_pipeline(NET))])
+    study = compare_initializers(
+        model, *IRIS, init=["he"], n_repeats=[1], cv=2, scoring="neg_log_loss"
+    )
+    X, y = IRIS
+    _, test = next(StratifiedKFold(2).split(X, y))
+    p = study.estimators["he"][0].predict_proba(X[test])
+    assert study.scores["he"][0, 0] == -log_loss(y[test], p)
+
+
+def test_callables_are_labelled_by_their_names():
+    def narrow(shape, rng):
+        return rng.uniform(-0.1, 0.1, shape)
+
+    study = compare_initializers(NET, *IRIS, init=[narrow, "he"], n_repeats=1, cv=2)
+    assert study.labels == ["narrow", "he"]
+
+
+def test_the_plot_has_a_line_and_a_band_for_each(study):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    assert study.plot() is study
+    assert len(study.ax_.lines) == len(study.ax_.collections) == 3
+    he = study.ax_.lines[1]
+    flat = study.loss_curves["he"].reshape(6, -1)
+    assert np.array_equal(he.get_ydata(), np.median(flat, axis=0))
+    told = [text.get_text() for text in study.ax_.get_legend().get_texts()]
+    mean, std = study.scores["he"].mean(), study.scores["he"].std()
+    assert told[1] == f"he: {mean:.3f} ± {std:.3f}"
+    assert study.figure_ is study.ax_.figure
+    _, ax = plt.subplots()
+    assert study.plot(ax).ax_ is ax
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"n_repeats": 0}, ValueError, "n_repeats must be at least 1, or hold a seed"),
+        ({"n_repeats": []}, ValueError, "n_repeats must be at least 1, or hold a seed"),
+        ({"init": []}, ValueError, "init is empty; give at least one initialization."),
+        ({"init": ["hee"]}, ValueError, "Did you mean 'he'"),
+        ({"init": {"a": {"inti": "he"}}}, ValueError, "Invalid parameter 'inti'"),
+        ({"estimator": LogisticRegression()}, TypeError, "give a DeepNetClassifier"),
+    ],
+)
+def test_error(changes, error, message):
+    asked = {"estimator": NET, "X": IRIS[0], "y": IRIS[1]} | changes
+    with pytest.raises(error, match=re.escape(message)):
+        compare_initializers(**asked)
+
+
+@pytest.mark.parametrize("layer", [0, 1, -1, -2])
+def test_hidden_activations_are_what_the_layers_compute(layer):
+    X, y = IRIS
+    net = clone(NET).set_params(dropout=0.3, random_state=0).fit(X, y)
+    a = X
+    for W, b in zip(net.coefs_[:-1], net.intercepts_[:-1], strict=True):
+        a = np.maximum(a @ W + b, 0)
+        if layer in (0, -2):
+            break
+    np.testing.assert_allclose(net.hidden_activations(X, layer), a, rtol=1e-12)
+
+
+def test_logits_come_from_the_last_hidden_activations():
+    X, y = IRIS
+    net = clone(NET).fit(X, y)
+    logits = net.hidden_activations(X) @ net.coefs_[-1] + net.intercepts_[-1]
+    np.testing.assert_allclose(net.decision_function(X), logits, rtol=1e-12)
+
+
+@pytest.mark.parametrize("layer", [2, -3])
+def test_a_layer_that_is_not_there_is_an_error(layer):
+    net = clone(NET).fit(*IRIS)
+    message = f"layer={layer} is not one of the 2 hidden layers; they are numbered from"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        net.hidden_activations(IRIS[0], layer)
