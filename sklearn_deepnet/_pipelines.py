@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pickle import PicklingError
 from typing import Any, NamedTuple
 
@@ -9,6 +10,8 @@ import joblib
 from sklearn.pipeline import Pipeline
 
 from ._base import BaseDeepNet
+
+_numbers = count()  # of values that are equal to no other
 
 
 class Table(NamedTuple):
@@ -78,7 +81,7 @@ def key_of(value: Any) -> str:
     try:
         return joblib.hash(value)
     except (PicklingError, TypeError, AttributeError):  # such as of a lambda
-        return f"of its own: {id(value)}"
+        return f"of its own: {next(_numbers)}"
 
 
 def graft(estimator: Any, fitted: Any) -> None:

@@ -101,7 +101,7 @@ class _Plan:
     """Which tasks are carried out together, and when."""
 
     def __init__(
-        self, fits: Sequence[Fit], X: Any, y: Any, n_jobs: int, max_bytes: int
+        self, fits: list[Fit], X: Any, y: Any, n_jobs: int, max_bytes: int
     ) -> None:
         self._fits, self._X, self._y = fits, X, y
         self._n_jobs, self._max_bytes = n_jobs, max_bytes
@@ -148,9 +148,10 @@ class _Plan:
                 if fitted is None:
                     calls += [self._alone(k) for k in some]
                     continue
-                pipeline, table = fitted
+                pipeline, table, seconds = fitted
                 for k in some:
                     graft(fits[k].estimator, pipeline)
+                    fits[k] = fits[k]._replace(seconds=seconds / len(some))
                 rows.append(Rows(some, _shape(table.X)[1], _n_bytes(table.X), table))
             yield calls + self._calls(rows)
             largest = max((some.n_bytes for some in rows), default=1)

@@ -67,6 +67,8 @@ def fit_networks(
         for fit in fits:
             stack.callback(fit.close)
             fit.prepare(shared)
+            if fit.job is not None and _size(fit.job) == 1:
+                _train([fit])  # at once, so that large ones are not all there together
         for group in _group([fit for fit in fits if fit.job is not None]):
             _train(group)
     return [Ended(fit.error, fit.seconds) for fit in fits]
@@ -173,12 +175,14 @@ def _group(fits: Sequence[_Fit]) -> Iterator[list[_Fit]]:
             groups.append([])
         groups[kinds.index(kind)].append(fit)
     for group in groups:
-        job = group[0].job
-        itemsize = job.state.params.dtype.itemsize
-        size = stack_size(job.task.layer_sizes, job.batch_size, itemsize)
-        n_stacks = -(-len(group) // size)
+        n_stacks = -(-len(group) // _size(group[0].job))
         for members in np.array_split(np.arange(len(group)), n_stacks):
             yield [group[k] for k in members]
+
+
+def _size(job: Job) -> int:
+    itemsize = job.state.params.dtype.itemsize
+    return stack_size(job.task.layer_sizes, job.batch_size, itemsize)
 
 
 def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:

@@ -1,9 +1,12 @@
 """The tasks of a search: a candidate on a fold, alone or with others in a stack."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
+
+from sklearn.base import clone
 
 from ._base import BaseDeepNet
 from ._pipelines import Table, capture, fit_replaced, network_of
@@ -39,6 +42,8 @@ class Fit(NamedTuple):
         The candidate, but for its passes, if its network is to be kept; else empty.
     before : network or None, default=None
         The network that the candidate had when it had fewer passes, to go on with.
+    seconds : float, default=0.0
+        What was spent on it before, on earlier steps.
     """
 
     function: Any
@@ -46,6 +51,7 @@ class Fit(NamedTuple):
     options: dict[str, Any]
     key: str = ""
     before: BaseDeepNet | None = None
+    seconds: float = 0.0
 
     @property
     def fold(self) -> int:
@@ -71,10 +77,6 @@ class Fit(NamedTuple):
         alike = [repr(getattr(network, name)) for name in _ALIKE]
         return type(network), self.n_rows, *alike, network.scoring is None
 
-    def run(self, X: Any, y: Any) -> dict[str, Any]:
-        """Fit alone, and score."""
-        return self.function(self.estimator, X, y, **self.options)
-
     def capture(self, X: Any, y: Any) -> Table:
         """Fit the earlier steps, and return what the network is to be fitted to."""
         quiet = {"scorer": _no_score, "error_score": "raise", "verbose": 0}
@@ -95,7 +97,7 @@ class Fit(NamedTuple):
         options = self.options | {"parameters": None, "verbose": 0}
         with fit_replaced(self.estimator, give_back):
             result = self.function(self.estimator, X, y, **options)
-        result["fit_time"] = ended.seconds
+        result["fit_time"] = self.seconds + ended.seconds
         if self.options["verbose"] > 1:
             print(_describe(self.options, result))
         return result
@@ -123,8 +125,11 @@ Result: TypeAlias = tuple[dict[str, Any], BaseDeepNet | None]  # a network to ke
 
 
 def run_alone(X: Any, y: Any, fit: Fit) -> list[Result]:
-    """Return the result of one task, carried out as scikit-learn would."""
-    return [(fit.run(X, y), None)]
+    """Return the result of one task, carried out as scikit-learn would.
+
+    The search keeps the estimator, so a clone is fitted and let go.
+    """
+    return [(fit.function(clone(fit.estimator), X, y, **fit.options), None)]
 
 
 def run_stack(
@@ -173,9 +178,19 @@ def run_stack(
             endings[k] = ended
     results = []
     for fit, network, ended in zip(fits, networks, endings, strict=True):
-        is_kept = fit.key and ended.error is None
-        results.append((fit.score(X, y, ended), network if is_kept else None))
+        result = fit.score(X, y, ended)
+        if fit.key and ended.error is None:
+            results.append((result, network))
+        else:
+            _forget(network)
+            results.append((result, None))
     return results
+
+
+def _forget(network: BaseDeepNet) -> None:
+    """Take from `network` in place what it has learned: the search needs it no more."""
+    for name in vars(network).keys() - network.get_params(deep=False).keys():
+        delattr(network, name)
 
 
 @contextmanager
@@ -204,13 +219,14 @@ def _depends_on_n_iter(schedule: Any) -> bool:
     return getattr(resolve_schedule(schedule), "horizon", 0) is None
 
 
-def fit_prefix(X: Any, y: Any, fit: Fit) -> tuple[Any, Table] | None:
-    """Return a pipeline with its earlier steps fitted, and the table of its network.
+def fit_prefix(X: Any, y: Any, fit: Fit) -> tuple[Any, Table, float] | None:
+    """Fit the earlier steps of a pipeline; return it, its network's table, and seconds.
 
     None if that fails: then the tasks are carried out alone, and each tells of it.
     """
+    start = time.perf_counter()
     try:
         table = fit.capture(X, y)
     except Exception:
         return None
-    return fit.estimator, table
+    return fit.estimator, table, time.perf_counter() - start

@@ -95,8 +95,9 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     Attributes
     ----------
     cv_results_ : dict of ndarray
-        As scikit-learn has it. `mean_fit_time` is the time of preparing a network and
-        its share of the time of its stack, by the passes that it made.
+        As scikit-learn has it. `mean_fit_time` is the time of preparing a network, its
+        share of its stack's time, by the passes that it made, and an equal share of the
+        time of the steps before it.
     best_estimator_ : estimator
         Fitted to all rows, if `refit`.
     best_score_ : float
