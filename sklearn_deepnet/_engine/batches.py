@@ -284,7 +284,7 @@ class Batches:
 
 def _is_own(array: FloatArray | float | None) -> bool:
     """Return whether each network has its own."""
-    return np.ndim(array) > 2
+    return isinstance(array, np.ndarray) and array.ndim > 2
 
 
 def _take_own(array: Any, keep: BoolArray) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any
 
 import numpy as np
 
@@ -65,12 +65,12 @@ class Task:
         """Whether any learning rate changes."""
         return any(schedule != Constant() for schedule in self.schedules)
 
-    @classmethod
-    def stack(cls, tasks: Sequence["Task"]) -> Self:
+    @staticmethod
+    def stack(tasks: Sequence["Task"]) -> "Task":
         """Return the task of a stack, from those of single networks of one shape."""
-        arrays = {
+        arrays: dict[str, Any] = {
             field.name: np.stack([getattr(task, field.name) for task in tasks])
-            for field in fields(cls)
+            for field in fields(Task)
             if isinstance(getattr(tasks[0], field.name), np.ndarray)
         }
         schedules = [schedule for task in tasks for schedule in task.schedules]
