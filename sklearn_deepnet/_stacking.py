@@ -269,7 +269,7 @@ def fit_stack(
         estimator; None fits all of them to all rows.
     **fit_params : dict
         For the ``fit`` of each estimator, such as `sample_weight`. Arrays as long as X
-        are cut like X.
+        are cut like X, but not validation data, whose names end in ``_val``.
 
     Returns
     -------
@@ -366,8 +366,6 @@ def _tables(
 def _cut(X: Any, y: Any, params: dict[str, Any], rows: Any) -> Table:
     if rows is None:
         return Table(X, y, params)
-    return Table(
-        safe_indexing(X, rows),
-        safe_indexing(y, rows),
-        check_method_params(X, params=params, indices=rows),
-    )
+    cut = {name: it for name, it in params.items() if not name.endswith("_val")}
+    cut = check_method_params(X, params=cut, indices=rows)
+    return Table(safe_indexing(X, rows), safe_indexing(y, rows), params | cut)

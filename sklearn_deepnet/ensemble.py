@@ -1,6 +1,7 @@
 """Ensembles of networks that are trained, and predict, as stacks."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any, Self
 
@@ -11,13 +12,13 @@ from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax, logsumexp, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from ._base import BaseDeepNet
 from ._contracts import Versioned, transaction
 from ._engine.network import Network
 from ._engine.propagation import predict_logits
-from ._sklearn import Interval
+from ._sklearn import Interval, check_sample_weight
 from ._stacking import fit_stack
 from ._targets import check_class_y
 from ._typing import FloatArray, IntArray
@@ -27,6 +28,7 @@ from .regressor import DeepNetRegressor
 
 __all__ = ["DeepNetEnsembleClassifier", "DeepNetEnsembleRegressor"]
 
+_COPIED_BYTES = 2**26  # of rows that are drawn with replacement, at once
 _ROWS = 2**14  # predicted at once, so that memory does not grow with their number
 
 
@@ -75,32 +77,60 @@ class _Ensemble(Versioned, BaseEstimator):
         -------
         self : estimator
             Fitted.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as they have to be. The ensemble is then
+            as it was before.
+        KeyboardInterrupt
+            If interrupted. Members in training are kept, with the weights of their last
+            complete pass, unless they are in other processes.
         """
         self._validate_params()
         with transaction(self):
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                dtype="numeric",
-                accept_sparse="csr",
-                multi_output=True,
-                y_numeric=self._y_is_numeric,
-            )
+            X, y = self._check_data(X, y, reset=True)
+            params = {"sample_weight": sample_weight}
+            if X_val is not None and y_val is not None:
+                X_val, y_val = self._check_data(X_val, y_val, reset=False)
+            params |= {"X_val": X_val, "y_val": y_val}
+            params |= {"sample_weight_val": sample_weight_val}
+            given = {name: it for name, it in params.items() if it is not None}
             rng = resolve_random_state(self.random_state)
             members = [self._make_member(rng) for _ in range(self.n_estimators)]
             rows = None
             if self.bootstrap:
-                rows = [self._draw_rows(y, rng) for _ in members]
-            params = {
-                "sample_weight": sample_weight,
-                "X_val": X_val,
-                "y_val": y_val,
-                "sample_weight_val": sample_weight_val,
-            }
-            given = {name: it for name, it in params.items() if it is not None}
-            self.estimators_ = self._fit_members(members, X, y, rows, given)
+                counted = _counted_rows(sample_weight, X)
+                rows = [counted[self._draw_rows(y[counted], rng)] for _ in members]
+            interrupt = None
+            try:
+                members = self._fit_members(members, X, y, rows, given)
+            except KeyboardInterrupt as error:
+                interrupt = error
+                members = [one for one in members if one.__sklearn_is_fitted__()]
+                if not members:
+                    raise
+            self.estimators_ = members
+        if interrupt is not None:
+            raise interrupt
         return self
+
+    def _check_data(
+        self, X: ArrayLike, y: ArrayLike, reset: bool
+    ) -> tuple[Any, NDArray[Any]]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            dtype="numeric",
+            accept_sparse="csr",
+            multi_output=True,
+            y_numeric=self._y_is_numeric,
+            reset=reset,
+        )
+        if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
+            y = column_or_1d(y, warn=True)
+        return X, y
 
     def _make_member(self, rng: np.random.RandomState) -> BaseDeepNet:
         base = self._member() if self.estimator is None else clone(self.estimator)
@@ -118,12 +148,16 @@ class _Ensemble(Versioned, BaseEstimator):
         rows: list[IntArray] | None,
         params: dict[str, Any],
     ) -> list[BaseDeepNet]:
-        """Fit the members, a share of them in each process."""
-        n_jobs = min(effective_n_jobs(self.n_jobs), len(members))
-        if n_jobs == 1:
-            return fit_stack(members, X, y, rows=rows, **params)
-        shares = np.array_split(np.arange(len(members)), n_jobs)
-        fitted = Parallel(n_jobs=n_jobs)(
+        """Fit the members, a share of them in each process.
+
+        Those with rows of their own have copies of these, so not too many at once.
+        """
+        n_shares = min(effective_n_jobs(self.n_jobs), len(members))
+        n_calls = n_shares
+        if rows is not None:
+            n_at_once = max(1, _COPIED_BYTES // (8 * X.shape[0] * X.shape[1]))
+            n_calls = max(n_shares, -(-len(members) // n_at_once))
+        calls = [
             delayed(fit_stack)(
                 [members[k] for k in share],
                 X,
@@ -131,8 +165,9 @@ class _Ensemble(Versioned, BaseEstimator):
                 rows=None if rows is None else [rows[k] for k in share],
                 **params,
             )
-            for share in shares
-        )
+            for share in np.array_split(np.arange(len(members)), n_calls)
+        ]
+        fitted = Parallel(n_jobs=n_shares)(calls)
         return [member for share in fitted for member in share]
 
     def _logits_of_blocks(self, X: ArrayLike) -> Iterator[tuple[FloatArray, Any]]:
@@ -166,6 +201,27 @@ class _Ensemble(Versioned, BaseEstimator):
         return tags
 
 
+def _counted_rows(sample_weight: ArrayLike | None, X: Any) -> IntArray:
+    """Return the rows that count: those of weight 0 are no rows."""
+    if sample_weight is None:
+        return np.arange(X.shape[0])
+    return np.flatnonzero(check_sample_weight(sample_weight, X))
+
+
+def _mean_and_std(values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Return mean and standard deviation over the members.
+
+    One after the other, since NumPy would sum those of a single row in another order;
+    and by the largest deviation, since targets may have any unit.
+    """
+    n = len(values)
+    mean = sum(it / n for it in values)
+    deviations = [np.abs(it - mean) for it in values]
+    largest = np.maximum.reduce(deviations)
+    unit = np.where(largest > 0, largest, 1)
+    return mean, unit * np.sqrt(sum((it / unit) ** 2 for it in deviations) / n)
+
+
 class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
     """Several networks that vote by the mean of their probabilities.
 
@@ -183,7 +239,8 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
         Members.
     bootstrap : bool, default=False
         Whether each member is trained on rows that are drawn with replacement, in each
-        class as many as it has, rather than on all.
+        class as many as it has, rather than on all. With `early_stopping` of the
+        members, copies of a row may be both trained on and held out; give `X_val`.
     n_jobs : int or None, default=None
         Processes among which the members are shared out, for large networks.
     random_state : int, RandomState or None, default=None
@@ -192,7 +249,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
     Attributes
     ----------
     estimators_ : list of DeepNetClassifier
-        The members, each as its own ``fit`` would have made it.
+        The members, each as its own ``fit`` to the arrays would have made it.
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted; for several labels a row, the numbers of the columns.
     n_features_in_ : int
@@ -284,11 +341,9 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
         """
         found = []
         for logits, _ in self._logits_of_blocks(X):
-            p = self._activate(logits, expit, softmax)
-            found.append((p.mean(axis=0), p.std(axis=0) if return_std else None))
-        means, stds = zip(*found, strict=True)
-        p = np.concatenate(means)
-        return (p, np.concatenate(stds)) if return_std else p
+            found.append(_mean_and_std(self._activate(logits, expit, softmax)))
+        p, std = map(np.concatenate, zip(*found, strict=True))
+        return (p, std) if return_std else p
 
     def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Return the logarithm of the mean of the members' probabilities.
@@ -310,12 +365,14 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
         for logits, _ in self._logits_of_blocks(X):
             log_p = self._activate(logits, log_expit, log_softmax)
             with np.errstate(under="ignore"):
-                found.append(logsumexp(log_p, axis=0) - np.log(n_members))
+                found.append(logsumexp(log_p, axis=0) - math.log(n_members))
         return np.minimum(np.concatenate(found), 0)
 
-    def _activate(self, logits: FloatArray, sigmoid: Any, softmax: Any) -> FloatArray:
+    def _activate(
+        self, logits: FloatArray, sigmoid: Any, softmax: Any
+    ) -> list[FloatArray]:
         pairs = zip(self.estimators_, logits, strict=True)
-        return np.stack([member._activate(z, sigmoid, softmax) for member, z in pairs])
+        return [member._activate(z, sigmoid, softmax) for member, z in pairs]
 
     @property
     def _is_multilabel(self) -> bool:
@@ -354,7 +411,8 @@ class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
         Members.
     bootstrap : bool, default=False
         Whether each member is trained on rows that are drawn with replacement, rather
-        than on all.
+        than on all. With `early_stopping` of the members, copies of a row may be both
+        trained on and held out; give `X_val`.
     n_jobs : int or None, default=None
         Processes among which the members are shared out, for large networks.
     random_state : int, RandomState or None, default=None
@@ -363,7 +421,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
     Attributes
     ----------
     estimators_ : list of DeepNetRegressor
-        The members, each as its own ``fit`` would have made it.
+        The members, each as its own ``fit`` to the arrays would have made it.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -426,11 +484,9 @@ class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
         found = []
         for logits, rows in self._logits_of_blocks(X):
             pairs = zip(self.estimators_, logits, strict=True)
-            y = np.stack([member._to_targets(z, rows) for member, z in pairs])
-            found.append((y.mean(axis=0), y.std(axis=0) if return_std else None))
-        means, stds = zip(*found, strict=True)
-        y = np.concatenate(means)
-        return (y, np.concatenate(stds)) if return_std else y
+            found.append(_mean_and_std([m._to_targets(z, rows) for m, z in pairs]))
+        y, std = map(np.concatenate, zip(*found, strict=True))
+        return (y, std) if return_std else y
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -64,7 +64,7 @@ def compare_initializers(
     random_state : int, RandomState or None, default=None
         Of the seeds.
     **fit_params : dict
-        For ``fit``, such as `sample_weight`. Arrays as long as X are cut like X.
+        For ``fit``, such as `sample_weight`; see `fit_stack`.
 
     Returns
     -------
