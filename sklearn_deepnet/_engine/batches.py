@@ -168,6 +168,7 @@ class Batches:
         n_bytes = (n_inputs + 1) * self._dtype.itemsize * n_copies * self._batch_size
         return self._batch_size * max(1, _CHUNK_BYTES // n_bytes)
 
+    @np.errstate(over="ignore")  # a cast to float32, which the loss will tell of
     def _allocate(self) -> None:
         X, y, weight = self._data
         weight_scale, *target_map = self._scales
@@ -203,7 +204,7 @@ class Batches:
             for start in range(batch, end, self._block_size):
                 yield start, min(start + self._block_size, end)
 
-    @np.errstate(over="ignore")  # a cast to float32, which the loss will tell of
+    @np.errstate(over="ignore")
     def _fill(self, order: IntArray | None, start: int, stop: int) -> None:
         """Copy rows into the chunk, in place."""
         X, y, weight = self._data
