@@ -1,0 +1,160 @@
+"""Compare ensembles of ten networks, ours and bagged MLPClassifiers, and single ones.
+
+All at their defaults behind a StandardScaler, on the same five stratified folds, for
+several values of random_state: mean accuracy and log-loss of the test rows, and the
+seconds of a fit, on one thread. For every fold and seed everyone is fitted in turn, so
+that a busy machine slows all alike.
+
+The rule that is reported: on the mean over tables our ensemble is at least as accurate
+as the bagged one; on each table its log-loss is below that of a single network.
+
+    python benchmarks/ensembles.py --tables DIR --seeds 3
+    python benchmarks/ensembles.py --only iris --quick
+"""
+
+import argparse
+import os
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from accuracy import load_tables, standard_error
+from report import machine_line, markdown
+from sklearn.base import clone
+from sklearn.ensemble import BaggingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedKFold
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from sklearn_deepnet import DeepNetClassifier, DeepNetEnsembleClassifier
+
+OURS, BAGGED, SINGLE = "our ensemble", "bagged MLPs", "DeepNetClassifier"
+MODELS = {
+    OURS: DeepNetEnsembleClassifier(),
+    "our ensemble, bootstrap": DeepNetEnsembleClassifier(bootstrap=True),
+    BAGGED: BaggingClassifier(MLPClassifier()),
+    SINGLE: DeepNetClassifier(),
+    "MLPClassifier": MLPClassifier(),
+}
+MEASURES = {"accuracy, %": "{:.2f}", "log-loss": "{:.4f}", "seconds a fit": "{:.2f}"}
+QUICK = {
+    "n_iter": 5,
+    "max_iter": 5,
+    "estimator__max_iter": 5,
+    "estimator": DeepNetClassifier(n_iter=5),
+}
+
+
+def quickly(model):
+    """Return the model with few passes."""
+    known = model.get_params()
+    if isinstance(model, BaggingClassifier):
+        known.pop("estimator")
+    given = {name: value for name, value in QUICK.items() if name in known}
+    return clone(model).set_params(**given)
+
+
+def measure(model, seed, X, y, train, test):
+    """Return accuracy in %, log-loss and the seconds of the fit."""
+    pipeline = make_pipeline(
+        StandardScaler(), clone(model).set_params(random_state=seed)
+    )
+    start = time.perf_counter()
+    pipeline.fit(X[train], y[train])
+    seconds = time.perf_counter() - start
+    p = pipeline.predict_proba(X[test])
+    accuracy = np.mean(pipeline.classes_[p.argmax(axis=1)] == y[test])
+    return 100 * accuracy, log_loss(y[test], p, labels=pipeline.classes_), seconds
+
+
+def run(models, X, y, n_seeds):
+    """Return {label: array of (seed, fold, measure)}."""
+    found = {label: [] for label in models}
+    folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, y))
+    for seed in range(n_seeds):
+        for train, test in folds:
+            for label, model in models.items():
+                found[label].append(measure(model, seed, X, y, train, test))
+    return {label: np.reshape(rows, (n_seeds, 5, 3)) for label, rows in found.items()}
+
+
+def by_seed(found, label, number):
+    """Return a measure for each seed: the mean of its folds, of times the median."""
+    over_folds = np.median if number == 2 else np.mean
+    return over_folds(found[label][..., number], axis=1)
+
+
+def table_of(results, number, form):
+    """Lay out one measure: a row for each table, and one for their mean."""
+    rows, means = [], []
+    for name, found in results.items():
+        values = [by_seed(found, label, number) for label in MODELS]
+        means.append(values)
+        rows.append((name, *(form.format(v.mean()) for v in values)))
+    over_tables = np.mean(means, axis=0)
+    cells = [f"{form.format(v.mean())} ± {standard_error(v):.2g}" for v in over_tables]
+    return markdown(("table", *MODELS), [*rows, ("mean over tables", *cells)])
+
+
+def verdict(results):
+    """Say whether the rule of this file holds."""
+    accuracy = {
+        label: np.mean([by_seed(found, label, 0) for found in results.values()], axis=0)
+        for label in (OURS, BAGGED)
+    }
+    differences = accuracy[OURS] - accuracy[BAGGED]
+    above = differences.mean() >= 0
+    lost = [
+        name
+        for name, found in results.items()
+        if by_seed(found, OURS, 1).mean() >= by_seed(found, SINGLE, 1).mean()
+    ]
+    ratios = [
+        np.median(found[BAGGED][..., 2] / found[OURS][..., 2])
+        for found in results.values()
+    ]
+    return (
+        f"Accuracy on the mean over tables {'holds' if above else 'FAILS'} "
+        f"({differences.mean():+.2f} ± {standard_error(differences):.2f} points over "
+        f"{BAGGED}), log-loss below a single network's "
+        f"{f'FAILS on {lost}' if lost else 'on each table holds'}. Time of "
+        f"{BAGGED} / ours: {min(ratios):.1f} to {max(ratios):.1f} by table, "
+        f"geometric mean {np.exp(np.mean(np.log(ratios))):.1f}."
+    )
+
+
+def main():
+    """Parse the options, run, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=3, metavar="N")
+    parser.add_argument("--tables", type=Path, metavar="DIR")
+    parser.add_argument("--only", metavar="NAME", help="one table, as printed")
+    parser.add_argument("--quick", action="store_true", help="five passes")
+    options = parser.parse_args()
+
+    models = MODELS
+    if options.quick:
+        models = {label: quickly(model) for label, model in MODELS.items()}
+    print(machine_line(), flush=True)
+    before = os.getloadavg()[0]
+    results = {}
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for name, (X, y) in load_tables(options.tables, options.only).items():
+            results[name] = run(models, X, y, options.seeds)
+    print(f"{options.seeds} seeds, 5 folds; the mean's standard error over seeds.")
+    for number, (what, form) in enumerate(MEASURES.items()):
+        print(f"\n{what}\n\n{table_of(results, number, form)}")
+    print(f"\n{verdict(results)}")
+    print(f"Load of the machine: {before:.1f} before, {os.getloadavg()[0]:.1f} after.")
+
+
+if __name__ == "__main__":
+    main()

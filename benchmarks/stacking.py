@@ -1,0 +1,419 @@
+"""Measure stacks of networks: what they gain, up to which size, and what they need.
+
+crossover: µs per network and step, by the network and by how many are stacked. CPU
+time, as one thread does it all and the machine may have other work; the set-up of a
+stack is included. `stack_size` cuts a search's stacks where figures are bold.
+searches: `StackedGridSearchCV` beside scikit-learn's search, of the same candidates,
+wall clock. Everyone searches in turn, A B C A B C; ratios are medians over the rounds
+of the peer's time divided by ours, with the lowest and the highest in parentheses.
+Processes are started, and warmed by a small search, before the clock is.
+bounds: the same, where stacks gain nothing.
+memory: the highest resident memory of a search, less that before it, each search in a
+process of its own.
+
+    python benchmarks/stacking.py
+    python benchmarks/stacking.py crossover --plot crossover.png
+    python benchmarks/stacking.py searches bounds --rounds 3 --quick
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from memory import resident_and_peak
+from report import machine_line, markdown
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV, _stacking
+from sklearn_deepnet._jobs import train_jobs
+
+COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)
+WORKING_SETS = [2**k for k in range(18, 27)]
+FLOORS = {"MLPClassifier": 15.0, "one by one": 3.0}
+SLOWEST = 1 / 1.1  # where stacks gain nothing
+MEMORY_SHAPE = (100_000, 20)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, and batches of a bundled table."""
+
+    load: Callable[..., Any]
+    hidden: tuple[int, ...]
+    batch_size: int
+    dtype: str = "float64"
+
+    def tables(self, n_folds):
+        """Return the training rows of so many of five folds, each of as many rows."""
+        X, y = scaled(self.load)
+        X, y = X[: len(y) // 5 * 5].astype(self.dtype), y[: len(y) // 5 * 5]
+        folds = KFold(5, shuffle=True, random_state=0).split(X)
+        cuts = [(X[train], y[train]) for train, _ in folds]
+        return cuts[:n_folds]
+
+    def sizes(self):
+        """Return units per layer, from input to output."""
+        X, y = self.load(return_X_y=True)
+        n_classes = y.max() + 1
+        return X.shape[1], *self.hidden, 1 if n_classes == 2 else int(n_classes)
+
+    def stack_size(self):
+        """Return how many a search would stack."""
+        itemsize = np.dtype(self.dtype).itemsize
+        return _stacking.stack_size(self.sizes(), self.batch_size, itemsize)
+
+
+CASES = [
+    Case(load_iris, (10,), 120),
+    Case(load_breast_cancer, (16,), 32),
+    Case(load_breast_cancer, (16,), 64),
+    Case(load_breast_cancer, (16,), 200),
+    Case(load_breast_cancer, (32, 16), 64),
+    Case(load_breast_cancer, (100,), 200),
+    Case(load_digits, (32,), 200),
+    Case(load_digits, (100,), 200),
+    Case(load_digits, (128, 64), 128),
+    Case(load_breast_cancer, (16,), 32, "float32"),
+    Case(load_breast_cancer, (32, 16), 64, "float32"),
+    Case(load_breast_cancer, (100,), 200, "float32"),
+    Case(load_digits, (100,), 200, "float32"),
+]
+
+
+def scaled(load):
+    X, y = load(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def make_jobs(case, tables, count, n_iter):
+    """Return jobs, in turn on each of the tables, whose arrays they share."""
+    jobs, shared = [], {}
+    for k in range(count):
+        X, y = tables[k % len(tables)]
+        network = DeepNetClassifier(
+            case.hidden,
+            batch_size=case.batch_size,
+            n_iter=n_iter,
+            tol=None,
+            random_state=k,
+        )
+        job = _stacking._share(next(network._fitting(X, y)), shared.get(id(X)))
+        jobs.append(job)
+        shared.setdefault(id(X), job)
+    return jobs
+
+
+def cpu_microseconds(case, tables, count, n_iter):
+    """Train `count` networks as one stack; return the time per network and step."""
+    jobs = make_jobs(case, tables, count, n_iter)
+    n_steps = -(-jobs[0].sample.n_rows // case.batch_size) * n_iter
+    start = time.process_time()
+    train_jobs(jobs)
+    return (time.process_time() - start) / (count * n_steps) * 1e6, n_steps
+
+
+def measure_crossover(case, n_folds, n_rounds, seconds):
+    """Return the time per network and step for each of `COUNTS`."""
+    tables = case.tables(n_folds)
+    n_passes = {}
+    for count in COUNTS:
+        each, n_steps = cpu_microseconds(case, tables, count, 2)
+        pass_seconds = each * count * (n_steps / 2) / 1e6
+        n_passes[count] = int(np.clip(seconds / pass_seconds, 3, 1000))
+    rounds = [
+        [cpu_microseconds(case, tables, n, n_passes[n])[0] for n in COUNTS]
+        for _ in range(n_rounds)
+    ]
+    return np.median(rounds, axis=0)
+
+
+def time_at(size, microseconds):
+    """Return the time of stacks of any size, between those measured."""
+    return np.interp(np.log2(size), np.log2(COUNTS), microseconds)
+
+
+def crossover_table(found):
+    rows = []
+    for (case, n_folds), microseconds in found.items():
+        size = case.stack_size()
+        bold = int(np.argmin(np.abs(np.log2(COUNTS) - np.log2(size))))
+        cells = [f"{t:.3g}" if t < 1000 else f"{t:.0f}" for t in microseconds]
+        cells[bold] = f"**{cells[bold]}**"
+        gain = microseconds[0] / time_at(size, microseconds)
+        best = microseconds[0] / microseconds.min()
+        about = "-".join(map(str, case.sizes())), str(case.batch_size), case.dtype
+        row = (*about, str(n_folds), *cells, str(size), f"{gain:.2f}", f"{best:.2f}")
+        rows.append(row)
+    header = ["network", "batch", "dtype", "tables", *map(str, COUNTS)]
+    return markdown([*header, "chosen", "gain there", "best gain"], rows)
+
+
+def working_set_table(found):
+    """Return how far from the best size each working set would lead."""
+    rows, now = [], _stacking._WORKING_SET
+    for working_set in sorted({*WORKING_SETS, now}):
+        with patch.object(_stacking, "_WORKING_SET", working_set):
+            lost = [
+                time_at(case.stack_size(), microseconds) / microseconds.min()
+                for (case, _), microseconds in found.items()
+            ]
+        mean = np.exp(np.mean(np.log(lost)))
+        about = f"{working_set / 2**20:g}{', now' if working_set == now else ''}"
+        rows.append((about, f"{mean:.3f}", f"{max(lost):.3f}"))
+    return markdown(["working set, MiB", "time / best, mean", "worst"], rows)
+
+
+def plot_crossover(found, path):
+    """Draw the gain over training one by one, and mark where `stack_size` cuts."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    ax, ends = figure.subplots(), []
+    for (case, n_folds), microseconds in found.items():
+        if n_folds > 1 or case.dtype != "float64":
+            continue
+        (line,) = ax.plot(COUNTS, microseconds[0] / microseconds)
+        size = min(case.stack_size(), COUNTS[-1])
+        gain = microseconds[0] / time_at(size, microseconds)
+        ax.plot(size, gain, "o", color=line.get_color())
+        label = f"{'-'.join(map(str, case.sizes()))}, {case.batch_size} rows"
+        ends.append((microseconds[0] / microseconds[-1], label, line.get_color()))
+    lowest = 0.0
+    for gain, label, color in sorted(ends):
+        lowest = max(gain, 1.09 * lowest)  # labels do not overlap
+        place = 1.1 * COUNTS[-1], lowest
+        ax.annotate(label, place, color=color, va="center", fontsize=8)
+    ax.axhline(1, color="gray", linewidth=0.8)
+    ax.set_xscale("log", base=2)
+    ax.set_yscale("log", base=2)
+    ax.set_xticks(COUNTS, COUNTS)
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.set_xlim(1, COUNTS[-1] * 6)
+    ax.set_xlabel("networks stacked (dot: where a search cuts)")
+    ax.set_ylabel("steps a second, over one by one")
+    figure.savefig(path, dpi=150)
+
+
+def print_crossover(options):
+    """Print the tables of stacks, and draw them."""
+    seconds, n_rounds = (0.02, 1) if options.quick else (0.2, options.rounds)
+    found = {}
+    for case in CASES:
+        for n_folds in (1, 5):
+            key = case, n_folds
+            found[key] = measure_crossover(*key, n_rounds, seconds)
+    print(crossover_table(found), end="\n\n")
+    print(working_set_table(found))
+    if options.plot:
+        plot_crossover(found, options.plot)
+
+
+def in_turn(calls, n_rounds):
+    """Return {name: seconds per round} and {name: what the last call returned}."""
+    seconds, results = {name: [] for name in calls}, {}
+    for _ in range(n_rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            results[name] = call()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds, results
+
+
+def ratio_text(theirs, ours):
+    ratios = [t / o for t, o in zip(theirs, ours, strict=True)]
+    ratio = statistics.median(ratios)
+    return ratio, f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def check_equal(ours, theirs):
+    """Raise unless both searches found the same scores, to the last bit."""
+    for name, scores in theirs.cv_results_.items():
+        if name.endswith("test_score"):
+            np.testing.assert_array_equal(ours.cv_results_[name], scores, name)
+
+
+def compare(about, searches, X, y, n_rounds, floors):
+    """Return a line for each peer of `searches["stacked"]`."""
+    calls = {
+        name: lambda search=search: clone(search).fit(X, y)
+        for name, search in searches.items()
+    }
+    seconds, results = in_turn(calls, n_rounds)
+    check_equal(results["stacked"], results["one by one"])
+    lines, ours = [], seconds["stacked"]
+    for name, floor in floors.items():
+        ratio, text = ratio_text(seconds[name], ours)
+        times = [f"{statistics.median(s):.2f} s" for s in (ours, seconds[name])]
+        reached = "yes" if ratio >= floor else "NO"
+        lines.append((*about, name, *times, text, f"{floor:.2f}", reached))
+    return lines
+
+
+SEARCH_HEADER = ("search", "n_jobs", "peer", "stacked", "peer's", "ratio", "aim", "met")
+
+
+def warm_up(n_jobs):
+    """Start the processes, and let them import all there is to import."""
+    X, y = scaled(load_iris)
+    for model in (DeepNetClassifier(n_iter=2, tol=None), MLPClassifier(max_iter=2)):
+        GridSearchCV(model, {"random_state": [0, 1]}, n_jobs=n_jobs).fit(X, y)
+    model = DeepNetClassifier(n_iter=2, tol=None)
+    StackedGridSearchCV(model, {"random_state": range(8)}, n_jobs=n_jobs).fit(X, y)
+
+
+def grid_of_64(n_jobs, batch_size, n_iter):
+    """Return the searches of a grid of 4 × 4 × 4 for a network of 30-16-1."""
+    alpha, rate, seeds = np.logspace(-5, -2, 4), np.logspace(-3.5, -2, 4), range(4)
+    common = {"alpha": alpha.tolist(), "random_state": seeds}
+    ours = DeepNetClassifier((16,), batch_size=batch_size, n_iter=n_iter, tol=None)
+    grid = common | {"learning_rate": rate.tolist()}
+    theirs = MLPClassifier(
+        (16,), batch_size=batch_size, max_iter=n_iter, tol=0.0, n_iter_no_change=10**9
+    )
+    their_grid = common | {"learning_rate_init": rate.tolist()}
+    return {
+        "stacked": StackedGridSearchCV(ours, grid, n_jobs=n_jobs),
+        "one by one": GridSearchCV(ours, grid, n_jobs=n_jobs),
+        "MLPClassifier": GridSearchCV(theirs, their_grid, n_jobs=n_jobs),
+    }
+
+
+def print_searches(options):
+    """Print the table of the searches that stacks are for."""
+    X, y = scaled(load_breast_cancer)
+    n_iter = 10 if options.quick else 100
+    lines = []
+    for n_jobs in (1, 2):
+        warm_up(n_jobs)
+        for batch_size in (32, "auto"):
+            about = f"64 × 5 folds, 30-16-1, batch {batch_size}", str(n_jobs)
+            searches = grid_of_64(n_jobs, batch_size, n_iter)
+            lines += compare(about, searches, X, y, options.rounds, FLOORS)
+    print(markdown(SEARCH_HEADER, lines))
+
+
+def searches_without_gain(quick):
+    """Yield what, the table, the estimator, its grid and the number of folds."""
+    n_iter = 2 if quick else 10
+    large = DeepNetClassifier((512, 256), n_iter=n_iter, tol=None, random_state=0)
+    rates = {"learning_rate": [1e-4, 1e-3, 1e-2]}
+    yield "64-512-256-10, 3 × 3 folds", load_digits, large, rates, 3
+    strengths = {"C": np.logspace(-3, 1, 16)}
+    yield "LogisticRegression", load_breast_cancer, LogisticRegression(), strengths, 5
+    piped = make_pipeline(PCA(random_state=0), large)
+    parts = {"pca__n_components": [16, 32, 48]}
+    yield "PCA, ...-512-256-10, 3 × 3 folds", load_digits, piped, parts, 3
+    options = {"solver": "lbfgs", "n_iter": 5 * n_iter, "random_state": 0}
+    lbfgs = DeepNetClassifier((16,), **options)
+    decays = {"alpha": np.logspace(-4, 1, 16)}
+    yield "lbfgs, 30-16-1, 16 × 5 folds", load_breast_cancer, lbfgs, decays, 5
+
+
+def print_bounds(options):
+    """Print the table of searches that stacks do nothing for."""
+    lines = []
+    for n_jobs in (1, 2):
+        warm_up(n_jobs)
+        for what, load, model, grid, n_folds in searches_without_gain(options.quick):
+            given = {"cv": n_folds, "n_jobs": n_jobs}
+            searches = {
+                "stacked": StackedGridSearchCV(model, grid, **given),
+                "one by one": GridSearchCV(model, grid, **given),
+            }
+            about, floors = (what, str(n_jobs)), {"one by one": SLOWEST}
+            lines += compare(about, searches, *scaled(load), options.rounds, floors)
+    print(markdown(SEARCH_HEADER, lines))
+
+
+def megabytes_beyond_the_data(what, max_bytes):
+    """Search in this process; without `max_bytes`, as scikit-learn does."""
+    X = np.empty(MEMORY_SHAPE)
+    np.random.default_rng(0).standard_normal(out=X)
+    y = (X[:, 0] > 0).astype(np.int64)
+    model = DeepNetClassifier((16,), n_iter=1, tol=None)
+    grid = {"random_state": range(16)}
+    if what == "pipeline":
+        model = make_pipeline(StandardScaler(), model)
+        grid = {"deepnetclassifier__random_state": range(16)}
+    if max_bytes:
+        search = StackedGridSearchCV(model, grid, max_bytes=max_bytes)
+    else:
+        search = GridSearchCV(model, grid)
+    clone(search).fit(X[:200], y[:200])
+    before, _ = resident_and_peak()
+    search.fit(X, y)
+    _, peak = resident_and_peak()
+    return (peak - before) / 1e6
+
+
+def print_memory(options):
+    """Print the table of memory, each search in its own process."""
+    lines = []
+    for what in ("bare", "pipeline"):
+        for max_bytes in (2**28, 2**26, 2**24, 1, 0):
+            command = [sys.executable, __file__, "--peak", what, str(max_bytes)]
+            run = subprocess.run(command, check=True, capture_output=True, text=True)
+            which = f"max_bytes={max_bytes}" if max_bytes else "GridSearchCV"
+            lines.append((what, which, f"{float(run.stdout):.0f} MB"))
+    n_rows, n_features = MEMORY_SHAPE
+    size = f"X of {n_rows} × {n_features}, {n_rows * n_features * 8e-6:.0f} MB"
+    print(markdown((size, "16 × 5 folds, 20-16-1", "memory beyond the data"), lines))
+
+
+PARTS = {
+    "crossover": print_crossover,
+    "searches": print_searches,
+    "bounds": print_bounds,
+    "memory": print_memory,
+}
+
+
+def main():
+    """Measure what is asked for, and print each part as it is done."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the passes")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="of the crossover")
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if unknown := {*options.parts} - {*PARTS}:
+        parser.error(f"PART {unknown} is not one of {list(PARTS)}.")
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    with threadpool_limits(limits=1):
+        if options.peak:
+            what, max_bytes = options.peak
+            print(megabytes_beyond_the_data(what, int(max_bytes)))
+            return
+        print(machine_line())
+        for part in options.parts or PARTS:
+            before = os.getloadavg()[0]
+            print(f"\n{part}\n", flush=True)
+            PARTS[part](options)
+            after = os.getloadavg()[0]
+            print(f"\nLoad of the machine: {before:.1f} before, {after:.1f} after.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""
+A search on a cluster
+=====================
+
+The same search, its stacks trained by the processes of a dask cluster: here two on this
+machine. Give `Client` the address of a scheduler, and they are on others. Needs
+``pip install '.[distributed]'``; what is sent is told in ``docs/distributed.md``.
+"""
+
+import joblib
+from distributed import Client, LocalCluster
+from sklearn.datasets import load_digits
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
+
+
+def main():
+    X, y = load_digits(return_X_y=True)
+    net = DeepNetClassifier((32,), n_iter=20, tol=None, random_state=0)
+    grid = {
+        "deepnetclassifier__init": ["xavier", "he", "orthogonal"],
+        "deepnetclassifier__learning_rate": [0.001, 0.003, 0.01],
+    }
+    search = StackedGridSearchCV(make_pipeline(StandardScaler(), net), grid)
+    here = search.fit(X, y).cv_results_["mean_test_score"]
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1) as cluster,
+        Client(cluster),
+        joblib.parallel_config(backend="dask", scatter=[X, y]),
+    ):
+        search.fit(X, y)
+    print(search.best_params_, round(search.best_score_, 3))
+    print("the same scores:", (here == search.cv_results_["mean_test_score"]).all())
+
+
+if __name__ == "__main__":  # the processes import this file
+    main()

@@ -1,0 +1,297 @@
+"""Stacked searches of pipelines: the same answer, from fewer fits of earlier steps."""
+
+import re
+import warnings
+from collections import Counter
+from functools import partial
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_wine
+from sklearn.decomposition import PCA
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.feature_selection import SelectFromModel, SelectKBest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    OneHotEncoder,
+    RobustScaler,
+    StandardScaler,
+)
+
+from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV, _stacking
+
+FRAME, y = load_wine(return_X_y=True, as_frame=True)
+X, y = FRAME.to_numpy(), y.to_numpy()
+WEIGHT = np.random.RandomState(1).choice([0.0, 0.7, 1.0, 2.5], len(y))
+GRID = GridSearchCV, StackedGridSearchCV
+
+
+@pytest.fixture
+def stacks(monkeypatch):
+    """Note how many networks our searches train at once."""
+    sizes, train_jobs = [], _stacking.train_jobs
+
+    def train_jobs_aloud(jobs):
+        sizes.append(len(jobs))
+        return train_jobs(jobs)
+
+    monkeypatch.setattr(_stacking, "train_jobs", train_jobs_aloud)
+    return sizes
+
+
+class Tallied(TransformerMixin, BaseEstimator):
+    """A scaler that keeps a tally of its fits."""
+
+    fits = []  # noqa: RUF012
+
+    def __init__(self, power=1.0):
+        self.power = power
+
+    def fit(self, X, y=None):
+        self.fits.append((self.power, len(X)))
+        self.scale_ = np.abs(X).max(axis=0)
+        return self
+
+    def transform(self, X):
+        return (X / self.scale_) ** self.power
+
+
+@pytest.fixture
+def tally():
+    Tallied.fits.clear()
+    return Tallied.fits
+
+
+def net_for(**parameters):
+    usual = {"hidden_layer_sizes": (5, 4), "learning_rate": 0.02, "batch_size": 40}
+    usual |= {"n_iter": 3, "tol": None, "random_state": 0}
+    return DeepNetClassifier(**(usual | parameters))
+
+
+def pipe(*steps, **parameters):
+    """Return a pipeline of steps called a, b, ... and a network called net."""
+    named = [*zip("abc", steps, strict=False), ("net", net_for(**parameters))]
+    return Pipeline(named)
+
+
+def answers(model, grid, X=X, y=y, fit=(), classes=GRID, **options):
+    """Return scikit-learn's search and ours, and what each warned of."""
+    found = []
+    options = {"cv": 3, "scoring": "neg_log_loss"} | options
+    for search in classes:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            fitted = search(model, grid, **options).fit(X, y, **dict(fit))
+        gists = [re.sub(r"\n .*", "", str(warning.message)) for warning in told]
+        found.append((fitted, Counter(gists)))
+    return found
+
+
+def assert_same_answer(found, X=X):
+    """Compare all but times."""
+    (theirs, told_theirs), (ours, told_ours) = found
+    assert told_ours == told_theirs
+    assert [*ours.cv_results_] == [*theirs.cv_results_]
+    for name, column in theirs.cv_results_.items():
+        if not name.endswith("_time"):
+            np.testing.assert_equal(ours.cv_results_[name], column, err_msg=name)
+    assert ours.best_params_ == theirs.best_params_
+    assert ours.best_score_ == theirs.best_score_
+    np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
+
+
+# ---- earlier steps in the grid
+
+UNION = FeatureUnion([("pca", PCA(2)), ("best", SelectKBest(k=3))])
+TREES = ExtraTreesClassifier(5, random_state=np.random.RandomState(0))
+LOGISTIC = LogisticRegression(max_iter=3)
+COLUMNS = ColumnTransformer([("some", StandardScaler(), [0, 3, 9])], remainder="drop")
+PIPES = {
+    "settings": (
+        pipe(StandardScaler(), PCA(random_state=0)),
+        {"a__with_mean": [True, False], "b__n_components": [2, 5]},
+    ),
+    "steps": (
+        pipe(StandardScaler(), PCA(3)),
+        {"a": [RobustScaler(), "passthrough", MinMaxScaler()], "b": [None, PCA(4)]},
+    ),
+    "steps that see y": (
+        pipe(StandardScaler(), SelectKBest(), SelectFromModel(TREES)),
+        {"b__k": [3, 7], "c": [SelectFromModel(TREES, max_features=2), "passthrough"]},
+    ),
+    "networks": (
+        pipe(StandardScaler()),
+        {"net": [net_for(), LOGISTIC, net_for(solver="sgd"), net_for(l1=9)]},
+    ),
+    "networks of their own grids": (
+        pipe("passthrough"),
+        [
+            {"a": [MinMaxScaler(), COLUMNS], "net__alpha": [0.0, 9.0]},
+            {"net": [net_for(hidden_layer_sizes=())], "net__learning_rate": [0.1, 1]},
+            {"net": [LOGISTIC], "net__C": [0.1, 1], "a": [UNION]},
+        ],
+    ),
+    "sparse output": (
+        pipe(OneHotEncoder(handle_unknown="ignore"), SelectKBest(k=30)),
+        {"a__sparse_output": [True, False], "net__alpha": [0.0, 9.0]},
+    ),
+}
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("case", PIPES)
+def test_earlier_steps_in_the_grid_change_nothing(case, early_stopping):
+    model, grid = PIPES[case]
+    model = clone(model).set_params(net__early_stopping=early_stopping)
+    found = answers(model, grid, fit={"net__sample_weight": WEIGHT})
+    assert_same_answer(found)
+
+
+def test_networks_in_the_grid_are_not_fitted_themselves():
+    model, networks = pipe(StandardScaler()), [net_for(), net_for(l1=9.0)]
+    StackedGridSearchCV(model, {"net": networks}, cv=2).fit(X, y)
+    assert not any(hasattr(network, "classes_") for network in networks)
+    assert not hasattr(model["a"], "scale_")
+
+
+def test_steps_that_cannot_be_compared_are_not_taken_for_equal():
+    model = pipe(FunctionTransformer(lambda X: X), PCA(random_state=0), n_iter=1)
+    grid = {"b__n_components": [*range(1, 13)], "net__alpha": [0.0, 9.0]}
+    assert_same_answer(answers(model, grid, cv=2))
+
+
+class Thinned(Pipeline):
+    """Fits to every other row."""
+
+    def fit(self, X, y, **params):
+        return super().fit(X[::2], y[::2], **params)
+
+
+SHAPES = {
+    "of its own kind": (lambda steps: Thinned(steps), "", (X, y)),
+    "nested": (
+        lambda steps: Pipeline([("ahead", PCA(6)), ("inner", Pipeline(steps))]),
+        "inner__",
+        (X, y),
+    ),
+    "of frames": (
+        lambda steps: Pipeline(steps).set_output(transform="pandas"),
+        "",
+        (FRAME, y),
+    ),
+    "of float32": (lambda steps: Pipeline(steps), "", (X.astype(np.float32), y)),
+}
+
+
+@pytest.mark.parametrize("max_bytes", [1, 2**28])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pipelines_of_any_shape_are_fitted_alike(shape, max_bytes, stacks):
+    make, prefix, (some_X, some_y) = SHAPES[shape]
+    model = make(pipe(StandardScaler(), PCA(3), early_stopping=True).steps)
+    grid = {"b__n_components": [2, 5], "net__init": ["he", "zeros"], "net__l1": [0, 9]}
+    grid = {prefix + name: values for name, values in grid.items()}
+    classes = GridSearchCV, partial(StackedGridSearchCV, max_bytes=max_bytes)
+    found = answers(model, grid, some_X, some_y, classes=classes)
+    assert_same_answer(found, some_X)
+    assert sum(stacks) == 24
+    assert min(stacks) >= 4
+
+
+# ---- how often earlier steps are fitted
+
+ONCE = {(1.0, 118): 1, (1.0, 119): 2, (2.0, 118): 1, (2.0, 119): 2}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("max_bytes", [1, 30_000, 2**28])
+def test_earlier_steps_are_fitted_once_for_a_fold_and_setting(n_jobs, max_bytes, tally):
+    grid = {"a__power": [1.0, 2.0], "net__alpha": [0.0, 9.0], "net__l1": [0.0, 9.0]}
+    options = {"cv": 3, "refit": False, "max_bytes": max_bytes, "n_jobs": n_jobs}
+    with parallel_config("threading"):
+        StackedGridSearchCV(pipe(Tallied()), grid, **options).fit(X, y)
+    assert Counter(tally) == ONCE
+
+
+def test_the_steps_of_pipelines_within_are_fitted_as_rarely(tally):
+    inner = pipe(Tallied(), StandardScaler())
+    model = make_pipeline(Tallied(power=3.0), inner)
+    grid = {"pipeline__a__power": [1.0, 2.0], "pipeline__net__alpha": [0.0, 1.0, 2.0]}
+    StackedGridSearchCV(model, grid, cv=3, refit=False).fit(X, y)
+    outer = {(3.0, 118): 2, (3.0, 119): 4}  # with each setting that comes after it
+    assert Counter(tally) == ONCE | outer
+
+
+def test_memory_is_asked_before_a_fit(tally, tmp_path):
+    model = pipe(Tallied(), early_stopping=True).set_params(memory=str(tmp_path))
+    grid = {"a__power": [1.0, 2.0], "net__learning_rate": [0.01, 0.1]}
+    scores = []
+    for search in GRID[::-1]:
+        found = search(model, grid, cv=3, refit=False).fit(X, y)
+        scores.append(found.cv_results_["mean_test_score"])
+        assert Counter(tally) == ONCE
+    np.testing.assert_array_equal(*scores)
+
+
+@pytest.mark.parametrize(
+    ("powers", "sizes"),
+    [([1.0], [8]), ([1.0, 2.0], [8, 8]), ([1.0, 2.0, 3.0, 4.0], [8, 24])],
+)
+def test_networks_behind_steps_of_any_setting_make_a_stack(powers, sizes, stacks):
+    # how many settings fit in memory is known after the first
+    grid = {"a__power": powers, "net__alpha": [0.0, 1.0, 2.0, 3.0]}
+    StackedGridSearchCV(pipe(Tallied()), grid, cv=2, refit=False).fit(X, y)
+    assert stacks == sizes
+
+
+# ---- what else is given
+
+
+def test_metadata_are_routed_alike(stacks):
+    with config_context(enable_metadata_routing=True):
+        net = net_for(n_iter_no_change=1, tol=0.05)
+        net.set_fit_request(sample_weight=True, X_val=True, y_val=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=True)
+        model = Pipeline([("a", scaler), ("net", net)], transform_input=["X_val"])
+        scorer = get_scorer("neg_log_loss").set_score_request(sample_weight=True)
+        fit = {"sample_weight": 1 + WEIGHT, "X_val": X[::5], "y_val": y[::5]}
+        grid = {"a__with_mean": [True, False], "net__learning_rate": [0.02, 0.2]}
+        found = answers(model, grid, fit=fit, scoring=scorer, return_train_score=True)
+        assert_same_answer(found)
+        plain = answers(model, grid, fit=fit | {"sample_weight": None}, scoring=scorer)
+    one, two = (s[1][0].cv_results_["mean_test_score"] for s in (found, plain))
+    assert np.all(one != two)
+    assert sum(stacks) == 24
+
+
+BAD = {
+    "step": ({"a__n_components": [2, 99, 4]}, 1),
+    "first step": ({"a__n_components": [99, 4], "net__alpha": [0.0, 9.0]}, 2),
+    "network": ({"a__n_components": [2, 4], "net__init": ["he", "hee"]}, 2),
+    "both": ({"a__n_components": [2, 99], "net__init": ["hee", "he"]}, 3),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_steps_that_fail_have_the_error_score(bad):
+    grid, n_bad = BAD[bad]
+    found = answers(pipe(PCA()), grid, error_score=-7.0)
+    assert_same_answer(found)
+    scores = found[1][0].cv_results_["mean_test_score"]
+    assert np.count_nonzero(scores == -7.0) == n_bad
+
+
+@pytest.mark.parametrize(("bad", "match"), [("step", "=99"), ("network", "hee")])
+def test_steps_that_fail_may_raise(bad, match):
+    search = StackedGridSearchCV(pipe(PCA()), BAD[bad][0], cv=3, error_score="raise")
+    with pytest.raises(ValueError, match=match):
+        search.fit(X, y)
+    assert not hasattr(search, "cv_results_")
