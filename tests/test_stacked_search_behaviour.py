@@ -3,10 +3,12 @@
 import pickle
 import re
 import sys
+import time
 import warnings
 from collections import Counter
 from functools import partial
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from itertools import product
 
 import numpy as np
 import pytest
@@ -222,8 +224,9 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("error_score", [np.nan, -7.0])
-@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize(
+    ("bad", "error_score"), [*product(BAD, [-7.0]), ("fails to begin", np.nan)]
+)
 def test_bad_candidates_leave_others_as_they_were(bad, error_score, stacks):
     net = net_for(early_stopping=True, scoring="accuracy")
     grid = [GOOD, BAD[bad]]
@@ -232,9 +235,7 @@ def test_bad_candidates_leave_others_as_they_were(bad, error_score, stacks):
     if bad != "fails amid training":  # then the stack is given up, one by one
         assert max(stacks) >= 4
     results = found[1][0].cv_results_
-    failed = np.isin(results["split0_test_score"], [error_score]) | np.isnan(
-        results["split0_test_score"]
-    )
+    failed = ~(results["mean_test_score"] >= 0)
     assert failed.any() == (not bad.startswith("diverges"))
     assert np.all((results["mean_score_time"] == 0) == failed)
 
@@ -361,6 +362,17 @@ def test_what_cannot_be_stacked_is_fitted_as_ever(model, grid, stacks):
     assert stacks == []
 
 
+@pytest.mark.parametrize("max_bytes", [0, -1, 1.5, None])
+def test_limits_that_are_none_are_refused(max_bytes):
+    search = StackedGridSearchCV(net_for(), {"alpha": [0.0]}, max_bytes=max_bytes)
+    message = (
+        r"^The 'max_bytes' parameter of StackedGridSearchCV must be an int in the "
+        rf"range \[1, inf\)\. Got {max_bytes} instead\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        search.fit(X, y)
+
+
 # ---- the fitted search
 
 
@@ -380,6 +392,19 @@ def test_a_clone_of_a_fitted_search_is_not_fitted():
     assert again.max_bytes == 12345
     assert not hasattr(again, "cv_results_")
     np.testing.assert_equal(columns(again.fit(X, y)), columns(search))
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_times_of_fits_add_up_to_no_more_than_the_search_took(piped, stacks):
+    net, grid = variants(net_for(n_iter=20), {"alpha": np.arange(12.0)}, piped)
+    search = StackedGridSearchCV(net, grid, cv=2, refit=False)
+    start = time.perf_counter()
+    search.fit(X, y)
+    spent = time.perf_counter() - start
+    times = search.cv_results_["mean_fit_time"]
+    assert stacks == [24]
+    assert np.all(times > 0)
+    assert 2 * times.sum() <= spent
 
 
 # ---- what is told of it
@@ -426,10 +451,12 @@ def test_callbacks_on_the_search_are_told_of_each_task(piped, stacks):
 
 
 @needs_callbacks
-def test_callbacks_on_the_network_are_told_of_each_pass(stacks):
+@pytest.mark.parametrize("piped", [False, True])
+def test_callbacks_on_the_network_are_told_of_each_pass(piped, stacks):
     logs = [Log(), Log()]
     for search, log in zip(GRID, logs, strict=True):
-        search(net_for().set_callbacks(log), {"alpha": [0.0, 9.0]}, cv=3).fit(X, y)
+        net = net_for().set_callbacks(log)
+        search(*variants(net, {"alpha": [0.0, 9.0]}, piped), cv=3).fit(X, y)
     assert stacks == []
     assert logs[1].told == logs[0].told
     assert logs[1].told["teardown"] == 7
