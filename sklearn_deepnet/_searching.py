@@ -9,12 +9,12 @@ from joblib import effective_n_jobs
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import Parallel
 
 from ._base import BaseDeepNet
 from ._pipelines import Table, graft, key_of, network_of, prefix_of
 from ._stacking import stack_size_of
-from ._tasks import Fit, fit_prefix, run_alone, run_stack
+from ._tasks import Fit, call, fit_prefix, run_alone, run_stack
 
 _FEWEST = 4  # networks in a stack, if it is made smaller for the sake of n_jobs
 
@@ -59,8 +59,9 @@ class StackedParallel:
     def __init__(self, max_bytes: int, resource: str, **options: Any) -> None:
         self._max_bytes, self._resource = max_bytes, resource
         self._kept: dict[tuple[str, int], BaseDeepNet] = {}
-        self._n_jobs = effective_n_jobs(options.get("n_jobs"))
-        self._parallel = Parallel(**options)
+        self._options = options
+        # a stack is a task: joblib would bundle those that are soon done
+        self._parallel = Parallel(**options, batch_size=1)
 
     def __enter__(self) -> Self:
         self._parallel.__enter__()
@@ -76,7 +77,8 @@ class StackedParallel:
             parameters = clone(options["parameters"], safe=False)
             estimator = estimator.set_params(**parameters)
             fits.append(self._look_up(Fit(wrapped.function, estimator, options)))
-        plan = _Plan(fits, *data, self._n_jobs, self._max_bytes)
+        n_jobs = effective_n_jobs(self._options.get("n_jobs"))
+        plan = _Plan(fits, *data, n_jobs, self._max_bytes)
         results: dict[int, dict[str, Any]] = {}
         self._kept.clear()
         for calls in plan.rounds(self._parallel):
@@ -141,7 +143,7 @@ class _Plan:
         while groups:
             now, groups = groups[:n_now], groups[n_now:]
             ahead = parallel(
-                delayed(fit_prefix)(self._X, self._y, fits[some[0]]) for _, some in now
+                call(fit_prefix, self._X, self._y, fits[some[0]]) for _, some in now
             )
             rows, calls = [], []
             for (_, some), fitted in zip(now, ahead, strict=True):
@@ -154,7 +156,7 @@ class _Plan:
                     fits[k] = fits[k]._replace(seconds=seconds / len(some))
                 rows.append(Rows(some, _shape(table.X)[1], _n_bytes(table.X), table))
             yield calls + self._calls(rows)
-            largest = max((some.n_bytes for some in rows), default=1)
+            largest = max([1, *(some.n_bytes for some in rows)])
             n_now = max(self._n_jobs, self._max_bytes // largest)
 
     def _calls(self, rows: Sequence[Rows]) -> list[Call]:
@@ -194,13 +196,11 @@ class _Plan:
             return self._alone(places[0])
         renumbered = [numbers.index(number) for number, _ in stack]
         some = [self._fits[k] for k in places]
-        inputs = [table.X for table in tables if table is not None]
-        rests = [(table.y, table.params) for table in tables if table is not None]
-        stacked = delayed(run_stack)
-        return places, stacked(self._X, self._y, some, renumbered, rests, *inputs)
+        cut = [table for table in tables if table is not None]
+        return places, call(run_stack, self._X, self._y, some, renumbered, cut)
 
     def _alone(self, place: int) -> Call:
-        return [place], delayed(run_alone)(self._X, self._y, self._fits[place])
+        return [place], call(run_alone, self._X, self._y, self._fits[place])
 
 
 def _by(items: Iterable[Any], key: Any) -> list[tuple[Any, list[Any]]]:

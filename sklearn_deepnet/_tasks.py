@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import partial, wraps
 from typing import Any, NamedTuple, TypeAlias
 
 from sklearn.base import clone
+from sklearn.utils.parallel import delayed
 
 from ._base import BaseDeepNet
 from ._pipelines import Table, capture, fit_replaced, network_of
@@ -124,6 +125,63 @@ def _describe(options: dict[str, Any], result: dict[str, Any]) -> str:
 Result: TypeAlias = tuple[dict[str, Any], BaseDeepNet | None]  # a network to keep
 
 
+class _Apart(NamedTuple):
+    """Stands for an array that is an argument of its own."""
+
+    place: int
+
+
+def call(function: Any, X: Any, y: Any, *rest: Any) -> Any:
+    """Return ``function(X, y, *rest)`` for `Parallel`, every array an argument.
+
+    A backend for clusters looks at the arguments themselves, and sends what is large
+    apart from the task: once, if many tasks have it. It does not look into lists.
+    """
+    arrays: list[Any] = []
+    rest = _take_out(rest, arrays)
+    return delayed(function)(X, y, rest, *arrays)
+
+
+def _called(function: Any) -> Any:
+    """Let `function` take what `call` makes of its arguments."""
+
+    @wraps(function)
+    def put_together(X: Any, y: Any, rest: Any, *arrays: Any) -> Any:
+        return function(X, y, *_put_back(rest, arrays))
+
+    return put_together
+
+
+def _take_out(value: Any, arrays: list[Any]) -> Any:
+    """Return `value` without the arrays in it; append these, in place, once each."""
+    if isinstance(value, dict | list | tuple):
+        return _rebuild(value, partial(_take_out, arrays=arrays))
+    if not len(getattr(value, "shape", ())):
+        return value
+    places = [place for place, array in enumerate(arrays) if array is value]
+    if not places:
+        places = [len(arrays)]
+        arrays.append(value)
+    return _Apart(places[0])
+
+
+def _put_back(value: Any, arrays: Sequence[Any]) -> Any:
+    if isinstance(value, _Apart):
+        return arrays[value.place]
+    if isinstance(value, dict | list | tuple):
+        return _rebuild(value, partial(_put_back, arrays=arrays))
+    return value
+
+
+def _rebuild(value: Any, function: Any) -> Any:
+    """Return a dict, list or tuple with `function` of each item."""
+    if isinstance(value, dict):
+        return {key: function(item) for key, item in value.items()}
+    items = [function(item) for item in value]
+    return getattr(value, "_make", type(value))(items)  # named tuples take items apart
+
+
+@_called
 def run_alone(X: Any, y: Any, fit: Fit) -> list[Result]:
     """Return the result of one task, carried out as scikit-learn would.
 
@@ -132,13 +190,13 @@ def run_alone(X: Any, y: Any, fit: Fit) -> list[Result]:
     return [(fit.function(clone(fit.estimator), X, y, **fit.options), None)]
 
 
+@_called
 def run_stack(
     X: Any,
     y: Any,
     fits: Sequence[Fit],
     numbers: Sequence[int],
-    rests: Sequence[tuple[Any, dict[str, Any]]],
-    *inputs: Any,
+    cut: Sequence[Table],
 ) -> list[Result]:
     """Return the results of several tasks, whose networks are trained at once.
 
@@ -150,16 +208,10 @@ def run_stack(
         The tasks.
     numbers : sequence of int
         Which table each network is to be fitted to.
-    rests : sequence of tuple
-        y and parameters of these tables; empty if they are to be cut out here.
-    *inputs : array-like
-        X of these tables, each an argument of its own, since then the backends of
-        joblib see that it is large and hand it over once.
+    cut : sequence of Table
+        These tables; empty if they are to be cut out here.
     """
-    tables = {
-        number: Table(some_X, *rest)
-        for number, (some_X, rest) in enumerate(zip(inputs, rests, strict=True))
-    }
+    tables = dict(enumerate(cut))
     for fit, number in zip(fits, numbers, strict=True):
         if number not in tables:
             tables[number] = fit.capture(X, y)
@@ -219,6 +271,7 @@ def _depends_on_n_iter(schedule: Any) -> bool:
     return getattr(resolve_schedule(schedule), "horizon", 0) is None
 
 
+@_called
 def fit_prefix(X: Any, y: Any, fit: Fit) -> tuple[Any, Table, float] | None:
     """Fit the earlier steps of a pipeline; return it, its network's table, and seconds.
 
