@@ -11,6 +11,7 @@ from sklearn.preprocessing import scale
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
 from sklearn_deepnet._engine.batches import Batches
+from sklearn_deepnet._engine.network import rows_per_block
 from sklearn_deepnet._engine.task import Task
 from sklearn_deepnet._jobs import join
 from sklearn_deepnet._sample import make_sample
@@ -300,6 +301,12 @@ def test_a_stack_is_not_larger_for_more_work(shape, itemsize):
         for layer in range(len(shape)):
             wider = [n + (k == layer) for k, n in enumerate(shape)]
             assert size >= stack_size(wider, n_rows, itemsize)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rows_beyond_a_block_are_no_more_work(shape):
+    size = stack_size(shape, rows_per_block(shape), 4)
+    assert stack_size(shape, 10**6, 4) == size
 
 
 def test_the_largest_networks_are_trained_alone():
