@@ -40,12 +40,12 @@ def name_passes(estimator: Any) -> str:
 
 @contextmanager
 def fit_replaced(estimator: Any, fit: Callable[..., Any]) -> Iterator[None]:
-    """Let `fit` stand for the method of this one object."""
+    """Let `fit` stand for the method of this one object, at most until the end."""
     estimator.fit = fit
     try:
         yield
     finally:
-        del estimator.fit
+        vars(estimator).pop("fit", None)
 
 
 def capture(network: BaseDeepNet, fit: Callable[[], Any]) -> Table:

@@ -134,7 +134,7 @@ def _share(job: Job, first: Job | None) -> Job:
         return job
     held_out = job.held_out
     if held_out is not None:
-        is_split = held_out.X is job.sample.X
+        is_split = held_out.target is job.sample.target  # X_val may be X itself
         held_out = _on(held_out, first.sample if is_split else first.held_out)
     return replace(job, sample=_on(job.sample, first.sample), held_out=held_out)
 
@@ -211,7 +211,7 @@ def stack_size_of(network: BaseDeepNet, n_inputs: int, n_rows: int) -> int:
     try:
         hidden = resolve_hidden_layer_sizes(network.hidden_layer_sizes)
         n_rows = network._rows_per_batch(n_rows)
-    except (TypeError, ValueError):  # which its fit will tell of
+    except (TypeError, ValueError, OverflowError):  # which its fit will tell of
         return 1
     itemsize = 4 if network.dtype == "float32" else 8
     return stack_size((n_inputs, *hidden, 1), n_rows, itemsize)

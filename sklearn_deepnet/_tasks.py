@@ -6,6 +6,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.utils.parallel import delayed
 
@@ -91,6 +93,7 @@ class Fit(NamedTuple):
         """Score what is fitted, or deal with the error as scikit-learn does."""
 
         def give_back(*args: Any, **params: Any) -> Any:
+            del self.estimator.fit  # a scorer may pickle the estimator, or fit it
             if ended.error is not None:
                 raise ended.error
             return self.estimator
@@ -154,9 +157,10 @@ def _called(function: Any) -> Any:
 
 def _take_out(value: Any, arrays: list[Any]) -> Any:
     """Return `value` without the arrays in it; append these, in place, once each."""
-    if isinstance(value, dict | list | tuple):
+    if _is_container(value):
         return _rebuild(value, partial(_take_out, arrays=arrays))
-    if not len(getattr(value, "shape", ())):
+    is_array = isinstance(value, np.ndarray) and value.ndim > 0
+    if not (is_array or issparse(value) or hasattr(value, "iloc")):
         return value
     places = [place for place, array in enumerate(arrays) if array is value]
     if not places:
@@ -168,9 +172,14 @@ def _take_out(value: Any, arrays: list[Any]) -> Any:
 def _put_back(value: Any, arrays: Sequence[Any]) -> Any:
     if isinstance(value, _Apart):
         return arrays[value.place]
-    if isinstance(value, dict | list | tuple):
+    if _is_container(value):
         return _rebuild(value, partial(_put_back, arrays=arrays))
     return value
+
+
+def _is_container(value: Any) -> bool:
+    """Return whether it is known how to build `value` of its items; not subclasses."""
+    return type(value) in (dict, list, tuple, Fit, Table)
 
 
 def _rebuild(value: Any, function: Any) -> Any:

@@ -215,11 +215,14 @@ def _mean_and_std(values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]
     and by the largest deviation, since targets may have any unit.
     """
     n = len(values)
-    mean = sum(it / n for it in values)
-    deviations = [np.abs(it - mean) for it in values]
-    largest = np.maximum.reduce(deviations)
-    unit = np.where(largest > 0, largest, 1)
-    return mean, unit * np.sqrt(sum((it / unit) ** 2 for it in deviations) / n)
+    with np.errstate(under="ignore"):
+        mean = sum(it / n for it in values)
+        # rounding must not lead beyond the members: a probability is at most 1
+        mean = np.clip(mean, np.minimum.reduce(values), np.maximum.reduce(values))
+        deviations = [np.abs(it - mean) for it in values]
+        largest = np.maximum.reduce(deviations)
+        unit = np.where(largest > 0, largest, 1)
+        return mean, unit * np.sqrt(sum((it / unit) ** 2 for it in deviations) / n)
 
 
 class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):

@@ -642,3 +642,10 @@ def test_a_column_is_warned_of_once(bootstrap):
     with pytest.warns(DataConversionWarning) as caught:
         ensemble(net(), bootstrap=bootstrap).fit(X, y[:, np.newaxis])
     assert len(caught) == 1
+
+
+def test_a_mean_of_nine_certain_members_is_no_more_than_certain():
+    fitted = ensemble(net(), n_estimators=9).fit(X, BINARY)
+    for member in fitted.estimators_:
+        member._params[-1] = 1e3  # the last bias
+    assert fitted.predict_proba(X).max() == 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_wine
+from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
@@ -488,3 +488,13 @@ def test_an_error_is_that_of_fit_and_leaves_all_as_they_were(bad):
     expected = error_of(clone(networks[2]).fit, X, y)
     assert error_of(fit_stack, networks, X, y) == expected
     assert [vars(network) for network in networks] == before
+
+
+def test_validation_rows_may_be_those_of_the_training_with_other_targets():
+    X, y = load_iris(return_X_y=True)
+    settings = {"hidden_layer_sizes": (4,), "n_iter": 5, "tol": None, "random_state": 0}
+    nets = [DeepNetClassifier(alpha=alpha, **settings) for alpha in (0, 1)]
+    alone = [clone(net).fit(X, y, X_val=X, y_val=y[::-1]) for net in nets]
+    fit_stack(nets, X, y, X_val=X, y_val=y[::-1])
+    for net, other in zip(nets, alone, strict=True):
+        assert net.validation_loss_curve_ == other.validation_loss_curve_

@@ -15,7 +15,7 @@ import pytest
 from joblib import parallel_config
 from sklearn import model_selection
 from sklearn.base import clone
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_iris, load_wine
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, ParameterGrid, cross_val_score
@@ -482,3 +482,63 @@ def test_a_line_is_printed_for_each_fit(piped, verbose, capsys):
     _, theirs, ours = text.split("Fitting 3 folds for each of 4 candidates, totalling ")
     assert sorted(ours.splitlines()) == sorted(theirs.splitlines())
     assert len(ours.splitlines()) == 1 + 12 * (verbose > 1)
+
+
+# ---- what a reviewer found
+
+
+IRIS = load_iris(return_X_y=True)
+SMALL = {"hidden_layer_sizes": (4,), "n_iter": 5, "tol": None, "random_state": 0}
+
+
+class Sizes(list):
+    """A list that cannot be made of its items."""
+
+    def __init__(self, first, second):
+        super().__init__([first, second])
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"dtype": [np.float32, np.float64]},
+        {"hidden_layer_sizes": [Sizes(3, 2), (4,)]},
+        {"batch_size": [10, 20]},
+    ],
+)
+def test_any_object_may_be_a_value_of_the_grid(grid):
+    net = DeepNetClassifier(**SMALL)
+    ours = StackedGridSearchCV(net, grid, cv=3).fit(*IRIS)
+    theirs = GridSearchCV(net, grid, cv=3).fit(*IRIS)
+    scores = "mean_test_score"
+    assert np.array_equal(ours.cv_results_[scores], theirs.cv_results_[scores])
+
+
+def test_a_batch_size_that_is_no_number_is_an_error_of_its_candidate():
+    net, grid = DeepNetClassifier(**SMALL), {"batch_size": [10, np.inf]}
+    search = StackedGridSearchCV(net, grid, cv=3, refit=False)
+    with pytest.warns(Warning, match="fits failed|non-finite"):
+        scores = search.fit(*IRIS).cv_results_["mean_test_score"]
+    assert np.isnan(scores).tolist() == [False, True]
+
+
+def fitted_anew(estimator, X, y):
+    return -estimator.fit(X, y).loss_
+
+
+def test_a_scorer_may_fit_the_estimator():
+    net, grid = DeepNetClassifier(**SMALL), {"alpha": [0, 1]}
+    ours, theirs = (
+        search(net, grid, cv=3, scoring=fitted_anew).fit(*IRIS)
+        for search in (StackedGridSearchCV, GridSearchCV)
+    )
+    scores = "mean_test_score"
+    assert np.array_equal(ours.cv_results_[scores], theirs.cv_results_[scores])
+
+
+def test_a_scorer_may_pickle_the_estimator():
+    net, grid = DeepNetClassifier(**SMALL), {"alpha": [0, 1]}
+    search = StackedGridSearchCV(
+        net, grid, cv=3, scoring=lambda estimator, X, y: len(pickle.dumps(estimator))
+    )
+    assert np.isfinite(search.fit(*IRIS).cv_results_["mean_test_score"]).all()
