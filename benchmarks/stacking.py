@@ -116,7 +116,7 @@ def make_jobs(case, tables, count, n_iter):
             tol=None,
             random_state=k,
         )
-        job = _stacking._share(next(network._fitting(X, y)), shared.get(id(X)))
+        job = _stacking._on_shared(next(network._fitting(X, y)), shared.get(id(X)))
         jobs.append(job)
         shared.setdefault(id(X), job)
     return jobs

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
-from sklearn.utils.validation import validate_data
 
 from ._advice import warn_of_ending, warn_of_ignored, warn_of_ignored_draws
 from ._contracts import Versioned, transaction
@@ -22,7 +21,7 @@ from ._engine.training import Outcome
 from ._fitted import FittedNetwork
 from ._jobs import Job, Steps
 from ._reports import CallbackTasks, Printer, all_of, count_tasks
-from ._sample import Sample, make_sample
+from ._sample import Sample, check_rows, make_sample
 from ._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
 from ._typing import FloatArray
 from ._words import (
@@ -47,12 +46,6 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
 
     _y_is_numeric = False
     _alike = ""  # what y and y_val must have in common
-
-    _doc_link_module = "sklearn_deepnet"
-    _doc_link_template = (
-        "https://sklearn-deepnet.readthedocs.io/en/stable/api/"
-        "{estimator_module}.{estimator_name}.html"
-    )
 
     _parameter_constraints = {  # noqa: RUF012 (scikit-learn reads it from the class)
         "hidden_layer_sizes": [
@@ -100,9 +93,9 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Steps:
-        """Return the steps of `fit`, with a pause where the network is to be trained.
+        """Return the steps of `fit`, to be carried out in a stack.
 
-        Alone or in a stack: ``fit`` itself is no more than ``carry_out`` of these.
+        They pause where the network is to be trained.
         """
         validation = X_val, y_val, sample_weight_val
         return self._steps(X, y, sample_weight, validation, partial=False)
@@ -278,16 +271,7 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
     def _check_data(
         self, X: ArrayLike, y: ArrayLike, reset: bool
     ) -> tuple[Any, NDArray[Any]]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            dtype="numeric",
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=self._y_is_numeric,
-            reset=reset,
-        )
+        X, y = check_rows(self, X, y, reset=reset)
         return X, self._check_y(y)
 
     def _make_held_out(

@@ -1,4 +1,4 @@
-"""Two promises that hold for every estimator: transactions, and versions in pickles."""
+"""What holds for every estimator: transactions, versions in pickles, links."""
 
 import inspect
 import warnings
@@ -30,7 +30,16 @@ def transaction(estimator: BaseEstimator) -> Iterator[None]:
 
 
 class Versioned:
-    """Stamp pickles with this library's version; scikit-learn stamps only its own."""
+    """What scikit-learn gives to its own estimators only, for those of this library.
+
+    Pickles are stamped with its version, and the HTML form links to its documentation.
+    """
+
+    _doc_link_module = "sklearn_deepnet"
+    _doc_link_template = (
+        "https://sklearn-deepnet.readthedocs.io/en/stable/api/"
+        "{estimator_module}.{estimator_name}.html"
+    )
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), _VERSION_KEY: __version__}

@@ -164,7 +164,8 @@ def join(
     """
     first = samples[0]
     tables = {_table(sample): sample for sample in samples}
-    at = dict(zip(tables, np.cumsum([0, *map(_length, tables.values())]), strict=False))
+    ends = np.cumsum([len(table.target) for table in tables.values()])
+    at = dict(zip(tables, [0, *ends[:-1]], strict=True))
     X, y, weight = _concatenate(list(tables.values()))
     rows = first.rows
     if len(tables) > 1 or any(not _same(s.rows, rows) for s in samples):
@@ -177,7 +178,7 @@ def join(
         y,
         weight,
         n_outputs=first.targets.n_outputs,
-        batch_size=min(batch_size, first.n_rows),
+        batch_size=batch_size,
         rows=rows,
         weight_scale=_share([sample.n_rows / sample.total for sample in samples]),
         target_scale=_share([scale for scale, _ in maps]),
@@ -189,10 +190,6 @@ def join(
 def _table(sample: Sample) -> tuple[int, int, int]:
     """Tell samples of other arrays apart."""
     return id(sample.X), id(sample.target), id(sample.weight)
-
-
-def _length(sample: Sample) -> int:
-    return sample.X.shape[0]
 
 
 def _same(rows: Any, others: Any) -> bool:

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from ._sklearn import check_sample_weight
 from ._targets import Targets
@@ -118,6 +120,36 @@ def _give_each_class_a_row(
         i = np.flatnonzero(strata[train] == classes[counts.argmax()])[0]
         j = np.flatnonzero(strata[held_out] == label)[0]
         train[i], held_out[j] = held_out[j], train[i]
+
+
+def check_rows(
+    estimator: Any, X: ArrayLike, y: ArrayLike, *, reset: bool
+) -> tuple[Any, NDArray[Any]]:
+    """Return X as numbers and y, of as many rows; one column of y becomes a vector.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Notes the features of X, if `reset`, or compares them; its `_y_is_numeric` says
+        whether y must be numbers.
+    X, y : array-like
+        As the user gave them.
+    reset : bool
+        Whether they are new to the estimator.
+    """
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        dtype="numeric",
+        accept_sparse="csr",
+        multi_output=True,
+        y_numeric=estimator._y_is_numeric,
+        reset=reset,
+    )
+    if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
+        y = column_or_1d(y, warn=True)
+    return X, y
 
 
 def make_sample(

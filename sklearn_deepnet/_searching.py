@@ -138,7 +138,9 @@ class _Plan:
         tells how many go into the next.
         """
         fits = self._fits
-        groups = _by(places, lambda k: (prefix_of(fits[k].estimator), fits[k].fold))
+        firsts = {fits[k].candidate: fits[k].estimator for k in reversed(places)}
+        prefixes = {number: prefix_of(first) for number, first in firsts.items()}
+        groups = _by(places, lambda k: (prefixes[fits[k].candidate], fits[k].fold))
         n_now = len({fold for (_, fold), _ in groups})
         while groups:
             now, groups = groups[:n_now], groups[n_now:]

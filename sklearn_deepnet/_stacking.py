@@ -106,7 +106,7 @@ class _Fit:
             return
         with self._clocked():
             self._steps = self._network._fitting(X, y, **params)
-            self.job = _share(next(self._steps), shared.get(id(self._table)))
+            self.job = _on_shared(next(self._steps), shared.get(id(self._table)))
             shared.setdefault(id(self._table), self.job)
 
     def make_alone(self) -> None:
@@ -128,7 +128,7 @@ class _Fit:
             self._steps.close()
 
 
-def _share(job: Job, first: Job | None) -> Job:
+def _on_shared(job: Job, first: Job | None) -> Job:
     """Return `job` on the arrays of `first`, which were made of the same table."""
     if first is None or type(first.sample.targets) is not type(job.sample.targets):
         return job

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import column_or_1d
 
 from ._typing import FloatArray, IntArray
 from .losses import Loss
@@ -173,8 +172,6 @@ def _look_up_weights(by_class: dict[Any, float], classes: list[Any]) -> FloatArr
 
 def check_class_y(y: NDArray[Any]) -> NDArray[Any]:
     """Return y as labels, (n_samples,), or as a dense indicator, two-dimensional."""
-    if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
-        y = column_or_1d(y, warn=True)
     check_classification_targets(y)
     kind = type_of_target(y)
     if kind == "multiclass-multioutput":
@@ -272,9 +269,7 @@ class NumberTargets:
 
 
 def check_number_y(y: NDArray[Any], counts: bool) -> NDArray[Any]:
-    """Return y as it is, or warn of one column, or raise if counts are negative."""
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
+    """Return y as it is, or raise if counts are negative."""
     if counts and y.min() < 0:
         raise ValueError(
             f"y holds {y.min():.3g}; for loss='poisson' it must not be negative."

@@ -62,6 +62,11 @@ class Fit(NamedTuple):
         return self.options["split_progress"][0]
 
     @property
+    def candidate(self) -> int:
+        """Number of the candidate."""
+        return self.options["candidate_progress"][0]
+
+    @property
     def n_rows(self) -> int:
         """Rows to train on."""
         return len(self.options["train"])

@@ -298,15 +298,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         KeyboardInterrupt
             If interrupted, with the weights of the last complete pass kept.
         """
-        steps = self._fitting(
-            X,
-            y,
-            sample_weight,
-            X_val=X_val,
-            y_val=y_val,
-            sample_weight_val=sample_weight_val,
-        )
-        carry_out(steps)
+        validation = X_val, y_val, sample_weight_val
+        carry_out(self._steps(X, y, sample_weight, validation, partial=False))
         return self
 
     @available_if(takes_rows_in_turn)
@@ -356,15 +349,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
             then as it was before.
         """
         validation = X_val, y_val, sample_weight_val
-        steps = self._steps(
-            X,
-            y,
-            sample_weight,
-            validation,
-            partial=True,
-            find_classes=partial(self._find_partial_classes, classes),
-        )
-        carry_out(steps)
+        find = {"find_classes": partial(self._find_partial_classes, classes)}
+        carry_out(self._steps(X, y, sample_weight, validation, partial=True, **find))
         return self
 
     _alike = "be one label a row, or indicators of as many labels"

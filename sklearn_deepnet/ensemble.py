@@ -12,12 +12,13 @@ from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax, logsumexp, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._base import BaseDeepNet
 from ._contracts import Versioned, transaction
 from ._engine.network import Network
 from ._engine.propagation import predict_logits
+from ._sample import check_rows
 from ._sklearn import Interval, check_sample_weight
 from ._stacking import fit_stack
 from ._targets import check_class_y
@@ -35,15 +36,27 @@ _ROWS = 2**14  # predicted at once, so that memory does not grow with their numb
 class _Ensemble(Versioned, BaseEstimator):
     """Members that differ by seed, and by their rows if these are drawn."""
 
-    _doc_link_module = "sklearn_deepnet"
-    _doc_link_template = BaseDeepNet._doc_link_template
-
     _parameter_constraints = {  # noqa: RUF012
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "bootstrap": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
+
+    def __init__(
+        self,
+        estimator: BaseDeepNet | None = None,
+        *,
+        n_estimators: int = 10,
+        bootstrap: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.bootstrap = bootstrap
+        self.n_jobs = n_jobs
+        self.random_state = random_state
 
     def fit(
         self,
@@ -89,10 +102,10 @@ class _Ensemble(Versioned, BaseEstimator):
         """
         self._validate_params()
         with transaction(self):
-            X, y = self._check_data(X, y, reset=True)
+            X, y = check_rows(self, X, y, reset=True)
             params = {"sample_weight": sample_weight}
             if X_val is not None and y_val is not None:
-                X_val, y_val = self._check_data(X_val, y_val, reset=False)
+                X_val, y_val = check_rows(self, X_val, y_val, reset=False)
             params |= {"X_val": X_val, "y_val": y_val}
             params |= {"sample_weight_val": sample_weight_val}
             given = {name: it for name, it in params.items() if it is not None}
@@ -114,23 +127,6 @@ class _Ensemble(Versioned, BaseEstimator):
         if interrupt is not None:
             raise interrupt
         return self
-
-    def _check_data(
-        self, X: ArrayLike, y: ArrayLike, reset: bool
-    ) -> tuple[Any, NDArray[Any]]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            dtype="numeric",
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=self._y_is_numeric,
-            reset=reset,
-        )
-        if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
-            y = column_or_1d(y, warn=True)
-        return X, y
 
     def _make_member(self, rng: np.random.RandomState) -> BaseDeepNet:
         base = self._member() if self.estimator is None else clone(self.estimator)
@@ -284,21 +280,6 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
         "estimator": [DeepNetClassifier, None],
     }
 
-    def __init__(
-        self,
-        estimator: DeepNetClassifier | None = None,
-        *,
-        n_estimators: int = 10,
-        bootstrap: bool = False,
-        n_jobs: int | None = None,
-        random_state: Any = None,
-    ) -> None:
-        self.estimator = estimator
-        self.n_estimators = n_estimators
-        self.bootstrap = bootstrap
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-
     @property
     def classes_(self) -> NDArray[Any]:
         """Class labels."""
@@ -448,21 +429,6 @@ class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
         **_Ensemble._parameter_constraints,
         "estimator": [DeepNetRegressor, None],
     }
-
-    def __init__(
-        self,
-        estimator: DeepNetRegressor | None = None,
-        *,
-        n_estimators: int = 10,
-        bootstrap: bool = False,
-        n_jobs: int | None = None,
-        random_state: Any = None,
-    ) -> None:
-        self.estimator = estimator
-        self.n_estimators = n_estimators
-        self.bootstrap = bootstrap
-        self.n_jobs = n_jobs
-        self.random_state = random_state
 
     def predict(
         self, X: ArrayLike, return_std: bool = False

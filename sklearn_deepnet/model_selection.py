@@ -17,14 +17,11 @@ from ._stacking import fit_stack
 __all__ = ["StackedGridSearchCV", "StackedRandomizedSearchCV", "fit_stack"]
 
 
+OF_STACKS = {"max_bytes": [Interval(Integral, 1, None, closed="left")]}
+
+
 class _StackedSearch(Versioned, BaseSearchCV):
     """scikit-learn's search, but for who carries out its tasks."""
-
-    _doc_link_module = "sklearn_deepnet"
-    _doc_link_template = (
-        "https://sklearn-deepnet.readthedocs.io/en/stable/api/"
-        "{estimator_module}.{estimator_name}.html"
-    )
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> Self:
@@ -146,7 +143,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
 
     _parameter_constraints = {  # noqa: RUF012
         **GridSearchCV._parameter_constraints,
-        "max_bytes": [Interval(Integral, 1, None, closed="left")],
+        **OF_STACKS,
     }
 
     def __init__(
@@ -262,7 +259,7 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
 
     _parameter_constraints = {  # noqa: RUF012
         **RandomizedSearchCV._parameter_constraints,
-        "max_bytes": [Interval(Integral, 1, None, closed="left")],
+        **OF_STACKS,
     }
 
     def __init__(

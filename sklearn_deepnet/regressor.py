@@ -287,15 +287,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         KeyboardInterrupt
             If interrupted, with the weights of the last complete pass kept.
         """
-        steps = self._fitting(
-            X,
-            y,
-            sample_weight,
-            X_val=X_val,
-            y_val=y_val,
-            sample_weight_val=sample_weight_val,
-        )
-        carry_out(steps)
+        validation = X_val, y_val, sample_weight_val
+        carry_out(self._steps(X, y, sample_weight, validation, partial=False))
         return self
 
     @available_if(takes_rows_in_turn)

@@ -1,12 +1,11 @@
 """Searches that drop most candidates early, and train the others further."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from ._sklearn import HalvingGridSearchCV, HalvingRandomSearchCV, Interval
-from .model_selection import _StackedSearch
+from ._sklearn import HalvingGridSearchCV, HalvingRandomSearchCV
+from .model_selection import OF_STACKS, _StackedSearch
 
 __all__ = ["StackedHalvingGridSearchCV", "StackedHalvingRandomSearchCV"]
 
@@ -125,7 +124,7 @@ class StackedHalvingGridSearchCV(HalvingGridSearchCV, _StackedSearch):
 
     _parameter_constraints = {  # noqa: RUF012
         **HalvingGridSearchCV._parameter_constraints,
-        "max_bytes": [Interval(Integral, 1, None, closed="left")],
+        **OF_STACKS,
     }
 
     def __init__(
@@ -290,7 +289,7 @@ class StackedHalvingRandomSearchCV(HalvingRandomSearchCV, _StackedSearch):
 
     _parameter_constraints = {  # noqa: RUF012
         **HalvingRandomSearchCV._parameter_constraints,
-        "max_bytes": [Interval(Integral, 1, None, closed="left")],
+        **OF_STACKS,
     }
 
     def __init__(
