@@ -100,6 +100,8 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
         validation = X_val, y_val, sample_weight_val
         return self._steps(X, y, sample_weight, validation, partial=False)
 
+    _fitting.__qualname__ = "fit"  # what errors of arguments call it
+
     def _steps(
         self,
         X: ArrayLike,
@@ -264,6 +266,7 @@ class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator)
         def score(params: FloatArray) -> float:
             estimator = copy.copy(self)
             estimator._params = params
+            vars(estimator).pop("feature_names_in_", None)  # X has been checked
             return float(scorer(estimator, X, y, **options))
 
         return score

@@ -159,24 +159,24 @@ def join(
 ) -> Batches:
     """Return batches of the rows that count, of one sample for each network.
 
-    What networks have in common is there once: X, targets and weights of samples that
-    hold the same arrays, and the rows if all count the same ones.
+    What networks have in common is there once: X and targets of samples that hold the
+    same arrays, weights and rows if all have the same ones.
     """
     first = samples[0]
     tables = {_table(sample): sample for sample in samples}
     ends = np.cumsum([len(table.target) for table in tables.values()])
-    at = dict(zip(tables, [0, *ends[:-1]], strict=True))
-    X, y, weight = _concatenate(list(tables.values()))
+    starts = dict(zip(tables, [0, *ends[:-1].tolist()], strict=True))
+    at = [starts[_table(sample)] for sample in samples]
     rows = first.rows
     if len(tables) > 1 or any(not _same(s.rows, rows) for s in samples):
         rows = np.stack(
-            [at[_table(sample)] + sample.counting_rows() for sample in samples]
+            [k + s.counting_rows() for k, s in zip(at, samples, strict=True)]
         )
     maps = [sample.targets.map(trains) for sample in samples]
     return Batches(
-        X,
-        y,
-        weight,
+        _pile([table.X for table in tables.values()]),
+        _pile([table.target for table in tables.values()]),
+        _weights(samples, at, int(ends[-1])),
         n_outputs=first.targets.n_outputs,
         batch_size=batch_size,
         rows=rows,
@@ -187,9 +187,9 @@ def join(
     )
 
 
-def _table(sample: Sample) -> tuple[int, int, int]:
+def _table(sample: Sample) -> tuple[int, int]:
     """Tell samples of other arrays apart."""
-    return id(sample.X), id(sample.target), id(sample.weight)
+    return id(sample.X), id(sample.target)
 
 
 def _same(rows: Any, others: Any) -> bool:
@@ -198,17 +198,24 @@ def _same(rows: Any, others: Any) -> bool:
     )
 
 
-def _concatenate(tables: Sequence[Sample]) -> tuple[Any, Any, FloatArray | None]:
-    """Return X, targets and weights, one below the other; one table is not copied."""
-    columns = None
-    if any(table.weight is not None for table in tables):
-        columns = _pile([table.weight_column() for table in tables])
-    X, target = ([getattr(table, of) for table in tables] for of in ("X", "target"))
-    return _pile(X), _pile(target), columns
-
-
 def _pile(arrays: Sequence[FloatArray]) -> FloatArray:
+    """Return arrays one below the other; one alone is not copied."""
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _weights(
+    samples: Sequence[Sample], at: Sequence[int], n_rows: int
+) -> FloatArray | None:
+    """Return weights of all rows, as a column for each network if they differ."""
+    if all(sample.weight is None for sample in samples):
+        return None
+    columns = {(k, id(s.weight)): s for k, s in zip(at, samples, strict=True)}
+    if len(columns) == len({*at}):
+        return _pile([sample.weight_column() for sample in columns.values()])
+    weight = np.zeros((len(samples), n_rows, 1))
+    for own, k, sample in zip(weight, at, samples, strict=True):
+        own[k : k + len(sample.target)] = sample.weight_column()
+    return weight
 
 
 def _share(values: Sequence[FloatArray | float]) -> FloatArray | float:

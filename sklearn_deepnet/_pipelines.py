@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from itertools import count
 from pickle import PicklingError
 from typing import Any, NamedTuple
@@ -29,6 +30,23 @@ def network_of(estimator: Any) -> BaseDeepNet | None:
     return estimator if isinstance(estimator, BaseDeepNet) else None
 
 
+def last_of(estimator: Any) -> Any:
+    """Return the network if all before it may be fitted ahead, else `estimator`.
+
+    Subclasses of `Pipeline` may have a ``fit`` of their own, and callbacks are to be
+    told of each.
+    """
+    last = estimator
+    while isinstance(last, Pipeline):
+        if type(last).fit is not Pipeline.fit or type(last)._fit is not Pipeline._fit:
+            return estimator
+        parts = [last, *(step for _, step in last.steps[:-1])]
+        if any(hasattr(part, "_skl_callbacks") for part in parts):
+            return estimator
+        last = last.steps[-1][1]
+    return last if isinstance(last, BaseDeepNet) else estimator
+
+
 def name_passes(estimator: Any) -> str:
     """Return how a search calls the parameter `n_iter` of the network."""
     names = ["n_iter"]
@@ -36,6 +54,15 @@ def name_passes(estimator: Any) -> str:
         name, estimator = estimator.steps[-1]
         names.insert(-1, name)
     return "__".join(names)
+
+
+def detached(estimator: Any) -> Any:
+    """Return a copy with a network of its own, whose other parts are shared."""
+    estimator = copy(estimator)
+    if isinstance(estimator, Pipeline):
+        *steps, (name, last) = estimator.steps
+        estimator.steps = [*steps, (name, detached(last))]
+    return estimator
 
 
 @contextmanager
@@ -67,13 +94,18 @@ def capture(network: BaseDeepNet, fit: Callable[[], Any]) -> Table:
 
 
 def prefix_of(estimator: Any) -> str:
-    """Return a key that pipelines share if all but their networks are equal."""
+    """Return a key that pipelines share if they fit their networks to the same.
+
+    All but the networks is equal, and the networks ask for the same metadata.
+    """
     parts = []
     while isinstance(estimator, Pipeline):
-        *steps, (_, last) = estimator.steps
-        parts.append((steps, estimator.get_params(deep=False) | {"steps": None}))
+        *steps, (name, last) = estimator.steps
+        parameters = estimator.get_params(deep=False) | {"steps": None}
+        parts.append((type(estimator), steps, name, parameters))
         estimator = last
-    return key_of(parts)
+    requests = vars(estimator).get("_metadata_request")
+    return key_of((parts, type(estimator), requests))
 
 
 def key_of(value: Any) -> str:
@@ -85,7 +117,7 @@ def key_of(value: Any) -> str:
 
 
 def graft(estimator: Any, fitted: Any) -> None:
-    """Give a pipeline, in place, the earlier steps of one that is `fitted`."""
-    while isinstance(estimator, Pipeline):
+    """Give a pipeline, in place, the earlier steps of one that is `fitted`, if any."""
+    while fitted is not None and isinstance(estimator, Pipeline):
         estimator.steps = [*fitted.steps[:-1], estimator.steps[-1]]
         estimator, fitted = estimator.steps[-1][1], fitted.steps[-1][1]

@@ -14,7 +14,7 @@ from ._targets import Targets
 from ._typing import FloatArray, IntArray
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sample:
     """Data for a network.
 
@@ -54,6 +54,12 @@ class Sample:
         return float(
             self.weight.sum() if self.rows is None else self.weight[self.rows].sum()
         )
+
+    def share(self, other: "Sample") -> None:
+        """Hold, in place, the arrays of `other`, which were made of the same data."""
+        self.X, self.y, self.target = other.X, other.y, other.target
+        if other.weight is not None and np.array_equal(other.weight, self.weight):
+            self.weight = other.weight
 
     def taken(self) -> tuple[Any, NDArray[Any], FloatArray | None]:
         """Return X, y and weight of the rows that count, copies if not all do."""

@@ -11,10 +11,9 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel
 
-from ._base import BaseDeepNet
 from ._pipelines import Table, graft, key_of, network_of, prefix_of
 from ._stacking import stack_size_of
-from ._tasks import Fit, call, fit_prefix, run_alone, run_stack
+from ._tasks import Fit, Kept, call, fit_prefix, run_alone, run_stack
 
 _FEWEST = 4  # networks in a stack, if it is made smaller for the sake of n_jobs
 
@@ -58,7 +57,7 @@ class StackedParallel:
 
     def __init__(self, max_bytes: int, resource: str, **options: Any) -> None:
         self._max_bytes, self._resource = max_bytes, resource
-        self._kept: dict[tuple[str, int], BaseDeepNet] = {}
+        self._kept: dict[tuple[str, int], Kept] = {}
         self._options = options
         # a stack is a task: joblib would bundle those that are soon done
         self._parallel = Parallel(**options, batch_size=1)
@@ -84,10 +83,10 @@ class StackedParallel:
         for calls in plan.rounds(self._parallel):
             found = self._parallel(call for _, call in calls)
             for (places, _), some in zip(calls, found, strict=True):
-                for place, (result, network) in zip(places, some, strict=True):
+                for place, (result, kept) in zip(places, some, strict=True):
                     results[place] = result
-                    if network is not None:
-                        self._kept[fits[place].key, fits[place].fold] = network
+                    if kept is not None:
+                        self._kept[fits[place].key, fits[place].fold] = kept
         return [results[place] for place in range(len(fits))]
 
     def _look_up(self, fit: Fit) -> Fit:
@@ -125,7 +124,7 @@ class _Plan:
         n_columns = _shape(self._X)[1]
         rows = []
         for _, some in _by(places, lambda k: self._fits[k].fold):
-            n_bytes = 8 * n_columns * self._fits[some[0]].n_rows
+            n_bytes = _n_bytes(self._X, self._fits[some[0]].n_rows)
             rows.append(Rows(some, n_columns, n_bytes))
         return rows
 
@@ -134,14 +133,17 @@ class _Plan:
     ) -> Iterator[list[Call]]:
         """Fit the earlier steps once, and bundle the networks that come after them.
 
-        The first round is of one setting of these steps; how large their output is
-        tells how many go into the next.
+        The first round is of one setting of these steps at most, and supposes that they
+        make no more of X than it is; how large their output is tells how many of them
+        go into the next.
         """
         fits = self._fits
         firsts = {fits[k].candidate: fits[k].estimator for k in reversed(places)}
         prefixes = {number: prefix_of(first) for number, first in firsts.items()}
         groups = _by(places, lambda k: (prefixes[fits[k].candidate], fits[k].fold))
-        n_now = len({fold for (_, fold), _ in groups})
+        n_folds = len({fold for (_, fold), _ in groups})
+        n_bytes = _n_bytes(self._X, fits[places[0]].n_rows)
+        n_now = min(n_folds, max(self._n_jobs, self._count_tables(n_bytes)))
         while groups:
             now, groups = groups[:n_now], groups[n_now:]
             ahead = parallel(
@@ -156,10 +158,18 @@ class _Plan:
                 for k in some:
                     graft(fits[k].estimator, pipeline)
                     fits[k] = fits[k]._replace(seconds=seconds / len(some))
-                rows.append(Rows(some, _shape(table.X)[1], _n_bytes(table.X), table))
+                n_bytes = _n_bytes(table.X, fits[some[0]].n_rows)
+                rows.append(Rows(some, _shape(table.X)[1], n_bytes, table))
             yield calls + self._calls(rows)
             largest = max([1, *(some.n_bytes for some in rows)])
-            n_now = max(self._n_jobs, self._max_bytes // largest)
+            n_now = max(self._n_jobs, self._count_tables(largest))
+
+    def _count_tables(self, n_bytes: int) -> int:
+        """Return how many tables may be there at once, each of `n_bytes`.
+
+        A stack has copies of those that it is fitted to, one below the other.
+        """
+        return max(1, self._max_bytes // (2 * max(1, n_bytes)))
 
     def _calls(self, rows: Sequence[Rows]) -> list[Call]:
         """Return stacks: of one kind, no larger than pays, and enough for all jobs."""
@@ -184,7 +194,7 @@ class _Plan:
         self, stack: list[tuple[int, int]], rows: Sequence[Rows]
     ) -> Iterator[list[tuple[int, int]]]:
         """Cut a stack, in the order of its rows, so that these fit `max_bytes`."""
-        n_tables = max(1, self._max_bytes // max(1, rows[stack[0][0]].n_bytes))
+        n_tables = self._count_tables(rows[stack[0][0]].n_bytes)
         numbers = sorted({number for number, _ in stack})
         for _, part in groupby(stack, lambda i: numbers.index(i[0]) // n_tables):
             yield list(part)
@@ -218,8 +228,8 @@ def _shape(X: Any) -> tuple[int, int]:
     return (*shape, 1)[:2]
 
 
-def _n_bytes(X: Any) -> int:
+def _n_bytes(X: Any, n_rows: int) -> int:
+    """Return the size of so many rows like those of X, as numbers."""
     if issparse(X):
-        return X.data.nbytes * 2
-    n_rows, n_columns = _shape(X)
-    return 8 * n_rows * n_columns
+        return X.data.nbytes * 2 * n_rows // max(1, X.shape[0])
+    return 8 * n_rows * _shape(X)[1]

@@ -9,7 +9,7 @@ network the bits that it would have got alone.
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from copy import deepcopy
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,8 +22,7 @@ from ._base import BaseDeepNet
 from ._engine.network import count_params, rows_per_block
 from ._engine.training import Outcome
 from ._jobs import Job, Steps, go_on, train_jobs
-from ._pipelines import Table, capture, graft, network_of, prefix_of
-from ._sample import Sample
+from ._pipelines import Table, capture, graft, last_of, network_of, prefix_of
 from ._sklearn import check_method_params, safe_indexing
 from ._words import is_quasi_newton, resolve_hidden_layer_sizes
 from .classifier import DeepNetClassifier
@@ -43,17 +42,16 @@ class Ended(NamedTuple):
     seconds: float
 
 
-def fit_networks(
-    networks: Sequence[BaseDeepNet], tables: Sequence[Table]
-) -> list[Ended]:
-    """Fit each network to its table, many at once where that pays.
+def fit_networks(estimators: Sequence[Any], tables: Sequence[Table]) -> list[Ended]:
+    """Fit each estimator to its table, many networks at once where that pays.
 
     Parameters
     ----------
-    networks : sequence of estimators
-        Fitted, but for those whose fit raises an error, which are left as they were.
+    estimators : sequence of estimators
+        Fitted, but for those whose fit raises an error; networks of those are left as
+        they were. What is no network is fitted alone.
     tables : sequence of Table
-        One for each network. Networks that are given the same object share its rows.
+        One for each. Networks that are given the same object share its rows.
 
     Returns
     -------
@@ -61,7 +59,7 @@ def fit_networks(
         One for each: the error that it raised, and the time that it took. The time of a
         stack is shared out by the passes that each network made.
     """
-    fits = [_Fit(*pair) for pair in zip(networks, tables, strict=True)]
+    fits = [_Fit(*pair) for pair in zip(estimators, tables, strict=True)]
     shared: dict[int, Job] = {}
     with ExitStack() as stack:
         for fit in fits:
@@ -77,8 +75,8 @@ def fit_networks(
 class _Fit:
     """One fit: prepared, trained with others, completed."""
 
-    def __init__(self, network: BaseDeepNet, table: Table) -> None:
-        self._network, self._table = network, table
+    def __init__(self, estimator: Any, table: Table) -> None:
+        self._estimator, self._table = estimator, table
         self._steps: Steps | None = None
         self.job: Job | None = None
         self.error: Exception | None = None
@@ -101,20 +99,13 @@ class _Fit:
         Jobs of one table share its arrays, as they were first validated.
         """
         X, y, params = self._table
-        if not is_stackable(self._network) or issparse(X):
-            self.make_alone()
-            return
         with self._clocked():
-            self._steps = self._network._fitting(X, y, **params)
-            self.job = _on_shared(next(self._steps), shared.get(id(self._table)))
-            shared.setdefault(id(self._table), self.job)
-
-    def make_alone(self) -> None:
-        """Fit without the others."""
-        X, y, params = self._table
-        self.close()
-        with self._clocked():
-            self._network.fit(X, y, **params)
+            if not is_stackable(self._estimator):
+                self._estimator.fit(X, y, **params)
+                return
+            self._steps = self._estimator._fitting(X, y, **params)
+            self.job = next(self._steps)
+            _share(self.job, shared.setdefault(id(self._table), self.job))
 
     def complete(self, outcome: Outcome) -> None:
         """Keep what came out of training."""
@@ -122,65 +113,73 @@ class _Fit:
         with self._clocked():
             go_on(self._steps, outcome)
 
+    def fail(self, error: Exception) -> None:
+        """Undo all, as the network's own fit does when its training raises `error`."""
+        self.job = None
+        with self._clocked():
+            self._steps.throw(error)
+
     def close(self) -> None:
         """Undo what is not complete."""
         if self._steps is not None:
             self._steps.close()
 
 
-def _on_shared(job: Job, first: Job | None) -> Job:
-    """Return `job` on the arrays of `first`, which were made of the same table."""
-    if first is None or type(first.sample.targets) is not type(job.sample.targets):
-        return job
-    held_out = job.held_out
-    if held_out is not None:
-        is_split = held_out.target is job.sample.target  # X_val may be X itself
-        held_out = _on(held_out, first.sample if is_split else first.held_out)
-    return replace(job, sample=_on(job.sample, first.sample), held_out=held_out)
+def _share(job: Job, first: Job) -> None:
+    """Let `job`, in place, hold the arrays that `first` made of the same table.
+
+    Fits that pause would else hold one copy each of all that had to be converted.
+    """
+    if type(first.sample.targets) is not type(job.sample.targets):
+        return
+    if job.held_out is not None:
+        is_split = job.held_out.target is job.sample.target  # X_val may be X itself
+        job.held_out.share(first.sample if is_split else first.held_out)
+    job.sample.share(first.sample)
 
 
-def _on(sample: Sample, first: Sample | None) -> Sample:
-    if first is None:
-        return sample
-    same_weight = first.weight is not None and np.array_equal(
-        first.weight, sample.weight
-    )
-    weight = first.weight if same_weight else sample.weight
-    return replace(sample, X=first.X, y=first.y, target=first.target, weight=weight)
-
-
-def is_stackable(network: BaseDeepNet) -> bool:
-    """Return whether nothing hinders `network` from being trained beside others.
+def is_stackable(estimator: Any) -> bool:
+    """Return whether this is a network that may be trained beside others.
 
     L-BFGS has steps of its own, and reports and callbacks are told of one fit.
     """
-    fit = getattr(type(network), "fit", None)
+    fit = getattr(type(estimator), "fit", None)
     return (
         fit in (DeepNetClassifier.fit, DeepNetRegressor.fit)
-        and "fit" not in vars(network)
-        and not is_quasi_newton(network.solver)
-        and not network.verbose
-        and "_skl_callbacks" not in vars(network)
+        and "fit" not in vars(estimator)
+        and not is_quasi_newton(estimator.solver)
+        and not estimator.verbose
+        and not hasattr(estimator, "_skl_callbacks")
     )
 
 
 def _group(fits: Sequence[_Fit]) -> Iterator[list[_Fit]]:
     """Return stacks: of one kind, and no larger than pays."""
     groups: list[list[_Fit]] = []
-    kinds: list[tuple[Any, ...]] = []
     for fit in fits:
-        kind = fit.job.kind
-        if kind not in kinds:
-            kinds.append(kind)
-            groups.append([])
-        groups[kinds.index(kind)].append(fit)
+        for group in groups:
+            if _are_alike(group[0].job, fit.job):
+                group.append(fit)
+                break
+        else:
+            groups.append([fit])
     for group in groups:
         n_stacks = -(-len(group) // _size(group[0].job))
         for members in np.array_split(np.arange(len(group)), n_stacks):
             yield [group[k] for k in members]
 
 
+def _are_alike(job: Job, other: Job) -> bool:
+    try:
+        return bool(job.kind == other.kind)
+    except ValueError:  # a word of the user's own that compares arrays
+        return False
+
+
 def _size(job: Job) -> int:
+    samples = job.sample, job.held_out
+    if any(sample is not None and issparse(sample.X) for sample in samples):
+        return 1
     itemsize = job.state.params.dtype.itemsize
     return stack_size(job.task.layer_sizes, job.batch_size, itemsize)
 
@@ -218,14 +217,31 @@ def stack_size_of(network: BaseDeepNet, n_inputs: int, n_rows: int) -> int:
 
 
 def _train(fits: Sequence[_Fit]) -> None:
+    """Train a stack; or each alone, if one of the users' functions raises an error."""
+    jobs = [fit.job for fit in fits]
+    generators = [rng for job in jobs for rng in job.state.generators]
+    drawn = [rng.get_state() for rng in generators]
+    failed = None
     start = time.perf_counter()
     try:
-        outcomes = train_jobs([fit.job for fit in fits])
-    except Exception:  # of a function that the user gave to one of the networks
-        for fit in fits:
-            fit.make_alone()
-        return
+        outcomes = train_jobs(jobs)
+    except Exception as error:
+        failed = error
     seconds = time.perf_counter() - start
+    if failed is None:
+        _complete(fits, outcomes, seconds)
+    elif len(fits) == 1:
+        fits[0].seconds += seconds
+        fits[0].fail(failed)
+    else:
+        for rng, state in zip(generators, drawn, strict=True):
+            rng.set_state(state)  # a stack copies all else that training uses up
+        for fit in fits:
+            _train([fit])
+
+
+def _complete(fits: Sequence[_Fit], outcomes: list[Outcome], seconds: float) -> None:
+    """Go on with the fits, all of them even if an interrupt ended the training."""
     n_passes = [len(outcome.losses) + 1 for outcome in outcomes]
     interrupts = []
     for fit, outcome, n in zip(fits, outcomes, n_passes, strict=True):
@@ -252,14 +268,14 @@ def fit_stack(
     one stack. They may differ in how they are initialized, in seed, learning rate,
     schedule, penalties, dropout, tolerance and patience, weights, and in their rows.
     Whatever cannot be stacked is fitted alone: solver "lbfgs", sparse X, estimators
-    with callbacks or ``verbose``.
+    with callbacks or ``verbose``, subclasses with a ``fit`` of their own.
 
     Parameters
     ----------
     estimators : sequence of estimators
         `DeepNetClassifier`, `DeepNetRegressor`, or pipelines that end in one. Fitted in
-        place, no two the same object. Pipelines with equal earlier steps fit these
-        once and share them.
+        place, no two the same object. Earlier steps that are equal are fitted once,
+        and each pipeline gets a copy of them.
     X : array-like of shape (n_samples, n_features)
         Data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -280,7 +296,7 @@ def fit_stack(
     ------
     ValueError
         If `rows` has not one entry for each estimator, or the ``fit`` of one raises it.
-        All networks are then as they were before.
+        All networks, and the steps before them, are then as they were before.
     TypeError
         If one of them is no network.
 
@@ -309,8 +325,8 @@ def fit_stack(
         )
     before = [vars(network).copy() for network in networks]
     try:
-        tables = _tables(estimators, networks, X, y, rows, fit_params)
-        for ending in fit_networks(networks, tables):
+        tables, ahead = _fit_ahead(estimators, X, y, rows, fit_params)
+        for ending in fit_networks([*map(last_of, estimators)], tables):
             if ending.error is not None:
                 raise ending.error
     except Exception:
@@ -318,6 +334,8 @@ def fit_stack(
             vars(network).clear()
             vars(network).update(attributes)
         raise
+    for estimator, fitted in zip(estimators, ahead, strict=True):
+        graft(estimator, deepcopy(fitted))  # whoever fits one anew leaves the others
     return estimators
 
 
@@ -331,36 +349,38 @@ def _check_network(estimator: Any) -> BaseDeepNet:
     return network
 
 
-def _tables(
+def _fit_ahead(
     estimators: Sequence[Any],
-    networks: Sequence[BaseDeepNet],
     X: Any,
     y: Any,
     rows: Sequence[ArrayLike] | None,
     fit_params: dict[str, Any],
-) -> list[Table]:
-    """Return what each network is to be fitted to, once for what is the same."""
+) -> tuple[list[Table], list[Any]]:
+    """Return what the last step of each is to be fitted to, and the steps before it.
+
+    They are fitted once for what is the same, and in a copy.
+    """
     X, y = indexable(X, y)
     cuts: dict[bytes, Table] = {}
-    captured: dict[tuple[bytes, str], tuple[Any, Table]] = {}
-    tables = []
-    for k, (estimator, network) in enumerate(zip(estimators, networks, strict=True)):
+    found: dict[tuple[bytes, str], tuple[Table, Any]] = {}
+    pairs = []
+    for k, estimator in enumerate(estimators):
         taken = None if rows is None else np.asarray(rows[k])
         cut = b"" if taken is None else taken.dtype.char.encode() + taken.tobytes()
         if cut not in cuts:
             cuts[cut] = _cut(X, y, fit_params, taken)
-        if estimator is network:
-            tables.append(cuts[cut])
+        if last_of(estimator) is estimator:
+            pairs.append((cuts[cut], None))
             continue
         key = cut, prefix_of(estimator)
-        if key not in captured:
+        if key not in found:
             some_X, some_y, params = cuts[cut]
-            fit = partial(estimator.fit, some_X, some_y, **params)
-            captured[key] = estimator, capture(network, fit)
-        fitted, table = captured[key]
-        graft(estimator, fitted)
-        tables.append(table)
-    return tables
+            fitted = deepcopy(estimator)
+            fit = partial(fitted.fit, some_X, some_y, **params)
+            found[key] = capture(network_of(fitted), fit), fitted
+        pairs.append(found[key])
+    tables, ahead = zip(*pairs, strict=True) if pairs else ((), ())
+    return list(tables), list(ahead)
 
 
 def _cut(X: Any, y: Any, params: dict[str, Any], rows: Any) -> Table:

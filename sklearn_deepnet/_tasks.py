@@ -12,9 +12,18 @@ from sklearn.base import clone
 from sklearn.utils.parallel import delayed
 
 from ._base import BaseDeepNet
-from ._pipelines import Table, capture, fit_replaced, network_of
+from ._pipelines import (
+    Table,
+    capture,
+    detached,
+    fit_replaced,
+    key_of,
+    last_of,
+    network_of,
+)
 from ._stacking import Ended, fit_networks, is_stackable
 from ._words import resolve_schedule
+from .schedules import SCHEDULES, Cosine, Custom, OneCycle
 
 _ALIKE = (  # parameters in which the networks of a stack do not differ
     "hidden_layer_sizes",
@@ -43,7 +52,7 @@ class Fit(NamedTuple):
         The keyword arguments of the function.
     key : str, default=""
         The candidate, but for its passes, if its network is to be kept; else empty.
-    before : network or None, default=None
+    before : Kept or None, default=None
         The network that the candidate had when it had fewer passes, to go on with.
     seconds : float, default=0.0
         What was spent on it before, on earlier steps.
@@ -53,7 +62,7 @@ class Fit(NamedTuple):
     estimator: Any
     options: dict[str, Any]
     key: str = ""
-    before: BaseDeepNet | None = None
+    before: "Kept | None" = None
     seconds: float = 0.0
 
     @property
@@ -74,9 +83,7 @@ class Fit(NamedTuple):
     @property
     def is_stackable(self) -> bool:
         """Whether the network may be trained beside others."""
-        network = network_of(self.estimator)
-        has_callbacks = "_skl_callbacks" in vars(self.estimator)
-        return network is not None and is_stackable(network) and not has_callbacks
+        return is_stackable(last_of(self.estimator))
 
     @property
     def kind(self) -> tuple[Any, ...]:
@@ -122,15 +129,30 @@ def _describe(options: dict[str, Any], result: dict[str, Any]) -> str:
     parameters = options["parameters"] or {}
     told = ", ".join(f"{name}={parameters[name]}" for name in sorted(parameters))
     seconds = result["fit_time"] + result["score_time"]
-    line = f"[CV {fold + 1}/{n_folds}] END {told};"
-    if options["verbose"] > 2:
-        scores = result["test_scores"]
-        scores = scores if isinstance(scores, dict) else {"score": scores}
-        line += "".join(f", {name}={score:.3f}" for name, score in scores.items())
-    return f"{line} total time={seconds:6.2f}s"
+    scores = _describe_scores(result) if options["verbose"] > 2 else ""
+    return f"[CV {fold + 1}/{n_folds}] END {told};{scores} total time={seconds:6.2f}s"
 
 
-Result: TypeAlias = tuple[dict[str, Any], BaseDeepNet | None]  # a network to keep
+def _describe_scores(result: dict[str, Any]) -> str:
+    test, train = result["test_scores"], result.get("train_scores")
+    if not isinstance(test, dict):
+        both = f"(train={train:.3f}, test={test:.3f})" if train is not None else ""
+        return f", score={both or format(test, '.3f')}"
+    text = ""
+    for name in sorted(test):
+        of_train = f"train={train[name]:.3f}, " if train is not None else ""
+        text += f" {name}: ({of_train}test={test[name]:.3f})"
+    return text
+
+
+class Kept(NamedTuple):
+    """A network that may be gone on with, and a key of what it was fitted to."""
+
+    network: BaseDeepNet
+    data: str
+
+
+Result: TypeAlias = tuple[dict[str, Any], Kept | None]
 
 
 class _Apart(NamedTuple):
@@ -225,54 +247,51 @@ def run_stack(
     cut : sequence of Table
         These tables; empty if they are to be cut out here.
     """
+    # the search holds the estimators to its end: what they learn is not to be
+    fits = [fit._replace(estimator=detached(fit.estimator)) for fit in fits]
     tables = dict(enumerate(cut))
     for fit, number in zip(fits, numbers, strict=True):
         if number not in tables:
             tables[number] = fit.capture(X, y)
     networks = [network_of(fit.estimator) for fit in fits]
+    data = {k: key_of(table) if fits[0].key else "" for k, table in tables.items()}
     endings = [Ended(None, 0.0)] * len(fits)
     with ExitStack() as stack:
-        left = [
-            k
-            for k, fit in enumerate(fits)
-            if not fit.key or stack.enter_context(_going_on(networks[k], fit.before))
-        ]
+        left = []
+        for k, (fit, number) in enumerate(zip(fits, numbers, strict=True)):
+            going_on = _going_on(networks[k], fit.before, data[number])
+            if not fit.key or stack.enter_context(going_on):
+                left.append(k)
         found = fit_networks(
             [networks[k] for k in left], [tables[numbers[k]] for k in left]
         )
         for k, ended in zip(left, found, strict=True):
             endings[k] = ended
     results = []
-    for fit, network, ended in zip(fits, networks, endings, strict=True):
-        result = fit.score(X, y, ended)
-        if fit.key and ended.error is None:
-            results.append((result, network))
-        else:
-            _forget(network)
-            results.append((result, None))
+    for k, (fit, ended) in enumerate(zip(fits, endings, strict=True)):
+        is_kept = fit.key and ended.error is None
+        kept = Kept(networks[k], data[numbers[k]]) if is_kept else None
+        results.append((fit.score(X, y, ended), kept))
     return results
 
 
-def _forget(network: BaseDeepNet) -> None:
-    """Take from `network` in place what it has learned: the search needs it no more."""
-    for name in vars(network).keys() - network.get_params(deep=False).keys():
-        delattr(network, name)
-
-
 @contextmanager
-def _going_on(network: BaseDeepNet, before: BaseDeepNet | None) -> Iterator[bool]:
+def _going_on(network: BaseDeepNet, before: Kept | None, data: str) -> Iterator[bool]:
     """Let `network` go on from `before`, and be gone on from; tell if it has to.
 
-    A network that has stopped of itself would have stopped as soon with more passes.
+    It starts over if it was fitted to other data, such as a step before it that draws
+    would make, or if its schedule may depend on `n_iter`. A network that has stopped of
+    itself would have stopped as soon with more passes.
     """
     n_iter, warm_start = network.n_iter, network.warm_start
     n_made, has_to = 0, True
-    if before is not None and not _depends_on_n_iter(network.schedule):
+    is_same = before is not None and before.data == data
+    if is_same and _has_fixed_course(network.schedule):
         parameters = network.get_params(deep=False)
-        fitted = {k: v for k, v in vars(before).items() if k not in parameters}
-        vars(network).update(fitted)
-        n_made = before.n_iter
-        has_to = before._ended_by == "n_iter" and n_iter > n_made
+        learned = vars(before.network).items()
+        vars(network).update({k: v for k, v in learned if k not in parameters})
+        n_made = before.network.n_iter
+        has_to = before.network._ended_by == "n_iter" and n_iter > n_made
     network.set_params(n_iter=n_iter - n_made, warm_start=True)
     try:
         yield has_to
@@ -280,9 +299,12 @@ def _going_on(network: BaseDeepNet, before: BaseDeepNet | None) -> Iterator[bool
         network.set_params(n_iter=n_iter, warm_start=warm_start)
 
 
-def _depends_on_n_iter(schedule: Any) -> bool:
-    """Return whether its course depends on the passes that are asked for at first."""
-    return getattr(resolve_schedule(schedule), "horizon", 0) is None
+def _has_fixed_course(schedule: Any) -> bool:
+    """Return whether it is known not to depend on the passes asked for at first."""
+    schedule = resolve_schedule(schedule)
+    if isinstance(schedule, Cosine | OneCycle):
+        return schedule.horizon is not None
+    return type(schedule) in (*SCHEDULES.values(), Custom)
 
 
 @_called

@@ -101,20 +101,22 @@ class _Ensemble(Versioned, BaseEstimator):
             complete pass, unless they are in other processes.
         """
         self._validate_params()
+        self._check_predicts_as_a_stack()
         with transaction(self):
             X, y = check_rows(self, X, y, reset=True)
-            params = {"sample_weight": sample_weight}
             if X_val is not None and y_val is not None:
                 X_val, y_val = check_rows(self, X_val, y_val, reset=False)
-            params |= {"X_val": X_val, "y_val": y_val}
+            params = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
             params |= {"sample_weight_val": sample_weight_val}
             given = {name: it for name, it in params.items() if it is not None}
             rng = resolve_random_state(self.random_state)
             members = [self._make_member(rng) for _ in range(self.n_estimators)]
             rows = None
             if self.bootstrap:
-                counted = _counted_rows(sample_weight, X)
-                rows = [counted[self._draw_rows(y[counted], rng)] for _ in members]
+                counted, others = _split_counted(sample_weight, X)
+                drawn = [self._draw_rows(y[counted], rng) for _ in members]
+                # the others are not trained on, but their classes are known
+                rows = [np.append(counted[some], others) for some in drawn]
             interrupt = None
             try:
                 members = self._fit_members(members, X, y, rows, given)
@@ -128,9 +130,23 @@ class _Ensemble(Versioned, BaseEstimator):
             raise interrupt
         return self
 
+    @property
+    def _base(self) -> BaseDeepNet:
+        """What the members are clones of."""
+        return self._member() if self.estimator is None else self.estimator
+
+    def _check_predicts_as_a_stack(self) -> None:
+        """Raise if members would predict by a method of their own, not by logits."""
+        name = self._averaged
+        if getattr(type(self._base), name) is not getattr(self._member, name):
+            raise ValueError(
+                f"estimator is {self.estimator!r}, whose class has a {name} of its "
+                f"own, which an ensemble never calls; give a {self._member.__name__}, "
+                f"or a subclass without {name}."
+            )
+
     def _make_member(self, rng: np.random.RandomState) -> BaseDeepNet:
-        base = self._member() if self.estimator is None else clone(self.estimator)
-        return base.set_params(random_state=int(rng.randint(2**31 - 1)))
+        return clone(self._base).set_params(random_state=int(rng.randint(2**31 - 1)))
 
     def _draw_rows(self, y: NDArray[Any], rng: np.random.RandomState) -> IntArray:
         """Draw as many rows as there are, with replacement."""
@@ -197,11 +213,12 @@ class _Ensemble(Versioned, BaseEstimator):
         return tags
 
 
-def _counted_rows(sample_weight: ArrayLike | None, X: Any) -> IntArray:
-    """Return the rows that count: those of weight 0 are no rows."""
-    if sample_weight is None:
-        return np.arange(X.shape[0])
-    return np.flatnonzero(check_sample_weight(sample_weight, X))
+def _split_counted(
+    sample_weight: ArrayLike | None, X: Any
+) -> tuple[IntArray, IntArray]:
+    """Return the rows that count, and the others: those of weight 0 are no rows."""
+    counts = check_sample_weight(sample_weight, X) > 0
+    return np.flatnonzero(counts), np.flatnonzero(~counts)
 
 
 def _mean_and_std(values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
@@ -233,7 +250,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
     ----------
     estimator : DeepNetClassifier or None, default=None
         What the members are clones of, but for `random_state`; None is
-        ``DeepNetClassifier()``.
+        ``DeepNetClassifier()``. Not of a subclass with its own ``predict_proba``.
     n_estimators : int, default=10
         Members.
     bootstrap : bool, default=False
@@ -275,6 +292,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
 
     _y_is_numeric = False
     _member = DeepNetClassifier
+    _averaged = "predict_proba"  # and always from logits
     _parameter_constraints = {  # noqa: RUF012
         **_Ensemble._parameter_constraints,
         "estimator": [DeepNetClassifier, None],
@@ -344,12 +362,11 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
         log_p : ndarray of shape (n_samples, n_classes)
             Not above 0.
         """
-        n_members = len(self.estimators_) if self.__sklearn_is_fitted__() else 1
         found = []
         for logits, _ in self._logits_of_blocks(X):
             log_p = self._activate(logits, log_expit, log_softmax)
             with np.errstate(under="ignore"):
-                found.append(logsumexp(log_p, axis=0) - math.log(n_members))
+                found.append(logsumexp(log_p, axis=0) - math.log(len(logits)))
         return np.minimum(np.concatenate(found), 0)
 
     def _activate(
@@ -390,7 +407,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
     ----------
     estimator : DeepNetRegressor or None, default=None
         What the members are clones of, but for `random_state`; None is
-        ``DeepNetRegressor()``.
+        ``DeepNetRegressor()``. Not of a subclass with its own ``predict``.
     n_estimators : int, default=10
         Members.
     bootstrap : bool, default=False
@@ -425,6 +442,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
 
     _y_is_numeric = True
     _member = DeepNetRegressor
+    _averaged = "predict"  # and always from logits
     _parameter_constraints = {  # noqa: RUF012
         **_Ensemble._parameter_constraints,
         "estimator": [DeepNetRegressor, None],
@@ -460,8 +478,6 @@ class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        base = self._member() if self.estimator is None else self.estimator
-        tags.target_tags.positive_only = (
-            base.__sklearn_tags__().target_tags.positive_only
-        )
+        of_member = self._base.__sklearn_tags__().target_tags
+        tags.target_tags.positive_only = of_member.positive_only
         return tags

@@ -31,9 +31,10 @@ def compare_initializers(
     X: ArrayLike,
     y: ArrayLike,
     *,
-    init: Sequence[Any] | Mapping[str, Any] = ("zeros", "random", "xavier", "he"),
+    init: Any = ("zeros", "random", "xavier", "he"),
     n_repeats: int | Sequence[int] = 5,
     cv: Any = None,
+    groups: ArrayLike | None = None,
     scoring: Any = None,
     random_state: Any = None,
     **fit_params: Any,
@@ -51,14 +52,17 @@ def compare_initializers(
         Data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets.
-    init : sequence or mapping, default=("zeros", "random", "xavier", "he")
-        What to compare: values of the parameter `init`; or a mapping of labels to such
-        values, or to dicts of several parameters of the network, such as
+    init : str, callable, list or dict, default=("zeros", "random", "xavier", "he")
+        What to compare: a value of the parameter `init`, or a list of them, which have
+        their names as labels; or a mapping of labels to such values, or to dicts of
+        several parameters of the network, such as
         ``{"random × 10": {"init": "random", "init_scale": 10}}``.
     n_repeats : int or sequence of int, default=5
         How many seeds, or the seeds themselves.
     cv : int, cross-validation generator or iterable, default=None
         Folds, scored on the rows left out of each; None is 5.
+    groups : array-like of shape (n_samples,) or None, default=None
+        For `cv`, such as a `GroupKFold`, which keeps the rows of a group together.
     scoring : str or callable, default=None
         What to score by; None is the estimator's ``score``.
     random_state : int, RandomState or None, default=None
@@ -74,7 +78,8 @@ def compare_initializers(
     Raises
     ------
     ValueError
-        If there are no seeds, no initializations, or a fit raises it.
+        If there are no seeds, no initializations, two of one label, or one that sets
+        `random_state`; or if a fit raises it.
     TypeError
         If `estimator` is no network.
 
@@ -100,8 +105,10 @@ def compare_initializers(
             f"estimator is {estimator!r}; give a DeepNetClassifier, a "
             "DeepNetRegressor, or a pipeline that ends in one."
         )
-    X, y = indexable(X, y)
-    folds = list(check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y))
+    score = check_scoring(estimator, scoring=scoring)
+    X, y, groups = indexable(X, y, groups)
+    splitter = check_cv(cv, y, classifier=is_classifier(estimator))
+    folds = list(splitter.split(X, y, groups))
     models, rows = [], []
     for parameters, seed, (train, _) in product(settings.values(), seeds, folds):
         model = clone(estimator)
@@ -109,13 +116,12 @@ def compare_initializers(
         models.append(model)
         rows.append(train)
     fit_stack(models, X, y, rows=rows, **fit_params)
-    score = check_scoring(estimator, scoring=scoring)
-    measured: dict[str, list[Any]] = {"train": [], "test": [], "dead": []}
+    scores, train_scores, dead_units = [], [], []
     for model, (train, test) in zip(models, cycle(folds), strict=False):
-        for name, some in (("train", train), ("test", test)):
-            of_some = safe_indexing(X, some), safe_indexing(y, some)
-            measured[name].append(score(model, *of_some))
-        measured["dead"].append(_share_of_dead_units(model, safe_indexing(X, train)))
+        X_train, y_train = safe_indexing(X, train), safe_indexing(y, train)
+        train_scores.append(score(model, X_train, y_train))
+        scores.append(score(model, safe_indexing(X, test), safe_indexing(y, test)))
+        dead_units.append(_share_of_dead_units(model, X_train))
     networks = [network_of(model) for model in models]
 
     def by_label(values: Any) -> dict[str, Any]:
@@ -123,17 +129,15 @@ def compare_initializers(
         shape = len(settings), len(seeds), len(folds), *values.shape[1:]
         return dict(zip(settings, values.reshape(shape), strict=True))
 
-    per_label = len(seeds) * len(folds)
-    starts = range(0, len(models), per_label)
-    groups = [models[start : start + per_label] for start in starts]
+    n = len(seeds) * len(folds)
     return InitializerComparison(
         labels=list(settings),
         loss_curves=by_label(_aligned(networks)),
-        scores=by_label(measured["test"]),
-        train_scores=by_label(measured["train"]),
-        dead_units=by_label(measured["dead"]),
+        scores=by_label(scores),
+        train_scores=by_label(train_scores),
+        dead_units=by_label(dead_units),
         diverged=by_label([network.diverged_ for network in networks]),
-        estimators=dict(zip(settings, groups, strict=True)),
+        estimators={it: models[k * n : k * n + n] for k, it in enumerate(settings)},
     )
 
 
@@ -186,19 +190,25 @@ class InitializerComparison:
         self.diverged = diverged
         self.estimators = estimators
 
-    def passes_to(self, loss: float) -> dict[str, FloatArray]:
+    @property
+    def median_loss(self) -> float:
+        """Median of the last losses of all networks."""
+        return float(np.median([_last(self.loss_curves[it]) for it in self.labels]))
+
+    def passes_to(self, loss: float | None = None) -> dict[str, FloatArray]:
         """Return how many passes it took to bring the training loss down to `loss`.
 
         Parameters
         ----------
-        loss : float
-            To be reached.
+        loss : float or None, default=None
+            To be reached; None is `median_loss`.
 
         Returns
         -------
         n_passes : dict of ndarray of shape (n_repeats, n_folds)
             From 1; infinity where it was never reached.
         """
+        loss = self.median_loss if loss is None else loss
         n_passes = {}
         for label, curves in self.loss_curves.items():
             reached = curves <= loss
@@ -212,26 +222,24 @@ class InitializerComparison:
         Parameters
         ----------
         loss : float or None, default=None
-            The loss to count passes to; None is the median of the final losses.
+            The loss to count passes to; None is `median_loss`.
 
         Returns
         -------
         table : dict of list
             A row for each initialization: "init"; "score" and "score_std", mean and
             standard deviation over repeats and folds; "final_loss", the median of the
-            last losses; "passes_to_<loss>", the median; "dead_units", the mean share;
-            and "n_diverged".
+            last losses; "n_passes", the median of `passes_to` that loss; "dead_units",
+            the mean share; and "n_diverged".
         """
-        final = {label: _last(self.loss_curves[label]) for label in self.labels}
-        if loss is None:
-            loss = float(np.median(np.concatenate([*map(np.ravel, final.values())])))
+        final = [_last(self.loss_curves[it]) for it in self.labels]
         n_passes = self.passes_to(loss)
         return {
             "init": list(self.labels),
             "score": [float(self.scores[it].mean()) for it in self.labels],
             "score_std": [float(self.scores[it].std()) for it in self.labels],
-            "final_loss": [float(np.median(final[it])) for it in self.labels],
-            f"passes_to_{loss:.3g}": [
+            "final_loss": [float(np.median(losses)) for losses in final],
+            "n_passes": [
                 float(np.quantile(n_passes[it], 0.5, method="lower"))
                 for it in self.labels
             ],
@@ -263,11 +271,12 @@ class InitializerComparison:
             for name, cells in table.items()
         ]
         widths = [max(map(len, cells)) for cells in columns]
-        lines = zip(*columns, strict=True)
-        return "\n".join(
-            "  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True)).rstrip()
-            for line in lines
-        )
+        lines = [
+            "  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True))
+            for line in zip(*columns, strict=True)
+        ]
+        lines.append(f"n_passes: to a training loss of {self.median_loss:.3g}")
+        return "\n".join(lines)
 
     def plot(self, ax: Any = None) -> "InitializerComparison":
         """Draw the training loss of each initialization against the passes.
@@ -317,18 +326,29 @@ class InitializerComparison:
 
 def _settings(init: Any) -> dict[str, dict[str, Any]]:
     """Return the parameters of each initialization by its label."""
-    if not isinstance(init, Mapping):
-        init = {it if isinstance(it, str) else _name(it): it for it in init}
-    if not init:
+    if isinstance(init, str) or callable(init):
+        init = [init]
+    labelled = init.items() if isinstance(init, Mapping) else ((it, it) for it in init)
+    settings: dict[str, dict[str, Any]] = {}
+    for given, it in labelled:
+        label = _name(given)
+        if label in settings:
+            raise ValueError(
+                f"init has the label {label!r} twice; give a mapping with a label for "
+                "each."
+            )
+        settings[label] = dict(it) if isinstance(it, Mapping) else {"init": it}
+        if "random_state" in settings[label]:
+            raise ValueError(
+                f"init sets random_state for {label!r}; the seeds come from n_repeats."
+            )
+    if not settings:
         raise ValueError("init is empty; give at least one initialization.")
-    return {
-        str(label): dict(it) if isinstance(it, Mapping) else {"init": it}
-        for label, it in init.items()
-    }
+    return settings
 
 
 def _name(init: Any) -> str:
-    return getattr(init, "__name__", None) or repr(init)
+    return getattr(init, "__name__", None) or str(init)
 
 
 def _seeds(n_repeats: Any, random_state: Any) -> list[int]:
@@ -346,7 +366,7 @@ def _seeds(n_repeats: Any, random_state: Any) -> list[int]:
 
 def _aligned(networks: Sequence[BaseDeepNet]) -> FloatArray:
     """Return loss curves as rows, NaN after their ends."""
-    length = max(network.n_iter_ for network in networks)
+    length = max(1, *(network.n_iter_ for network in networks))
     curves = np.full((len(networks), length), np.nan)
     for curve, network in zip(curves, networks, strict=True):
         curve[: network.n_iter_] = network.loss_curve_
@@ -355,12 +375,11 @@ def _aligned(networks: Sequence[BaseDeepNet]) -> FloatArray:
 
 def _held(curves: FloatArray) -> FloatArray:
     """Return curves that stay at their last value to the end."""
-    last = np.broadcast_to(_last(curves)[..., np.newaxis], curves.shape)
-    return np.where(np.isnan(curves), last, curves)
+    return np.where(np.isnan(curves), _last(curves)[..., np.newaxis], curves)
 
 
 def _last(curves: FloatArray) -> FloatArray:
-    """Return the last loss of each; infinity if training diverged in its first pass."""
+    """Return the last loss of each; infinity if there was no complete pass."""
     n_passes = np.count_nonzero(~np.isnan(curves), axis=-1)
     place = np.maximum(n_passes - 1, 0)[..., np.newaxis]
     last = np.take_along_axis(curves, place, axis=-1)[..., 0]
@@ -380,7 +399,7 @@ def _share_of_dead_units(model: Any, X: Any) -> float:
 def _are_dead(network: BaseDeepNet, X: Any, layer: int) -> Any:
     blocks = [
         network.hidden_activations(safe_indexing(X, slice(start, start + _ROWS)), layer)
-        for start in range(0, X.shape[0], _ROWS)
+        for start in range(0, np.shape(X)[0], _ROWS)
     ]
     least = np.min([block.min(axis=0) for block in blocks], axis=0)
     return least == np.max([block.max(axis=0) for block in blocks], axis=0)

@@ -59,7 +59,8 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     and number of rows in common are trained as one stack, each to the same bits as
     alone; in a pipeline the steps before the network are fitted once for each fold and
     setting of theirs. Whatever is no network, or cannot be stacked (solver "lbfgs",
-    sparse X, networks with callbacks or `verbose`), is fitted as scikit-learn does.
+    sparse X, callbacks or `verbose` of the network, subclasses with a ``fit`` of their
+    own), is fitted as scikit-learn does.
 
     Parameters
     ----------
@@ -86,8 +87,9 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
         Whether to score the training rows, too.
     max_bytes : int, default=268435456
         How many bytes of training rows to hold at once, for each process: folds that
-        are stacked together, and what the earlier steps of a pipeline make of them.
-        Those of one fold are held in any case. Less memory makes smaller stacks.
+        are stacked together, what the earlier steps of a pipeline make of them, and the
+        stack's copy of both. Those of one fold are held in any case. Less memory makes
+        smaller stacks.
 
     Attributes
     ----------

@@ -17,9 +17,10 @@ class StackedHalvingGridSearchCV(HalvingGridSearchCV, _StackedSearch):
     `HalvingGridSearchCV`. Where the resource is the network's `n_iter`, the
     networks that survive a round are trained further from where they stood, to the same
     bits as if they had been started anew with more passes; so a round costs only what
-    it adds. They start over all the same if the schedule depends on `n_iter`, as
-    "cosine" and "onecycle" do without a horizon. See `StackedGridSearchCV` for how
-    stacks are made.
+    it adds. They start over all the same where that would not be so: if the schedule
+    depends on `n_iter`, as "cosine" and "onecycle" do without a horizon and an object
+    of your own may, or if the rows of a fold, or what earlier steps make of them, are
+    others than in the round before. See `StackedGridSearchCV` for how stacks are made.
 
     Parameters
     ----------
@@ -174,9 +175,10 @@ class StackedHalvingRandomSearchCV(HalvingRandomSearchCV, _StackedSearch):
     `HalvingRandomSearchCV`. Where the resource is the network's `n_iter`, the
     networks that survive a round are trained further from where they stood, to the same
     bits as if they had been started anew with more passes; so a round costs only what
-    it adds. They start over all the same if the schedule depends on `n_iter`, as
-    "cosine" and "onecycle" do without a horizon. See `StackedGridSearchCV` for how
-    stacks are made.
+    it adds. They start over all the same where that would not be so: if the schedule
+    depends on `n_iter`, as "cosine" and "onecycle" do without a horizon and an object
+    of your own may, or if the rows of a fold, or what earlier steps make of them, are
+    others than in the round before. See `StackedGridSearchCV` for how stacks are made.
 
     Parameters
     ----------

@@ -272,3 +272,13 @@ def test_no_progress_is_told_with_what_to_change():
     )
     with pytest.warns(ConvergenceWarning, match=f"^{re.escape(message)}$"):
         DeepNetClassifier((10, 5), random_state=0, **zeros).fit(X, y)
+
+
+@pytest.mark.parametrize("parameter", ["learning_rate", "alpha", "l1", "clip_norm"])
+def test_numbers_beyond_float32_are_cast_without_a_word(parameter):
+    X, y = load_iris(return_X_y=True)
+    net = DeepNetClassifier((4,), dtype="float32", n_iter=2, **{parameter: 1e300})
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", (ConvergenceWarning, DivergenceWarning))
+        net.fit(X, y)
+    assert np.isfinite(net.coefs_[0]).all()

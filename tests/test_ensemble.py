@@ -414,6 +414,33 @@ def test_predictions_may_be_made_in_many_threads():
 
 # ---- errors
 
+
+class CertainClassifier(DeepNetClassifier):
+    def predict_proba(self, X):
+        return super().predict_proba(X).round()
+
+
+class CautiousRegressor(DeepNetRegressor):
+    def predict(self, X):
+        return np.minimum(super().predict(X), 1000)
+
+
+@pytest.mark.parametrize(
+    ("base", "method", "allowed"),
+    [
+        (CertainClassifier(), "predict_proba", "DeepNetClassifier"),
+        (CautiousRegressor(), "predict", "DeepNetRegressor"),
+    ],
+)
+def test_members_with_predictions_of_their_own_are_an_error(base, method, allowed):
+    message = (
+        f"estimator is {base!r}, whose class has a {method} of its own, which an "
+        f"ensemble never calls; give a {allowed}, or a subclass without {method}."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        ensemble(base).fit(X, NUMBERS if method == "predict" else y)
+
+
 METHODS = ["predict", "predict_proba", "predict_log_proba"]
 NOT_FITTED = r"^This DeepNetEnsembleClassifier instance is not fitted yet\."
 
@@ -608,6 +635,39 @@ def test_bootstrap_misses_no_class_that_counts():
     weight[np.flatnonzero(BINARY == 0)[0]] = 1.0
     net(random_state=0).fit(X, BINARY, sample_weight=weight)
     ensemble(net(), bootstrap=True).fit(X, BINARY, sample_weight=weight)
+
+
+WITHOUT_A_CLASS = np.where(y == 1, 0.0, 1 + UNEVEN)
+
+
+def test_a_class_without_weight_is_kept_as_a_network_keeps_it():
+    weight = {"sample_weight": WITHOUT_A_CLASS}
+    base = net(class_weight={1: 2.0})  # names it
+    for bootstrap in (False, True):
+        given = ensemble(base, bootstrap=bootstrap).fit(X, y, **weight)
+        for one in [given, *given.estimators_]:
+            np.testing.assert_array_equal(one.classes_, [0, 1, 2])
+            assert one.predict_proba(X).shape == (178, 3)
+
+
+@pytest.mark.parametrize("y", [y, INDICATOR, NUMBERS], ids=["classes", "labels", "y"])
+def test_members_draw_as_many_rows_of_weight_as_there_are(y):
+    kind = NotingClassifier if y is not NUMBERS else NotingRegressor
+    weighs = WITHOUT_A_CLASS > 0
+    members = drawn_rows(y, kind, sample_weight=WITHOUT_A_CLASS)
+    for rows in members:
+        drawn = rows[weighs[rows]]
+        assert len(drawn) == weighs.sum()
+        assert len({*drawn}) < len(drawn)
+        np.testing.assert_array_equal(rows[~weighs[rows]], np.flatnonzero(~weighs))
+    assert len({rows.tobytes() for rows in members}) == 3
+
+
+def test_a_negative_weight_is_an_error_whether_it_is_drawn_or_not():
+    for k in range(5):
+        weight = np.where(np.arange(178) == k, -1.0, 1.0)
+        with pytest.raises(ValueError, match="weights must not be negative"):
+            ensemble(net(), n_estimators=1, bootstrap=True).fit(X, y, weight)
 
 
 def test_log_probabilities_have_the_dtype_of_the_networks():

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
@@ -337,20 +337,61 @@ def test_pipelines_share_equal_earlier_steps():
         ]
 
     rows = [FOLDS[0], FOLDS[0], FOLDS[0], FOLDS[1], FOLDS[0]]
-    step, name = "standardscaler", "deepnetclassifier__sample_weight"
+    name = "deepnetclassifier__sample_weight"
     networks = fit_stack(pipelines(), FRAME, y, rows=rows, **{name: UNEVEN})
     for pipeline, other, some in zip(networks, pipelines(), rows, strict=True):
         other.fit(FRAME.iloc[some], y[some], **{name: UNEVEN[some]})
         assert_same_fit(pipeline[-1], other[-1])
         assert_identical(pipeline.predict_proba(FRAME), other.predict_proba(FRAME))
-    scalers = [pipeline.named_steps[step] for pipeline in networks]
-    assert [scaler is scalers[0] for scaler in scalers] == [
-        True,
-        True,
-        False,
-        False,
-        False,
-    ]
+    assert (
+        len({id(pipeline.named_steps["standardscaler"]) for pipeline in networks}) == 5
+    )
+
+
+class Counted(StandardScaler):
+    """Counts how often it is fitted."""
+
+    n_fits = 0
+
+    def fit(self, X, y=None, sample_weight=None):
+        Counted.n_fits += 1
+        return super().fit(X, y, sample_weight)
+
+
+def test_equal_earlier_steps_are_fitted_once_and_are_each_pipelines_own():
+    Counted.n_fits = 0
+    models = [make_pipeline(Counted(), network) for network in nets({}, {}, {})]
+    fit_stack(models, X, y)
+    assert Counted.n_fits == 1
+    p = models[1].predict_proba(X)
+    models[0].fit(10 * X[::2], y[::2])
+    assert_identical(models[1].predict_proba(X), p)
+
+
+def test_pipelines_are_as_they_were_if_one_fails():
+    models = [make_pipeline(StandardScaler(), one) for one in nets({}, {"init": "hee"})]
+    with pytest.raises(ValueError, match="hee"):
+        fit_stack(models, X, y)
+    assert not any(hasattr(model[0], "scale_") for model in models)
+    assert not any(hasattr(model[1], "classes_") for model in models)
+
+
+class Halved(Pipeline):
+    """Fits to every other row, and notes how many these are."""
+
+    def fit(self, X, y, **params):
+        self.n_rows_ = len(X[::2])
+        return super().fit(X[::2], y[::2], **params)
+
+
+def test_pipelines_with_a_fit_of_their_own_are_fitted_by_it():
+    steps = [("a", StandardScaler()), ("net", net())]
+    models = [Halved(clone(Pipeline(steps)).steps) for _ in range(2)]
+    fit_stack(models, X, y)
+    for model in models:
+        other = clone(model).fit(X, y)
+        assert_identical(model.predict_proba(X), other.predict_proba(X))
+        assert (model.n_rows_, model[0].n_samples_seen_) == (89, 89)
 
 
 # ---- alone
@@ -358,6 +399,14 @@ def test_pipelines_share_equal_earlier_steps():
 
 def test_sparse_rows_are_for_one_network():
     assert_stack_equals_alone(nets({}, {"early_stopping": True}), X=csr_matrix(X))
+
+
+def test_sparse_rows_to_monitor_are_for_one_network():
+    given = {"X_val": csr_matrix(X[::3]), "y_val": y[::3]}
+    networks, others = nets({}, {"alpha": 1.0}), nets({}, {"alpha": 1.0})
+    fit_stack(networks, X, y, **given)
+    for network, other in zip(networks, others, strict=True):
+        assert_same_fit(network, other.fit(X, y, **given))
 
 
 def test_networks_are_as_verbose_as_alone(capsys):
@@ -389,6 +438,20 @@ def test_callbacks_are_told_what_they_are_told_alone():
     networks = [net().set_callbacks(listener) for listener in listeners[2:]]
     stacked([net(), *networks, net()])
     assert len(listeners[0].log) == 3 + 2 * 4 + 1
+    assert all(listener.log == listeners[0].log for listener in listeners)
+
+
+def test_callbacks_on_a_pipeline_are_told_what_they_are_told_alone():
+    pytest.importorskip("sklearn.callback")
+    listeners = [Listener() for _ in range(4)]
+    models = [
+        make_pipeline(StandardScaler(), net()).set_callbacks(listener)
+        for listener in listeners
+    ]
+    for model in models[:2]:
+        model.fit(X, y)
+    fit_stack(models[2:], X, y)
+    assert listeners[0].log
     assert all(listener.log == listeners[0].log for listener in listeners)
 
 
@@ -441,6 +504,11 @@ def error_of(call, *args, **params):
     with pytest.raises(Exception, match=r".") as caught:
         call(*args, **params)
     return caught.type, str(caught.value)
+
+
+def test_what_fit_does_not_take_is_told_as_by_fit():
+    with pytest.raises(TypeError, match=r"^fit\(\) got an unexpected .* 'foo'$"):
+        fit_stack([net()], X, y, foo=1)
 
 
 def test_errors_of_what_is_given_say_what_to_give():

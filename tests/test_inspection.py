@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris, make_circles
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -70,16 +70,20 @@ def test_units_that_a_bias_keeps_off_are_dead():
     assert (study.dead_units["half"] == 0.5).all()
 
 
-def test_passes_are_counted_to_the_first_that_reaches_the_loss():
-    curves = np.array([[[3.0, 1.0, 2.0, 0.5]], [[2.0, 1.5, np.nan, np.nan]]])
+def study_of(curves):
     nothing = np.zeros((2, 1))
     parts = [{"a": it} for it in (curves, nothing, nothing, nothing, nothing, [])]
-    study = InitializerComparison(["a"], *parts)
+    return InitializerComparison(["a"], *parts)
+
+
+def test_passes_are_counted_to_the_first_that_reaches_the_loss():
+    curves = np.array([[[3.0, 1.0, 2.0, 0.5]], [[2.0, 1.5, np.nan, np.nan]]])
+    study = study_of(curves)
     assert study.passes_to(3.0)["a"].tolist() == [[1], [1]]
     assert study.passes_to(1.0)["a"].tolist() == [[2], [np.inf]]
     assert study.passes_to(0.5)["a"].tolist() == [[4], [np.inf]]
     table = study.summarize(loss=1.0)
-    assert table["passes_to_1"] == [2]  # the lower median
+    assert table["n_passes"] == [2]  # the lower median
     assert table["final_loss"] == [1.0]  # of 0.5 and 1.5
 
 
@@ -88,19 +92,52 @@ def test_the_table_is_made_of_the_arrays(study):
     assert table["init"] == ["zeros", "he", "wide"]
     assert table["score"] == [study.scores[it].mean() for it in study.labels]
     assert table["score_std"] == [study.scores[it].std() for it in study.labels]
-    assert table["passes_to_0.7"][0] == np.inf
+    assert table["n_passes"][0] == np.inf
     frame = study.to_frame(0.7)
     assert frame.index.tolist() == table["init"]
     assert frame["dead_units"].tolist() == table["dead_units"]
     lines = str(study).splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert re.match(r" *zeros +0\.32 ", lines[1])
+
+
+def test_the_last_line_tells_to_which_loss_passes_are_counted():
+    study = study_of(np.array([[[1.0, 0.12346]], [[0.12344, np.nan]]]))
+    assert str(study).splitlines()[-1] == "n_passes: to a training loss of 0.123"
 
 
 def test_the_loss_to_reach_is_the_median_of_the_last():
     study = compare_initializers(NET, *IRIS, init=["he", "xavier"], n_repeats=1, cv=3)
     last = [study.loss_curves[it][..., -1] for it in study.labels]
-    assert f"passes_to_{np.median(last):.3g}" in study.summarize()
+    assert study.median_loss == np.median(last)
+    assert study.summarize() == study.summarize(np.median(last))
+    assert study.summarize() != study.summarize(0.9 * np.median(last))
+
+
+@pytest.mark.parametrize("model", [NET, make_pipeline(StandardScaler(), NET)])
+def test_lists_are_as_good_as_arrays(model):
+    options = {"init": ["he"], "n_repeats": [1], "cv": 2}
+    of_arrays = compare_initializers(model, *IRIS, **options)
+    of_lists = compare_initializers(model, *(it.tolist() for it in IRIS), **options)
+    assert of_lists.summarize() == of_arrays.summarize()
+
+
+def test_groups_are_kept_together():
+    X, y = IRIS
+    groups = (np.arange(150) % 5).tolist()
+    options = {"init": ["he"], "n_repeats": [1]}
+    found = compare_initializers(NET, X, y, cv=GroupKFold(5), groups=groups, **options)
+    folds = list(GroupKFold(5).split(X, y, groups))
+    given = compare_initializers(NET, X, y, cv=folds, **options)
+    assert found.summarize() == given.summarize()
+
+
+def test_networks_that_made_no_pass_have_a_table():
+    net = clone(NET).set_params(n_iter=0)
+    study = compare_initializers(net, *IRIS, init="he", n_repeats=1, cv=2)
+    table = study.summarize()
+    assert np.isnan(study.loss_curves["he"]).all()
+    assert table["final_loss"] == table["n_passes"] == [np.inf]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -158,8 +195,15 @@ def test_callables_are_labelled_by_their_names():
     def narrow(shape, rng):
         return rng.uniform(-0.1, 0.1, shape)
 
-    study = compare_initializers(NET, *IRIS, init=[narrow, "he"], n_repeats=1, cv=2)
+    options = {"n_repeats": 1, "cv": 2}
+    study = compare_initializers(NET, *IRIS, init=[narrow, "he"], **options)
     assert study.labels == ["narrow", "he"]
+    assert compare_initializers(NET, *IRIS, init=narrow, **options).labels == ["narrow"]
+
+
+def test_a_single_word_is_one_initialization():
+    study = compare_initializers(NET, *IRIS, init="he", n_repeats=1, cv=2)
+    assert study.labels == ["he"]
 
 
 def test_the_plot_has_a_line_and_a_band_for_each(study):
@@ -182,12 +226,33 @@ def test_the_plot_has_a_line_and_a_band_for_each(study):
     plt.close("all")
 
 
+def test_the_plot_holds_the_last_loss_of_networks_that_ended():
+    from matplotlib.figure import Figure
+
+    study = study_of(np.array([[[3.0, 2.0, 0.5]], [[2.0, 1.5, np.nan]]]))
+    study.plot(Figure().subplots())
+    assert study.ax_.lines[0].get_ydata().tolist() == [2.5, 1.75, 1.0]
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
         ({"n_repeats": 0}, ValueError, "n_repeats must be at least 1, or hold a seed"),
         ({"n_repeats": []}, ValueError, "n_repeats must be at least 1, or hold a seed"),
         ({"init": []}, ValueError, "init is empty; give at least one initialization."),
+        (
+            {"init": ["he", "xavier", "he"]},
+            ValueError,
+            "init has the label 'he' twice; give a mapping with a label for each.",
+        ),
+        ({"init": [lambda *_: 0, lambda *_: 1]}, ValueError, "'<lambda>' twice"),
+        ({"init": {1: "he", "1": "zeros"}}, ValueError, "the label '1' twice"),
+        (
+            {"init": {"a": {"random_state": 0}}},
+            ValueError,
+            "init sets random_state for 'a'; the seeds come from n_repeats.",
+        ),
+        ({"scoring": "none", "init": ["hee"]}, ValueError, "'none'"),  # before fits
         ({"init": ["hee"]}, ValueError, "Did you mean 'he'"),
         ({"init": {"a": {"inti": "he"}}}, ValueError, "Invalid parameter 'inti'"),
         ({"estimator": LogisticRegression()}, TypeError, "give a DeepNetClassifier"),

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn.datasets import load_wine
 from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, _stacking
 from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import rows_per_block
 from sklearn_deepnet._engine.task import Task
@@ -160,11 +160,21 @@ SAMPLES = {
     "weighted rows": [HEAVY.split(0.3, seed)[0] for seed in range(3)],
     "weights": [ALL, sample_of(weight=np.full(178, 2.0)), sample_of(weight=UNEVEN[0])],
     "own weights": [sample_of(weight=weight) for weight in UNEVEN],
+    "own weights of the same rows": [replace(ALL, weight=w) for w in UNEVEN],
+    "weights of some": [ALL, replace(ALL, weight=UNEVEN[0]), ALL],
     "folds": [
         sample_of(slice(k, k + 150), weight[:150], k / 9)
         for k, weight in enumerate(UNEVEN)
     ],
     "folds of no weights": [sample_of(slice(0, 150)), sample_of(slice(28, 178))],
+    "folds of several weights": [
+        replace(fold, weight=weight[:150])
+        for fold, weight in zip(
+            (sample_of(slice(0, 150)), *[sample_of(slice(28, 178))] * 2),
+            UNEVEN,
+            strict=True,
+        )
+    ],
 }
 IS_OWN = {  # inputs, target, weight
     "all": (False, False, False),
@@ -389,6 +399,49 @@ def test_who_fails_amid_training_fails_alone(fails, warm):
     assert [vars(network) for network in networks[1::2]] == before[1::2]
 
 
+def test_who_fails_alone_leaves_what_others_have_drawn():
+    """Also from a generator that is theirs together, and is drawn from but once."""
+    wishes = [{}, {"schedule": raises_at(2, RuntimeError)}, {"alpha": 1.0}]
+    for is_bad in (False, True):
+        rng = np.random.RandomState(7)
+        networks = [net(random_state=rng, **wish) for wish in wishes]
+        if not is_bad:
+            networks[1].set_params(schedule="constant")
+        fit_networks(networks, [Table(X, y, {})] * 3)
+        found = [networks[k].coefs_ for k in (0, 2)], rng.get_state()[1:]
+        if not is_bad:
+            expected = found
+    np.testing.assert_equal(found, expected)
+
+
+def test_the_error_of_training_is_told_as_alone():
+    networks = [net(schedule=raises_at(1, RuntimeError)) for _ in range(2)]
+    large = net(hidden_layer_sizes=(4096, 400), schedule=raises_at(0, RuntimeError))
+    for ending in fit_networks([*networks, large], [Table(X, y, {})] * 3):
+        assert isinstance(ending.error, RuntimeError)
+        assert ending.error.__context__ is None
+
+
+class Undecided(Adam):
+    """An optimizer that cannot be compared, as one of arrays cannot."""
+
+    def __eq__(self, other):
+        return np.zeros(2) == 0
+
+    __hash__ = None
+
+
+def test_words_that_cannot_be_compared_are_trained_apart(monkeypatch):
+    sizes, train = [], _stacking.train_jobs
+    monkeypatch.setattr(
+        _stacking, "train_jobs", lambda jobs: sizes.append(len(jobs)) or train(jobs)
+    )
+    networks = [net(solver=solver) for solver in ("adam", Undecided(), Undecided())]
+    fit_networks(networks, [Table(X, y, {})] * 3)
+    assert sizes == [1, 1, 1]
+    np.testing.assert_equal(networks[1].coefs_, networks[0].coefs_)
+
+
 @pytest.mark.parametrize("fails", FAILS.values(), ids=FAILS)
 @pytest.mark.parametrize("warm", [False, True])
 def test_fit_stack_undoes_all_if_one_fails(fails, warm):
@@ -435,18 +488,33 @@ def test_what_ctrl_c_leaves_is_what_it_leaves_alone():
 # ---- memory
 
 
+@pytest.mark.parametrize("own_weights", [False, True], ids=["one weight", "own"])
 @pytest.mark.parametrize("own_rows", [False, True], ids=["same rows", "own rows"])
 @pytest.mark.parametrize("batch_size", [500, None])
-def test_a_stack_makes_no_copy_of_its_rows(batch_size, own_rows):
+def test_a_stack_makes_no_copy_of_its_rows(batch_size, own_rows, own_weights):
     X = np.random.RandomState(0).randn(6000, 400)  # 19 MB
     y, weight = (X[:, 0] > 0).astype(int), np.random.RandomState(1).rand(6000)
     usual = {"batch_size": batch_size, "n_iter": 1, "early_stopping": own_rows}
     usual |= {"class_weight": "balanced"}
     networks = [net(random_state=seed, **usual) for seed in range(8)]
+    if own_weights:
+        for k, network in enumerate(networks):
+            network.set_params(class_weight={0: 1.0, 1: 1.0 + k})
+    assert peak_of(networks, X, y, sample_weight=weight) < X.nbytes / 2
+
+
+def test_a_stack_holds_one_copy_of_rows_that_had_to_be_converted():
+    X = np.random.RandomState(0).randn(6000, 400).astype(object)
+    y = np.arange(6000) % 2
+    networks = [net(random_state=seed, n_iter=1) for seed in range(8)]
+    assert peak_of(networks, X, y) < 3 * 6000 * 400 * 8
+
+
+def peak_of(networks, X, y, **params):
+    """Return the most bytes that were held at once while `fit_stack` was running."""
     tracemalloc.start()
     try:
-        fit_stack(networks, X, y, sample_weight=weight)
-        peak = tracemalloc.get_traced_memory()[1]
+        fit_stack(networks, X, y, **params)
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < X.nbytes / 2

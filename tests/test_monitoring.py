@@ -704,3 +704,12 @@ def test_early_stopping_is_worth_it_where_a_network_overfits():
     assert losses[0] < losses[1] / 2
     linear = LogisticRegression().fit(X, y).score(test["X_val"], test["y_val"])
     assert net.score(test["X_val"], test["y_val"]) > linear - 0.03
+
+
+def test_scoring_of_rows_with_names_is_silent():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    net = DeepNetClassifier((4,), early_stopping=True, scoring="accuracy", n_iter=3)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        net.set_params(tol=None).fit(X, y)
+    assert not told

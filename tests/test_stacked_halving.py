@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.model_selection import HalvingGridSearchCV, HalvingRandomSearchCV
+from sklearn.model_selection import (
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+    KFold,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -109,15 +114,23 @@ def test_repeated_rounds_of_the_same_resource_are_scikit_learns():
     assert ours.n_resources_ == [6, 6, 18]
 
 
-class Counting(Schedule):
-    """Never changes, and counts the passes of all networks."""
+class Counting:
+    """A schedule that never changes, and counts the passes of all networks."""
 
-    learns = False
     n_passes = 0
 
-    def factor_at(self, t, horizon, memory):
+    def __call__(self, t):
         Counting.n_passes += 1
         return 1.0
+
+
+class Falling(Schedule):
+    """An own schedule, which falls to zero at the end of what was asked for."""
+
+    learns = False
+
+    def factor_at(self, t, horizon, memory):
+        return 1 - t / horizon
 
 
 def test_no_pass_is_made_twice():
@@ -131,13 +144,60 @@ def test_no_pass_is_made_twice():
     assert Counting.n_passes == 3 * (9 * 2 + 3 * (6 - 2) + 1 * (18 - 6))
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "onecycle", Cosine(horizon=10)])
-def test_a_horizon_that_is_n_iter_starts_over(schedule):
+def assert_same_as_scikit_learns(estimator, prefix="", **settings):
     X, y = load_iris(return_X_y=True)
-    net = DeepNetClassifier((6,), tol=None, schedule=schedule, random_state=0)
     grid = {"learning_rate": [1e-3, 1e-2, 1e-1], "init": ["he", "xavier", "lecun"]}
-    ours = StackedHalvingGridSearchCV(net, grid, **PASSES).fit(X, y)
-    assert_same_search(ours, HalvingGridSearchCV(net, grid, **PASSES).fit(X, y))
+    grid = {prefix + name: values for name, values in grid.items()}
+    settings = PASSES | {"resource": f"{prefix}n_iter"} | settings
+    found = []
+    for search in (StackedHalvingGridSearchCV, HalvingGridSearchCV):
+        Round.number = 0
+        found.append(search(estimator, grid, **settings).fit(X, y))
+    assert_same_search(*found)
+
+
+@pytest.mark.parametrize(
+    "schedule", ["cosine", "onecycle", Cosine(horizon=10), Falling()]
+)
+def test_a_horizon_that_is_n_iter_starts_over(schedule):
+    net = DeepNetClassifier((6,), tol=None, schedule=schedule, random_state=0)
+    assert_same_as_scikit_learns(net)
+
+
+class Round(KFold):
+    """Knows the number of the round; folds may change from one to the next."""
+
+    number = 0
+
+    def __init__(self, changes):
+        super().__init__(3, shuffle=True, random_state=0)
+        self.changes = changes
+
+    def split(self, X, y=None, groups=None):
+        Round.number += 1
+        self.random_state = Round.number * self.changes
+        return super().split(X, y, groups)
+
+
+class NewEveryRound(TransformerMixin, BaseEstimator):
+    """Divides by another number in every round, as a step that draws would."""
+
+    def fit(self, X, y=None):
+        self.scale_ = Round.number
+        return self
+
+    def transform(self, X):
+        return X / self.scale_
+
+
+@pytest.mark.parametrize("what", ["folds", "step"])
+def test_networks_on_other_data_than_before_start_over(what):
+    net = DeepNetClassifier((6,), tol=None, random_state=0)
+    if what == "folds":
+        assert_same_as_scikit_learns(net, cv=Round(changes=True))
+    else:
+        model, cv = make_pipeline(NewEveryRound(), net), Round(changes=False)
+        assert_same_as_scikit_learns(model, "deepnetclassifier__", cv=cv)
 
 
 def test_a_candidate_that_fails_scores_nan_in_every_round():

@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.feature_selection import SelectFromModel, SelectKBest
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, make_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -118,7 +118,7 @@ UNION = FeatureUnion([("pca", PCA(2)), ("best", SelectKBest(k=3))])
 TREES = ExtraTreesClassifier(5, random_state=np.random.RandomState(0))
 LOGISTIC = LogisticRegression(max_iter=3)
 COLUMNS = ColumnTransformer([("some", StandardScaler(), [0, 3, 9])], remainder="drop")
-PIPES = {  # with how many of the candidates can be stacked
+PIPES = {  # with how many of the candidates are fits that pause
     "settings": (
         pipe(StandardScaler(), PCA(random_state=0)),
         {"a__with_mean": [True, False], "b__n_components": [2, 5]},
@@ -151,7 +151,7 @@ PIPES = {  # with how many of the candidates can be stacked
     "sparse output": (
         pipe(OneHotEncoder(handle_unknown="ignore"), SelectKBest(k=30)),
         {"a__sparse_output": [True, False], "net__alpha": [0.0, 9.0]},
-        2,
+        4,
     ),
 }
 
@@ -179,15 +179,30 @@ def test_steps_that_cannot_be_compared_are_not_taken_for_equal():
     assert_same_answer(answers(model, grid, cv=2))
 
 
-class Thinned(Pipeline):
-    """Fits to every other row."""
+def sum_of_probabilities(y, p):
+    return float(np.sum(p))
+
+
+class Shifted(Pipeline):
+    """Learns something beside its steps."""
 
     def fit(self, X, y, **params):
-        return super().fit(X[::2], y[::2], **params)
+        self.shift_ = X.mean()
+        return super().fit(X, y, **params)
+
+    def predict_proba(self, X):
+        return super().predict_proba(X) + getattr(self, "shift_", 0.0) / 99
+
+
+def test_pipelines_with_a_fit_of_their_own_are_fitted_by_it(stacks):
+    model = Shifted(pipe(StandardScaler()).steps)
+    grid = {"net__learning_rate": [0.02, 0.2], "net__init": ["he", "zeros"]}
+    scoring = make_scorer(sum_of_probabilities, response_method="predict_proba")
+    assert_same_answer(answers(model, grid, scoring=scoring))
+    assert not stacks
 
 
 SHAPES = {
-    "thinned": (Thinned, "", X),
     "nested": (lambda s: Pipeline([("z", PCA(6)), ("in", Pipeline(s))]), "in__", X),
     "framed": (lambda s: Pipeline(s).set_output(transform="pandas"), "", FRAME),
     "float32": (Pipeline, "", X.astype(np.float32)),
@@ -272,6 +287,27 @@ def test_metadata_are_routed_alike(stacks):
     one, two = (s[1][0].cv_results_["mean_test_score"] for s in (found, plain))
     assert np.all(one != two)
     assert sum(stacks) == 24
+
+
+@pytest.mark.parametrize("asks", [[True, False], [False, True, None]])
+def test_networks_that_ask_for_other_metadata_are_fitted_to_other_data(asks):
+    with config_context(enable_metadata_routing=True):
+        networks = [net_for().set_fit_request(sample_weight=asked) for asked in asks]
+        model = Pipeline([("a", StandardScaler()), ("net", networks[0])])
+        model["a"].set_fit_request(sample_weight=True)
+        fit = {"sample_weight": WEIGHT + 0.1}
+        scorer = get_scorer("accuracy").set_score_request(sample_weight=False)
+        found = answers(model, {"net": networks}, fit=fit, scoring=scorer)
+        assert_same_answer(found)
+
+
+def test_networks_of_other_names_are_given_what_is_theirs():
+    parts = [Pipeline([("b", PCA(5)), (name, net_for())]) for name in ("net", "own")]
+    model = Pipeline([("a", StandardScaler()), ("in", parts[0])])
+    fit = {"in__net__sample_weight": WEIGHT}
+    found = answers(model, {"in": parts}, fit=fit, error_score=-7.0)
+    assert_same_answer(found)
+    assert -7.0 in found[1][0].cv_results_["mean_test_score"]
 
 
 BAD = {

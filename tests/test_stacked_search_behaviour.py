@@ -4,6 +4,7 @@ import pickle
 import re
 import sys
 import time
+import tracemalloc
 import warnings
 from collections import Counter
 from functools import partial
@@ -164,7 +165,7 @@ FOLD = 8 * 13 * 89  # bytes
 
 @pytest.mark.parametrize("piped", [False, True])
 @pytest.mark.parametrize(
-    ("max_bytes", "sizes"), [(1, [8] * 2), (2 * FOLD - 1, [8] * 2), (2 * FOLD, [16])]
+    ("max_bytes", "sizes"), [(1, [8] * 2), (4 * FOLD - 1, [8] * 2), (4 * FOLD, [16])]
 )
 def test_stacks_hold_no_more_rows_than_allowed(max_bytes, sizes, piped, stacks):
     grid = {"alpha": [0.0, 1.0], "l1": [0.0, 1.0], "init": ["he", "xavier"]}
@@ -473,11 +474,15 @@ def test_a_progress_bar_leaves_the_answer_alone(stacks, capsys):
     assert "StackedGridSearchCV" in capsys.readouterr().out
 
 
+TWO = {"scoring": ["accuracy", "neg_log_loss"], "refit": "accuracy"}
+
+
+@pytest.mark.parametrize("options", [{}, TWO, {"return_train_score": True}])
 @pytest.mark.parametrize("verbose", [1, 2, 3])
 @pytest.mark.parametrize("piped", [False, True])
-def test_a_line_is_printed_for_each_fit(piped, verbose, capsys):
+def test_a_line_is_printed_for_each_fit(piped, verbose, options, capsys):
     net, grid = variants(net_for(), {"alpha": [0.0, 9.0], "init": ["he", fails]}, piped)
-    answers(net, grid, verbose=verbose)
+    answers(net, grid, verbose=verbose, **options)
     text = re.sub(r"\[CV.*?END \.*| *total time.*", "", capsys.readouterr().out)
     _, theirs, ours = text.split("Fitting 3 folds for each of 4 candidates, totalling ")
     assert sorted(ours.splitlines()) == sorted(theirs.splitlines())
@@ -534,6 +539,33 @@ def test_a_scorer_may_fit_the_estimator():
     )
     scores = "mean_test_score"
     assert np.array_equal(ours.cv_results_[scores], theirs.cv_results_[scores])
+
+
+def test_a_scorer_may_keep_the_estimator():
+    kept = []
+
+    def keep(estimator, X, y):
+        kept.append(estimator)
+        return estimator.score(X, y)
+
+    for piped in (False, True):
+        kept.clear()
+        net, grid = variants(DeepNetClassifier(**SMALL), {"alpha": [0, 1]}, piped)
+        StackedGridSearchCV(net, grid, cv=3, scoring=keep, refit=False).fit(*IRIS)
+        assert len({id(one) for one in kept}) == 6
+        assert all(one.predict(IRIS[0]).shape == (150,) for one in kept)
+
+
+def test_a_search_holds_no_networks_but_those_in_training():
+    net = net_for(hidden_layer_sizes=(500,), n_iter=1)  # 68 kB of parameters
+    search = StackedGridSearchCV(net, {"alpha": np.arange(40.0)}, cv=3, refit=False)
+    tracemalloc.start()
+    try:
+        search.fit(X, y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 120 * 68_000
 
 
 def test_a_scorer_may_pickle_the_estimator():

@@ -87,8 +87,8 @@ def train(
     outcomes : list of Outcome
         One for each network, in the order of the stack.
     """
-    run = Run(task, state, batches, n_iter, validation)
     with np.errstate(all="ignore"):
+        run = Run(task, state, batches, n_iter, validation)
         try:
             while run.n_done < n_iter and run.goes_on:
                 run.make_pass()
