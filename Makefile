@@ -22,6 +22,8 @@ test-oldest: .venv-oldest/ready ## tests on the oldest versions (Python 3.11 or 
 bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier and PyTorch
 	.venv-bench/bin/python benchmarks/speed.py
 	.venv-bench/bin/python benchmarks/accuracy.py
+	.venv-bench/bin/python benchmarks/stacking.py
+	.venv-bench/bin/python benchmarks/ensembles.py
 
 clean: ## remove environments, caches, builds and figures
 	rm -rf .venv .venv-oldest .venv-bench .mypy_cache .pytest_cache .ruff_cache

@@ -116,9 +116,9 @@ def make_jobs(case, tables, count, n_iter):
             tol=None,
             random_state=k,
         )
-        job = _stacking._on_shared(next(network._fitting(X, y)), shared.get(id(X)))
+        job = next(network._fitting(X, y))
+        _stacking._share(job, shared.setdefault(id(X), job))
         jobs.append(job)
-        shared.setdefault(id(X), job)
     return jobs
 
 

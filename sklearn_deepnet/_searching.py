@@ -59,7 +59,7 @@ class StackedParallel:
         self._max_bytes, self._resource = max_bytes, resource
         self._kept: dict[tuple[str, int], Kept] = {}
         self._options = options
-        # a stack is a task: joblib would bundle those that are soon done
+        # a stack is a task, and joblib is not to bundle those that are soon done
         self._parallel = Parallel(**options, batch_size=1)
 
     def __enter__(self) -> Self:
@@ -81,7 +81,9 @@ class StackedParallel:
         results: dict[int, dict[str, Any]] = {}
         self._kept.clear()
         for calls in plan.rounds(self._parallel):
-            found = self._parallel(call for _, call in calls)
+            are_single = all(len(places) == 1 for places, _ in calls)
+            parallel = Parallel(**self._options) if are_single else self._parallel
+            found = parallel(call for _, call in calls)
             for (places, _), some in zip(calls, found, strict=True):
                 for place, (result, kept) in zip(places, some, strict=True):
                     results[place] = result

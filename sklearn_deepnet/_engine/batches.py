@@ -115,6 +115,8 @@ class Batches:
         self._allocate()
         if self._fixed:
             self._fill(rows, 0, self._n_samples)
+        if self._shuffle:
+            self._order = np.empty((*stack_shape, self._n_samples), np.intp)
 
     def __iter__(self) -> Iterator[Block]:
         """Go through one pass: all rows once, in a new order if they are shuffled."""
@@ -186,12 +188,14 @@ class Batches:
         self._weight = np.empty((*before, 1, size), dtype)
 
     def _draw_order(self) -> IntArray:
-        orders = [rng.permutation(self._n_samples) for rng in self._generators]
-        order = np.reshape(orders, (*self._stack_shape, self._n_samples))
-        if self._rows is None:
-            return order
-        rows = np.broadcast_to(self._rows, order.shape)
-        return np.take_along_axis(rows, order, axis=-1)
+        """Return the rows of this pass, in an array that the next one overwrites."""
+        self._order[...] = (
+            np.arange(self._n_samples) if self._rows is None else self._rows
+        )
+        by_network = self._order.reshape(-1, self._n_samples)
+        for rng, order in zip(self._generators, by_network, strict=True):
+            rng.shuffle(order)
+        return self._order
 
     def _chunks(self) -> Iterator[tuple[int, int]]:
         n_samples, batch_size = self._n_samples, self._batch_size
