@@ -43,9 +43,10 @@ MAX_BELOW_ON_A_TABLE = 1.0  # points
 MAX_BELOW_ON_THE_MEAN = 0.1  # points, plus two standard errors
 
 
-def load_tables(folder, only):
-    """Return {name: (X, y)}: scikit-learn's own tables, then the folder's CSV files."""
+def load_tables(folder, only, more=()):
+    """Return {name: (X, y)}: scikit-learn's tables, more, the CSV files of a folder."""
     tables = {name: load(return_X_y=True) for name, load in BUNDLED.items()}
+    tables |= dict(more)
     for path in sorted(folder.glob("*.csv")) if folder else []:
         cells = np.loadtxt(path, dtype=str, delimiter=",")
         tables[path.stem] = cells[:, :-1].astype(float), cells[:, -1]

@@ -22,6 +22,7 @@ import numpy as np
 from accuracy import load_tables, standard_error
 from report import machine_line, markdown
 from sklearn.base import clone
+from sklearn.datasets import make_circles
 from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
@@ -142,12 +143,14 @@ def main():
     models = MODELS
     if options.quick:
         models = {label: quickly(model) for label, model in MODELS.items()}
+    circles = {"circles": make_circles(500, noise=0.2, factor=0.6, random_state=0)}
+    tables = load_tables(options.tables, options.only, more=circles)
     print(machine_line(), flush=True)
     before = os.getloadavg()[0]
     results = {}
     with threadpool_limits(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for name, (X, y) in load_tables(options.tables, options.only).items():
+        for name, (X, y) in tables.items():
             results[name] = run(models, X, y, options.seeds)
     print(f"{options.seeds} seeds, 5 folds; the mean's standard error over seeds.")
     for number, (what, form) in enumerate(MEASURES.items()):

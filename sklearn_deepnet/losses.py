@@ -22,7 +22,7 @@ array([[-0.5,  1. ]])
 
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -116,6 +116,20 @@ class Loss(NamedTuple):
         return self.name
 
 
+class _With(partial[FloatArray]):
+    """A function with a setting; equal to another of these, such as its copy."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _With) and self._parts == other._parts
+
+    def __hash__(self) -> int:
+        return hash(self._parts)
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        return self.func, *self.keywords.items()
+
+
 def focal(gamma: float = 2.0) -> Loss:
     r"""Return the focal loss for a :math:`\gamma` of your own.
 
@@ -133,8 +147,8 @@ def focal(gamma: float = 2.0) -> Loss:
         raise ValueError(f"gamma must not be negative. Got {gamma!r} instead.")
     return Loss(
         _name("focal", gamma, 2.0),
-        logistic=partial(focal_logistic, gamma=gamma),
-        softmax=partial(focal_softmax, gamma=gamma),
+        logistic=_With(focal_logistic, gamma=gamma),
+        softmax=_With(focal_softmax, gamma=gamma),
     )
 
 
@@ -153,9 +167,7 @@ def huber(delta: float = 1.0) -> Loss:
     """
     if not 0 < delta < np.inf:
         raise ValueError(f"delta must be a positive number. Got {delta!r} instead.")
-    return Loss(
-        _name("huber", delta, 1.0), identity=partial(huber_identity, delta=delta)
-    )
+    return Loss(_name("huber", delta, 1.0), identity=_With(huber_identity, delta=delta))
 
 
 def quantile(quantile: float = 0.5) -> Loss:
@@ -173,7 +185,7 @@ def quantile(quantile: float = 0.5) -> Loss:
     """
     if not 0 < quantile < 1:
         raise ValueError(f"quantile must be in (0, 1). Got {quantile!r} instead.")
-    function = partial(quantile_identity, quantile=quantile)
+    function = _With(quantile_identity, quantile=quantile)
     return Loss(_name("quantile", quantile, 0.5), identity=function)
 
 

@@ -184,6 +184,11 @@ def test_networks_that_differ_in_these_are_trained_apart(name):
     assert sizes_of_stacks(networks) == [2] * (len(networks) // 2 - n_silent)
 
 
+def test_networks_whose_losses_are_copies_are_trained_side_by_side():
+    networks = [clone(net(loss=focal(1.5), alpha=k)) for k in range(4)]
+    assert sizes_of_stacks(networks) == [4]
+
+
 @pytest.mark.parametrize("X", [X, X.astype("f4"), X.tolist()], ids=["f8", "f4", "list"])
 def test_networks_may_differ_in_everything_at_once(X):
     names = MAY_DIFFER.keys() - {"random_state"}
