@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from memory import HIDDEN, N_PASSES, SHAPES
 from peers import (
-    TORCH_MISSING,
     Work,
     bare_products,
+    compiled_loop,
     course_loop,
     mlp_classifier,
     ours,
@@ -66,14 +66,14 @@ def training_rows(quick):
             alpha=0.0,
             shuffle=False,
         ),
-        {course_loop: 1.8, mlp_classifier: 5.0},
+        {course_loop: 1.8, mlp_classifier: 5.0, compiled_loop: None},
     )
 
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X).astype(np.float32)
     yield (
         Work(X, y, (32, 16), passes=200 // scale, batch_size=64),
-        {mlp_classifier: 5.0, pytorch: 5.0},
+        {mlp_classifier: 5.0, pytorch: 5.0, compiled_loop: None},
     )
 
     X, y = load_digits(return_X_y=True)
@@ -81,7 +81,7 @@ def training_rows(quick):
     for dtype in (np.float64, np.float32):
         yield (
             Work(X.astype(dtype), y, (100,), passes=100 // scale, batch_size=200),
-            {mlp_classifier: 2.0, pytorch: 2.5},
+            {mlp_classifier: 2.0, pytorch: 2.5, bare_products: None},
         )
 
     rng = np.random.default_rng(0)
@@ -125,14 +125,14 @@ def verdict(reached):
 
 def measure_training(work, floors, n_rounds):
     """Return the table's lines for one network, one for each peer."""
-    calls, missing = {}, []
+    calls, missing = {}, {}
     for make in (ours, *floors):
         try:
             calls[make] = make(work)
         except ModuleNotFoundError as error:
-            if error.name != "torch":
+            if error.name not in ("torch", "numba"):
                 raise
-            missing.append(make)
+            missing[make] = f"{error.name} not installed: sklearn-deepnet[bench]"
     seconds = interleaved(calls, n_rounds)
 
     def per_step(make):
@@ -149,7 +149,7 @@ def measure_training(work, floors, n_rounds):
     lines = []
     for peer, floor in floors.items():
         if peer in missing:
-            results = (per_step(ours), TORCH_MISSING, "", floor_text(floor), "")
+            results = (per_step(ours), missing[peer], "", floor_text(floor), "")
         else:
             ratios = [p / o for p, o in zip(seconds[peer], seconds[ours], strict=True)]
             ratio = statistics.median(ratios)
