@@ -79,6 +79,7 @@ class Job:
             (state.params.dtype, sample.X.dtype, sample.target.dtype),
             sample.target.shape[1:],
             (state.n_steps, state.n_passes, state.horizon),
+            bool(np.isnan(state.first_loss)),
             state.best_params is None,
         )
 
@@ -180,9 +181,9 @@ def join(
         n_outputs=first.targets.n_outputs,
         batch_size=batch_size,
         rows=rows,
-        weight_scale=_share([sample.n_rows / sample.total for sample in samples]),
-        target_scale=_share([scale for scale, _ in maps]),
-        target_shift=_share([shift for _, shift in maps]),
+        weight_scale=_in_common([sample.n_rows / sample.total for sample in samples]),
+        target_scale=_in_common([scale for scale, _ in maps]),
+        target_shift=_in_common([shift for _, shift in maps]),
         **options,
     )
 
@@ -218,7 +219,7 @@ def _weights(
     return weight
 
 
-def _share(values: Sequence[FloatArray | float]) -> FloatArray | float:
+def _in_common(values: Sequence[FloatArray | float]) -> FloatArray | float:
     """Return what all have in common, or a stack of them, each of two axes."""
     first = values[0]
     if all(np.array_equal(value, first) for value in values):

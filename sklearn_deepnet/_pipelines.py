@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import copy
+from copy import copy, deepcopy
 from itertools import count
-from pickle import PicklingError
 from typing import Any, NamedTuple
 
 import joblib
@@ -56,13 +55,24 @@ def name_passes(estimator: Any) -> str:
     return "__".join(names)
 
 
-def detached(estimator: Any) -> Any:
-    """Return a copy with a network of its own, whose other parts are shared."""
+def detached(estimator: Any, copy_steps: Callable[[Any], Any] = list) -> Any:
+    """Return a copy with a network of its own, and with `copy_steps` of those before.
+
+    These may be shared until they are used: some draw whenever they transform.
+    """
     estimator = copy(estimator)
     if isinstance(estimator, Pipeline):
         *steps, (name, last) = estimator.steps
-        estimator.steps = [*steps, (name, detached(last))]
+        estimator.steps = [*copy_steps(steps), (name, detached(last, copy_steps))]
     return estimator
+
+
+def copied(value: Any) -> Any:
+    """Return a deep copy, or `value` if it has none, such as of a lock."""
+    try:
+        return deepcopy(value)
+    except Exception:
+        return value
 
 
 @contextmanager
@@ -112,7 +122,7 @@ def key_of(value: Any) -> str:
     """Return a key that equal values share, or one of its own for what has none."""
     try:
         return joblib.hash(value)
-    except (PicklingError, TypeError, AttributeError):  # such as of a lambda
+    except Exception:  # such as of a lambda, or of a lock
         return f"of its own: {next(_numbers)}"
 
 

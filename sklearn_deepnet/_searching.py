@@ -188,11 +188,11 @@ class _Plan:
             for_all = -(-n_stacks // self._n_jobs) * self._n_jobs
             n_stacks = max(n_stacks, min(for_all, len(group) // _FEWEST))
             for part in np.array_split(np.arange(len(group)), n_stacks):
-                for stack in self._fitting([group[i] for i in part], rows):
+                for stack in self._within_memory([group[i] for i in part], rows):
                     calls.append(self._call(stack, rows))
         return calls
 
-    def _fitting(
+    def _within_memory(
         self, stack: list[tuple[int, int]], rows: Sequence[Rows]
     ) -> Iterator[list[tuple[int, int]]]:
         """Cut a stack, in the order of its rows, so that these fit `max_bytes`."""
@@ -226,8 +226,10 @@ def _by(items: Iterable[Any], key: Any) -> list[tuple[Any, list[Any]]]:
 
 
 def _shape(X: Any) -> tuple[int, int]:
-    shape = X.shape if hasattr(X, "shape") else np.shape(X)
-    return (*shape, 1)[:2]
+    try:
+        return (*np.shape(X), 1)[:2]
+    except ValueError:  # rows of several lengths, which a step will turn into columns
+        return len(X), 1
 
 
 def _n_bytes(X: Any, n_rows: int) -> int:

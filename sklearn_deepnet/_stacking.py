@@ -9,7 +9,6 @@ network the bits that it would have got alone.
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from copy import deepcopy
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,9 +19,18 @@ from sklearn.utils import indexable
 
 from ._base import BaseDeepNet
 from ._engine.network import count_params, rows_per_block
+from ._engine.task import Task
 from ._engine.training import Outcome
 from ._jobs import Job, Steps, go_on, train_jobs
-from ._pipelines import Table, capture, graft, last_of, network_of, prefix_of
+from ._pipelines import (
+    Table,
+    capture,
+    copied,
+    graft,
+    last_of,
+    network_of,
+    prefix_of,
+)
 from ._sklearn import check_method_params, safe_indexing
 from ._words import is_quasi_newton, resolve_hidden_layer_sizes
 from .classifier import DeepNetClassifier
@@ -180,8 +188,21 @@ def _size(job: Job) -> int:
     samples = job.sample, job.held_out
     if any(sample is not None and issparse(sample.X) for sample in samples):
         return 1
+    if not all(map(_is_ours, _functions(job.task))):
+        return 1  # written for one network, it may do something else to a stack
     itemsize = job.state.params.dtype.itemsize
     return stack_size(job.task.layer_sizes, job.batch_size, itemsize)
+
+
+def _functions(task: Task) -> list[Any]:
+    """Return what a stack calls for all of its networks at once."""
+    loss = getattr(task.loss, "func", task.loss)
+    both = [f for word in task.activations for f in (word.forward, word.backward)]
+    return [loss, type(task.optimizer), *both]
+
+
+def _is_ours(function: Any) -> bool:
+    return getattr(function, "__module__", "").partition(".")[0] == __package__
 
 
 def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
@@ -220,7 +241,7 @@ def _train(fits: Sequence[_Fit]) -> None:
     """Train a stack; or each alone, if one of the users' functions raises an error."""
     jobs = [fit.job for fit in fits]
     generators = [rng for job in jobs for rng in job.state.generators]
-    drawn = [rng.get_state() for rng in generators]
+    drawn = [rng.get_state(legacy=False) for rng in generators]
     failed = None
     start = time.perf_counter()
     try:
@@ -268,7 +289,8 @@ def fit_stack(
     one stack. They may differ in how they are initialized, in seed, learning rate,
     schedule, penalties, dropout, tolerance and patience, weights, and in their rows.
     Whatever cannot be stacked is fitted alone: solver "lbfgs", sparse X, estimators
-    with callbacks or ``verbose``, subclasses with a ``fit`` of their own.
+    with callbacks or ``verbose``, subclasses with a ``fit`` of their own, and losses,
+    activations and optimizers that are not of this library.
 
     Parameters
     ----------
@@ -296,9 +318,13 @@ def fit_stack(
     ------
     ValueError
         If `rows` has not one entry for each estimator, or the ``fit`` of one raises it.
-        All networks, and the steps before them, are then as they were before.
+        All networks are then as they were before, and so are the steps before them, but
+        for pipelines that have a ``fit`` or callbacks of their own.
     TypeError
         If one of them is no network.
+    KeyboardInterrupt
+        If interrupted. Networks in training are kept, with the weights of their last
+        complete pass.
 
     Examples
     --------
@@ -324,6 +350,7 @@ def fit_stack(
             "for each, or None."
         )
     before = [vars(network).copy() for network in networks]
+    ahead: list[Any] = []
     try:
         tables, ahead = _fit_ahead(estimators, X, y, rows, fit_params)
         for ending in fit_networks([*map(last_of, estimators)], tables):
@@ -334,8 +361,10 @@ def fit_stack(
             vars(network).clear()
             vars(network).update(attributes)
         raise
-    for estimator, fitted in zip(estimators, ahead, strict=True):
-        graft(estimator, deepcopy(fitted))  # whoever fits one anew leaves the others
+    finally:  # also for those that were trained before an interrupt
+        for k, fitted in enumerate(ahead):
+            if vars(networks[k]).get("_params") is not before[k].get("_params"):
+                graft(estimators[k], copied(fitted))  # so that each has its own
     return estimators
 
 
@@ -375,7 +404,7 @@ def _fit_ahead(
         key = cut, prefix_of(estimator)
         if key not in found:
             some_X, some_y, params = cuts[cut]
-            fitted = deepcopy(estimator)
+            fitted = copied(estimator)
             fit = partial(fitted.fit, some_X, some_y, **params)
             found[key] = capture(network_of(fitted), fit), fitted
         pairs.append(found[key])

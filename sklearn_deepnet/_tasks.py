@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial, wraps
+from types import FunctionType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,6 +16,7 @@ from ._base import BaseDeepNet
 from ._pipelines import (
     Table,
     capture,
+    copied,
     detached,
     fit_replaced,
     key_of,
@@ -103,16 +105,17 @@ class Fit(NamedTuple):
 
     def score(self, X: Any, y: Any, ended: Ended) -> dict[str, Any]:
         """Score what is fitted, or deal with the error as scikit-learn does."""
+        estimator = detached(self.estimator, copied)
 
         def give_back(*args: Any, **params: Any) -> Any:
-            del self.estimator.fit  # a scorer may pickle the estimator, or fit it
+            del estimator.fit  # a scorer may pickle the estimator, or fit it
             if ended.error is not None:
                 raise ended.error
-            return self.estimator
+            return estimator
 
         options = self.options | {"parameters": None, "verbose": 0}
-        with fit_replaced(self.estimator, give_back):
-            result = self.function(self.estimator, X, y, **options)
+        with fit_replaced(estimator, give_back):
+            result = self.function(estimator, X, y, **options)
         result["fit_time"] = self.seconds + ended.seconds
         if self.options["verbose"] > 1:
             print(_describe(self.options, result))
@@ -124,7 +127,7 @@ def _no_score(estimator: Any, X: Any, y: Any = None, **params: Any) -> float:
 
 
 def _describe(options: dict[str, Any], result: dict[str, Any]) -> str:
-    """Return the line that scikit-learn prints when a fit is done."""
+    """Return a line such as scikit-learn prints when a fit is done."""
     fold, n_folds = options["split_progress"]
     parameters = options["parameters"] or {}
     told = ", ".join(f"{name}={parameters[name]}" for name in sorted(parameters))
@@ -304,7 +307,9 @@ def _has_fixed_course(schedule: Any) -> bool:
     schedule = resolve_schedule(schedule)
     if isinstance(schedule, Cosine | OneCycle):
         return schedule.horizon is not None
-    return type(schedule) in (*SCHEDULES.values(), Custom)
+    if isinstance(schedule, Custom):
+        return isinstance(schedule.function, FunctionType)
+    return type(schedule) in SCHEDULES.values()
 
 
 @_called

@@ -127,7 +127,7 @@ class _With(partial[FloatArray]):
 
     @property
     def _parts(self) -> tuple[Any, ...]:
-        return self.func, *self.keywords.items()
+        return self.func, self.args, *self.keywords.items()
 
 
 def focal(gamma: float = 2.0) -> Loss:

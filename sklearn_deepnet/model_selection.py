@@ -60,7 +60,8 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     alone; in a pipeline the steps before the network are fitted once for each fold and
     setting of theirs. Whatever is no network, or cannot be stacked (solver "lbfgs",
     sparse X, callbacks or `verbose` of the network, subclasses with a ``fit`` of their
-    own), is fitted as scikit-learn does.
+    own, losses, activations and optimizers that are not of this library), is fitted one
+    by one.
 
     Parameters
     ----------

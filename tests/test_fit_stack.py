@@ -381,6 +381,24 @@ def test_pipelines_are_as_they_were_if_one_fails():
     assert not any(hasattr(model[1], "classes_") for model in models)
 
 
+def test_ctrl_c_leaves_pipelines_that_fit_together():
+    def stops(t):
+        if t == 3:
+            raise KeyboardInterrupt
+        return 1.0
+
+    models = [make_pipeline(StandardScaler(), one) for one in nets({}, {})]
+    fit_stack(models, X, y)
+    for model in models:
+        model[-1].set_params(schedule=stops)
+    with pytest.raises(KeyboardInterrupt):
+        fit_stack(models, 100 * X + 5, y)
+    other = clone(models[0])
+    with pytest.raises(KeyboardInterrupt):
+        other.fit(100 * X + 5, y)
+    assert_identical(models[0].predict_proba(X), other.predict_proba(X))
+
+
 class Halved(Pipeline):
     """Fits to every other row, and notes how many these are."""
 

@@ -1,5 +1,6 @@
 """Jobs: what may be trained as one stack, on which rows, and how their fits end."""
 
+import copy
 import tracemalloc
 from dataclasses import fields, replace
 
@@ -17,6 +18,8 @@ from sklearn_deepnet._jobs import join
 from sklearn_deepnet._sample import make_sample
 from sklearn_deepnet._stacking import Table, fit_networks, stack_size, stack_size_of
 from sklearn_deepnet._targets import ClassTargets, NumberTargets
+from sklearn_deepnet.activations import Activation
+from sklearn_deepnet.losses import Loss
 from sklearn_deepnet.model_selection import fit_stack
 from sklearn_deepnet.optimizers import Adam
 
@@ -420,6 +423,57 @@ def test_the_error_of_training_is_told_as_alone():
     for ending in fit_networks([*networks, large], [Table(X, y, {})] * 3):
         assert isinstance(ending.error, RuntimeError)
         assert ending.error.__context__ is None
+
+
+def test_generators_of_any_kind_are_put_back():
+    rng = np.random.RandomState(np.random.PCG64(0))
+    networks = [net(random_state=rng, alpha=k) for k in (0.0, 1.0)]
+    networks.append(net(schedule=raises_at(1, RuntimeError)))
+    before = copy.deepcopy(rng)
+    endings = fit_networks(networks, [Table(X, y, {})] * 3)
+    assert [type(it.error).__name__ for it in endings[:2]] == ["NoneType"] * 2
+    for network in networks[:2]:
+        other = net(random_state=before, alpha=network.alpha).fit(X, y)
+        np.testing.assert_equal(network.coefs_, other.coefs_)
+
+
+def of_one_network(z, target, scratch):
+    """A softmax and its cross-entropy, which take the first axis for the classes."""
+    z -= z.max(axis=0)
+    np.exp(z, out=z)
+    z /= z.sum(axis=0)
+    scratch[0] = -(target * np.log(np.maximum(z, 1e-300)))
+    z -= target
+    return scratch[0]
+
+
+class OneNorm(Adam):
+    """Divides by the norm of all there is."""
+
+    def step(self, params, gradient, learning_rate, n_steps, moments, scratch):
+        gradient /= np.linalg.norm(gradient)
+        super().step(params, gradient, learning_rate, n_steps, moments, scratch)
+
+
+OWN = {
+    "loss": Loss("own", softmax=of_one_network),
+    "solver": OneNorm(),
+    "activation": Activation(
+        "centred",
+        lambda z, a: np.subtract(z, z.mean(), out=a),
+        lambda grad, z, a: None,
+        overwrites_z=True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_words_of_the_users_own_may_be_for_one_network_alone(name):
+    networks = [net(alpha=alpha, **{name: OWN[name]}) for alpha in (0.0, 1.0)]
+    fit_networks(networks, [Table(X, y, {})] * 2)
+    for network in networks:
+        other = net(alpha=network.alpha, **{name: OWN[name]}).fit(X, y)
+        np.testing.assert_equal(network.coefs_, other.coefs_)
 
 
 class Undecided(Adam):

@@ -114,14 +114,14 @@ def test_repeated_rounds_of_the_same_resource_are_scikit_learns():
     assert ours.n_resources_ == [6, 6, 18]
 
 
-class Counting:
-    """A schedule that never changes, and counts the passes of all networks."""
+class Fewer:
+    """A schedule that falls with every call, whichever pass it is for."""
 
-    n_passes = 0
+    n_calls = 0
 
     def __call__(self, t):
-        Counting.n_passes += 1
-        return 1.0
+        self.n_calls += 1
+        return 0.8**self.n_calls
 
 
 class Falling(Schedule):
@@ -135,13 +135,13 @@ class Falling(Schedule):
 
 def test_no_pass_is_made_twice():
     X, y = load_iris(return_X_y=True)
-    net = DeepNetClassifier((6,), tol=None, schedule=Counting(), random_state=0)
+    passes = []
+    constant = lambda t: passes.append(t) or 1.0  # noqa: E731
+    net = DeepNetClassifier((6,), tol=None, schedule=constant, random_state=0)
     grid = {"learning_rate": [1e-4, 1e-3, 1e-2], "init": ["he", "xavier", "lecun"]}
-    search = StackedHalvingGridSearchCV(net, grid, refit=False, **PASSES)
-    Counting.n_passes = 0
-    search.fit(X, y)
+    search = StackedHalvingGridSearchCV(net, grid, refit=False, **PASSES).fit(X, y)
     assert (search.n_candidates_, search.n_resources_) == ([9, 3, 1], [2, 6, 18])
-    assert Counting.n_passes == 3 * (9 * 2 + 3 * (6 - 2) + 1 * (18 - 6))
+    assert len(passes) == 3 * (9 * 2 + 3 * (6 - 2) + 1 * (18 - 6))
 
 
 def assert_same_as_scikit_learns(estimator, prefix="", **settings):
@@ -157,7 +157,7 @@ def assert_same_as_scikit_learns(estimator, prefix="", **settings):
 
 
 @pytest.mark.parametrize(
-    "schedule", ["cosine", "onecycle", Cosine(horizon=10), Falling()]
+    "schedule", ["cosine", "onecycle", Cosine(horizon=10), Falling(), Fewer()]
 )
 def test_a_horizon_that_is_n_iter_starts_over(schedule):
     net = DeepNetClassifier((6,), tol=None, schedule=schedule, random_state=0)

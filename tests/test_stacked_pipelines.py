@@ -4,6 +4,7 @@ import re
 import warnings
 from collections import Counter
 from functools import partial
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
 from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.feature_selection import SelectFromModel, SelectKBest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer, make_scorer
@@ -27,7 +29,12 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV, _stacking
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    StackedGridSearchCV,
+    _stacking,
+    fit_stack,
+)
 
 FRAME, y = load_wine(return_X_y=True, as_frame=True)
 X, y = FRAME.to_numpy(), y.to_numpy()
@@ -109,7 +116,8 @@ def assert_same_answer(found, X=X):
             np.testing.assert_equal(ours.cv_results_[name], column, err_msg=name)
     assert ours.best_params_ == theirs.best_params_
     assert ours.best_score_ == theirs.best_score_
-    np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
+    if X is not None:
+        np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
 
 
 # ---- earlier steps in the grid
@@ -200,6 +208,62 @@ def test_pipelines_with_a_fit_of_their_own_are_fitted_by_it(stacks):
     scoring = make_scorer(sum_of_probabilities, response_method="predict_proba")
     assert_same_answer(answers(model, grid, scoring=scoring))
     assert not stacks
+
+
+class Noisy(FunctionTransformer):
+    """Draws whenever it transforms, from what it has learned."""
+
+    def fit(self, X, y=None):
+        self.rng_ = np.random.RandomState(0)
+        return self
+
+    def transform(self, X):
+        return X + self.rng_.randn(*X.shape) * X.std(axis=0)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_steps_that_draw_draw_for_each_candidate_anew(n_jobs, stacks):
+    model, grid = pipe(Noisy(), StandardScaler()), {"net__alpha": [0.0] * 4}
+    classes = GridSearchCV, partial(StackedGridSearchCV, n_jobs=n_jobs)
+    assert_same_answer(answers(model, grid, refit=False, classes=classes), X=None)
+
+
+def fitted_to_more(estimator, X, y):
+    score = estimator.score(X, y)
+    estimator.fit(100 * X + 5, y)
+    return score
+
+
+def test_a_scorer_that_fits_the_steps_leaves_other_candidates_alone():
+    grid = {"net__learning_rate": [0.02, 0.03, 0.04, 0.05]}
+    options = {"scoring": fitted_to_more, "return_train_score": True}
+    assert_same_answer(answers(pipe(StandardScaler()), grid, **options))
+
+
+def test_rows_may_be_lists_of_several_lengths():
+    words = [
+        ["a"] * (1 + k % 3) + ["b", "c"][k % 2 :] + [f"k{y[k]}"] for k in range(178)
+    ]
+    counts = CountVectorizer(analyzer=list)
+    grid = {"net__alpha": [0.0, 9.0], "a__min_df": [1, 2]}
+    assert_same_answer(answers(pipe(counts), grid, X=words), X=words)
+
+
+class Locked(StandardScaler):
+    """Holds what can be neither hashed, pickled nor copied."""
+
+    def fit(self, X, y=None, sample_weight=None):
+        self.lock_ = Lock()
+        return super().fit(X, y, sample_weight)
+
+
+def test_steps_that_cannot_be_copied_are_shared():
+    grid = {"net__alpha": [0.0, 9.0]}
+    assert_same_answer(answers(pipe(Locked()), grid))
+    models = [pipe(Locked(), alpha=alpha) for alpha in (0.0, 9.0)]
+    for model in fit_stack(models, X, y):
+        p = clone(model).fit(X, y).predict_proba(X)
+        np.testing.assert_array_equal(model.predict_proba(X), p)
 
 
 SHAPES = {

@@ -1,0 +1,151 @@
+"""Train ever larger networks on ever more rows: ours, MLPClassifier, the bare products.
+
+One of rows, width, depth and batch size varies at a time, about a network of 20-64-1
+on 10 000 rows in batches of 200, Adam. Everyone trains in turn, A B A B, on one BLAS
+thread; times are medians, of a whole fit divided by its rows and passes. Memory is the
+highest resident memory of a fit beyond its data, in a process of its own.
+
+    python benchmarks/sweep.py
+    python benchmarks/sweep.py width --json sweep.json --plot sweep.png
+    python benchmarks/sweep.py --threads 2     # BLAS threads
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from memory import resident_and_peak
+from peers import Work, bare_products, mlp_classifier, ours
+from report import machine_line, markdown
+from speed import interleaved
+from threadpoolctl import threadpool_limits
+
+SWEEPS = {
+    "rows": [100, 1000, 10_000, 100_000, 1_000_000],
+    "width": [4, 16, 64, 256, 1024],
+    "depth": [1, 2, 4, 8],
+    "batch": [8, 32, 128, 512, 2048, 10_000],
+}
+WHO = (ours, mlp_classifier, bare_products)
+MEMORY = "ours, MB", "MLPClassifier, MB"
+
+
+def data(n_rows, dtype):
+    """Return 20 columns of noise, and which side of a plane each row is on."""
+    X = np.random.default_rng(0).standard_normal((n_rows, 20), dtype=dtype)
+    return X, (X[:, :5].sum(axis=1) > 0).astype(np.int64)
+
+
+def work_for(sweep, value, dtype):
+    """Return what to train, one pass of it."""
+    X, y = data(value if sweep == "rows" else 10_000, dtype)
+    width = value if sweep == "width" else 64
+    depth = value if sweep == "depth" else 1
+    batch_size = min(value if sweep == "batch" else 200, len(X))
+    return Work(X, y, (width,) * depth, passes=1, batch_size=batch_size)
+
+
+def measure(work, n_rounds, seconds):
+    """Return nanoseconds for each row and pass, of as many passes as there is time."""
+    once = interleaved({"ours": ours(replace(work, passes=2))}, 1)["ours"][0] / 2
+    work = replace(work, passes=int(np.clip(seconds / once, 2, 500)))
+    taken = interleaved({who.__name__: who(work) for who in WHO}, n_rounds)
+    return {
+        name: statistics.median(times) / work.passes / len(work.X) * 1e9
+        for name, times in taken.items()
+    }
+
+
+def peak(sweep, value, dtype, who):
+    """Return megabytes beyond the data of one fit, measured in a process of its own."""
+    command = [sys.executable, __file__, "--peak", sweep, str(value), dtype, who]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(run.stdout)
+
+
+def print_peak(sweep, value, dtype, who):
+    """Fit here, a little first so that all is loaded, and print the megabytes."""
+    train = {"ours": ours, "MLPClassifier": mlp_classifier}[who]
+    with threadpool_limits(limits=1):
+        train(work_for("rows", 400, dtype))()
+        work = work_for(sweep, int(value), dtype)
+        before, _ = resident_and_peak()
+        train(work)()
+    print((resident_and_peak()[1] - before) / 1e6)
+
+
+def table_of(sweep, found):
+    """Lay out a sweep."""
+    lines = []
+    for value, line in found.items():
+        mine, peer, bare = (line[who.__name__] for who in WHO)
+        times = [f"{t:.0f}" for t in (mine, peer, bare)]
+        ratios = f"{peer / mine:.2f}", f"{mine / bare:.2f}"
+        memory = [f"{line[of]:.0f}" for of in MEMORY]
+        lines.append((str(value), *times, *ratios, *memory))
+    header = (sweep, "ours, ns a row", "MLPClassifier", "bare products")
+    return markdown((*header, "MLPClassifier / ours", "ours / bare", *MEMORY), lines)
+
+
+def plot(found, path):
+    """Draw a panel for each sweep."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5 * len(found), 4), layout="constrained")
+    for ax, (sweep, lines) in zip(
+        figure.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True
+    ):
+        for who, style in zip(WHO, ("-o", "--s", ":^"), strict=True):
+            times = [line[who.__name__] for line in lines.values()]
+            ax.plot(list(lines), times, style, label=who.__name__, markersize=4)
+        ax.set(xscale="log", yscale="log", xlabel=sweep, ylabel="ns a row and pass")
+    ax.legend()
+    figure.savefig(path, dpi=150)
+
+
+def main():
+    """Measure what is asked for, and print each sweep as it is done."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sweeps", nargs="*", metavar="SWEEP", help=", ".join(SWEEPS))
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
+    parser.add_argument("--threads", type=int, default=1, metavar="N")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the passes")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--plot", type=Path, metavar="FILE")
+    parser.add_argument("--peak", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peak:
+        print_peak(*options.peak)
+        return
+    if unknown := {*options.sweeps} - {*SWEEPS}:
+        parser.error(f"SWEEP {unknown} is not one of {list(SWEEPS)}.")
+    print(machine_line())
+    found = {}
+    for sweep in options.sweeps or SWEEPS:
+        found[sweep] = {}
+        for value in SWEEPS[sweep][:3] if options.quick else SWEEPS[sweep]:
+            with threadpool_limits(limits=options.threads):
+                work = work_for(sweep, value, options.dtype)
+                seconds = 0.05 if options.quick else 0.5
+                line = measure(work, options.rounds, seconds)
+            for of in MEMORY:
+                who = of.removesuffix(", MB")
+                line[of] = peak(sweep, value, options.dtype, who)
+            found[sweep][value] = line
+        print(f"\n{table_of(sweep, found[sweep])}", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine_line(), **found}))
+    if options.plot:
+        plot(found, options.plot)
+
+
+if __name__ == "__main__":
+    main()
