@@ -43,7 +43,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV, _stacking
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    StackedGridSearchCV,
+    _stack_sizes,
+    _stacking,
+)
 from sklearn_deepnet._jobs import train_jobs
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -79,7 +84,7 @@ class Case:
     def stack_size(self):
         """Return how many a search would stack."""
         itemsize = np.dtype(self.dtype).itemsize
-        return _stacking.stack_size(self.sizes(), self.batch_size, itemsize)
+        return _stack_sizes.stack_size(self.sizes(), self.batch_size, itemsize)
 
 
 CASES = [
@@ -169,9 +174,9 @@ def crossover_table(found):
 
 def working_set_table(found):
     """Return how far from the best size each working set would lead."""
-    rows, now = [], _stacking._WORKING_SET
+    rows, now = [], _stack_sizes._WORKING_SET
     for working_set in sorted({*WORKING_SETS, now}):
-        with patch.object(_stacking, "_WORKING_SET", working_set):
+        with patch.object(_stack_sizes, "_WORKING_SET", working_set):
             lost = [
                 time_at(case.stack_size(), microseconds) / microseconds.min()
                 for (case, _), microseconds in found.items()

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel
 
 from ._pipelines import Table, graft, key_of, network_of, prefix_of
-from ._stacking import stack_size_of
+from ._stack_sizes import stack_size_of
 from ._tasks import Fit, Kept, call, fit_prefix, run_alone, run_stack
 
 _FEWEST = 4  # networks in a stack, if it is made smaller for the sake of n_jobs

@@ -14,12 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import issparse
 from sklearn.utils import indexable
 
 from ._base import BaseDeepNet
-from ._engine.network import count_params, rows_per_block
-from ._engine.task import Task
 from ._engine.training import Outcome
 from ._jobs import Job, Steps, go_on, train_jobs
 from ._pipelines import (
@@ -32,15 +29,12 @@ from ._pipelines import (
     prefix_of,
 )
 from ._sklearn import check_method_params, safe_indexing
-from ._words import is_quasi_newton, resolve_hidden_layer_sizes
+from ._stack_sizes import size_of
+from ._words import is_quasi_newton
 from .classifier import DeepNetClassifier
 from .regressor import DeepNetRegressor
 
 __all__ = ["fit_stack"]
-
-# Bytes of parameters and work arrays up to which a stack gains by another network:
-# benchmarks/stacking.py. Beyond, it loses more to the cache than it saves in Python.
-_WORKING_SET = 5 * 2**19
 
 
 class Ended(NamedTuple):
@@ -73,7 +67,7 @@ def fit_networks(estimators: Sequence[Any], tables: Sequence[Table]) -> list[End
         for fit in fits:
             stack.callback(fit.close)
             fit.prepare(shared)
-            if fit.job is not None and _size(fit.job) == 1:
+            if fit.job is not None and size_of(fit.job) == 1:
                 _train([fit])  # at once, so that large ones are not all there together
         for group in _group([fit for fit in fits if fit.job is not None]):
             _train(group)
@@ -172,7 +166,7 @@ def _group(fits: Sequence[_Fit]) -> Iterator[list[_Fit]]:
         else:
             groups.append([fit])
     for group in groups:
-        n_stacks = -(-len(group) // _size(group[0].job))
+        n_stacks = -(-len(group) // size_of(group[0].job))
         for members in np.array_split(np.arange(len(group)), n_stacks):
             yield [group[k] for k in members]
 
@@ -182,59 +176,6 @@ def _are_alike(job: Job, other: Job) -> bool:
         return bool(job.kind == other.kind)
     except ValueError:  # a word of the user's own that compares arrays
         return False
-
-
-def _size(job: Job) -> int:
-    samples = job.sample, job.held_out
-    if any(sample is not None and issparse(sample.X) for sample in samples):
-        return 1
-    if not all(map(_is_ours, _functions(job.task))):
-        return 1  # written for one network, it may do something else to a stack
-    itemsize = job.state.params.dtype.itemsize
-    return stack_size(job.task.layer_sizes, job.batch_size, itemsize)
-
-
-def _functions(task: Task) -> list[Any]:
-    """Return what a stack calls for all of its networks at once."""
-    loss = getattr(task.loss, "func", task.loss)
-    both = [f for word in task.activations for f in (word.forward, word.backward)]
-    return [loss, type(task.optimizer), *both]
-
-
-def _is_ours(function: Any) -> bool:
-    return getattr(function, "__module__", "").partition(".")[0] == __package__
-
-
-def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
-    """Return how many networks to train at once.
-
-    Parameters
-    ----------
-    layer_sizes : sequence of int
-        Inputs, units of each hidden layer, outputs.
-    n_rows : int
-        Rows in a step.
-    itemsize : int
-        Bytes of a number.
-    """
-    # ten arrays of the parameters: moments, gradient, scratch and so on; the inputs,
-    # activations and their gradients, and the loss's scratch
-    n_inputs, *hidden, n_outputs = layer_sizes
-    n_units = n_inputs + 2 * sum(hidden) + 5 * n_outputs
-    n_rows = min(n_rows, rows_per_block(layer_sizes))
-    n_bytes = itemsize * (10 * count_params(layer_sizes) + n_rows * n_units)
-    return max(1, _WORKING_SET // n_bytes)
-
-
-def stack_size_of(network: BaseDeepNet, n_inputs: int, n_rows: int) -> int:
-    """Return how many like `network` to train at once, as far as can be told before."""
-    try:
-        hidden = resolve_hidden_layer_sizes(network.hidden_layer_sizes)
-        n_rows = network._rows_per_batch(n_rows)
-    except (TypeError, ValueError, OverflowError):  # which its fit will tell of
-        return 1
-    itemsize = 4 if network.dtype == "float32" else 8
-    return stack_size((n_inputs, *hidden, 1), n_rows, itemsize)
 
 
 def _train(fits: Sequence[_Fit]) -> None:

@@ -34,6 +34,7 @@ FLOORS = {
             ["_fitted"],
             ["_base"],
             ["classifier", "regressor", "_pipelines"],
+            ["_stack_sizes"],
             ["_stacking"],
             ["_tasks"],
             ["_searching"],

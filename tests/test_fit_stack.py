@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
-from sklearn_deepnet._stacking import stack_size
+from sklearn_deepnet._stack_sizes import stack_size
 from sklearn_deepnet.losses import focal
 from sklearn_deepnet.model_selection import fit_stack
 from sklearn_deepnet.optimizers import Adam

@@ -16,7 +16,8 @@ from sklearn_deepnet._engine.network import rows_per_block
 from sklearn_deepnet._engine.task import Task
 from sklearn_deepnet._jobs import join
 from sklearn_deepnet._sample import make_sample
-from sklearn_deepnet._stacking import Table, fit_networks, stack_size, stack_size_of
+from sklearn_deepnet._stack_sizes import stack_size, stack_size_of
+from sklearn_deepnet._stacking import Table, fit_networks
 from sklearn_deepnet._targets import ClassTargets, NumberTargets
 from sklearn_deepnet.activations import Activation
 from sklearn_deepnet.losses import Loss
@@ -84,6 +85,10 @@ UNLIKE = {
         job_of(fitted()),
         job_of(fitted(2, then=2).fit(X, y).set_params(n_iter=4)),
     ),
+    "first loss": lambda: (
+        job_of(net().fit(X, y).set_params(warm_start=True)),
+        job_of(fitted(solver="sgd").set_params(solver="adam")),
+    ),
     "best": lambda: (
         job_of(fitted(early_stopping=True)),
         job_of(fitted().set_params(early_stopping=True)),
@@ -97,6 +102,7 @@ def test_jobs_are_of_one_kind_however_it_is_called(pair):
     assert one.kind == other.kind
 
 
+@pytest.mark.filterwarnings("ignore:The last fit kept neither")
 @pytest.mark.parametrize("pair", UNLIKE.values(), ids=UNLIKE)
 def test_jobs_are_of_two_kinds_if_they_do_not_go_in_step(pair):
     one, other = pair()
