@@ -56,6 +56,7 @@ WORKING_SETS = [2**k for k in range(18, 27)]
 FLOORS = {"MLPClassifier": 15.0, "one by one": 3.0}
 SLOWEST = 1 / 1.1  # where stacks gain nothing
 MEMORY_SHAPE = (100_000, 20)
+SEARCHES = [("float64", 32), ("float32", 32), ("float64", "auto")]
 
 
 @dataclass(frozen=True)
@@ -309,10 +310,11 @@ def print_searches(options):
     lines = []
     for n_jobs in (1, 2):
         warm_up(n_jobs)
-        for batch_size in (32, "auto"):
-            about = f"64 × 5 folds, 30-16-1, batch {batch_size}", str(n_jobs)
+        for dtype, batch_size in SEARCHES:
+            what = f"64 × 5 folds, 30-16-1, {dtype}, batch {batch_size}"
             searches = grid_of_64(n_jobs, batch_size, n_iter)
-            lines += compare(about, searches, X, y, options.rounds, FLOORS)
+            data, about = (X.astype(dtype), y), (what, str(n_jobs))
+            lines += compare(about, searches, *data, options.rounds, FLOORS)
     print(markdown(SEARCH_HEADER, lines))
 
 
