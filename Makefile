@@ -24,6 +24,7 @@ bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier and PyTorch
 	.venv-bench/bin/python benchmarks/accuracy.py
 	.venv-bench/bin/python benchmarks/stacking.py
 	.venv-bench/bin/python benchmarks/ensembles.py
+	.venv-bench/bin/python benchmarks/sweep.py
 
 clean: ## remove environments, caches, builds and figures
 	rm -rf .venv .venv-oldest .venv-bench .mypy_cache .pytest_cache .ruff_cache

@@ -13,6 +13,7 @@ import re
 import resource
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,16 @@ def resident_and_peak():
     return peak, peak
 
 
+def megabytes_for(call):
+    """Return the memory that a call needs beyond what there was, and what it returned.
+
+    The highest resident memory, so in a process of its own.
+    """
+    before, _ = resident_and_peak()
+    result = call()
+    return (resident_and_peak()[1] - before) / 1e6, result
+
+
 def megabytes_beyond_the_data(call, who):
     """Run fit or predict once on large data, after a small fit that loads libraries."""
     shape = SHAPES[call]
@@ -63,11 +74,10 @@ def megabytes_beyond_the_data(call, who):
         small.predict(X[:200])
         large = estimator_of(who, None)
 
-        before, _ = resident_and_peak()
-        result = large.fit(X, y) if call == "fit" else small.predict(X)
-        _, peak = resident_and_peak()
+        work = partial(large.fit, X, y) if call == "fit" else partial(small.predict, X)
+        megabytes, result = megabytes_for(work)
 
-    return (peak - before - getattr(result, "nbytes", 0)) / 1e6
+    return megabytes - getattr(result, "nbytes", 0) / 1e6
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from memory import resident_and_peak
+from memory import megabytes_for
 from report import machine_line, markdown
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
@@ -366,10 +366,7 @@ def megabytes_beyond_the_data(what, max_bytes):
     else:
         search = GridSearchCV(model, grid)
     clone(search).fit(X[:200], y[:200])
-    before, _ = resident_and_peak()
-    search.fit(X, y)
-    _, peak = resident_and_peak()
-    return (peak - before) / 1e6
+    return megabytes_for(lambda: search.fit(X, y))[0]
 
 
 def print_memory(options):

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from memory import resident_and_peak
+from memory import megabytes_for
 from peers import Work, bare_products, mlp_classifier, ours
 from report import machine_line, markdown
 from speed import interleaved
@@ -73,10 +73,8 @@ def print_peak(sweep, value, dtype, who):
     train = {"ours": ours, "MLPClassifier": mlp_classifier}[who]
     with threadpool_limits(limits=1):
         train(work_for("rows", 400, dtype))()
-        work = work_for(sweep, int(value), dtype)
-        before, _ = resident_and_peak()
-        train(work)()
-    print((resident_and_peak()[1] - before) / 1e6)
+        megabytes, _ = megabytes_for(train(work_for(sweep, int(value), dtype)))
+    print(megabytes)
 
 
 def table_of(sweep, found):

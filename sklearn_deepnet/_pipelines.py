@@ -55,24 +55,25 @@ def name_passes(estimator: Any) -> str:
     return "__".join(names)
 
 
-def detached(estimator: Any, copy_steps: Callable[[Any], Any] = list) -> Any:
-    """Return a copy with a network of its own, and with `copy_steps` of those before.
-
-    These may be shared until they are used: some draw whenever they transform.
-    """
-    estimator = copy(estimator)
-    if isinstance(estimator, Pipeline):
-        *steps, (name, last) = estimator.steps
-        estimator.steps = [*copy_steps(steps), (name, detached(last, copy_steps))]
-    return estimator
-
-
 def copied(value: Any) -> Any:
     """Return a deep copy, or `value` if it has none, such as of a lock."""
     try:
         return deepcopy(value)
     except Exception:
         return value
+
+
+def with_network(estimator: Any, network: BaseDeepNet) -> Any:
+    """Return a copy of `estimator` with a copy of `network` in the place of its own.
+
+    The earlier steps are copies, too: some draw whenever they transform.
+    """
+    if not isinstance(estimator, Pipeline):
+        return copy(network)
+    *steps, (name, last) = estimator.steps
+    estimator = copy(estimator)
+    estimator.steps = [*copied(steps), (name, with_network(last, network))]
+    return estimator
 
 
 @contextmanager

@@ -157,25 +157,13 @@ def is_stackable(estimator: Any) -> bool:
 
 def _group(fits: Sequence[_Fit]) -> Iterator[list[_Fit]]:
     """Return stacks: of one kind, and no larger than pays."""
-    groups: list[list[_Fit]] = []
+    groups: dict[tuple[Any, ...], list[_Fit]] = {}
     for fit in fits:
-        for group in groups:
-            if _are_alike(group[0].job, fit.job):
-                group.append(fit)
-                break
-        else:
-            groups.append([fit])
-    for group in groups:
+        groups.setdefault(fit.job.kind, []).append(fit)
+    for group in groups.values():
         n_stacks = -(-len(group) // size_of(group[0].job))
         for members in np.array_split(np.arange(len(group)), n_stacks):
             yield [group[k] for k in members]
-
-
-def _are_alike(job: Job, other: Job) -> bool:
-    try:
-        return bool(job.kind == other.kind)
-    except ValueError:  # a word of the user's own that compares arrays
-        return False
 
 
 def _train(fits: Sequence[_Fit]) -> None:

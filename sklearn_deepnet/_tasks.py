@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from functools import partial, wraps
 from types import FunctionType
 from typing import Any, NamedTuple, TypeAlias
@@ -16,12 +17,11 @@ from ._base import BaseDeepNet
 from ._pipelines import (
     Table,
     capture,
-    copied,
-    detached,
     fit_replaced,
     key_of,
     last_of,
     network_of,
+    with_network,
 )
 from ._stacking import Ended, fit_networks, is_stackable
 from ._words import resolve_schedule
@@ -103,9 +103,11 @@ class Fit(NamedTuple):
         fit = partial(self.function, self.estimator, X, y, **self.options | quiet)
         return capture(network_of(self.estimator), fit)
 
-    def score(self, X: Any, y: Any, ended: Ended) -> dict[str, Any]:
+    def score(
+        self, X: Any, y: Any, network: BaseDeepNet, ended: Ended
+    ) -> dict[str, Any]:
         """Score what is fitted, or deal with the error as scikit-learn does."""
-        estimator = detached(self.estimator, copied)
+        estimator = with_network(self.estimator, network)
 
         def give_back(*args: Any, **params: Any) -> Any:
             del estimator.fit  # a scorer may pickle the estimator, or fit it
@@ -250,13 +252,12 @@ def run_stack(
     cut : sequence of Table
         These tables; empty if they are to be cut out here.
     """
-    # the search holds the estimators to its end: what they learn is not to be
-    fits = [fit._replace(estimator=detached(fit.estimator)) for fit in fits]
     tables = dict(enumerate(cut))
     for fit, number in zip(fits, numbers, strict=True):
         if number not in tables:
             tables[number] = fit.capture(X, y)
-    networks = [network_of(fit.estimator) for fit in fits]
+    # copies: the search holds the estimators to its end, and not what is learned
+    networks = [copy(network_of(fit.estimator)) for fit in fits]
     data = {k: key_of(table) if fits[0].key else "" for k, table in tables.items()}
     endings = [Ended(None, 0.0)] * len(fits)
     with ExitStack() as stack:
@@ -274,7 +275,7 @@ def run_stack(
     for k, (fit, ended) in enumerate(zip(fits, endings, strict=True)):
         is_kept = fit.key and ended.error is None
         kept = Kept(networks[k], data[numbers[k]]) if is_kept else None
-        results.append((fit.score(X, y, ended), kept))
+        results.append((fit.score(X, y, networks[k], ended), kept))
     return results
 
 

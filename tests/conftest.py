@@ -1,7 +1,11 @@
 """What holds in every test: NumPy complains aloud, global randomness stays put."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+
+from sklearn_deepnet import _stacking
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +28,46 @@ def legacy_seed():
     before = np.random.get_state()  # noqa: NPY002
     yield np.random.seed
     np.random.set_state(before)  # noqa: NPY002
+
+
+@pytest.fixture
+def stacks(monkeypatch):
+    """Note how many networks are trained at once."""
+    sizes, train_jobs = [], _stacking.train_jobs
+
+    def train_jobs_aloud(jobs):
+        sizes.append(len(jobs))
+        return train_jobs(jobs)
+
+    monkeypatch.setattr(_stacking, "train_jobs", train_jobs_aloud)
+    return sizes
+
+
+@pytest.fixture
+def sound_stacks(stacks, monkeypatch):
+    """Note it, and fail if a stack raises an error: it would be trained one by one."""
+    train_jobs = _stacking.train_jobs
+
+    def train_jobs_or_fail(jobs):
+        try:
+            return train_jobs(jobs)
+        except Exception as error:
+            pytest.fail(f"a stack of {len(jobs)} was not to be trained: {error!r}")
+
+    monkeypatch.setattr(_stacking, "train_jobs", train_jobs_or_fail)
+    return stacks
+
+
+@pytest.fixture
+def peak_of():
+    """Return how many bytes a call needs at most, beyond what there was before."""
+
+    def measure(call):
+        tracemalloc.start()
+        try:
+            call()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    return measure

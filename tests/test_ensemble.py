@@ -6,7 +6,6 @@ import pickle
 import re
 import subprocess
 import sys
-import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from functools import cache, partial
@@ -388,15 +387,11 @@ def test_data_that_overflow_are_an_error():
 
 
 @pytest.mark.parametrize("method", ["predict_proba", "predict_log_proba"])
-def test_memory_of_predictions_does_not_grow_with_the_members(method):
+def test_memory_of_predictions_does_not_grow_with_the_members(method, peak_of):
     estimator = ensemble(net(n_iter=0), n_estimators=16).fit(X, BINARY)
-    peaks = []
-    for n_rows in (2**15, 2**17):
-        rows = np.zeros((n_rows, 13))
-        tracemalloc.start()
-        getattr(estimator, method)(rows)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+    predict = getattr(estimator, method)
+    tables = [np.zeros((n_rows, 13)) for n_rows in (2**15, 2**17)]
+    peaks = [peak_of(lambda rows=rows: predict(rows)) for rows in tables]
     per_row = (peaks[1] - peaks[0]) / (2**17 - 2**15)
     assert per_row < 3 * 16  # bytes of p, as a whole, in blocks, and to spare
 

@@ -1,7 +1,6 @@
 """Jobs: what may be trained as one stack, on which rows, and how their fits end."""
 
 import copy
-import tracemalloc
 from dataclasses import fields, replace
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn.datasets import load_wine
 from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, _stacking
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
 from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import rows_per_block
 from sklearn_deepnet._engine.task import Task
@@ -491,14 +490,10 @@ class Undecided(Adam):
     __hash__ = None
 
 
-def test_words_that_cannot_be_compared_are_trained_apart(monkeypatch):
-    sizes, train = [], _stacking.train_jobs
-    monkeypatch.setattr(
-        _stacking, "train_jobs", lambda jobs: sizes.append(len(jobs)) or train(jobs)
-    )
+def test_words_that_cannot_be_compared_are_trained_apart(stacks):
     networks = [net(solver=solver) for solver in ("adam", Undecided(), Undecided())]
     fit_networks(networks, [Table(X, y, {})] * 3)
-    assert sizes == [1, 1, 1]
+    assert stacks == [1, 1, 1]
     np.testing.assert_equal(networks[1].coefs_, networks[0].coefs_)
 
 
@@ -551,7 +546,7 @@ def test_what_ctrl_c_leaves_is_what_it_leaves_alone():
 @pytest.mark.parametrize("own_weights", [False, True], ids=["one weight", "own"])
 @pytest.mark.parametrize("own_rows", [False, True], ids=["same rows", "own rows"])
 @pytest.mark.parametrize("batch_size", [500, None])
-def test_a_stack_makes_no_copy_of_its_rows(batch_size, own_rows, own_weights):
+def test_a_stack_makes_no_copy_of_its_rows(batch_size, own_rows, own_weights, peak_of):
     X = np.random.RandomState(0).randn(6000, 400)  # 19 MB
     y, weight = (X[:, 0] > 0).astype(int), np.random.RandomState(1).rand(6000)
     usual = {"batch_size": batch_size, "n_iter": 1, "early_stopping": own_rows}
@@ -560,21 +555,13 @@ def test_a_stack_makes_no_copy_of_its_rows(batch_size, own_rows, own_weights):
     if own_weights:
         for k, network in enumerate(networks):
             network.set_params(class_weight={0: 1.0, 1: 1.0 + k})
-    assert peak_of(networks, X, y, sample_weight=weight) < X.nbytes / 2
+    assert (
+        peak_of(lambda: fit_stack(networks, X, y, sample_weight=weight)) < X.nbytes / 2
+    )
 
 
-def test_a_stack_holds_one_copy_of_rows_that_had_to_be_converted():
+def test_a_stack_holds_one_copy_of_rows_that_had_to_be_converted(peak_of):
     X = np.random.RandomState(0).randn(6000, 400).astype(object)
     y = np.arange(6000) % 2
     networks = [net(random_state=seed, n_iter=1) for seed in range(8)]
-    assert peak_of(networks, X, y) < 3 * 6000 * 400 * 8
-
-
-def peak_of(networks, X, y, **params):
-    """Return the most bytes that were held at once while `fit_stack` was running."""
-    tracemalloc.start()
-    try:
-        fit_stack(networks, X, y, **params)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    assert peak_of(lambda: fit_stack(networks, X, y)) < 3 * 6000 * 400 * 8

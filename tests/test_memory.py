@@ -1,7 +1,5 @@
 """Memory grows with the net and a block of rows, not with the data."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 
@@ -17,16 +15,6 @@ def large_data(kind):
     return X, X[:, 0].astype(int)
 
 
-def peak_of(call):
-    """Bytes that a call needs at most, beyond what there was before."""
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 def net(**parameters):
     usual = {"n_iter": 1, "tol": None, "random_state": 0}
     return DeepNetClassifier((20, 10), **(usual | parameters))
@@ -38,7 +26,7 @@ def net(**parameters):
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_fit_makes_no_copy_of_the_data(kind, dtype, batch_size, limit):
+def test_fit_makes_no_copy_of_the_data(kind, dtype, batch_size, limit, peak_of):
     X, y = large_data(kind)
     estimator = net(dtype=dtype, batch_size=batch_size)
     assert peak_of(lambda: estimator.fit(X, y)) < limit
@@ -47,7 +35,7 @@ def test_fit_makes_no_copy_of_the_data(kind, dtype, batch_size, limit):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["predict", "predict_proba"])
-def test_predictions_make_no_copy_of_the_data(method, kind, dtype):
+def test_predictions_make_no_copy_of_the_data(method, kind, dtype, peak_of):
     X, y = large_data(kind)
     fitted = net(dtype=dtype).fit(X[:1000], y[:1000])
     predict = getattr(fitted, method)

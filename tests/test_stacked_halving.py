@@ -200,6 +200,16 @@ def test_networks_on_other_data_than_before_start_over(what):
         assert_same_as_scikit_learns(model, "deepnetclassifier__", cv=cv)
 
 
+def test_a_scorer_that_fits_leaves_survivors_as_they_were():
+    def fitted_anew(estimator, X, y):
+        score = estimator.score(X, y)
+        estimator.fit(10 * X + 1, y)
+        return score
+
+    net = DeepNetClassifier((6,), tol=None, random_state=0)
+    assert_same_as_scikit_learns(net, scoring=fitted_anew)
+
+
 def test_a_candidate_that_fails_scores_nan_in_every_round():
     X, y = load_iris(return_X_y=True)
     net = DeepNetClassifier((6,), tol=None, random_state=0)

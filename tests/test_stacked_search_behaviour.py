@@ -4,7 +4,6 @@ import pickle
 import re
 import sys
 import time
-import tracemalloc
 import warnings
 from collections import Counter
 from functools import partial
@@ -24,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 import sklearn_deepnet
-from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV, _stacking
+from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
 from sklearn_deepnet._engine.threads import one_blas_thread
 from sklearn_deepnet.optimizers import Adam
 
@@ -67,19 +66,6 @@ for name, test in vars(THEIRS).items():
 
 
 # ---- networks
-
-
-@pytest.fixture
-def stacks(monkeypatch):
-    """Note how many networks our searches train at once."""
-    sizes, train_jobs = [], _stacking.train_jobs
-
-    def train_jobs_aloud(jobs):
-        sizes.append(len(jobs))
-        return train_jobs(jobs)
-
-    monkeypatch.setattr(_stacking, "train_jobs", train_jobs_aloud)
-    return sizes
 
 
 def net_for(**parameters):
@@ -556,16 +542,10 @@ def test_a_scorer_may_keep_the_estimator():
         assert all(one.predict(IRIS[0]).shape == (150,) for one in kept)
 
 
-def test_a_search_holds_no_networks_but_those_in_training():
+def test_a_search_holds_no_networks_but_those_in_training(peak_of):
     net = net_for(hidden_layer_sizes=(500,), n_iter=1)  # 68 kB of parameters
     search = StackedGridSearchCV(net, {"alpha": np.arange(40.0)}, cv=3, refit=False)
-    tracemalloc.start()
-    try:
-        search.fit(X, y)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 120 * 68_000
+    assert peak_of(lambda: search.fit(X, y)) < 120 * 68_000
 
 
 def test_a_scorer_may_pickle_the_estimator():
