@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._advice import largest, warn
 from ._engine.checkpoint import State
 from ._engine.network import Network
-from ._engine.propagation import predict_logits
+from ._engine.prediction import predict_logits
 from ._engine.training import Outcome
 from ._typing import FloatArray
 from ._words import (

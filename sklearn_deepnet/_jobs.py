@@ -13,7 +13,7 @@ from ._engine.monitor import Score, Validation
 from ._engine.network import rows_per_block
 from ._engine.quasi_newton import train_quasi_newton
 from ._engine.task import Task
-from ._engine.threads import one_blas_thread
+from ._engine.threads import Threads, one_blas_thread
 from ._engine.training import Outcome, Report, train
 from ._sample import Sample
 from ._typing import FloatArray
@@ -151,8 +151,10 @@ def train_jobs(jobs: Sequence[Job]) -> list[Outcome]:
         scores = [job.score for job in jobs if job.score is not None]
         validation = Validation(rows, scores or None)
     make = train_quasi_newton if isinstance(task.optimizer, LBFGS) else train
-    with one_blas_thread():
-        return make(task, state, batches, first.n_iter, validation, first.report)
+    with one_blas_thread() as n, Threads(n if task.is_ours else 1) as threads:
+        return make(
+            task, state, batches, first.n_iter, validation, first.report, threads
+        )
 
 
 def join(

@@ -7,6 +7,16 @@ from typing import TypeVar
 Word = TypeVar("Word")
 
 
+def is_ours(function: object) -> bool:
+    """Return whether `function` is of this package.
+
+    One that a user wrote may keep something from call to call, or not be made for a
+    stack: it is called for one network and in one thread at a time.
+    """
+    package: str = getattr(function, "__module__", "").partition(".")[0]
+    return package == __package__
+
+
 def look_up(table: Mapping[str, Word], name: str, parameter: str) -> Word:
     """Return ``table[name]``, or say what is allowed and what was probably meant.
 

@@ -1,13 +1,11 @@
 """How many networks to train at once."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from scipy.sparse import issparse
 
 from ._base import BaseDeepNet
 from ._engine.network import count_params, rows_per_block
-from ._engine.task import Task
 from ._jobs import Job
 from ._words import resolve_hidden_layer_sizes
 
@@ -21,21 +19,10 @@ def size_of(job: Job) -> int:
     samples = job.sample, job.held_out
     if any(sample is not None and issparse(sample.X) for sample in samples):
         return 1
-    if not all(map(_is_ours, _functions(job.task))):
-        return 1  # written for one network, it may do something else to a stack
+    if not job.task.is_ours:
+        return 1
     itemsize = job.state.params.dtype.itemsize
     return stack_size(job.task.layer_sizes, job.batch_size, itemsize)
-
-
-def _functions(task: Task) -> list[Any]:
-    """Return what a stack calls for all of its networks at once."""
-    loss = getattr(task.loss, "func", task.loss)
-    both = [f for word in task.activations for f in (word.forward, word.backward)]
-    return [loss, type(task.optimizer), *both]
-
-
-def _is_ours(function: Any) -> bool:
-    return getattr(function, "__module__", "").partition(".")[0] == __package__
 
 
 def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._base import BaseDeepNet
 from ._contracts import Versioned, transaction
 from ._engine.network import Network
-from ._engine.propagation import predict_logits
+from ._engine.prediction import predict_logits
 from ._sample import check_rows
 from ._sklearn import Interval, check_sample_weight
 from ._stacking import fit_stack

@@ -24,7 +24,8 @@ FLOORS = {
                 "_engine.propagation",
                 "_engine.task",
             ],
-            ["_engine.steps", "_engine.monitor"],
+            ["_engine.steps", "_engine.lanes", "_engine.prediction"],
+            ["_engine.monitor"],
             ["_engine.training"],
             ["_engine.quasi_newton"],
             ["callbacks", "functional", "_sklearn", "exceptions"],
@@ -45,7 +46,7 @@ FLOORS = {
     )
     for module in modules
 }
-LAST_ENGINE_FLOOR = 7
+LAST_ENGINE_FLOOR = 8
 ENGINE_NEEDS = {"numpy", "scipy", "threadpoolctl", "sklearn_deepnet"}
 
 MAX_FUNCTION_LINES = 60

@@ -15,7 +15,8 @@ from sklearn_deepnet._engine.network import (
     cut_layers,
     rows_per_block,
 )
-from sklearn_deepnet._engine.propagation import Propagation, predict_logits
+from sklearn_deepnet._engine.prediction import predict_logits
+from sklearn_deepnet._engine.propagation import Propagation
 from sklearn_deepnet._engine.task import NEVER, Task
 from sklearn_deepnet._engine.training import train
 from sklearn_deepnet.activations import ACTIVATIONS, relu, softplus, tanh

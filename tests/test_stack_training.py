@@ -16,7 +16,7 @@ from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.checkpoint import State
 from sklearn_deepnet._engine.monitor import Validation
 from sklearn_deepnet._engine.network import Network, count_params
-from sklearn_deepnet._engine.propagation import predict_logits
+from sklearn_deepnet._engine.prediction import predict_logits
 from sklearn_deepnet._engine.task import NEVER, Task
 from sklearn_deepnet._engine.threads import one_blas_thread
 from sklearn_deepnet._engine.training import train

@@ -2,11 +2,13 @@
 
 Rows are copied in chunks of bounded size, with a column of ones and in the compute
 dtype, so memory does not grow with their number; every batch is a view of a chunk. A
-chunk that holds all the data in a fixed order is copied once and for all.
+chunk that holds all the data in a fixed order is copied once and for all. The blocks of
+a large batch are chunks, copied by whoever works on them.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,17 +28,42 @@ class Block(NamedTuple):
     inputs_t: Any  # the same, transposed
     target: FloatArray  # (..., n_outputs, n_samples)
     weight: FloatArray  # (..., 1, n_samples)
-    share: float  # of its batch in all rows
-    first: bool  # of its batch
-    last: bool
 
     def take(self, keep: BoolArray) -> "Block":
         """Return what is left of it for those networks for which `keep` is True."""
-        names = ("inputs", "inputs_t", "target", "weight")
-        own = {name: getattr(self, name) for name in names}
-        return self._replace(
-            **{name: array[keep] for name, array in own.items() if array.ndim > 2}
-        )
+        return Block(*(_take_own(array, keep) for array in self))
+
+
+class Batch(NamedTuple):
+    """The rows of a step, in blocks to be worked on in lanes.
+
+    Parameters
+    ----------
+    share : float
+        Of all rows.
+    blocks : sequence of callable ``(lane) -> Block``
+        What a lane, counted from 0, asked for lasts until it asks for more.
+    """
+
+    share: float
+    blocks: Sequence[Callable[[int], Block]]
+
+
+class _Chunk(NamedTuple):
+    """Where rows are copied to."""
+
+    inputs_t: Any
+    target: FloatArray
+    weight: FloatArray
+
+    def block(self, rows: slice) -> Block:
+        if issparse(self.inputs_t):
+            inputs_t = self.inputs_t[rows]
+            inputs = transpose_sparse(inputs_t)
+        else:
+            inputs_t = self.inputs_t[..., rows, :]
+            inputs = inputs_t.swapaxes(-1, -2)
+        return Block(inputs, inputs_t, self.target[..., rows], self.weight[..., rows])
 
 
 class Batches:
@@ -99,7 +126,6 @@ class Batches:
         self._scales = weight_scale, target_scale, target_shift
         self._sparse = issparse(X)
         self._data = X, y, weight
-        self._extended: FloatArray | None = None
         self._rows = rows
         self._n_outputs = n_outputs
         self._n_samples = X.shape[-2] if rows is None else rows.shape[-1]
@@ -111,20 +137,26 @@ class Batches:
         self._stack_shape = stack_shape
         self._chunk_size = min(self._rows_per_chunk(), self._n_samples)
         self._fixed = not self._shuffle and self._chunk_size == self._n_samples
-        self._cut: dict[int, list[Block]] = {}
-        self._allocate()
+        self._cut: dict[int, list[Batch]] = {}
+        self._extended = self._extend()
+        self._lanes = {0: self._make_chunk()}
         if self._fixed:
-            self._fill(rows, 0, self._n_samples)
+            self._fill(0, rows, 0, self._n_samples)
         if self._shuffle:
             self._order = np.empty((*stack_shape, self._n_samples), np.intp)
 
-    def __iter__(self) -> Iterator[Block]:
+    def __iter__(self) -> Iterator[Batch]:
         """Go through one pass: all rows once, in a new order if they are shuffled."""
         order = self._draw_order() if self._shuffle else self._rows
-        for start, stop in self._chunks():
+        if self._batch_size > self._block_size:
+            for start in range(0, self._n_samples, self._batch_size):
+                yield self._large_batch(order, start)
+            return
+        for start in range(0, self._n_samples, self._chunk_size):
+            stop = min(start + self._chunk_size, self._n_samples)
             if not self._fixed:
-                self._fill(order, start, stop)
-            yield from self._blocks(start, stop)
+                self._fill(0, order, start, stop)
+            yield from self._cut_chunk(start, stop)
 
     def take(self, keep: BoolArray) -> "Batches":
         """Return the batches of those networks of a stack for which `keep` is True."""
@@ -171,21 +203,29 @@ class Batches:
         return self._batch_size * max(1, _CHUNK_BYTES // n_bytes)
 
     @np.errstate(over="ignore")  # a cast to float32, which the loss will tell of
-    def _allocate(self) -> None:
+    def _extend(self) -> FloatArray | None:
+        """Return X with a column of ones if it is small, to be shuffled in one go."""
+        X = self._data[0]
+        if self._sparse or not self._shuffle or _is_own(X):
+            return None
+        if X.size * self._dtype.itemsize > _CHUNK_BYTES:
+            return None
+        extended = np.ones((X.shape[-2], X.shape[-1] + 1), self._dtype)
+        extended[:, :-1] = X
+        return extended
+
+    def _make_chunk(self) -> _Chunk:
         X, y, weight = self._data
         weight_scale, *target_map = self._scales
         size, dtype = self._chunk_size, self._dtype
+        inputs_t = None
         if not self._sparse:
             shape = (*self._shape_before(X), size, X.shape[-1] + 1)
-            self._inputs_t = np.ones(shape, dtype)
-            n_bytes = X.size * dtype.itemsize
-            if self._shuffle and not _is_own(X) and n_bytes <= _CHUNK_BYTES:
-                self._extended = np.ones((X.shape[-2], X.shape[-1] + 1), dtype)
-                self._extended[:, :-1] = X
+            inputs_t = np.ones(shape, dtype)
         before = self._shape_before(y, *target_map)
-        self._target = np.empty((*before, self._n_outputs, size), dtype)
+        target = np.empty((*before, self._n_outputs, size), dtype)
         before = self._shape_before(weight, weight_scale)
-        self._weight = np.empty((*before, 1, size), dtype)
+        return _Chunk(inputs_t, target, np.empty((*before, 1, size), dtype))
 
     def _draw_order(self) -> IntArray:
         """Return the rows of this pass, in an array that the next one overwrites."""
@@ -197,35 +237,24 @@ class Batches:
             rng.shuffle(order)
         return self._order
 
-    def _chunks(self) -> Iterator[tuple[int, int]]:
-        n_samples, batch_size = self._n_samples, self._batch_size
-        if batch_size <= self._block_size:
-            for start in range(0, n_samples, self._chunk_size):
-                yield start, min(start + self._chunk_size, n_samples)
-            return
-        for batch in range(0, n_samples, batch_size):
-            end = min(batch + batch_size, n_samples)
-            for start in range(batch, end, self._block_size):
-                yield start, min(start + self._block_size, end)
-
     @np.errstate(over="ignore")
-    def _fill(self, order: IntArray | None, start: int, stop: int) -> None:
-        """Copy rows into the chunk, in place."""
+    def _fill(self, lane: int, order: IntArray | None, start: int, stop: int) -> None:
+        """Copy rows into the chunk of a lane, in place."""
         X, y, weight = self._data
-        n_rows, batch_size = stop - start, self._batch_size
+        chunk, n_rows = self._lanes[lane], stop - start
         if self._sparse:
             X = self._pick(X, order, start, stop)
-            self._inputs_t = extend_sparse(X, self._dtype)
-            self._cut.clear()  # blocks are copies
+            self._lanes[lane] = chunk._replace(inputs_t=extend_sparse(X, self._dtype))
+            self._cut.clear()  # what it holds is of the rows before
         elif self._extended is not None and order is not None:
-            inputs_t = self._inputs_t[..., :n_rows, :]
+            inputs_t = chunk.inputs_t[..., :n_rows, :]
             picked = order[..., start:stop]
             np.take(self._extended, picked, axis=-2, out=inputs_t, mode="clip")
         else:
             X = self._pick(X, order, start, stop)
-            self._inputs_t[..., :n_rows, :-1] = X
+            chunk.inputs_t[..., :n_rows, :-1] = X
         y = self._pick(y, order, start, stop)
-        target = self._target[..., :n_rows]
+        target = chunk.target[..., :n_rows]
         weight_scale, scale, shift = self._scales
         if y.shape[-1] == self._n_outputs:
             target[...] = scale * y.swapaxes(-1, -2) + shift  # in y's own precision
@@ -235,14 +264,14 @@ class Batches:
             target *= np.asarray(scale, target.dtype)
             target += np.asarray(shift, target.dtype)
         if weight is None:
-            self._weight[..., :n_rows] = 1
+            chunk.weight[..., :n_rows] = 1
         else:
             weight = self._pick(weight, order, start, stop)
-            self._weight[..., :n_rows] = weight.swapaxes(-1, -2) * weight_scale
-        self._weight[..., :n_rows] *= 1 / batch_size
-        n_short = self._n_samples % batch_size
+            chunk.weight[..., :n_rows] = weight.swapaxes(-1, -2) * weight_scale
+        chunk.weight[..., :n_rows] *= 1 / self._batch_size
+        n_short = self._n_samples % self._batch_size
         short = max(self._n_samples - n_short - start, 0)
-        self._weight[..., short:n_rows] *= batch_size / max(n_short, 1)
+        chunk.weight[..., short:n_rows] *= self._batch_size / max(n_short, 1)
 
     def _pick(
         self, array: FloatArray, order: IntArray | None, start: int, stop: int
@@ -255,36 +284,41 @@ class Batches:
             return np.take_along_axis(array, picked[..., np.newaxis], axis=-2)
         return array[picked]
 
-    def _blocks(self, start: int, stop: int) -> list[Block]:
-        """Return the blocks of a chunk; where it holds whole batches, cut them once."""
-        if self._batch_size > self._block_size:
-            return [self._block(start, start, stop)]
-        if stop - start not in self._cut:
-            self._cut[stop - start] = [
-                self._block(start, cut, min(cut + self._batch_size, stop))
-                for cut in range(start, stop, self._batch_size)
-            ]
-        return self._cut[stop - start]
+    def _large_batch(self, order: IntArray | None, start: int) -> Batch:
+        """Return a batch whose blocks are copied when a lane asks for them."""
+        stop = min(start + self._batch_size, self._n_samples)
+        blocks = [
+            partial(self._read, order, at, min(at + self._block_size, stop))
+            for at in range(start, stop, self._block_size)
+        ]
+        return Batch((stop - start) / self._n_samples, blocks)
 
-    def _block(self, chunk_start: int, start: int, stop: int) -> Block:
-        batch_start = start - start % self._batch_size
-        batch_stop = min(batch_start + self._batch_size, self._n_samples)
-        rows = slice(start - chunk_start, stop - chunk_start)
-        if self._sparse:
-            inputs_t = self._inputs_t[rows]
-            inputs = transpose_sparse(inputs_t)
-        else:
-            inputs_t = self._inputs_t[..., rows, :]
-            inputs = inputs_t.swapaxes(-1, -2)
-        return Block(
-            inputs,
-            inputs_t,
-            self._target[..., rows],
-            self._weight[..., rows],
-            (batch_stop - batch_start) / self._n_samples,
-            first=start == batch_start,
-            last=stop == batch_stop,
-        )
+    def _read(self, order: IntArray | None, start: int, stop: int, lane: int) -> Block:
+        if lane not in self._lanes:
+            self._lanes[lane] = self._make_chunk()
+        self._fill(lane, order, start, stop)
+        return self._lanes[lane].block(slice(stop - start))
+
+    def _cut_chunk(self, start: int, stop: int) -> list[Batch]:
+        """Return the batches that a chunk holds, cut once."""
+        n_rows, chunk = stop - start, self._lanes[0]
+        if n_rows not in self._cut:
+            cuts = [
+                slice(at, min(at + self._batch_size, n_rows))
+                for at in range(0, n_rows, self._batch_size)
+            ]
+            self._cut[n_rows] = [
+                Batch(
+                    (cut.stop - cut.start) / self._n_samples,
+                    [partial(_at_hand, chunk.block(cut))],
+                )
+                for cut in cuts
+            ]
+        return self._cut[n_rows]
+
+
+def _at_hand(block: Block, lane: int) -> Block:
+    return block
 
 
 def _is_own(array: FloatArray | float | None) -> bool:

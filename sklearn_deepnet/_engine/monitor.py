@@ -9,9 +9,10 @@ from .._typing import BoolArray, FloatArray
 from ..schedules import Plateau
 from .batches import Batches
 from .checkpoint import State
+from .lanes import Lanes
 from .network import Network
-from .propagation import Propagation
 from .task import NEVER, Task
+from .threads import Threads
 
 Score = Callable[[FloatArray], float]
 
@@ -51,13 +52,20 @@ class Monitor:
         Cut from the parameters of `state`.
     validation : Validation or None
         None monitors the training loss.
+    threads : Threads
+        For the blocks of many validation rows.
     """
 
     def __init__(
-        self, task: Task, state: State, network: Network, validation: Validation | None
+        self,
+        task: Task,
+        state: State,
+        network: Network,
+        validation: Validation | None,
+        threads: Threads,
     ) -> None:
         self._task, self._state, self._validation = task, state, validation
-        self._propagation = Propagation(network, task.loss, trains=False)
+        self._lanes = Lanes(network, task.loss, threads, trains=False)
         self._impatient = bool(np.any(task.n_iter_no_change < NEVER))
         self._learns = any(schedule.learns for schedule in task.schedules)
         self._nobody = np.zeros(state.params.shape[:-1], bool)
@@ -89,12 +97,8 @@ class Monitor:
         self, validation: Validation, sound: BoolArray, limit: FloatArray
     ) -> tuple[FloatArray, BoolArray]:
         """Return the loss or minus the score, and who may be the best."""
-        loss = np.zeros(())
-        for block in validation.batches:
-            loss = loss + self._propagation.loss(
-                block.inputs, block.target, block.weight
-            )
-        self.validation_loss = loss
+        (batch,) = validation.batches
+        self.validation_loss = loss = self._lanes.loss(batch)
         sound = sound & (loss <= limit)
         if validation.scores is None:
             return loss, sound

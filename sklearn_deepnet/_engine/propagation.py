@@ -5,19 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
-from scipy.sparse import issparse
 
 from .._typing import FloatArray
 from ..activations import Activation
 from ..losses import LossFunction
-from .network import (
-    Network,
-    cut_layers,
-    extend_sparse,
-    multiply,
-    rows_per_block,
-    transpose_sparse,
-)
+from .network import Network, cut_layers, multiply
 
 
 class _Hidden(NamedTuple):
@@ -265,54 +257,3 @@ class Propagation:
             mask=empty(n_units) if drops else None,
             keep=1 if dropout is None else dropout.keep(number, a.dtype),
         )
-
-
-def predict_logits(
-    network: Network, X: Any, hidden_layer: int | None = None
-) -> FloatArray:
-    """Return the logits of every row of `X`, block by block; or a layer before them.
-
-    Blocks are filled up to a multiple of 16 columns. BLAS treats the columns that are
-    left over in another way, with other last bits; so filled up, a row gets the same
-    logits in whatever company it comes.
-
-    Parameters
-    ----------
-    network : Network
-        One, or a stack of them.
-    X : ndarray or CSR matrix of shape (n_samples, n_inputs)
-        Of any dtype; cast a block at a time. Sparse for one network only.
-    hidden_layer : int or None, default=None
-        The hidden layer, from 0, whose activations are asked for.
-
-    Returns
-    -------
-    outputs : ndarray of shape (*stack_shape, n_samples, n_units)
-    """
-    n_samples, n_inputs = X.shape
-    dtype = network.params.dtype
-    size = min(n_samples, rows_per_block(network.layer_sizes))
-    n_units = network.layer_sizes[-1 if hidden_layer is None else hidden_layer + 1]
-    outputs = np.empty((*network.stack_shape, n_samples, n_units), dtype)
-    dense = np.ones((0 if issparse(X) else _fill_up(size), n_inputs + 1), dtype)
-    propagation = Propagation(network)
-    for start in range(0, n_samples, size):
-        n_rows = min(size, n_samples - start)
-        if issparse(X):
-            rows = extend_sparse(X[start : start + n_rows], dtype)
-            rows.resize((_fill_up(n_rows), n_inputs + 1))
-            inputs = transpose_sparse(rows)
-        else:
-            dense[:n_rows, :-1] = X[start : start + n_rows]
-            inputs = dense[: _fill_up(n_rows)].swapaxes(-1, -2)
-        if hidden_layer is None:
-            block = propagation.forward(inputs)
-        else:
-            block = propagation.activations(inputs, hidden_layer)
-        columns = block[..., :n_rows]
-        outputs[..., start : start + n_rows, :] = columns.swapaxes(-1, -2)
-    return outputs
-
-
-def _fill_up(n_columns: int) -> int:
-    return -(-n_columns // 16) * 16

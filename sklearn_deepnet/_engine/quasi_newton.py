@@ -11,6 +11,7 @@ from .checkpoint import State
 from .monitor import Validation
 from .steps import Penalty
 from .task import NEVER, Task
+from .threads import Threads
 from .training import Outcome, Report, Run
 
 # Below this relative progress, and this slope, SciPy may stop a fit that may be stopped
@@ -24,9 +25,10 @@ def train_quasi_newton(
     n_iter: int,
     validation: Validation | None = None,
     report: Report | None = None,
+    threads: Threads | None = None,
 ) -> list[Outcome]:
     """Make up to `n_iter` iterations of L-BFGS with one network; see `train`."""
-    run = _QuasiNewtonRun(task, state, batches, n_iter, validation)
+    run = _QuasiNewtonRun(task, state, batches, n_iter, validation, threads)
     stops = bool(task.n_iter_no_change < NEVER)
     assert isinstance(task.optimizer, LBFGS)
 
@@ -73,8 +75,9 @@ class _QuasiNewtonRun(Run):
         batches: Batches,
         n_iter: int,
         validation: Validation | None,
+        threads: Threads | None,
     ) -> None:
-        super().__init__(task, state, batches, n_iter, validation)
+        super().__init__(task, state, batches, n_iter, validation, threads)
         self._penalty_of = Penalty(task, state.params)
         zero: FloatArray = np.zeros(())
         self._latest = zero, zero
@@ -86,24 +89,19 @@ class _QuasiNewtonRun(Run):
         if self._n_evaluated == 0:
             np.copyto(self._start, self.state.params)
             self._in_pass = True
-        params, propagation = self.state.params, self._propagation
+        params, lanes = self.state.params, self._lanes
         np.copyto(params, x)
-        loss: FloatArray = np.zeros(())
-        for block in self._batches:
-            loss = loss + propagation.loss_and_gradient(
-                block.inputs, block.inputs_t, block.target, block.weight
-            )
-            if not (block.first and block.last):
-                self._gather(block.first, block.last)
-        self._last_block = block
-        penalty = self._penalty_of.add(params, propagation.gradient)
+        (batch,) = self._batches
+        loss = lanes.loss_and_gradient(batch)
+        self._last_block = lanes.last_block
+        penalty = self._penalty_of.add(params, lanes.gradient)
         if self._is_new:
             self._set_limit(loss)
         if self._n_evaluated == 0:
             self._measured = loss, penalty
         self._n_evaluated += 1
         self._latest, self._latest_x = (loss, penalty), x.copy()
-        return float(loss + penalty), propagation.gradient.astype(np.float64)
+        return float(loss + penalty), lanes.gradient.astype(np.float64)
 
     def accept(self, x: NDArray[np.float64]) -> None:
         """End an iteration at `x`, as a rule the point that was evaluated last."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._registry import is_ours
 from .._typing import BoolArray, FloatArray, IntArray
 from ..activations import Activation
 from ..losses import LossFunction
@@ -64,6 +65,14 @@ class Task:
     def is_scheduled(self) -> bool:
         """Whether any learning rate changes."""
         return any(schedule != Constant() for schedule in self.schedules)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether nothing that is called was written by the user."""
+        called = [getattr(self.loss, "func", self.loss), type(self.optimizer)]
+        for word in self.activations:
+            called += [word.forward, word.backward]
+        return all(map(is_ours, called))
 
     @staticmethod
     def stack(tasks: Sequence["Task"]) -> "Task":

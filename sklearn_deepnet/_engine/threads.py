@@ -1,4 +1,4 @@
-"""One BLAS thread while a network trains.
+"""Threads while a network trains: one in BLAS, ours for blocks of large batches.
 
 Small products lose by threads, and their number changes the last bits. A scan for
 libraries costs 18 ms, so it is made once. Limits that overlap in time, of fits in
@@ -6,29 +6,85 @@ several threads, would restore each other's values; so they are counted: the fir
 come sets the limit, the last to leave lifts it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from threading import Lock
+from types import TracebackType
+from typing import Self, TypeVar
 
+import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
+
+_Result = TypeVar("_Result")
 
 _lock = Lock()
 _n_inside = 0
 _before: list[int] = []
 
 
+class Threads:
+    """The thread that makes them and `n` - 1 others, started when they are needed.
+
+    A context: at its end the others are gone.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self._others = ThreadPoolExecutor(
+            max(1, n - 1),
+            initializer=partial(np.seterr, all="ignore"),  # for that thread alone
+        )
+
+    def call(self, functions: Sequence[Callable[[], _Result]]) -> list[_Result]:
+        """Call up to `n` functions side by side, and return what they return.
+
+        It comes back when all are done, even if it was interrupted.
+        """
+        first, *rest = functions
+        futures = [self._others.submit(function) for function in rest]
+        try:
+            result = first()
+        finally:
+            wait(futures)
+        return [result, *(future.result() for future in futures)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._others.shutdown()
+
+
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread, for the whole process, until the last holder leaves."""
+def one_blas_thread() -> Iterator[int]:
+    """Hold BLAS to one thread, for the whole process, until the last holder leaves.
+
+    Yields
+    ------
+    n_threads : int
+        How many BLAS was allowed before, or this holder's share of them.
+    """
     global _n_inside, _before
     with _lock:
         if _n_inside == 0:
             _before = [library.get_num_threads() for library in _libraries()]
             _set_threads([1] * len(_before))
         _n_inside += 1
+        n_threads = max(1, min(_before, default=1) // _n_inside)
     try:
-        yield
+        yield n_threads
     finally:
         with _lock:
             _n_inside -= 1

@@ -12,11 +12,13 @@ import numpy as np
 from .._typing import BoolArray, FloatArray
 from .batches import Batches
 from .checkpoint import State
+from .lanes import Lanes
 from .monitor import Monitor, Validation
 from .network import Network
-from .propagation import Dropout, Propagation
+from .propagation import Dropout
 from .steps import Stepper
 from .task import Task
+from .threads import Threads
 
 _ZERO: FloatArray = np.zeros(())
 _DIVERGED = 1e6  # times the first loss: no detour to a minimum leads so high
@@ -63,6 +65,7 @@ def train(
     n_iter: int,
     validation: Validation | None = None,
     report: Report | None = None,
+    threads: Threads | None = None,
 ) -> list[Outcome]:
     """Train for up to `n_iter` passes.
 
@@ -81,6 +84,8 @@ def train(
         Rows to be monitored in place of the training loss.
     report : callable ``(run) -> bool``, or None, default=None
         Called after each pass; True ends the training.
+    threads : Threads or None, default=None
+        For the blocks of large batches; None is this thread alone.
 
     Returns
     -------
@@ -88,7 +93,7 @@ def train(
         One for each network, in the order of the stack.
     """
     with np.errstate(all="ignore"):
-        run = Run(task, state, batches, n_iter, validation)
+        run = Run(task, state, batches, n_iter, validation, threads)
         try:
             while run.n_done < n_iter and run.goes_on:
                 run.make_pass()
@@ -126,12 +131,14 @@ class Run:
         batches: Batches,
         n_iter: int,
         validation: Validation | None,
+        threads: Threads | None,
     ) -> None:
         stack_shape = state.params.shape[:-1]
         self.outcomes: dict[int, Outcome] = {}
         self.n_done = 0
         self.n_iter = n_iter
         self.goes_on = True
+        self._threads = threads or Threads(1)
         self._number = np.arange(len(state.generators)).reshape(stack_shape)
         self._curves = {"losses": np.empty((*stack_shape, n_iter))}
         if validation is not None:
@@ -151,10 +158,9 @@ class Run:
         dropout = None
         if np.any(task.dropout):
             dropout = Dropout(np.asarray(task.dropout), state.generators)
-        self._propagation = Propagation(network, task.loss, dropout=dropout)
-        self._stepper = Stepper(task, state, self._propagation.gradient)
-        self._monitor = Monitor(task, state, network, validation)
-        self._partial: FloatArray | None = None
+        self._lanes = Lanes(network, task.loss, self._threads, dropout=dropout)
+        self._stepper = Stepper(task, state, self._lanes.gradient)
+        self._monitor = Monitor(task, state, network, validation, self._threads)
         self._start = np.empty_like(state.params)  # of the pass under way
         self._in_pass = False
         self._limit = _loss_limit(state.first_loss)
@@ -176,38 +182,20 @@ class Run:
         self._in_pass = True
         data_loss = penalty = _ZERO
         self._stepper.start_pass()
-        loss_and_gradient = self._propagation.loss_and_gradient
-        for block in self._batches:
-            loss = loss_and_gradient(
-                block.inputs, block.inputs_t, block.target, block.weight
-            )
-            data_loss = data_loss + block.share * loss
-            if not (block.first and block.last):
-                self._gather(block.first, block.last)
-            if block.last:
-                if self._is_new:
-                    self._set_limit(data_loss / block.share)
-                penalty = penalty + block.share * self._stepper.step()
+        for batch in self._batches:
+            loss = self._lanes.loss_and_gradient(batch)
+            data_loss = data_loss + batch.share * loss
+            if self._is_new:
+                self._set_limit(loss)
+            penalty = penalty + batch.share * self._stepper.step()
         self._measured = data_loss, penalty
-        self._last_block = block
+        self._last_block = self._lanes.last_block
 
     def _set_limit(self, first_loss: FloatArray) -> None:
         """Take the loss of the first batch, before any step, for the measure of all."""
         self.state.first_loss = np.asarray(first_loss)
         self._limit = _loss_limit(self.state.first_loss)
         self._is_new = False
-
-    def _gather(self, first: bool, last: bool) -> None:
-        """Sum the gradients of the blocks of one batch, in their order."""
-        gradient = self._propagation.gradient
-        if self._partial is None:
-            self._partial = np.empty_like(gradient)
-        if first:
-            np.copyto(self._partial, gradient)
-        elif last:
-            np.add(self._partial, gradient, out=gradient)
-        else:
-            np.add(self._partial, gradient, out=self._partial)
 
     def judge(self) -> None:
         """End the pass: find who has diverged or converged, and let them leave."""
@@ -261,8 +249,7 @@ class Run:
             self._record(k, self.n_done, ended_by, **details)
 
     def _look(self) -> FloatArray:
-        block = self._last_block
-        return self._propagation.loss(block.inputs, block.target, block.weight)
+        return self._lanes.loss_of(self._last_block)
 
     def sound_params(self) -> FloatArray:
         """Return a copy of the parameters, or of the last sound ones before them."""

@@ -1,0 +1,85 @@
+"""The outputs of a network, block by block, by as many threads as BLAS was allowed."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from .._registry import is_ours
+from .._typing import FloatArray
+from .network import Network, extend_sparse, rows_per_block, transpose_sparse
+from .propagation import Propagation
+from .threads import Threads, one_blas_thread
+
+
+def predict_logits(
+    network: Network, X: Any, hidden_layer: int | None = None
+) -> FloatArray:
+    """Return the logits of every row of `X`, block by block; or a layer before them.
+
+    Blocks are filled up to a multiple of 16 columns. BLAS treats the columns that are
+    left over in another way, with other last bits; so filled up, a row gets the same
+    logits in whatever company it comes.
+
+    Parameters
+    ----------
+    network : Network
+        One, or a stack of them.
+    X : ndarray or CSR matrix of shape (n_samples, n_inputs)
+        Of any dtype; cast a block at a time. Sparse for one network only.
+    hidden_layer : int or None, default=None
+        The hidden layer, from 0, whose activations are asked for.
+
+    Returns
+    -------
+    outputs : ndarray of shape (*stack_shape, n_samples, n_units)
+    """
+    size = rows_per_block(network.layer_sizes)
+    n_units = network.layer_sizes[-1 if hidden_layer is None else hidden_layer + 1]
+    shape = (*network.stack_shape, X.shape[-2], n_units)
+    outputs = np.empty(shape, network.params.dtype)
+    fill = partial(_fill_rows, outputs, network, X, hidden_layer)
+    blocks = [slice(at, at + size) for at in range(0, X.shape[-2], size)]
+    if len(blocks) == 1:
+        fill(blocks)
+        return outputs
+    shares = all(is_ours(word.forward) for word in network.activations)
+    with one_blas_thread() as n, Threads(n if shares else 1) as threads:
+        threads.call([partial(fill, blocks[k :: threads.n]) for k in range(threads.n)])
+    return outputs
+
+
+def _fill_rows(
+    outputs: FloatArray,
+    network: Network,
+    X: Any,
+    hidden_layer: int | None,
+    blocks: Sequence[slice],
+) -> None:
+    """Fill in place the rows of `outputs` that are in `blocks`."""
+    dtype = network.params.dtype
+    propagation = Propagation(network)
+    dense = np.empty((0, 0), dtype)
+    for rows in blocks:
+        block = outputs[..., rows, :]
+        n_rows, n_columns = block.shape[-2], _fill_up(block.shape[-2])
+        if issparse(X):
+            extended = extend_sparse(X[rows], dtype)
+            extended.resize((n_columns, extended.shape[-1]))
+            inputs = transpose_sparse(extended)
+        else:
+            if n_columns > len(dense):
+                dense = np.ones((n_columns, X.shape[-1] + 1), dtype)
+            dense[:n_rows, :-1] = X[rows]
+            inputs = dense[:n_columns].swapaxes(-1, -2)
+        if hidden_layer is None:
+            columns = propagation.forward(inputs)
+        else:
+            columns = propagation.activations(inputs, hidden_layer)
+        block[...] = columns[..., :n_rows].swapaxes(-1, -2)
+
+
+def _fill_up(n_columns: int) -> int:
+    return -(-n_columns // 16) * 16
