@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -33,6 +34,7 @@ class Work:
     batch_size: int | None = None
     alpha: float = 1e-4  # ours and MLPClassifier; the others have no penalty
     shuffle: bool = True
+    threads: int = 1  # of PyTorch; those of BLAS are set from outside
 
     @property
     def rows_per_step(self) -> int:
@@ -98,6 +100,24 @@ def mlp_classifier(work: Work) -> Training:
     return train
 
 
+def torch_network(work: Work) -> Any:
+    """Return the layers as PyTorch has them, with its own initialization."""
+    import torch
+
+    dtype = torch.from_numpy(work.X).dtype
+    layers: list[Any] = []
+    for n_in, n_out in pairwise(work.sizes):
+        layers += [torch.nn.Linear(n_in, n_out, dtype=dtype), torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def torch_optimizer(work: Work) -> Any:
+    """Return the class of the optimizer."""
+    import torch
+
+    return {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[work.solver]
+
+
 def pytorch(work: Work) -> Training:
     """A plain eager loop over indexed batches, which is PyTorch at its leanest.
 
@@ -105,20 +125,16 @@ def pytorch(work: Work) -> Training:
     """
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(work.threads)
     X = torch.from_numpy(work.X)
     binary = work.sizes[-1] == 1
     y = torch.from_numpy(work.y)
     y = y.to(X.dtype)[:, None] if binary else y.long()
     loss_of = torch.nn.BCEWithLogitsLoss() if binary else torch.nn.CrossEntropyLoss()
-    optimizer_class = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[work.solver]
 
     def train() -> int:
-        layers: list[Any] = []
-        for n_in, n_out in pairwise(work.sizes):
-            layers += [torch.nn.Linear(n_in, n_out, dtype=X.dtype), torch.nn.ReLU()]
-        model = torch.nn.Sequential(*layers[:-1])
-        optimizer = optimizer_class(model.parameters(), lr=work.learning_rate)
+        model = torch_network(work)
+        optimizer = torch_optimizer(work)(model.parameters(), lr=work.learning_rate)
         for _ in range(work.passes):
             order = torch.randperm(len(X)) if work.shuffle else torch.arange(len(X))
             for batch in order.split(work.rows_per_step):
@@ -127,6 +143,34 @@ def pytorch(work: Work) -> Training:
                 loss.backward()
                 optimizer.step()
         return work.passes
+
+    return train
+
+
+def skorch(work: Work) -> Training:
+    """The same network by skorch, PyTorch as an estimator: nothing held out or printed."""
+    import torch
+    from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+
+    torch.set_num_threads(work.threads)
+    binary = work.sizes[-1] == 1
+    y = work.y.astype(work.X.dtype if binary else np.int64)
+    kind = NeuralNetBinaryClassifier if binary else NeuralNetClassifier
+    loss = torch.nn.BCEWithLogitsLoss if binary else torch.nn.CrossEntropyLoss
+
+    def train() -> int:
+        estimator = kind(
+            partial(torch_network, work),
+            criterion=loss,
+            optimizer=torch_optimizer(work),
+            lr=work.learning_rate,
+            batch_size=work.rows_per_step,
+            max_epochs=work.passes,
+            iterator_train__shuffle=work.shuffle,
+            train_split=None,
+            verbose=0,
+        )
+        return len(estimator.fit(work.X, y).history)
 
     return train
 

@@ -1,10 +1,13 @@
-"""What both benchmarks print: the machine line and a markdown table."""
+"""What all benchmarks print, the machine line and markdown tables, and save as JSON."""
 
+import argparse
+import json
 import os
 import platform
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_info
@@ -28,6 +31,23 @@ def machine_line() -> str:
         f"PyTorch {_version('torch')}",
     ]
     return ", ".join(parts)
+
+
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    """Make a parser with the option that all have."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="save the results")
+    return parser
+
+
+def save(path: Path | None, **results: Any) -> None:
+    """Write what was measured, and on what, if there is a file to write to."""
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": machine_line(), **results}) + "\n")
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

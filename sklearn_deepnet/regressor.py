@@ -164,8 +164,9 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
 
     Notes
     -----
-    ``fit`` holds BLAS to one thread, so that the same seed gives the same bits in any
-    process and under any `n_jobs`.
+    ``fit`` holds BLAS to one thread. Batches of more than some hundred rows are shared
+    out among as many threads as BLAS was allowed, and summed in a fixed order; so the
+    same seed gives the same bits in any process and under any `n_jobs`.
 
     References
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_deepnet._engine.batches import Batches
+from sklearn_deepnet._engine.batches import Batches, Block
 
 
 def make(X, y=None, weight=None, **options):
@@ -36,14 +36,14 @@ def numbered(n_rows, n_networks=None):
     return X + np.multiply.outer(1000 * np.arange(n_networks), [[1, 0, 0]])
 
 
-def copies(blocks):
+def blocks_of(batches):
+    """Go through the blocks of a pass, each in place of the one before."""
+    return (read(0) for batch in batches for read in batch.blocks)
+
+
+def copies(batches):
     """Return blocks that outlive the next one."""
-    return [block._replace(**arrays_of(block)) for block in blocks]
-
-
-def arrays_of(block):
-    names = ("inputs", "inputs_t", "target", "weight")
-    return {name: getattr(block, name).copy() for name in names}
+    return [Block(*(array.copy() for array in block)) for block in blocks_of(batches)]
 
 
 def one_pass(batches):
@@ -58,7 +58,7 @@ def one_pass(batches):
 def assert_same_blocks(batches, others):
     for block, other in zip(copies(batches), copies(others), strict=True):
         for one, two in zip(block, other, strict=True):
-            assert_array_equal(one, two, strict=isinstance(one, np.ndarray))
+            assert_array_equal(one, two, strict=True)
 
 
 @pytest.mark.parametrize("block_size", [1000, 4])
@@ -121,33 +121,37 @@ def test_row_weighs_its_weight_over_the_size_of_its_batch(
     assert_allclose(weights[0], weight[row] / size, rtol=1e-15)
 
 
-def test_blocks_tell_where_batches_begin_and_end():
-    batches = make(numbered(60), batch_size=25, block_size=10)
-    told = [(b.weight.shape[-1], b.first, b.last, b.share) for b in batches]
-    whole = [(10, True, False), (10, False, False), (5, False, True)]
-    assert told == [
-        *((*block, 25 / 60) for block in whole),
-        *((*block, 25 / 60) for block in whole),
-        (10, True, True, 10 / 60),
+@pytest.mark.parametrize(
+    ("block_size", "whole"), [(10, [10, 10, 5]), (24, [24, 1]), (25, [25])]
+)
+def test_batches_are_cut_into_blocks(block_size, whole):
+    batches = make(numbered(60), batch_size=25, block_size=block_size)
+    told = [
+        ([read(0).weight.shape[-1] for read in batch.blocks], batch.share)
+        for batch in batches
     ]
+    assert told == [(whole, 25 / 60), (whole, 25 / 60), ([10], 10 / 60)]
 
 
-def test_batch_that_fits_a_block_is_one_block():
-    batches = make(numbered(60), batch_size=25, block_size=25)
-    told = [(b.weight.shape[-1], b.first, b.last, b.share) for b in batches]
-    whole = (25, True, True, 25 / 60)
-    assert told == [whole, whole, (10, True, True, 10 / 60)]
+def test_lanes_read_side_by_side():
+    batch, _ = make(numbered(12), batch_size=6, block_size=2)
+    second, third, first = (batch.blocks[k](lane) for lane, k in enumerate((1, 2, 0)))
+    rows = [block.inputs[0].tolist() for block in (first, second, third)]
+    assert rows == [[0, 1], [2, 3], [4, 5]]
+    batch.blocks[0](1)
+    assert third.inputs[0].tolist() == [0, 1]  # its lane has read on
+    assert second.inputs[0].tolist() == [2, 3]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 20, 23])
 @pytest.mark.parametrize("block_size", [1000, 3])
 def test_shares_of_the_batches_sum_to_one(batch_size, block_size):
     batches = make(numbered(23), batch_size=batch_size, block_size=block_size)
-    assert_allclose(sum(b.share for b in batches if b.last), 1, rtol=1e-14)
+    assert_allclose(sum(batch.share for batch in batches), 1, rtol=1e-14)
 
 
 def test_inputs_t_is_inputs_transposed():
-    for block in make(numbered(23), batch_size=5, shuffle=True):
+    for block in blocks_of(make(numbered(23), batch_size=5, shuffle=True)):
         assert_array_equal(block.inputs_t, block.inputs.T)
 
 
@@ -303,8 +307,8 @@ def test_layout_of_X_does_not_matter(X, shuffle):
 def test_everything_is_cast_to_the_compute_dtype(X_dtype, dtype):
     X = np.random.RandomState(0).randint(2, size=(23, 3)).astype(X_dtype)
     y = np.arange(23)[:, np.newaxis]
-    for block in make(X, y, batch_size=5, dtype=dtype):
-        assert {array.dtype for array in arrays_of(block).values()} == {np.dtype(dtype)}
+    for block in blocks_of(make(X, y, batch_size=5, dtype=dtype)):
+        assert {array.dtype for array in block} == {np.dtype(dtype)}
     inputs, target, _ = one_pass(make(X, y, batch_size=5, dtype=dtype))
     assert_array_equal(inputs[:-1].T, X)
     assert_array_equal(target.T, y)

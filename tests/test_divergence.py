@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier, DivergenceWarning
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
 from sklearn_deepnet.activations import Activation, relu
 from sklearn_deepnet.losses import Loss, binary_cross_entropy
 
@@ -282,3 +282,14 @@ def test_numbers_beyond_float32_are_cast_without_a_word(parameter):
         warnings.simplefilter("ignore", (ConvergenceWarning, DivergenceWarning))
         net.fit(X, y)
     assert np.isfinite(net.coefs_[0]).all()
+
+
+def test_the_loss_of_the_first_batch_is_the_measure_of_all():
+    usual = {"learning_rate": 1e-9, "shuffle": False, "alpha": 0, "random_state": 0}
+    usual |= {"n_iter": 1, "tol": None, "warm_start": True, "target_scaling": None}
+    X, y = np.random.RandomState(0).randn(60, 3), np.arange(60.0)
+    fitted = DeepNetRegressor((4,), batch_size=20, **usual).fit(X, y)
+    alone = DeepNetRegressor((4,), batch_size=None, **usual).fit(X[:20], y[:20])
+    first_loss = fitted._training_state["state"]["first_loss"]
+    assert first_loss == pytest.approx(alone.loss_, rel=1e-12)
+    assert first_loss > 10  # below 1, the measure would be 1

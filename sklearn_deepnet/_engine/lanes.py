@@ -16,12 +16,11 @@ from ..losses import LossFunction
 from .batches import Batch, Block
 from .network import Network
 from .propagation import Dropout, Propagation
-from .threads import Threads
+from .threads import MOST_THREADS, Threads
 
 _Reads: TypeAlias = Sequence[Callable[[int], Block]]
 
 _ZERO: FloatArray = np.zeros(())
-_N_PARTS = 16  # so many lanes may share a batch, and wait for each other so often
 
 
 class Lanes:
@@ -97,7 +96,7 @@ class Lanes:
         self, measure: Callable[["_Lane", _Reads], FloatArray], batch: Batch
     ) -> Iterator[tuple["_Lane", FloatArray]]:
         """Return what is measured of each part, in order, and the lane it was in."""
-        size = -(-len(batch.blocks) // _N_PARTS)
+        size = -(-len(batch.blocks) // MOST_THREADS)
         parts = [
             batch.blocks[at : at + size] for at in range(0, len(batch.blocks), size)
         ]

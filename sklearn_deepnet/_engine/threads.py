@@ -17,6 +17,8 @@ from typing import Self, TypeVar
 import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
 
+MOST_THREADS = 16  # each has work arrays of its own
+
 _Result = TypeVar("_Result")
 
 _lock = Lock()
@@ -74,7 +76,8 @@ def one_blas_thread() -> Iterator[int]:
     Yields
     ------
     n_threads : int
-        How many BLAS was allowed before, or this holder's share of them.
+        How many BLAS was allowed before, or this holder's share of them; at most
+        `MOST_THREADS`.
     """
     global _n_inside, _before
     with _lock:
@@ -82,7 +85,8 @@ def one_blas_thread() -> Iterator[int]:
             _before = [library.get_num_threads() for library in _libraries()]
             _set_threads([1] * len(_before))
         _n_inside += 1
-        n_threads = max(1, min(_before, default=1) // _n_inside)
+        share = min(_before, default=1) // _n_inside
+        n_threads = min(max(share, 1), MOST_THREADS)
     try:
         yield n_threads
     finally:
