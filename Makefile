@@ -19,12 +19,11 @@ test: .venv/ready ## lint, format, types, tests, doctests
 test-oldest: .venv-oldest/ready ## tests on the oldest versions (Python 3.11 or 3.12)
 	.venv-oldest/bin/python -m pytest
 
-bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier and PyTorch
-	.venv-bench/bin/python benchmarks/speed.py
-	.venv-bench/bin/python benchmarks/accuracy.py
-	.venv-bench/bin/python benchmarks/stacking.py
-	.venv-bench/bin/python benchmarks/ensembles.py
-	.venv-bench/bin/python benchmarks/sweep.py
+BENCHMARKS = speed accuracy stacking ensembles sweep
+bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier, PyTorch and skorch
+	for name in $(BENCHMARKS); do \
+		.venv-bench/bin/python benchmarks/$$name.py --json build/bench/$$name.json || exit; \
+	done
 
 clean: ## remove environments, caches, builds and figures
 	rm -rf .venv .venv-oldest .venv-bench .mypy_cache .pytest_cache .ruff_cache

@@ -13,7 +13,6 @@ errors.
     python benchmarks/accuracy.py --init he xavier --bias-init zeros random --seeds 5
 """
 
-import argparse
 import itertools
 import json
 import warnings
@@ -23,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import sklearn
 from joblib import Parallel, delayed
-from report import machine_line, markdown
+from report import machine_line, markdown, parser_of, save
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
@@ -188,9 +187,7 @@ def verdict(tables, scores, peer, label):
 
 def main():
     """Parse the options, run, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--seeds", type=int, default=20, metavar="N")
     parser.add_argument("--n-jobs", type=int, default=1, metavar="N")
     parser.add_argument("--init", nargs="+", metavar="NAME")
@@ -211,6 +208,11 @@ def main():
     print(f"Accuracy in %, {options.seeds} seeds, differences in points.\n")
     print(table_of(tables, scores, peer, list(ours)))
     print(*(verdict(tables, scores, peer, label) for label in ours), sep="\n")
+    by_seed = {
+        name: {label: list(scores[name, label]) for label in estimators}
+        for name in tables
+    }
+    save(options.json, accuracy=by_seed)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ as the bagged one; on each table its log-loss is below that of a single network.
     python benchmarks/ensembles.py --only iris --quick
 """
 
-import argparse
 import os
 import time
 import warnings
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from accuracy import load_tables, standard_error
-from report import machine_line, markdown
+from report import machine_line, markdown, parser_of, save
 from sklearn.base import clone
 from sklearn.datasets import make_circles
 from sklearn.ensemble import BaggingClassifier
@@ -131,9 +130,7 @@ def verdict(results):
 
 def main():
     """Parse the options, run, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
     parser.add_argument("--tables", type=Path, metavar="DIR")
     parser.add_argument("--only", metavar="NAME", help="one table, as printed")
@@ -157,6 +154,11 @@ def main():
         print(f"\n{what}\n\n{table_of(results, number, form)}")
     print(f"\n{verdict(results)}")
     print(f"Load of the machine: {before:.1f} before, {os.getloadavg()[0]:.1f} after.")
+    by_fold = {
+        name: {label: found[label].tolist() for label in found}
+        for name, found in results.items()
+    }
+    save(options.json, measures=list(MEASURES), seeds_by_folds_by_measures=by_fold)
 
 
 if __name__ == "__main__":

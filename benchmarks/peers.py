@@ -148,7 +148,7 @@ def pytorch(work: Work) -> Training:
 
 
 def skorch(work: Work) -> Training:
-    """The same network by skorch, PyTorch as an estimator: nothing held out or printed."""
+    """The same network by skorch, PyTorch as an estimator, with nothing held out."""
     import torch
     from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 

@@ -1,20 +1,24 @@
-"""Time one network against its peers, side by side in one run, on one BLAS thread.
+"""Time one network against its peers and the limit, side by side in one run.
 
 Everyone trains in turn, A B A B, so that a busy or warming machine slows all alike.
 Times are medians; a ratio is the median over the rounds of the peer's time divided by
 ours, with the lowest and the highest in parentheses, so above 1 we are faster. Each
 time is that of a whole fit (validation, initialization, all passes), divided by its
-steps. A floor is what this library promises at least.
+steps. A floor is what this library promises at least, on one BLAS thread. The limit is
+the faster of the bare matrix products, in the BLAS at hand, and a loop compiled for
+this network alone (limit.py).
 
     python benchmarks/speed.py
     python benchmarks/speed.py --quick      # a tenth of the passes, three rounds
+    python benchmarks/speed.py --threads 1  # not on all BLAS threads, too
 """
 
-import argparse
+import os
 import statistics
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +31,9 @@ from peers import (
     mlp_classifier,
     ours,
     pytorch,
+    skorch,
 )
-from report import machine_line, markdown
+from report import machine_line, markdown, parser_of, save
 from sklearn.datasets import load_breast_cancer, load_digits, make_circles
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
@@ -38,10 +43,11 @@ TRAINING_HEADER = (
     "network, rows",
     "dtype",
     "solver, batch",
-    "passes",
+    "threads",
+    "ours, µs a step",
+    "ours / limit",
     "peer",
-    "ours, µs a step (pass)",
-    "peer, µs a step (pass)",
+    "peer, µs a step",
     "peer / ours",
     "floor",
     "reached",
@@ -50,48 +56,47 @@ OTHER_HEADER = ("work", "MLPClassifier", "ours", "floor", "reached")
 MEMORY_LIMIT = 64.0  # MB
 
 
+LIMITS = (bare_products, compiled_loop)
+
+
 def training_rows(quick):
     """Yield (work, {peer: floor}), a floor being the least peer's time / our time."""
     scale = 10 if quick else 1
 
     X, y = make_circles(n_samples=300, noise=0.05, random_state=1)
-    yield (
-        Work(
-            X,
-            y,
-            (10, 5),
-            passes=5000 // scale,
-            solver="sgd",
-            learning_rate=0.01,
-            alpha=0.0,
-            shuffle=False,
-        ),
-        {course_loop: 1.8, mlp_classifier: 5.0, compiled_loop: None},
+    circles = Work(
+        X,
+        y,
+        (10, 5),
+        passes=5000 // scale,
+        solver="sgd",
+        learning_rate=0.01,
+        alpha=0.0,
+        shuffle=False,
     )
+    yield circles, {course_loop: 1.8, mlp_classifier: 5.0, pytorch: None}
 
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X).astype(np.float32)
-    yield (
-        Work(X, y, (32, 16), passes=200 // scale, batch_size=64),
-        {mlp_classifier: 5.0, pytorch: 5.0, compiled_loop: None},
-    )
+    cancer = Work(X, y, (32, 16), passes=200 // scale, batch_size=64)
+    yield cancer, {mlp_classifier: 5.0, pytorch: 5.0, skorch: None}
 
     X, y = load_digits(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     for dtype in (np.float64, np.float32):
-        yield (
-            Work(X.astype(dtype), y, (100,), passes=100 // scale, batch_size=200),
-            {mlp_classifier: 2.0, pytorch: 2.5, bare_products: None},
-        )
+        digits = Work(X.astype(dtype), y, (100,), passes=100 // scale, batch_size=200)
+        yield digits, {mlp_classifier: 2.0, pytorch: 2.5, skorch: None}
 
     rng = np.random.default_rng(0)
     X = rng.standard_normal((4096, 784), dtype=np.float32)
     y = rng.integers(10, size=len(X))
     for solver, most in {"adam": 1.5, "sgd": 1.2}.items():
-        yield (
-            Work(X, y, (512, 256), passes=20 // scale, solver=solver, batch_size=256),
-            {bare_products: 1 / most, mlp_classifier: None, pytorch: None},
-        )
+        work = Work(X, y, (512, 256), passes=20 // scale, solver=solver, batch_size=256)
+        yield work, {bare_products: 1 / most, mlp_classifier: None, pytorch: None}
+
+    X = rng.standard_normal((50_000, 50))
+    full = Work(X, (X[:, 0] > 0).astype(np.int64), (100, 50), passes=20 // scale)
+    yield full, {mlp_classifier: None, pytorch: None}
 
 
 def interleaved(contenders, n_rounds):
@@ -124,44 +129,54 @@ def verdict(reached):
 
 
 def measure_training(work, floors, n_rounds):
-    """Return the table's lines for one network, one for each peer."""
-    calls, missing = {}, {}
-    for make in (ours, *floors):
+    """Return {name: seconds of each round}, without those who are not installed."""
+    calls = {}
+    for make in dict.fromkeys((ours, *floors, *LIMITS)):
+        if make is compiled_loop and work.rows_per_step * max(work.sizes) > 10**5:
+            continue  # BLAS is ahead of it
         try:
-            calls[make] = make(work)
+            calls[make.__name__] = make(work)
         except ModuleNotFoundError as error:
-            if error.name not in ("torch", "numba"):
+            if error.name not in ("torch", "numba", "skorch"):
                 raise
-            missing[make] = f"{error.name} not installed: sklearn-deepnet[bench]"
-    seconds = interleaved(calls, n_rounds)
+            print(f"{error.name} not installed: sklearn-deepnet[bench]")
+    return interleaved(calls, n_rounds)
 
-    def per_step(make):
-        a_pass = statistics.median(seconds[make]) / work.passes * 1e6
-        return f"{a_pass / work.steps_per_pass:.0f} ({a_pass:.0f})"
 
-    batch = work.batch_size or "all rows"
+def lines_for(work, floors, seconds):
+    """Return the table's lines for one network, one for each peer."""
+
+    def per_step(name):
+        steps = work.passes * work.steps_per_pass
+        return statistics.median(seconds[name]) / steps * 1e6
+
+    def ratios(name):
+        return [p / o for p, o in zip(seconds[name], seconds["ours"], strict=True)]
+
+    limits = [who.__name__ for who in LIMITS if who.__name__ in seconds]
+    limit = min(limits, key=per_step)
     about = (
         f"{'-'.join(map(str, work.sizes))}, {len(work.X)}",
         work.X.dtype.name,
-        f"{work.solver}, {batch}",
-        str(work.passes),
+        f"{work.solver}, {work.batch_size or 'all rows'}",
+        str(work.threads),
+        f"{per_step('ours'):.0f}",
+        f"{1 / statistics.median(ratios(limit)):.2f} ({limit})",
     )
-    lines = []
     for peer, floor in floors.items():
-        if peer in missing:
-            results = (per_step(ours), missing[peer], "", floor_text(floor), "")
-        else:
-            ratios = [p / o for p, o in zip(seconds[peer], seconds[ours], strict=True)]
-            ratio = statistics.median(ratios)
-            results = (
-                per_step(ours),
-                per_step(peer),
-                f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
-                floor_text(floor),
-                verdict(None if floor is None else ratio >= floor),
-            )
-        lines.append((*about, peer.__name__, *results))
-    return lines
+        if peer.__name__ not in seconds:
+            continue
+        by_round = ratios(peer.__name__)
+        ratio = statistics.median(by_round)
+        floor = floor if work.threads == 1 else None
+        yield (
+            *about,
+            peer.__name__,
+            f"{per_step(peer.__name__):.0f}",
+            f"{ratio:.2f} ({min(by_round):.2f} to {max(by_round):.2f})",
+            floor_text(floor),
+            verdict(None if floor is None else ratio >= floor),
+        )
 
 
 def measure_latency(quick, n_rounds):
@@ -225,24 +240,31 @@ def measure_memory(call):
 
 def main():
     """Measure everything, then print it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
-    n_rounds = 3 if quick else 7
+    both = sorted({1, os.cpu_count() or 1})
+    parser.add_argument("--threads", type=int, nargs="+", default=both, metavar="N")
+    options = parser.parse_args()
+    n_rounds = 3 if options.quick else 7
 
     print(machine_line())
-    training = []
+    lines, training = [], []
+    for threads in options.threads:
+        with threadpool_limits(limits=threads):
+            for work, floors in training_rows(options.quick):
+                work = replace(work, threads=threads)
+                seconds = measure_training(work, floors, n_rounds)
+                lines += lines_for(work, floors, seconds)
+                training.append({"about": lines[-1][:4], "seconds": seconds})
     with threadpool_limits(limits=1):
-        for work, floors in training_rows(quick):
-            training += measure_training(work, floors, n_rounds)
-        latency = measure_latency(quick, n_rounds)
+        latency = measure_latency(options.quick, n_rounds)
     others = [latency, *(measure_memory(call) for call in SHAPES)]
 
-    print(f"Median of {n_rounds} interleaved rounds, one BLAS thread.\n")
-    print(markdown(TRAINING_HEADER, training), end="\n\n")
+    print(f"Median of {n_rounds} interleaved rounds.\n")
+    print(markdown(TRAINING_HEADER, lines), end="\n\n")
     print(markdown(OTHER_HEADER, others))
+    table = [TRAINING_HEADER, *lines], [OTHER_HEADER, *others]
+    save(options.json, table=table, training=training)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from unittest.mock import patch
 
 import numpy as np
 from memory import megabytes_for
-from report import machine_line, markdown
+from report import machine_line, markdown, parser_of, save
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.decomposition import PCA
@@ -170,7 +170,7 @@ def crossover_table(found):
         row = (*about, str(n_folds), *cells, str(size), f"{gain:.2f}", f"{best:.2f}")
         rows.append(row)
     header = ["network", "batch", "dtype", "tables", *map(str, COUNTS)]
-    return markdown([*header, "chosen", "gain there", "best gain"], rows)
+    return (*header, "chosen", "gain there", "best gain"), *rows
 
 
 def working_set_table(found):
@@ -185,7 +185,7 @@ def working_set_table(found):
         mean = np.exp(np.mean(np.log(lost)))
         about = f"{working_set / 2**20:g}{', now' if working_set == now else ''}"
         rows.append((about, f"{mean:.3f}", f"{max(lost):.3f}"))
-    return markdown(["working set, MiB", "time / best, mean", "worst"], rows)
+    return ("working set, MiB", "time / best, mean", "worst"), *rows
 
 
 def plot_crossover(found, path):
@@ -219,18 +219,17 @@ def plot_crossover(found, path):
     figure.savefig(path, dpi=150)
 
 
-def print_crossover(options):
-    """Print the tables of stacks, and draw them."""
+def tables_of_crossover(options):
+    """Return the tables of stacks, and draw them."""
     seconds, n_rounds = (0.02, 1) if options.quick else (0.2, options.rounds)
     found = {}
     for case in CASES:
         for n_folds in (1, 5):
             key = case, n_folds
             found[key] = measure_crossover(*key, n_rounds, seconds)
-    print(crossover_table(found), end="\n\n")
-    print(working_set_table(found))
     if options.plot:
         plot_crossover(found, options.plot)
+    return [crossover_table(found), working_set_table(found)]
 
 
 def in_turn(calls, n_rounds):
@@ -303,8 +302,8 @@ def grid_of_64(n_jobs, batch_size, n_iter):
     }
 
 
-def print_searches(options):
-    """Print the table of the searches that stacks are for."""
+def tables_of_searches(options):
+    """Return the table of the searches that stacks are for."""
     X, y = scaled(load_breast_cancer)
     n_iter = 10 if options.quick else 100
     lines = []
@@ -315,7 +314,7 @@ def print_searches(options):
             searches = grid_of_64(n_jobs, batch_size, n_iter)
             data, about = (X.astype(dtype), y), (what, str(n_jobs))
             lines += compare(about, searches, *data, options.rounds, FLOORS)
-    print(markdown(SEARCH_HEADER, lines))
+    return [(SEARCH_HEADER, *lines)]
 
 
 def searches_without_gain(quick):
@@ -335,8 +334,8 @@ def searches_without_gain(quick):
     yield "lbfgs, 30-16-1, 16 × 5 folds", load_breast_cancer, lbfgs, decays, 5
 
 
-def print_bounds(options):
-    """Print the table of searches that stacks do nothing for."""
+def tables_of_bounds(options):
+    """Return the table of searches that stacks do nothing for."""
     lines = []
     for n_jobs in (1, 2):
         warm_up(n_jobs)
@@ -348,7 +347,7 @@ def print_bounds(options):
             }
             about, floors = (what, str(n_jobs)), {"one by one": SLOWEST}
             lines += compare(about, searches, *scaled(load), options.rounds, floors)
-    print(markdown(SEARCH_HEADER, lines))
+    return [(SEARCH_HEADER, *lines)]
 
 
 def megabytes_beyond_the_data(what, max_bytes):
@@ -369,8 +368,8 @@ def megabytes_beyond_the_data(what, max_bytes):
     return megabytes_for(lambda: search.fit(X, y))[0]
 
 
-def print_memory(options):
-    """Print the table of memory, each search in its own process."""
+def tables_of_memory(options):
+    """Return the table of memory, each search in its own process."""
     lines = []
     for what in ("bare", "pipeline"):
         for max_bytes in (2**28, 2**26, 2**24, 1, 0):
@@ -380,22 +379,20 @@ def print_memory(options):
             lines.append((what, which, f"{float(run.stdout):.0f} MB"))
     n_rows, n_features = MEMORY_SHAPE
     size = f"X of {n_rows} × {n_features}, {n_rows * n_features * 8e-6:.0f} MB"
-    print(markdown((size, "16 × 5 folds, 20-16-1", "memory beyond the data"), lines))
+    return [((size, "16 × 5 folds, 20-16-1", "memory beyond the data"), *lines)]
 
 
 PARTS = {
-    "crossover": print_crossover,
-    "searches": print_searches,
-    "bounds": print_bounds,
-    "memory": print_memory,
+    "crossover": tables_of_crossover,
+    "searches": tables_of_searches,
+    "bounds": tables_of_bounds,
+    "memory": tables_of_memory,
 }
 
 
 def main():
     """Measure what is asked for, and print each part as it is done."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--quick", action="store_true", help="a tenth of the passes")
@@ -411,12 +408,16 @@ def main():
             print(megabytes_beyond_the_data(what, int(max_bytes)))
             return
         print(machine_line())
+        found = {}
         for part in options.parts or PARTS:
             before = os.getloadavg()[0]
-            print(f"\n{part}\n", flush=True)
-            PARTS[part](options)
+            print(f"\n{part}", flush=True)
+            found[part] = PARTS[part](options)
+            for header, *lines in found[part]:
+                print(f"\n{markdown(header, lines)}")
             after = os.getloadavg()[0]
             print(f"\nLoad of the machine: {before:.1f} before, {after:.1f} after.")
+    save(options.json, **found)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ highest resident memory of a fit beyond its data, in a process of its own.
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from memory import megabytes_for
 from peers import Work, bare_products, mlp_classifier, ours
-from report import machine_line, markdown
+from report import machine_line, markdown, parser_of, save
 from speed import interleaved
 from threadpoolctl import threadpool_limits
 
@@ -108,15 +107,12 @@ def plot(found, path):
 
 def main():
     """Measure what is asked for, and print each sweep as it is done."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("sweeps", nargs="*", metavar="SWEEP", help=", ".join(SWEEPS))
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
     parser.add_argument("--threads", type=int, default=1, metavar="N")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--quick", action="store_true", help="a tenth of the passes")
-    parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE")
     parser.add_argument("--peak", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -139,8 +135,7 @@ def main():
                 line[of] = peak(sweep, value, options.dtype, who)
             found[sweep][value] = line
         print(f"\n{table_of(sweep, found[sweep])}", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps({"machine": machine_line(), **found}))
+    save(options.json, **found)
     if options.plot:
         plot(found, options.plot)
 

@@ -90,7 +90,7 @@ def test_surroundings_stay_as_they_are(act):
     np.testing.assert_equal(surroundings(), before)
 
 
-def test_fit_holds_blas_to_one_thread_while_predict_leaves_it_alone():
+def test_fit_holds_blas_to_one_thread_while_predict_in_one_leaves_it_alone():
     seen = []
 
     def forward(z, a):

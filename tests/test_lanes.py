@@ -61,7 +61,9 @@ def assert_same(fitted, other):
 
 def in_threads(n, call):
     with threadpool_limits(n, user_api="blas"):
-        return call()
+        result = call()
+        assert {library["num_threads"] for library in BLAS.info()} == {n}
+    return result
 
 
 FITS = {

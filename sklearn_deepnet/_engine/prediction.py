@@ -42,12 +42,11 @@ def predict_logits(
     outputs = np.empty(shape, network.params.dtype)
     fill = partial(_fill_rows, outputs, network, X, hidden_layer)
     blocks = [slice(at, at + size) for at in range(0, X.shape[-2], size)]
-    if len(blocks) == 1:
+    if len(blocks) > 1 and all(is_ours(word.forward) for word in network.activations):
+        with one_blas_thread() as n, Threads(n) as threads:
+            threads.call([partial(fill, blocks[k::n]) for k in range(n)])
+    else:
         fill(blocks)
-        return outputs
-    shares = all(is_ours(word.forward) for word in network.activations)
-    with one_blas_thread() as n, Threads(n if shares else 1) as threads:
-        threads.call([partial(fill, blocks[k :: threads.n]) for k in range(threads.n)])
     return outputs
 
 
