@@ -150,7 +150,7 @@ def test_optimizer_moves_every_slice_of_the_parameters(monkeypatch, optimizer):
     monkeypatch.setattr(engine_steps, "_SLICE", 7)
     cut = run(3, **options)
     assert_array_equal(cut.state.params, whole.state.params)
-    assert_array_equal(cut.losses, whole.losses)
+    assert_allclose(cut.losses, whole.losses, rtol=1e-14)  # penalties by slice
 
 
 def test_step_is_taken_in_the_precision_of_the_parameters():

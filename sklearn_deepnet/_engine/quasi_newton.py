@@ -9,7 +9,6 @@ from ..optimizers import LBFGS
 from .batches import Batches
 from .checkpoint import State
 from .monitor import Validation
-from .steps import Penalty
 from .task import NEVER, Task
 from .threads import Threads
 from .training import Outcome, Report, Run
@@ -78,7 +77,6 @@ class _QuasiNewtonRun(Run):
         threads: Threads | None,
     ) -> None:
         super().__init__(task, state, batches, n_iter, validation, threads)
-        self._penalty_of = Penalty(task, state.params)
         zero: FloatArray = np.zeros(())
         self._latest = zero, zero
         self._latest_x = np.empty(0)
@@ -94,7 +92,7 @@ class _QuasiNewtonRun(Run):
         (batch,) = self._batches
         loss = lanes.loss_and_gradient(batch)
         self._last_block = lanes.last_block
-        penalty = self._penalty_of.add(params, lanes.gradient)
+        penalty = self._stepper.add_penalty()
         if self._is_new:
             self._set_limit(loss)
         if self._n_evaluated == 0:

@@ -1,6 +1,9 @@
-"""From a gradient to a step: penalties, clipping, the learning rate, the optimizer."""
+"""From a gradient to a step: penalties, clipping, the learning rate, the optimizer.
 
-from typing import Any
+Parameters are worked on in slices that stay in the cache while a step is made of them.
+"""
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,57 +12,19 @@ from .checkpoint import State
 from .network import cut_layers
 from .task import Task
 
-_ZERO = np.zeros(())
-_SLICE = 2**14  # parameters that an optimizer moves at once, so that they stay in cache
+_ZERO: FloatArray = np.zeros(())
+_SLICE = 2**16  # parameters
 
 
-class Penalty:
-    """Penalties on the weights, biases excepted, and their gradient.
+class _Slice(NamedTuple):
+    """Some of the parameters, and what belongs to them."""
 
-    Parameters
-    ----------
-    task : Task
-        Says how strong they are.
-    params : ndarray of shape (*stack_shape, n_params)
-        Tells shape and dtype.
-
-    Attributes
-    ----------
-    decay : ndarray like `params`, or None
-        Factor of the squared weights, None if they are free.
-    """
-
-    def __init__(self, task: Task, params: FloatArray) -> None:
-        self.decay = _by_weight(task, task.decay, params)
-        self._l1 = _by_weight(task, task.l1, params)
-        self._decouples = task.optimizer.decouples_decay
-        self._scratch = np.empty_like(params)
-
-    def add(self, params: FloatArray, gradient: FloatArray) -> FloatArray:
-        """Add to `gradient` in place; return the penalty, of shape ``stack_shape``."""
-        scratch, penalty = self._scratch, _ZERO
-        if self.decay is not None and not self._decouples:
-            np.multiply(params, self.decay, out=scratch)
-            np.add(gradient, scratch, out=gradient)
-            penalty = penalty + np.vecdot(params, scratch) / 2
-        if self._l1 is not None:
-            np.sign(params, out=scratch)
-            np.multiply(scratch, self._l1, out=scratch)
-            np.add(gradient, scratch, out=gradient)
-            penalty = penalty + np.vecdot(params, scratch)
-        return penalty
-
-
-def _by_weight(
-    task: Task, factor: FloatArray | float, params: FloatArray
-) -> FloatArray | None:
-    """Return `factor` for each weight and 0 for each bias, or None if it is 0."""
-    if not np.any(factor):
-        return None
-    by_param = np.zeros_like(params)
-    for layer in cut_layers(task.layer_sizes, by_param):
-        layer[..., :-1] = np.asarray(factor)[..., np.newaxis, np.newaxis]
-    return by_param
+    params: FloatArray
+    gradient: FloatArray
+    scratch: FloatArray
+    moments: list[FloatArray]
+    decay: FloatArray | None  # factor of the squared weights
+    l1: FloatArray | None  # factor of the absolute weights
 
 
 class Stepper:
@@ -78,16 +43,34 @@ class Stepper:
     def __init__(self, task: Task, state: State, gradient: FloatArray) -> None:
         self._task, self._state, self._gradient = task, state, gradient
         self._optimizer: Any = task.optimizer
-        self._scratch = np.empty_like(gradient)
-        self._penalty = Penalty(task, state.params)
+        self._decouples = task.optimizer.decouples_decay
         self._is_scheduled = task.is_scheduled
         self._clips = bool(np.any(task.clip_norm < np.inf))
         self._rate = self._column(task.learning_rate)
-        moved = (state.params, gradient, self._scratch, *state.moments)
-        self._slices = [
-            [array[..., at : at + _SLICE] for array in moved]
-            for at in range(0, gradient.shape[-1], _SLICE)
-        ]
+        decay, l1 = self._by_weight(task.decay), self._by_weight(task.l1)
+        scratch = np.empty_like(gradient[..., :_SLICE])
+        self._slices = []
+        for start in range(0, gradient.shape[-1], _SLICE):
+            at = (..., slice(start, start + _SLICE))
+            self._slices.append(
+                _Slice(
+                    state.params[at],
+                    gradient[at],
+                    scratch[..., : gradient.shape[-1] - start],
+                    [moment[at] for moment in state.moments],
+                    None if decay is None else decay[at],
+                    None if l1 is None else l1[at],
+                )
+            )
+
+    def _by_weight(self, factor: FloatArray | float) -> FloatArray | None:
+        """Return `factor` for each weight and 0 for each bias, or None if it is 0."""
+        if not np.any(factor):
+            return None
+        by_param = np.zeros_like(self._gradient)
+        for layer in cut_layers(self._task.layer_sizes, by_param):
+            layer[..., :-1] = np.asarray(factor)[..., np.newaxis, np.newaxis]
+        return by_param
 
     def start_pass(self) -> None:
         """Set the learning rates of the pass that begins."""
@@ -105,18 +88,47 @@ class Stepper:
 
     def step(self) -> FloatArray:
         """Make a step, and return the penalty before it, of shape ``stack_shape``."""
-        state, optimizer = self._state, self._optimizer
-        state.n_steps += 1
-        penalty = self._penalty.add(state.params, self._gradient)
+        self._state.n_steps += 1
         if self._clips:
+            penalty = self.add_penalty()
             self._clip()
-        if self._penalty.decay is not None and optimizer.decouples_decay:
-            self._shrink_weights(self._penalty.decay)
-        for params, gradient, scratch, *moments in self._slices:
-            optimizer.step(
-                params, gradient, self._rate, state.n_steps, moments, scratch
-            )
+            for at in self._slices:
+                self._move(at)
+            return penalty
+        return _sum([self._penalize_and_move(at) for at in self._slices])
+
+    def add_penalty(self) -> FloatArray:
+        """Add the penalties to the gradient; return them, of shape ``stack_shape``."""
+        return _sum([self._penalize(at) for at in self._slices])
+
+    def _penalize_and_move(self, at: _Slice) -> FloatArray:
+        penalty = self._penalize(at)
+        self._move(at)
         return penalty
+
+    def _penalize(self, at: _Slice) -> FloatArray:
+        params, gradient, scratch, _, decay, l1 = at
+        penalty = _ZERO
+        if decay is not None and not self._decouples:
+            np.multiply(params, decay, out=scratch)
+            np.add(gradient, scratch, out=gradient)
+            penalty = np.vecdot(params, scratch) / 2
+        if l1 is not None:
+            np.sign(params, out=scratch)
+            np.multiply(scratch, l1, out=scratch)
+            np.add(gradient, scratch, out=gradient)
+            penalty = penalty + np.vecdot(params, scratch)
+        return penalty
+
+    def _move(self, at: _Slice) -> None:
+        """Decay the weights if that goes past the optimizer's moments; then step."""
+        params, gradient, scratch, moments, decay, _ = at
+        if decay is not None and self._decouples:
+            np.multiply(params, decay, out=scratch)
+            np.multiply(scratch, self._rate, out=scratch)
+            np.subtract(params, scratch, out=params)
+        n_steps = self._state.n_steps
+        self._optimizer.step(params, gradient, self._rate, n_steps, moments, scratch)
 
     def _clip(self) -> None:
         """Scale gradients that are longer than allowed down to that length."""
@@ -126,12 +138,10 @@ class Stepper:
         factor = np.where(norm > limit, limit / norm, 1)
         np.multiply(gradient, self._column(factor), out=gradient)
 
-    def _shrink_weights(self, decay: FloatArray) -> None:
-        """Decay the weights past the optimizer's moments."""
-        params, scratch = self._state.params, self._scratch
-        np.multiply(params, decay, out=scratch)
-        np.multiply(scratch, self._rate, out=scratch)
-        np.subtract(params, scratch, out=params)
-
     def _column(self, values: FloatArray) -> FloatArray:
         return np.asarray(values)[..., np.newaxis].astype(self._gradient.dtype)
+
+
+def _sum(penalties: list[FloatArray]) -> FloatArray:
+    first, *rest = penalties
+    return sum(rest, first)
