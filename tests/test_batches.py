@@ -122,7 +122,7 @@ def test_row_weighs_its_weight_over_the_size_of_its_batch(
 
 
 @pytest.mark.parametrize(
-    ("block_size", "whole"), [(10, [10, 10, 5]), (24, [24, 1]), (25, [25])]
+    ("block_size", "whole"), [(10, [10, 10, 5]), (24, [16, 9]), (25, [25])]
 )
 def test_batches_are_cut_into_blocks(block_size, whole):
     batches = make(numbered(60), batch_size=25, block_size=block_size)

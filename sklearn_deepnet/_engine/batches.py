@@ -87,7 +87,7 @@ class Batches:
     batch_size : int
         Rows per step, at most n_samples.
     block_size : int
-        Larger batches are cut into blocks of so many rows.
+        Larger batches are cut into even blocks of so many rows at most.
     dtype : dtype
         What X, y and weight are cast to.
     generators : sequence of RandomState
@@ -287,9 +287,10 @@ class Batches:
     def _large_batch(self, order: IntArray | None, start: int) -> Batch:
         """Return a batch whose blocks are copied when a lane asks for them."""
         stop = min(start + self._batch_size, self._n_samples)
+        size = _even_size(stop - start, self._block_size)
         blocks = [
-            partial(self._read, order, at, min(at + self._block_size, stop))
-            for at in range(start, stop, self._block_size)
+            partial(self._read, order, at, min(at + size, stop))
+            for at in range(start, stop, size)
         ]
         return Batch((stop - start) / self._n_samples, blocks)
 
@@ -315,6 +316,12 @@ class Batches:
                 for cut in cuts
             ]
         return self._cut[n_rows]
+
+
+def _even_size(n_rows: int, most: int) -> int:
+    """Return a size for as few and even blocks as can be, a multiple of 16 if so."""
+    n_blocks = -(-n_rows // most)
+    return min(most, -(-n_rows // n_blocks // 16) * 16)
 
 
 def _at_hand(block: Block, lane: int) -> Block:

@@ -77,59 +77,70 @@ class Lanes:
         if len(batch.blocks) == 1:
             block = self.last_block = batch.blocks[0](0)
             return self._first.loss_and_gradient(*block)
-        loss = _ZERO
-        self.gradient.fill(0)
-        for lane, part in self._work(_Lane.loss_and_gradient, batch):
-            loss = loss + part
-            np.add(self.gradient, lane.gradient, out=self.gradient)
+        loss, total = _ZERO, self.gradient
+        for abreast in self._parts(batch):
+            totals = [lane.total for lane, _ in abreast]
+            if loss is _ZERO:
+                totals[0] = total  # what comes first is not added but written there
+            calls = [
+                partial(lane.loss_and_gradient, part, own)
+                for (lane, part), own in zip(abreast, totals, strict=True)
+            ]
+            loss = sum(self._threads.call(calls), loss)
+            for own in totals:
+                if own is not total:
+                    np.add(total, own, out=total)
         return loss
 
     def loss(self, batch: Batch) -> FloatArray:
         """Return the weighted sum of the losses, of shape ``stack_shape``."""
-        return sum((part for _, part in self._work(_Lane.loss, batch)), _ZERO)
+        loss = _ZERO
+        for abreast in self._parts(batch):
+            calls = [partial(lane.loss, part) for lane, part in abreast]
+            loss = sum(self._threads.call(calls), loss)
+        return loss
 
     def loss_of(self, block: Block) -> FloatArray:
         """Return the weighted sum of the losses of one block."""
         return self._first.loss(block.inputs, block.target, block.weight)
 
-    def _work(
-        self, measure: Callable[["_Lane", _Reads], FloatArray], batch: Batch
-    ) -> Iterator[tuple["_Lane", FloatArray]]:
-        """Return what is measured of each part, in order, and the lane it was in."""
-        size = -(-len(batch.blocks) // MOST_THREADS)
-        parts = [
-            batch.blocks[at : at + size] for at in range(0, len(batch.blocks), size)
-        ]
+    def _parts(self, batch: Batch) -> Iterator[list[tuple["_Lane", _Reads]]]:
+        """Go through the parts, as many at once as there are lanes, each in its own."""
+        n_blocks = len(batch.blocks)
+        size = -(-n_blocks // MOST_THREADS)
+        parts = [batch.blocks[at : at + size] for at in range(0, n_blocks, size)]
         while len(self._lanes) < min(len(parts), self._n_lanes):
-            gradient = np.empty_like(self._network.params)
-            self._lanes.append(_Lane(len(self._lanes), self._make(), gradient))
+            total = np.empty_like(self._network.params)
+            self._lanes.append(_Lane(len(self._lanes), self._make(), total))
         for at in range(0, len(parts), self._n_lanes):
-            calls = [
-                partial(measure, lane, part)
-                for lane, part in zip(self._lanes, parts[at:], strict=False)
-            ]
-            yield from zip(self._lanes, self._threads.call(calls), strict=False)
-        self.last_block = self._lanes[len(calls) - 1].block
+            abreast = list(zip(self._lanes, parts[at:], strict=False))
+            yield abreast
+        self.last_block = abreast[-1][0].block
 
 
 class _Lane:
     """Goes through the blocks of a part, one after the other."""
 
     def __init__(
-        self, number: int, propagation: Propagation, gradient: FloatArray
+        self, number: int, propagation: Propagation, total: FloatArray
     ) -> None:
         self._number = number
         self._propagation = propagation
-        self.gradient = gradient
+        self.total = total
         self.block: Block
 
-    def loss_and_gradient(self, reads: _Reads) -> FloatArray:
-        loss = _ZERO
-        self.gradient.fill(0)
+    def loss_and_gradient(self, reads: _Reads, total: FloatArray) -> FloatArray:
+        """Return the sum of the losses, and leave that of the gradients in `total`."""
+        loss, propagation = _ZERO, self._propagation
+        own = propagation.gradient
+        propagation.lead_to(total)
         for read in reads:
             self.block = read(self._number)
-            loss = loss + self._propagation.loss_and_gradient(*self.block)
-            np.add(self.gradient, self._propagation.gradient, out=self.gradient)
+            loss = loss + propagation.loss_and_gradient(*self.block)
+            if propagation.gradient is own:
+                np.add(total, own, out=total)
+            else:
+                propagation.lead_to(own)
         return loss
 
     def loss(self, reads: _Reads) -> FloatArray:

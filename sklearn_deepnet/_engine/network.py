@@ -18,6 +18,9 @@ from .._typing import FloatArray
 from ..activations import Activation
 
 _BLOCK_ELEMENTS = 2**18  # of work arrays for one block of rows: 2 MB in float64
+_MANY_PARAMS = (
+    2**17
+)  # with so many, 128 rows are work enough to call another thread for
 
 
 class Network:
@@ -74,7 +77,8 @@ def rows_per_block(layer_sizes: Sequence[int]) -> int:
     the number of networks, threads or the machine.
     """
     rows = _BLOCK_ELEMENTS // (2 * sum(layer_sizes))
-    return max(256, rows // 64 * 64)
+    fewest = 128 if count_params(layer_sizes) >= _MANY_PARAMS else 256
+    return max(fewest, rows // 64 * 64)
 
 
 def extend_sparse(rows: Any, dtype: DTypeLike) -> Any:

@@ -116,9 +116,13 @@ class Propagation:
         self._dropout = dropout
         self._plans: dict[int, _Plan] = {}
         if self._trains:
-            self.gradient = np.empty_like(network.params)
-            first, *rest = cut_layers(network.layer_sizes, self.gradient)
-            self._first, self._reversed = first, rest[::-1]
+            self.lead_to(np.empty_like(network.params))
+
+    def lead_to(self, gradient: FloatArray) -> None:
+        """Leave gradients in this array from now on."""
+        self.gradient = gradient
+        first, *rest = cut_layers(self._network.layer_sizes, gradient)
+        self._first, self._reversed = first, rest[::-1]
 
     def forward(self, inputs: Any) -> FloatArray:
         """Return the logits, in a work array that the next call overwrites.

@@ -112,7 +112,7 @@ class Stepper:
         if decay is not None and not self._decouples:
             np.multiply(params, decay, out=scratch)
             np.add(gradient, scratch, out=gradient)
-            penalty = np.vecdot(params, scratch) / 2
+            penalty = penalty + np.vecdot(params, scratch) / 2
         if l1 is not None:
             np.sign(params, out=scratch)
             np.multiply(scratch, l1, out=scratch)
