@@ -2,8 +2,10 @@
 
 from ._version import __version__
 from .classifier import DeepNetClassifier
+from .diagnosis import Diagnosis, diagnose
 from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .exceptions import DivergenceWarning, VersionWarning
+from .gradients import GradientCheck, check_gradients
 from .inspection import InitializerComparison, compare_initializers
 from .model_selection import (
     StackedGridSearchCV,
@@ -21,7 +23,9 @@ __all__ = [
     "DeepNetEnsembleClassifier",
     "DeepNetEnsembleRegressor",
     "DeepNetRegressor",
+    "Diagnosis",
     "DivergenceWarning",
+    "GradientCheck",
     "InitializerComparison",
     "StackedGridSearchCV",
     "StackedHalvingGridSearchCV",
@@ -29,6 +33,8 @@ __all__ = [
     "StackedRandomizedSearchCV",
     "VersionWarning",
     "__version__",
+    "check_gradients",
     "compare_initializers",
+    "diagnose",
     "fit_stack",
 ]

@@ -179,6 +179,25 @@ class Propagation:
         multiply(grad, inputs_t, out=self._first)
         return value
 
+    def observe(
+        self, inputs: Any, inputs_t: Any, target: FloatArray, weight: FloatArray
+    ) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Return copies of what each hidden layer hands on, and of gradients by ``z``.
+
+        Returns
+        -------
+        activations : list of ndarray of shape (*stack_shape, n_units, n_samples)
+            One for each hidden layer.
+        gradients : list of ndarray of shape (*stack_shape, n_units, n_samples)
+            One for each layer, the last by the logits.
+        """
+        self.forward(inputs)
+        plan = self._plan(inputs.shape[-1])
+        activations = [layer.a.copy() for layer in plan.hidden]
+        self.loss_and_gradient(inputs, inputs_t, target, weight)
+        gradients = [*(layer.grad.copy() for layer in plan.hidden), plan.logits.copy()]
+        return activations, gradients
+
     def loss(self, inputs: Any, target: FloatArray, weight: FloatArray) -> FloatArray:
         """Return the weighted sum of the losses, of shape ``stack_shape``."""
         plan = self._plan(inputs.shape[-1])
