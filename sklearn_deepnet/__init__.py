@@ -3,6 +3,7 @@
 from ._version import __version__
 from .classifier import DeepNetClassifier
 from .diagnosis import Diagnosis, diagnose
+from .displays import LayerDisplay, LossCurveDisplay
 from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .exceptions import DivergenceWarning, VersionWarning
 from .gradients import GradientCheck, check_gradients
@@ -27,6 +28,8 @@ __all__ = [
     "DivergenceWarning",
     "GradientCheck",
     "InitializerComparison",
+    "LayerDisplay",
+    "LossCurveDisplay",
     "StackedGridSearchCV",
     "StackedHalvingGridSearchCV",
     "StackedHalvingRandomSearchCV",

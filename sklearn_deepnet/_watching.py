@@ -14,14 +14,20 @@ from ._pipelines import network_of
 from ._typing import FloatArray
 
 
-def reach_network(estimator: Any, X: Any) -> tuple[BaseDeepNet, Any]:
-    """Return the network in a pipeline, and X as it arrives there."""
+def find_network(estimator: Any) -> BaseDeepNet:
+    """Return the network that `estimator` is, or in which a pipeline ends."""
     network = network_of(estimator)
     if network is None:
         raise TypeError(
             "estimator must be a DeepNetClassifier or DeepNetRegressor, or a pipeline "
             f"that ends in one. Got {estimator!r} instead."
         )
+    return network
+
+
+def reach_network(estimator: Any, X: Any) -> tuple[BaseDeepNet, Any]:
+    """Return the network in a pipeline, and X as it arrives there."""
+    network = find_network(estimator)
     while isinstance(estimator, Pipeline):
         X = estimator[:-1].transform(X) if len(estimator) > 1 else X
         estimator = estimator.steps[-1][1]
