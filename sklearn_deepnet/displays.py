@@ -222,7 +222,7 @@ class LayerDisplay:
         ----------
         estimator : DeepNetClassifier, DeepNetRegressor, or a pipeline that ends in one
             At its weights if it is fitted, else at those a fit would start from. The
-            step is one from there, the optimizer's moments at zero.
+            step is one from there, on these rows, the optimizer's moments at zero.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data, of which up to 1000 rows are taken.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -275,8 +275,8 @@ class LayerDisplay:
     def plot(self, axes: Any = None) -> Self:
         """Draw a histogram of each layer, as a line.
 
-        Gradients and updates are shown by their size, on a logarithmic axis; zeros are
-        left out.
+        Gradients and updates are shown by their size, on a logarithmic axis. Zeros,
+        such as the half of what a ReLU hands on, are left out.
 
         Parameters
         ----------
@@ -300,8 +300,8 @@ class LayerDisplay:
         ):
             sizes = name != "activations"
             for number, values in enumerate(layers, start=1):
-                values = values[np.isfinite(values)]
-                values = np.log10(np.abs(values[values != 0])) if sizes else values
+                values = values[np.isfinite(values) & (values != 0)]
+                values = np.log10(np.abs(values)) if sizes else values
                 share, edges = np.histogram(values, _N_BINS)
                 middle = (edges[1:] + edges[:-1]) / 2
                 color = plt.get_cmap("viridis")(
