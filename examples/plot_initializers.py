@@ -23,7 +23,7 @@ import numpy as np
 from sklearn.datasets import make_circles
 from sklearn.inspection import DecisionBoundaryDisplay
 
-from sklearn_deepnet import DeepNetClassifier, compare_initializers
+from sklearn_deepnet import DeepNetClassifier, compare_initializers, diagnose
 
 X_train, y_train = make_circles(300, noise=0.05, random_state=np.random.RandomState(1))
 X_test, y_test = make_circles(100, noise=0.05, random_state=np.random.RandomState(2))
@@ -77,6 +77,15 @@ for name in study.labels:
         print(row(name, "published", *PUBLISHED[name]))
     label = "" if name in PUBLISHED else name
     print(row(label, "ours", f"{train:.5f}", f"{test:.2f}", *costs))
+
+# %%
+# What is wrong with the first two? The doctor says it, with the figure it rests on.
+
+for name in PUBLISHED:
+    (fit,) = study.estimators[name]
+    print(f"\n{name}:")
+    for fault in diagnose(fit, X_train, y_train).faults:
+        print(f"  {fault.where}, {fault.name}: {fault.value:.3g} ({fault.limit})")
 
 # %%
 # One seed is an anecdote. Twenty seeds and five folds of all rows, a hundred networks

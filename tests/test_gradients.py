@@ -53,6 +53,7 @@ def test_what_is_right_passes(case):
         assert_equal(vars(network), before)
         assert check.passed, str(check)
         assert check.n_checked == check.n_params
+        assert check.n_kinks == 0
 
 
 def crooked(grad, z, a):
@@ -90,6 +91,18 @@ def test_a_derivative_that_is_not_a_number_is_an_error():
     check = check_gradients(net(activation=word), X, y)
     assert check.error == np.inf
     assert not check.passed
+
+
+@pytest.mark.parametrize("n_kinks", [0, 2])
+def test_kinks_are_left_out(n_kinks):
+    fitted = net((6,), n_iter=0, bias_init="random").fit(X, y)
+    fitted.coefs_[0][:, :n_kinks] = 0  # units at z = 0 for all rows: only biases move z
+    fitted.intercepts_[0][:n_kinks] = 0
+    check = check_gradients(fitted, X, y)
+    assert check.passed
+    assert check.n_kinks >= n_kinks * (13 + 1) - 2
+    assert check.n_kinks + check.n_checked == check.n_params
+    assert ("at a kink" in str(check)) == (n_kinks > 0)
 
 
 def test_of_many_parameters_some_are_drawn():

@@ -1,0 +1,113 @@
+"""
+Lesson: a network from a list of layers
+=======================================
+
+A lesson that many have typed describes a network by a list of dictionaries, draws
+every weight and bias from a normal times 0.1 with seed 42, and goes through it layer by
+layer. Here are its numbers, by the functions of :mod:`sklearn_deepnet.functional`.
+"""
+
+# %%
+# Five layers, 2-4-6-6-4-1. Weights are drawn layer by layer, each followed by its bias.
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import make_moons
+
+from sklearn_deepnet import DeepNetClassifier
+from sklearn_deepnet import functional as F
+
+layers = [
+    {"input_dim": 2, "output_dim": 4, "activation": "relu"},
+    {"input_dim": 4, "output_dim": 6, "activation": "relu"},
+    {"input_dim": 6, "output_dim": 6, "activation": "relu"},
+    {"input_dim": 6, "output_dim": 4, "activation": "relu"},
+    {"input_dim": 4, "output_dim": 1, "activation": "sigmoid"},
+]
+drawn = {"init": "random", "init_scale": 0.1, "bias_init": "random", "random_state": 42}
+parameters = F.initialize_parameters(layers, **drawn)
+
+# %%
+# The input (1, 2), and the published figures beside ours.
+
+AL, caches = F.forward_propagation(np.array([[1.0], [2.0]]), parameters, layers)
+PUBLISHED = {
+    1: (-0.02492888, 0.42363083, -0.1165845, 0.26483525),
+    2: (-0.07505745, -0.22005731, -0.18011554, 0.03433495, 0.11054447, -0.06000331),
+}
+for number, published in PUBLISHED.items():
+    print(f"Z{number}, published:", *published)
+    print(f"Z{number}, here:     ", *caches[number - 1].Z[:, 0].round(8).tolist())
+print("output, published: 0.4993655, here:", AL.item())
+
+# %%
+# Weights of 0.1 say almost nothing: whatever the input, the output is near one half.
+# Training has to make them large first.
+
+X, y = make_moons(200, noise=0.15, random_state=0)
+AL, _ = F.forward_propagation(X.T, parameters, layers)
+print(f"\nOutputs on two moons: from {AL.min():.4f} to {AL.max():.4f}")
+
+# %%
+# The lesson trains with the squared error, one sample at a time. Two slips are common
+# in such loops: to go forward with one sample and back with all of X, and to call it
+# regression, though the labels are classes. Here both ways of going through the samples
+# are one argument. A deep network of small weights under the squared error stands
+# still; with the weights that He's scheme draws it learns.
+
+he = F.initialize_parameters(layers, init="he", random_state=42)
+curves = {}
+for name, start in {"normal × 0.1": parameters, "he": he}.items():
+    end, curves[name] = F.train(
+        X.T,
+        y[np.newaxis],
+        start,
+        layers,
+        learning_rate=0.1,
+        n_iter=100,
+        loss="squared_error",
+        one_at_a_time=True,
+    )
+    accuracy = np.mean(F.predict(X.T, end, layers) == y)
+    print(f"{name}: cost {curves[name][0]:.4f} -> {curves[name][-1]:.4f}, ", end="")
+    print(f"accuracy {accuracy:.3f}")
+
+# %%
+# The estimator does the same, to the last bit: ``batch_size=1`` is a sample at a time.
+
+net = DeepNetClassifier(
+    (4, 6, 6, 4),
+    init="he",
+    bias_init="zeros",
+    loss="squared_error",
+    solver="sgd",
+    learning_rate=0.1,
+    batch_size=1,
+    shuffle=False,
+    alpha=0,
+    n_iter=100,
+    tol=None,
+    random_state=42,
+).fit(X, y)
+same = all(
+    np.array_equal(end[f"W{number}"], W.T)
+    for number, W in enumerate(net.coefs_, start=1)
+)
+print("The estimator's weights are the same, to the last bit:", same)
+
+# %%
+figure, ax = plt.subplots(layout="constrained")
+for name, costs in curves.items():
+    ax.plot(costs, label=name)
+ax.set(xlabel="pass", ylabel="squared error / 2", title="Five layers need a wide draw")
+ax.legend(title="init")
+
+path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None
+if path:
+    figure.savefig(path, dpi=120)
+    print(f"\nThe curves are in {path}")
