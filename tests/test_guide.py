@@ -1,20 +1,23 @@
-"""Every block of code in the guide runs by itself, and prints what stands beside it."""
+"""Every block of code in the docs runs by itself, and prints what stands beside it."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-GUIDE = Path(__file__).parents[1] / "docs" / "guide.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = ("guide.md", "learn.md")
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TOLD = re.compile(r"^\s*(?:print\(.*\)  # |# > )(.*)$")
 
 
 def blocks():
-    """The blocks of code by the number of their first line."""
-    text = GUIDE.read_text("utf-8")
+    """The blocks of code by page and the number of their first line."""
+    texts = {page: (DOCS / page).read_text("utf-8") for page in PAGES}
     return {
-        text[: b.start(1)].count("\n") + 1: b.group(1) for b in BLOCK.finditer(text)
+        f"{page}, line {text[: b.start(1)].count(chr(10)) + 1}": b.group(1)
+        for page, text in texts.items()
+        for b in BLOCK.finditer(text)
     }
 
 
@@ -28,11 +31,11 @@ def test_what_is_told_is_found_beside_a_print_or_under_it():
     assert told(code) == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize("line", blocks())
+@pytest.mark.parametrize("place", blocks())
 @pytest.mark.filterwarnings("ignore")
-def test_block_of_the_guide_prints_what_it_tells(line, capsys):
-    code = blocks()[line]
-    exec(compile(code, f"guide.md, from line {line}", "exec"), {"__name__": "guide"})
+def test_block_prints_what_it_tells(place, capsys):
+    code = blocks()[place]
+    exec(compile(code, f"{place} and below", "exec"), {"__name__": "docs"})
     printed = capsys.readouterr().out.splitlines()
     if told(code):
         assert printed == told(code)
