@@ -147,7 +147,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 1e9,
     "remove_config_comments": True,
     "show_signature": False,
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": "reading_order.ReadingOrder",
     "write_computation_times": False,
 }
 
