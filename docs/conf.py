@@ -45,9 +45,10 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
     "show_toc_level": 2,
 }
-html_sidebars = {
+html_sidebars = {  # the reference alone has one
     page: []
     for page in (
+        "gallery/*",
         "start",
         "guide",
         "distributed",
