@@ -149,7 +149,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         whose loss was sound, or of the best one.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had names that are all strings.
     n_layers_ : int
         Layers, input and output included.

@@ -270,7 +270,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
         Class labels, sorted; for several labels a row, the numbers of the columns.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had names that are all strings.
 
     References
@@ -425,7 +425,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
         The members, each as its own ``fit`` to the arrays would have made it.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had names that are all strings.
 
     Examples

@@ -53,11 +53,11 @@ class Optimizer(Protocol):
 
         Parameters
         ----------
-        params : ndarray of shape (*stack_shape, n_params)
+        params : ndarray of shape ``(*stack_shape, n_params)``
             Moved.
         gradient : ndarray of the same shape
             May be overwritten.
-        learning_rate : ndarray of shape (*stack_shape, 1)
+        learning_rate : ndarray of shape ``(*stack_shape, 1)``
             One for each network.
         n_steps : int
             Steps taken since the moments were zero, this one included.

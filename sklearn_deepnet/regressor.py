@@ -120,9 +120,9 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Weights of each layer, for the scaled target.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer, for the scaled target.
-    target_center_ : ndarray of shape (n_outputs_,)
+    target_center_ : ndarray of shape (`n_outputs_`,)
         Subtracted from y.
-    target_spread_ : ndarray of shape (n_outputs_,)
+    target_spread_ : ndarray of shape (`n_outputs_`,)
         What it is then divided by.
     loss_curve_ : list of float
         Mean loss of each pass, weighted and with the penalty, each batch measured
@@ -146,7 +146,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         whose loss was sound, or of the best one.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had names that are all strings.
     n_layers_ : int
         Layers, input and output included.

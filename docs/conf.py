@@ -1,0 +1,175 @@
+"""Settings of the documentation, which `make docs` builds without a network."""
+
+import inspect
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from check_site import PUBLIC_MODULES  # noqa: E402
+
+import sklearn_deepnet  # noqa: E402
+
+project = "sklearn_deepnet"
+author = copyright = "sklearn_deepnet developers"
+release = version = sklearn_deepnet.__version__
+
+extensions = [
+    "mathml",
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_gallery.gen_gallery",
+]
+templates_path = ["_templates"]
+default_role = (
+    "py:obj"  # `single quotes` of docstrings: code, and a link if there is one
+)
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sklearn_deepnet"
+html_math_renderer = "mathml"
+html_copy_source = False
+html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "header_links_before_dropdown": 6,
+    "navbar_align": "left",
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    "show_toc_level": 2,
+}
+html_sidebars = {  # the reference alone has one
+    page: []
+    for page in (
+        "gallery/*",
+        "start",
+        "guide",
+        "distributed",
+        "from_mlp",
+        "from_skorch",
+        "how",
+        "contracts",
+        "changelog",
+        "contributing",
+    )
+}
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+# The reference
+
+autosummary_generate = True
+autodoc_typehints = "none"  # the sections of the docstrings tell the types
+numpydoc_show_class_members = False  # our template does
+
+
+def own_methods(cls):
+    """Return the public methods that were written here, not in scikit-learn."""
+    return [
+        name
+        for name, member in inspect.getmembers(cls, inspect.isroutine)
+        if not name.startswith("_")
+        and str(getattr(member, "__module__", "")).startswith("sklearn_deepnet")
+    ]
+
+
+def entry(module, name):
+    """Return how a name of a module is shown: a directive, its options, its text."""
+    member = getattr(module, name)
+    if isinstance(member, Mapping):
+        keys = ", ".join(f"``{key!r}``" for key in member)
+        return "py:data", name, [], f"The table of names: {keys}."
+    if inspect.isclass(member):
+        return "autoclass", name, members_of(member), ""
+    if inspect.isfunction(member) or "__doc__" in vars_of(member):
+        return "autofunction", name, [], ""
+    parts = [f"{k}: `{v.__name__}`" for k, v in functions_of(member).items()]
+    return "py:data", name, [f":type: {type(member).__name__}"], "; ".join(parts)
+
+
+def members_of(cls):
+    """Return the options that show what a class of a word can do, and no more."""
+    call = vars(cls).get("__call__")
+    called = [":special-members: __call__"] if getattr(call, "__doc__", None) else []
+    own = own_methods(cls)
+    return [f":members: {', '.join(own)}" if own else ":no-members:", *called]
+
+
+def vars_of(member):
+    """Return its own attributes, if it has a dictionary of them."""
+    return getattr(member, "__dict__", {})
+
+
+def functions_of(word):
+    """Return the public functions that a word without a docstring is made of."""
+    fields = word._asdict() if hasattr(word, "_asdict") else vars_of(word)
+    return {
+        name: part
+        for name, part in fields.items()
+        if inspect.isfunction(part) and not part.__name__.startswith("_")
+    }
+
+
+autosummary_context = {
+    "entries": {
+        name: [entry(module, member) for member in module.__all__]
+        for name, module in PUBLIC_MODULES.items()
+        if module is not sklearn_deepnet
+    },
+    "own_methods": {
+        f"sklearn_deepnet.{name}": own_methods(member)
+        for name, member in vars(sklearn_deepnet).items()
+        if inspect.isclass(member)
+    },
+}
+
+# The gallery: the examples as they are, and a header that they need not know of
+
+EXAMPLES = HERE.parent / "build" / "examples"
+shutil.copytree(HERE.parent / "examples", EXAMPLES, dirs_exist_ok=True)
+shutil.copy2(HERE / "gallery_header.txt", EXAMPLES / "GALLERY_HEADER.txt")
+
+sphinx_gallery_conf = {
+    "backreferences_dir": "gallery/backreferences",
+    "capture_repr": (),  # what is printed is shown
+    "copyfile_regex": "",
+    "doc_module": ("sklearn_deepnet",),
+    "download_all_examples": False,
+    "examples_dirs": str(EXAMPLES),
+    "gallery_dirs": "gallery",
+    "min_reported_time": 1e9,
+    "remove_config_comments": True,
+    "show_signature": False,
+    "within_subsection_order": "reading_order.ReadingOrder",
+    "write_computation_times": False,
+}
+
+# The pages
+
+
+exclude_patterns = ["gallery/backreferences/*", "gallery_header.txt"]
+
+
+def link_to_gallery(app, docname, source):
+    """Lead links to a script, which are right on a code host, to its page."""
+    script = re.compile(r"\]\(\.\./examples/(\w+)\.py\)")
+    source[0] = script.sub(r"](gallery/\1.rst)", source[0])
+
+
+def show_term(app, env, node, text):
+    """Show a word of scikit-learn's glossary, which is not here, as it stands."""
+    return text if node["reftype"] == "term" else None
+
+
+def setup(app):
+    """Connect the hooks."""
+    app.connect("source-read", link_to_gallery)
+    app.connect("missing-reference", show_term)
