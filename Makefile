@@ -31,7 +31,7 @@ docs: .venv-docs/ready ## the documentation, offline, into build/docs
 
 clean: ## remove environments, caches, builds and figures
 	rm -rf .venv .venv-oldest .venv-bench .venv-docs .mypy_cache .pytest_cache .ruff_cache
-	rm -rf build dist docs/api/generated docs/gallery examples/*.png
+	rm -rf build dist docs/api/generated docs/gallery docs/_static/sweep.svg examples/*.png
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/ready: EXTRA = test

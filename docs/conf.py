@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from check_site import PUBLIC_MODULES  # noqa: E402
+from figures import draw_sweep  # noqa: E402
 
 import sklearn_deepnet  # noqa: E402
 
@@ -55,6 +56,8 @@ html_sidebars = {  # the reference alone has one
         "from_mlp",
         "from_skorch",
         "how",
+        "learn",
+        "benchmarks",
         "contracts",
         "changelog",
         "contributing",
@@ -154,6 +157,7 @@ sphinx_gallery_conf = {
 
 # The pages
 
+draw_sweep(HERE / "sweep.json", HERE / "_static" / "sweep.svg")
 
 exclude_patterns = ["gallery/backreferences/*", "gallery_header.txt"]
 

@@ -1,6 +1,14 @@
 """The order of the gallery: what most readers look for comes first."""
 
-FIRST = ("plot_initializers.py", "plot_search.py", "plot_regression.py")
+FIRST = (
+    "plot_initializers.py",
+    "plot_search.py",
+    "plot_regression.py",
+    "plot_lesson_initialization.py",
+    "plot_lesson_deep_network.py",
+    "plot_lesson_layer_dictionaries.py",
+    "plot_lesson_petals.py",
+)
 
 
 class ReadingOrder:

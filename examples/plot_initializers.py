@@ -107,8 +107,7 @@ print(
 
 # %%
 # Zeros learn nothing: all hidden units are one and the same for ever. Large weights
-# begin a thousand times too high and never get the rings right. He's scheme separates
-# them.
+# begin a thousand times too high and never part the rings cleanly. He's scheme does.
 
 figure, axes = plt.subplot_mosaic(
     [["loss", "loss", "loss"], list(PUBLISHED)],

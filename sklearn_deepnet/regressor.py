@@ -53,10 +53,10 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         outputs are averaged.
         See `sklearn_deepnet.losses`.
     solver : str or Optimizer, default="adam"
-        "sgd", "momentum", "nesterov", "rmsprop", "adam" or "adamw", or an object with
-        settings of its own such as ``Adam(beta1=0.8)``; see
+        "sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw" or "lbfgs", or an
+        object with settings of its own such as ``Adam(beta1=0.8)``; see
         `sklearn_deepnet.optimizers`. With ``batch_size=None``, "sgd" is plain gradient
-        descent.
+        descent. "lbfgs" takes all rows at once, and has no learning rate.
     learning_rate : float, default=0.001
         Step size.
     schedule : str, Schedule or callable, default="constant"
