@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("start.md", "guide.md", "learn.md", "from_skorch.md")
+PAGES = ("start.md", "guide.md", "learn.md")
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TOLD = re.compile(r"^\s*(?:print\(.*\)  # |# > )(.*)$")
 
