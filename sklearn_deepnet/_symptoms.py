@@ -121,6 +121,12 @@ SYMPTOMS = MappingProxyType(
             1e-5,
             "Raise learning_rate (now {learning_rate:g}).",
         ),
+        "first loss": Symptom(
+            "loss before training, over the best constant's",
+            10.0,
+            "The network begins sure and wrong. Scale X, or lower init_scale.",
+            "Karpathy, A Recipe for Training Neural Networks, 2019",
+        ),
         "divergence": Symptom(
             "passes after which it diverged",
             0.0,

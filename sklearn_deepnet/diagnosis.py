@@ -32,6 +32,7 @@ __all__ = ["Diagnosis", "Finding", "diagnose"]
 _N_ROWS = 1000  # that layers are watched on
 
 _SATURATION = 0.97  # of the way to a bound, where the derivative is 6 % of its largest
+_CONSTANT = 1e-8  # a standard deviation that is rounding, over the mean or the largest
 _A_RISE = 0.01  # of the loss
 
 
@@ -137,10 +138,13 @@ def diagnose(
     params = params_of(network, job)
     with np.errstate(all="ignore"), one_blas_thread():
         findings = [*_of_inputs(job), *_of_layers(job, params)]
+        # A loss of zero, of a y that does not vary, is no measure
+        constant = _loss_of_constant(network, X, y, sample_weight) or np.inf
+        start = _loss_at(job, job.state.params) / constant
+        findings.append(SYMPTOMS["first loss"].judge(start))
         findings += _of_first_step(job, float(network.learning_rate))
         if is_fitted:
-            constant = _loss_of_constant(network, X, y, sample_weight)
-            ratio = _loss_at(job, params) / constant if constant else 0.0
+            ratio = _loss_at(job, params) / constant
             findings += [SYMPTOMS["constant"].judge(ratio), *_of_curves(network)]
     return Diagnosis(findings)
 
@@ -152,9 +156,11 @@ def _of_inputs(job: Job) -> Iterator[Finding]:
     else:
         mean, variance = np.mean(X, axis=0, dtype=float), np.var(X, axis=0, dtype=float)
     yield SYMPTOMS["largest input"].judge(np.sqrt(np.max(mean**2 + variance)))
-    std = np.sqrt(variance[variance > 0])
-    if len(std):
-        yield SYMPTOMS["spread of inputs"].judge(std.max() / std.min())
+    std = np.sqrt(variance)
+    varies = std > _CONSTANT * np.maximum(np.abs(mean), std.max())
+    if varies.any():
+        spread = std[varies].max() / std[varies].min()
+        yield SYMPTOMS["spread of inputs"].judge(spread)
 
 
 def _of_layers(job: Job, params: FloatArray) -> Iterator[Finding]:

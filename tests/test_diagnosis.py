@@ -8,7 +8,14 @@ import pytest
 import scipy.sparse
 from numpy.testing import assert_array_equal, assert_equal
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_iris, make_circles
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_circles,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
@@ -64,6 +71,46 @@ def test_a_sound_network_has_no_faults():
     assert faults(diagnose(fitted, X, y)) == set()
 
 
+HEALTHY = {
+    load_breast_cancer: DeepNetClassifier,
+    load_iris: DeepNetClassifier,
+    load_wine: DeepNetClassifier,
+    load_digits: DeepNetClassifier,
+    load_diabetes: DeepNetRegressor,
+}
+
+
+@pytest.mark.parametrize("load", HEALTHY)
+def test_healthy_networks_have_no_faults(load):
+    X, y = load(return_X_y=True)
+    parameters = {"learning_rate": 0.003, "early_stopping": True, "n_iter": 1000}
+    if load is not load_diabetes:
+        parameters["alpha"] = 1.0
+    fitted = HEALTHY[load]((32, 16), random_state=0, **parameters).fit(scale(X), y)
+    assert faults(diagnose(fitted, scale(X), y)) == set()
+
+
+PLANTED = {
+    "zeros": ({"init": "zeros", "bias_init": "zeros"}, ("identical", 1)),
+    "ten times too wide": ({"init_scale": 10.0}, ("first loss", None)),
+    "unscaled": ({}, ("largest input", None)),
+    "a thousand times too fast": ({"learning_rate": 1.0}, ("first step", 1)),
+    "a thousand times too slow": ({"learning_rate": 1e-6}, ("first step", 1)),
+    "twenty sigmoid layers": (
+        {"hidden_layer_sizes": (16,) * 20, "activation": "sigmoid"},
+        ("gradient", 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_planted_faults_are_found(fault):
+    parameters, expected = PLANTED[fault]
+    rows = X_raw if fault == "unscaled" else X
+    fitted = net(**({"hidden_layer_sizes": (32, 16)} | parameters)).fit(rows, y)
+    assert expected in faults(diagnose(fitted, rows, y))
+
+
 def test_zeros_are_identical_and_nothing_comes_back():
     X, y = make_circles(300, noise=0.05, random_state=1)
     fitted = net((10, 5), init="zeros", bias_init="zeros").fit(X, y)
@@ -79,7 +126,7 @@ def test_zeros_are_identical_and_nothing_comes_back():
 @pytest.mark.parametrize(("n_dead", "is_fault"), [(0, False), (2, False), (3, True)])
 def test_dead_units_are_counted(n_dead, is_fault):
     def kill(fitted):
-        fitted.intercepts_[0][:n_dead] = -1e3
+        fitted.intercepts_[0][:n_dead] = -1e3  # below what any row can lift it to
 
     found = diagnose(with_weights(kill), X, y)
     assert figures(found, "dead") == {1: pytest.approx(n_dead / 10)}
@@ -177,6 +224,18 @@ def test_inputs_are_looked_at():
         "largest input",
         "spread of inputs",
     }
+
+
+@pytest.mark.parametrize("init_scale", [1.0, 30.0])
+def test_first_loss_is_compared_with_that_of_the_best_constant(init_scale):
+    found = diagnose(net(init_scale=init_scale), X, y)
+    start = net(init_scale=init_scale, n_iter=0).fit(X, y)
+    loss = -np.mean(start.predict_log_proba(X)[np.arange(len(y)), y])
+    p = y.mean()
+    constant = -p * np.log(p) - (1 - p) * np.log(1 - p)
+    expected = pytest.approx(loss / constant, rel=1e-5)
+    assert figures(found, "first loss") == {None: expected}
+    assert (("first loss", None) in faults(found)) == (init_scale == 30)
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
