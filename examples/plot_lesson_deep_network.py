@@ -98,8 +98,8 @@ print("The estimator's weights are the same, to the last bit:", same)
 
 # %%
 figure, ax = plt.subplots(layout="constrained")
-for name, costs in curves.items():
-    ax.plot(costs, label=name)
+for (name, costs), style in zip(curves.items(), ["--", "-"], strict=True):
+    ax.plot(costs, style, label=name)
 ax.set(xlabel="iteration", ylabel="cost", title="30-20-7-5-1, gradient descent")
 ax.legend(title="init")
 

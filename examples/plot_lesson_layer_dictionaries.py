@@ -102,8 +102,8 @@ print("The estimator's weights are the same, to the last bit:", same)
 
 # %%
 figure, ax = plt.subplots(layout="constrained")
-for name, costs in curves.items():
-    ax.plot(costs, label=name)
+for (name, costs), style in zip(curves.items(), ["--", "-"], strict=True):
+    ax.plot(costs, style, label=name)
 ax.set(xlabel="pass", ylabel="squared error / 2", title="Five layers need a wide draw")
 ax.legend(title="init")
 
