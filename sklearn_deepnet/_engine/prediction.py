@@ -42,6 +42,7 @@ def predict_logits(
     outputs = np.empty(shape, network.params.dtype)
     fill = partial(_fill_rows, outputs, network, X, hidden_layer)
     blocks = [slice(at, at + size) for at in range(0, X.shape[-2], size)]
+    # To set the threads of BLAS takes longer than a block does
     if len(blocks) > 1 and all(is_ours(word.forward) for word in network.activations):
         with one_blas_thread() as n, Threads(n) as threads:
             threads.call([partial(fill, blocks[k::n]) for k in range(n)])
