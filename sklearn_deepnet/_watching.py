@@ -9,9 +9,13 @@ from sklearn.pipeline import Pipeline
 
 from ._base import BaseDeepNet
 from ._engine.batches import Batches, Block
+from ._engine.network import cut_layers
+from ._engine.propagation import Propagation
+from ._engine.steps import Stepper
 from ._jobs import Job, join
 from ._pipelines import network_of
 from ._typing import FloatArray
+from .optimizers import LBFGS
 
 
 def find_network(estimator: Any) -> BaseDeepNet:
@@ -82,3 +86,25 @@ def on_some_rows(job: Job, most: int) -> Job:
     rows = job.sample.counting_rows()
     chosen = np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)
     return replace(job, sample=replace(job.sample, rows=rows[chosen]))
+
+
+def make_step(
+    job: Job, propagation: Propagation, block: Block
+) -> list[tuple[FloatArray, FloatArray]]:
+    """Move the parameters of `job` by one step, in place.
+
+    Returns
+    -------
+    moved : list of (weights, update)
+        Of each layer, biases excepted, before the step; [] with L-BFGS, which has none.
+    """
+    task, state = job.task, job.state
+    if isinstance(task.optimizer, LBFGS):
+        return []
+    propagation.loss_and_gradient(*block)
+    layers = cut_layers(task.layer_sizes, state.params)
+    before = [W[:, :-1].copy() for W in layers]
+    stepper = Stepper(task, state, propagation.gradient)
+    stepper.start_pass()
+    stepper.step()
+    return [(W, after[:, :-1] - W) for W, after in zip(before, layers, strict=True)]

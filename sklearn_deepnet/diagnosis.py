@@ -10,9 +10,8 @@ from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from ._base import BaseDeepNet
-from ._engine.network import Network, cut_layers
+from ._engine.network import Network
 from ._engine.propagation import Propagation
-from ._engine.steps import Stepper
 from ._engine.threads import one_blas_thread
 from ._jobs import Job
 from ._symptoms import SYMPTOMS, Finding
@@ -21,11 +20,11 @@ from ._watching import (
     batches_of,
     block_of,
     job_of,
+    make_step,
     on_some_rows,
     params_of,
     reach_network,
 )
-from .optimizers import LBFGS
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
 
@@ -188,24 +187,15 @@ def _of_layers(job: Job, params: FloatArray) -> Iterator[Finding]:
 
 def _of_first_step(job: Job, learning_rate: float) -> Iterator[Finding]:
     """Make the first step, and compare it with the weights that it changes."""
-    task, state = job.task, job.state
-    if isinstance(task.optimizer, LBFGS):
-        return
-    before = state.params.copy()
-    network = Network(task.layer_sizes, task.activations, state.params)
-    propagation = Propagation(network, task.loss)
+    task = job.task
+    network = Network(task.layer_sizes, task.activations, job.state.params)
     some = on_some_rows(job, _N_ROWS) if job.batch_size > _N_ROWS else job
-    n_rows = min(job.batch_size, some.sample.n_rows)
-    propagation.loss_and_gradient(*block_of(some, n_rows))
-    stepper = Stepper(task, state, propagation.gradient)
-    stepper.start_pass()
-    stepper.step()
-    moved = cut_layers(task.layer_sizes, state.params - before)
-    start = cut_layers(task.layer_sizes, before)
-    for number, (step, W) in enumerate(zip(moved, start, strict=True), start=1):
-        if size := _rms(W[:, :-1]):
+    block = block_of(some, min(job.batch_size, some.sample.n_rows))
+    moved = make_step(job, Propagation(network, task.loss), block)
+    for number, (weights, update) in enumerate(moved, start=1):
+        if size := _rms(weights):
             yield SYMPTOMS["first step"].judge(
-                _rms(step[:, :-1]) / size, number, learning_rate=learning_rate
+                _rms(update) / size, number, learning_rate=learning_rate
             )
 
 

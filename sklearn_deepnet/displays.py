@@ -9,18 +9,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._engine.network import Network
 from ._engine.propagation import Propagation
-from ._engine.steps import Stepper
 from ._engine.threads import one_blas_thread
 from ._typing import FloatArray
 from ._watching import (
     block_of,
     find_network,
     job_of,
+    make_step,
     on_some_rows,
     params_of,
     reach_network,
 )
-from .optimizers import LBFGS
 
 __all__ = ["LayerDisplay", "LossCurveDisplay"]
 
@@ -250,21 +249,15 @@ class LayerDisplay:
         job.state.params[...] = params_of(network, job)
         some = on_some_rows(job, _N_ROWS)
         block = block_of(some, some.sample.n_rows)
-        task, state = job.task, job.state
-        layers = Network(task.layer_sizes, task.activations, state.params)
+        task = job.task
+        layers = Network(task.layer_sizes, task.activations, job.state.params)
         propagation = Propagation(layers, task.loss)
         with np.errstate(all="ignore"), one_blas_thread():
             activations, gradients = propagation.observe(*block)
-            updates = []
-            if not isinstance(task.optimizer, LBFGS):
-                before = [W[:, :-1].copy() for W in layers.layers]
-                stepper = Stepper(task, state, propagation.gradient)
-                stepper.start_pass()
-                stepper.step()
-                updates = [
-                    (after[:, :-1] - W) / np.sqrt(np.mean(W**2))
-                    for after, W in zip(layers.layers, before, strict=True)
-                ]
+            updates = [
+                update / np.sqrt(np.mean(weights**2))
+                for weights, update in make_step(job, propagation, block)
+            ]
         n_rows = some.sample.n_rows
         return cls(
             activations=activations,

@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._engine.batches import Block
+from ._engine.checkpoint import State
 from ._engine.network import Network, count_params, cut_layers
 from ._engine.propagation import Propagation
 from ._engine.steps import Stepper
+from ._engine.task import Task
 from ._engine.threads import one_blas_thread
-from ._typing import FloatArray
+from ._typing import FloatArray, IntArray
 from ._watching import block_of, job_of, on_some_rows, params_of, reach_network
 
 __all__ = ["GradientCheck", "check_gradients"]
@@ -123,39 +126,21 @@ def check_gradients(
     >>> check_gradients(net, *load_iris(return_X_y=True)).passed
     True
     """
+    if max_params < 1:
+        raise ValueError(f"max_params must be at least 1. Got {max_params} instead.")
     network, X = reach_network(estimator, X)
     job = job_of(network, X, y, sample_weight)
     task, state = job.task, job.state
     state = replace(state, params=params_of(network, job).astype(np.float64))
     some = on_some_rows(job, _N_ROWS)
     block = block_of(some, some.sample.n_rows)
-    propagation = Propagation(
-        Network(task.layer_sizes, task.activations, state.params), task.loss
-    )
-    stepper = Stepper(task, state, propagation.gradient)
-
-    def value_at(k: int, number: float) -> float:
-        before, state.params[k] = state.params[k], number
-        loss = propagation.loss(block.inputs, block.target, block.weight)
-        penalty = stepper.add_penalty()
-        state.params[k] = before
-        return float(loss + penalty)
-
     n_params = len(state.params)
     chosen = np.arange(n_params)
     if n_params > max_params:
         rng = np.random.RandomState(random_state)
         chosen = rng.choice(n_params, max_params, replace=False)
     with np.errstate(all="ignore"), one_blas_thread():
-        loss = float(propagation.loss_and_gradient(*block) + stepper.add_penalty())
-        analytic = propagation.gradient.copy()
-        slopes = np.repeat(analytic[np.newaxis], 2, axis=0)  # to the left and right
-        for k in chosen:
-            theta = float(state.params[k])
-            step = _STEP * max(1.0, abs(theta))
-            here = value_at(k, theta)
-            slopes[0, k] = (here - value_at(k, theta - step)) / step
-            slopes[1, k] = (value_at(k, theta + step) - here) / step
+        loss, analytic, slopes = _slopes(task, state, block, chosen)
     numeric = slopes.mean(axis=0)
     errors = _errors(task.layer_sizes, analytic, numeric, loss)
     apart = np.abs(slopes[1] - slopes[0]) >= np.abs(analytic - numeric)
@@ -175,6 +160,36 @@ def check_gradients(
         n_kinks,
         n_params,
     )
+
+
+def _slopes(
+    task: Task, state: State, block: Block, chosen: IntArray
+) -> tuple[float, FloatArray, FloatArray]:
+    """Return the loss, its gradient, and its slopes to the left and to the right.
+
+    Slopes of parameters that are not chosen are the gradient.
+    """
+    params = state.params
+    network = Network(task.layer_sizes, task.activations, params)
+    propagation = Propagation(network, task.loss)
+    stepper = Stepper(task, state, propagation.gradient)
+    loss = float(propagation.loss_and_gradient(*block) + stepper.add_penalty())
+    analytic = propagation.gradient.copy()
+
+    def loss_at(k: int, number: float) -> float:
+        before, params[k] = params[k], number
+        data_loss = propagation.loss(block.inputs, block.target, block.weight)
+        penalty = stepper.add_penalty()
+        params[k] = before
+        return float(data_loss + penalty)
+
+    slopes = np.repeat(analytic[np.newaxis], 2, axis=0)
+    for k in chosen:
+        theta = float(params[k])
+        step = _STEP * max(1.0, abs(theta))
+        slopes[0, k] = (loss - loss_at(k, theta - step)) / step
+        slopes[1, k] = (loss_at(k, theta + step) - loss) / step
+    return loss, analytic, slopes
 
 
 def _errors(

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
-from sklearn.pipeline import Pipeline
 from sklearn.utils import indexable
 
 from ._base import BaseDeepNet
@@ -18,6 +17,7 @@ from ._pipelines import network_of
 from ._sklearn import safe_indexing
 from ._stacking import fit_stack
 from ._typing import FloatArray
+from ._watching import reach_network
 from ._words import resolve_random_state
 
 __all__ = ["InitializerComparison", "compare_initializers"]
@@ -388,11 +388,9 @@ def _last(curves: FloatArray) -> FloatArray:
 
 def _share_of_dead_units(model: Any, X: Any) -> float:
     """Return the share of hidden units whose output is the same for all rows."""
-    while isinstance(model, Pipeline):
-        X = model[:-1].transform(X) if len(model) > 1 else X
-        model = model.steps[-1][1]
-    n_hidden = model.n_layers_ - 2
-    dead = [_are_dead(model, X, layer) for layer in range(n_hidden)]
+    network, X = reach_network(model, X)
+    n_hidden = network.n_layers_ - 2
+    dead = [_are_dead(network, X, layer) for layer in range(n_hidden)]
     return float(np.concatenate(dead).mean()) if dead else 0.0
 
 

@@ -141,3 +141,9 @@ def test_the_report_is_one_sentence():
         f"{check.layer}, unit {check.unit}, {what}: {check.analytic:.6g} by backward "
         f"propagation, {check.numeric:.6g} by central differences."
     )
+
+
+def test_there_is_something_to_check():
+    message = r"^max_params must be at least 1\. Got 0 instead\.$"
+    with pytest.raises(ValueError, match=message):
+        check_gradients(net(), X, y, max_params=0)
