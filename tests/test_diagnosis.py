@@ -235,6 +235,8 @@ def test_first_loss_is_compared_with_that_of_the_best_constant(init_scale):
     constant = -p * np.log(p) - (1 - p) * np.log(1 - p)
     expected = pytest.approx(loss / constant, rel=1e-5)
     assert figures(found, "first loss") == {None: expected}
+    fitted = net(init_scale=init_scale).fit(X, y)
+    assert figures(diagnose(fitted, X, y), "first loss") == {None: expected}
     assert (("first loss", None) in faults(found)) == (init_scale == 30)
 
 

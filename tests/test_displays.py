@@ -130,6 +130,14 @@ def test_updates_are_those_of_a_step_from_there():
         assert_allclose(update, expected, rtol=1e-9, atol=1e-15)
 
 
+def test_up_to_a_thousand_rows_from_all_over_are_drawn():
+    X_large, y_large = np.tile(X, (4, 1)), np.tile(y, 4)
+    display = LayerDisplay.from_estimator(net(n_iter=0).fit(X, y), X_large, y_large)
+    rows = np.linspace(0, len(X_large) - 1, 1000).astype(int)
+    expected = net(n_iter=0).fit(X, y).hidden_activations(X_large[rows], 0)
+    assert_allclose(display.activations[0].T, expected, rtol=1e-12)
+
+
 def test_an_unfitted_network_is_drawn_as_it_would_start():
     unfitted = net(random_state=4)
     display = LayerDisplay.from_estimator(unfitted, X, y)
