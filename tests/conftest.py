@@ -63,13 +63,14 @@ def sound_stacks(stacks, monkeypatch):
 def peak_of():
     """Return how many bytes a call needs at most, beyond what there was before.
 
-    On two threads: each has work arrays of its own.
+    On two threads unless told: each has work arrays of its own, and when they overlap
+    is a matter of luck.
     """
 
-    def measure(call):
+    def measure(call, n_threads=2):
         tracemalloc.start()
         try:
-            with threadpool_limits(2):
+            with threadpool_limits(n_threads):
                 call()
             return tracemalloc.get_traced_memory()[1]
         finally:

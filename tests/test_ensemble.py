@@ -391,7 +391,7 @@ def test_memory_of_predictions_does_not_grow_with_the_members(method, peak_of):
     estimator = ensemble(net(n_iter=0), n_estimators=16).fit(X, BINARY)
     predict = getattr(estimator, method)
     tables = [np.zeros((n_rows, 13)) for n_rows in (2**15, 2**17)]
-    peaks = [peak_of(lambda rows=rows: predict(rows)) for rows in tables]
+    peaks = [peak_of(lambda rows=rows: predict(rows), n_threads=1) for rows in tables]
     per_row = (peaks[1] - peaks[0]) / (2**17 - 2**15)
     assert per_row < 3 * 16  # bytes of p, as a whole, in blocks, and to spare
 
