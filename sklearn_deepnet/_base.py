@@ -20,6 +20,7 @@ from ._engine.task import NEVER, Task
 from ._engine.training import Outcome
 from ._fitted import FittedNetwork
 from ._jobs import Job, Steps
+from ._overview import Overview
 from ._reports import CallbackTasks, Printer, all_of, count_tasks
 from ._sample import Sample, check_rows, make_sample
 from ._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
@@ -37,7 +38,9 @@ from .losses import Loss
 from .optimizers import LBFGS
 
 
-class BaseDeepNet(FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator):
+class BaseDeepNet(
+    Overview, FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator
+):
     """A dense network behind scikit-learn's interface.
 
     A subclass turns y into `Targets` and its rows into a `Sample`, in `_make_samples`,

@@ -29,7 +29,7 @@ FLOORS = {
             ["_engine.training"],
             ["_engine.quasi_newton"],
             ["callbacks", "functional", "_sklearn", "exceptions"],
-            ["_targets", "_contracts"],
+            ["_targets", "_contracts", "_overview"],
             ["_words", "_sample", "_reports", "_symptoms"],
             ["_advice", "_jobs"],
             ["_fitted"],
