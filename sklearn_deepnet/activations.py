@@ -13,6 +13,37 @@ nothing:
 Where the derivative can be told from ``a`` alone (`overwrites_z`), ``z`` and ``a`` are
 one array, which halves the memory that a layer touches.
 
+=============  ==================================================================
+relu           :math:`\max(z, 0)` [1]_
+tanh           :math:`\tanh z`
+sigmoid        :math:`\sigma(z) = 1 / (1 + e^{-z})`, also called "logistic"
+identity       :math:`z`
+leaky_relu     :math:`\max(z, 0.01 z)` [2]_
+elu            :math:`z` above 0, :math:`e^z - 1` below [3]_
+selu           :math:`1.0507 z` above 0, :math:`1.7581 (e^z - 1)` below [4]_
+softplus       :math:`\log(1 + e^z)` [5]_
+gelu           :math:`z \Phi(z)`, :math:`\Phi` the normal distribution [6]_
+silu           :math:`z \sigma(z)` [7]_
+=============  ==================================================================
+
+References
+----------
+.. [1] Nair & Hinton, "Rectified Linear Units Improve Restricted Boltzmann Machines",
+   ICML 2010.
+.. [2] Maas et al., "Rectifier Nonlinearities Improve Neural Network Acoustic Models",
+   ICML 2013.
+.. [3] Clevert et al., "Fast and Accurate Deep Network Learning by Exponential Linear
+   Units", ICLR 2016.
+.. [4] Klambauer et al., "Self-Normalizing Neural Networks", NeurIPS 2017, eq. 14.
+.. [5] Dugas et al., "Incorporating Second-Order Functional Knowledge for Better Option
+   Pricing", NeurIPS 2000.
+.. [6] Hendrycks & Gimpel, "Gaussian Error Linear Units", 2016, without approximation.
+.. [7] Elfwing et al., "Sigmoid-Weighted Linear Units for Neural Network Function
+   Approximation in Reinforcement Learning", Neural Networks 107, 2018.
+
+Examples
+--------
+
 >>> import numpy as np
 >>> z = np.array([-1.0, 0.0, 2.0])
 >>> relu.forward(z, z)
