@@ -43,7 +43,6 @@ References
 
 Examples
 --------
-
 >>> import numpy as np
 >>> z = np.array([-1.0, 0.0, 2.0])
 >>> relu.forward(z, z)
