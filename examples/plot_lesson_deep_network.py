@@ -100,8 +100,8 @@ print("The estimator's weights are the same, to the last bit:", same)
 figure, ax = plt.subplots(layout="constrained")
 for (name, costs), style in zip(curves.items(), ["--", "-"], strict=True):
     ax.plot(costs, style, label=name)
-ax.set(xlabel="iteration", ylabel="cost", title="30-20-7-5-1, gradient descent")
-ax.legend(title="init")
+ax.set(xlabel="iteration", ylabel="cost", title="Three hidden layers need a wide draw")
+ax.legend(title="init", loc="center right")
 
 path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None
 if path:

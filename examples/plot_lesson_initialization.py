@@ -92,7 +92,8 @@ for init in ("zeros", "random", "xavier", "he"):
 # near 0.01 is all but gone. Scaled to the layers, the same network learns at once.
 
 display = LossCurveDisplay.from_estimators(fits)
-display.ax_.set_title("Training and validation (dashed); dots are the best passes")
+display.ax_.legend(loc="upper right", bbox_to_anchor=(1, 0.93), ncols=2)
+display.ax_.set_title("Only weights scaled to the layers learn (dots: the best passes)")
 
 path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None
 if path:

@@ -63,7 +63,8 @@ net = max(nets, key=lambda net: net.score(X, y))
 print(diagnose(min(nets, key=lambda net: net.score(X, y)), X, y))
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(10, 4.8), layout="constrained")
+figure.suptitle("Four tanh units split the petals, a line does not")
 for ax, (name, fit) in zip(
     axes, {"a line": linear, "4 units": net}.items(), strict=True
 ):
@@ -79,7 +80,7 @@ for ax, (name, fit) in zip(
         eps=0.5,
     )
     ax.scatter(*X.T, c=y, cmap="Greys", edgecolor="black", s=18)
-    ax.set(title=f"{name}: {fit.score(X, y):.1%}", xlabel="x₁", ylabel="x₂")
+    ax.set(title=f"{name}: right on {fit.score(X, y):.1%}", xlabel="x₁", ylabel="x₂")
     ax.set_aspect("equal")
 
 path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None

@@ -25,7 +25,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
+from sklearn_deepnet import DeepNetClassifier, SearchDisplay, StackedGridSearchCV
 
 X, y = load_breast_cancer(return_X_y=True)
 net = DeepNetClassifier((16,), batch_size=32, n_iter=50, tol=None, random_state=0)
@@ -80,7 +80,15 @@ ax.set(
 )
 ax.legend(title="alpha")
 
+# %%
+# All parameters at once, a line for each network: the dark lines, which score well, go
+# through the rates in the middle, and come from either init.
+
+display = SearchDisplay.from_search(search)
+
 path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None
 if path:
     figure.savefig(path, dpi=120)
-    print(f"Log-losses over the grid are in {path}")
+    lines = path.with_name(f"{path.stem}_lines.png")
+    display.figure_.savefig(lines, dpi=120)
+    print(f"Log-losses over the grid are in {path}, all parameters in {lines}")

@@ -3,7 +3,7 @@
 from ._version import __version__
 from .classifier import DeepNetClassifier
 from .diagnosis import Diagnosis, diagnose
-from .displays import LayerDisplay, LossCurveDisplay
+from .displays import LayerDisplay, LossCurveDisplay, SearchDisplay
 from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .exceptions import DivergenceWarning, VersionWarning
 from .gradients import GradientCheck, check_gradients
@@ -30,6 +30,7 @@ __all__ = [
     "InitializerComparison",
     "LayerDisplay",
     "LossCurveDisplay",
+    "SearchDisplay",
     "StackedGridSearchCV",
     "StackedHalvingGridSearchCV",
     "StackedHalvingRandomSearchCV",

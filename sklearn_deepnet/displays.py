@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._engine.network import Network
 from ._engine.propagation import Propagation
 from ._engine.threads import one_blas_thread
+from ._search_display import SearchDisplay
 from ._typing import FloatArray
 from ._watching import (
     block_of,
@@ -21,10 +22,11 @@ from ._watching import (
     reach_network,
 )
 
-__all__ = ["LayerDisplay", "LossCurveDisplay"]
+__all__ = ["LayerDisplay", "LossCurveDisplay", "SearchDisplay"]
 
 _N_ROWS = 1000
 _N_BINS = 60
+_MARKERS = ("", "s", "^", "D", "v", "P", "X")  # of curves, to be told apart in grey
 
 
 class LossCurveDisplay:
@@ -131,6 +133,9 @@ class LossCurveDisplay:
     def plot(self, ax: Any = None) -> Self:
         """Draw training losses as lines, validation losses dashed, the best as a dot.
 
+        Curves of the second fit and those after it have markers, as colors are alike in
+        print.
+
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
@@ -146,14 +151,20 @@ class LossCurveDisplay:
             _, ax = plt.subplots(layout="constrained")
         self.lines_, dashed = [], []
         for name, curve in self.loss_curves.items():
-            (line,) = ax.plot(np.arange(1, len(curve) + 1), curve, label=name)
+            style = {
+                "marker": _MARKERS[len(self.lines_) % len(_MARKERS)],
+                "markevery": max(1, len(curve) // 8),
+            }
+            passes = np.arange(1, len(curve) + 1)
+            (line,) = ax.plot(passes, curve, label=name, **style)
             self.lines_.append(line)
             if name not in self.validation_loss_curves:
                 continue
             validation, color = self.validation_loss_curves[name], line.get_color()
             passes = np.arange(1, len(validation) + 1)
+            style |= {"linestyle": "--", "color": color}
             label = f"{name}, validation"
-            dashed += ax.plot(passes, validation, "--", color=color, label=label)
+            dashed += ax.plot(passes, validation, label=label, **style)
             best = self.best_iters[name]
             ax.plot(best + 1, validation[best], "o", color=color)
         self.lines_ += dashed

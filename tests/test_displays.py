@@ -79,6 +79,21 @@ def test_curves_of_several_estimators_are_drawn_together():
     assert numbered.plot(ax) is numbered
 
 
+def test_curves_are_told_apart_without_colors():
+    curves = {f"net {number}": np.full(5, 1.0 + number) for number in range(7)}
+    validation = {"net 1": np.ones(5)}
+    display = LossCurveDisplay(
+        loss_curves=curves,
+        validation_loss_curves=validation,
+        best_iters={"net 1": 0},
+    ).plot()
+    markers = [line.get_marker() for line in display.lines_]
+    assert markers[0] == ""
+    assert len({*markers[:7]}) == 7
+    assert "o" not in markers  # which is the best pass
+    assert markers[7] == markers[1]
+
+
 def test_losses_that_are_not_positive_are_drawn_as_they_are():
     curves = {"net": np.array([1.0, 0.0, -1.0])}
     display = LossCurveDisplay(
