@@ -1,11 +1,17 @@
 """Deep neural networks as scikit-learn estimators, written on NumPy."""
 
+from ._checkpoint import Checkpoint
 from ._version import __version__
 from .classifier import DeepNetClassifier
 from .diagnosis import Diagnosis, diagnose
 from .displays import LayerDisplay, LossCurveDisplay, SearchDisplay
 from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
-from .exceptions import DivergenceWarning, VersionWarning
+from .exceptions import (
+    CheckpointWarning,
+    DivergenceWarning,
+    ModelFileError,
+    VersionWarning,
+)
 from .gradients import GradientCheck, check_gradients
 from .inspection import InitializerComparison, compare_initializers
 from .model_selection import (
@@ -13,6 +19,7 @@ from .model_selection import (
     StackedRandomizedSearchCV,
     fit_stack,
 )
+from .persistence import load_model, save_model
 from .regressor import DeepNetRegressor
 from .successive_halving import (
     StackedHalvingGridSearchCV,
@@ -20,6 +27,8 @@ from .successive_halving import (
 )
 
 __all__ = [
+    "Checkpoint",
+    "CheckpointWarning",
     "DeepNetClassifier",
     "DeepNetEnsembleClassifier",
     "DeepNetEnsembleRegressor",
@@ -30,6 +39,7 @@ __all__ = [
     "InitializerComparison",
     "LayerDisplay",
     "LossCurveDisplay",
+    "ModelFileError",
     "SearchDisplay",
     "StackedGridSearchCV",
     "StackedHalvingGridSearchCV",
@@ -41,4 +51,6 @@ __all__ = [
     "compare_initializers",
     "diagnose",
     "fit_stack",
+    "load_model",
+    "save_model",
 ]

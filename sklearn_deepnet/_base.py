@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
 
-from ._advice import warn_of_ending, warn_of_ignored, warn_of_ignored_draws
+from ._advice import warn, warn_of_ending, warn_of_ignored
+from ._beginning import initial_state, make_task, rows_per_batch
+from ._checkpoint import Progress, resolve_checkpoint
 from ._contracts import Versioned, transaction
-from ._engine.checkpoint import State
 from ._engine.monitor import Score
-from ._engine.task import NEVER, Task
 from ._engine.training import Outcome
 from ._fitted import FittedNetwork
 from ._jobs import Job, Steps
@@ -26,14 +26,12 @@ from ._sample import Sample, check_rows, make_sample
 from ._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
 from ._typing import FloatArray
 from ._words import (
-    Words,
     is_quasi_newton,
     resolve_dtype,
-    resolve_random_state,
     resolve_words,
 )
 from .activations import Activation
-from .initializers import initialize
+from .exceptions import DivergenceWarning
 from .losses import Loss
 from .optimizers import LBFGS
 
@@ -113,6 +111,7 @@ class BaseDeepNet(
         validation: tuple[Any, Any, Any],
         *,
         partial: bool,
+        checkpoint: Any = None,
         **details: Any,
     ) -> Steps:
         """Carry out `fit`, or `partial_fit`, and raise the interrupt that ended it.
@@ -125,15 +124,18 @@ class BaseDeepNet(
             X, y and weights to monitor.
         partial : bool
             Whether this is `partial_fit`: one pass, that `tol` does not end.
+        checkpoint : Checkpoint, path or None, default=None
+            Where to keep progress.
         **details : dict
             What else `_make_samples` is to know.
 
         Yields
         ------
         job : Job
-            Once; to be answered by its outcome.
+            Once, to be answered by its outcome; never if a checkpoint has it all.
         """
         self._validate_params()
+        checkpoint = resolve_checkpoint(checkpoint)
         if "_skl_callbacks" in vars(self) and not partial:
             self._init_callback_context(max_subtasks=count_tasks(self.n_iter))
         with transaction(self):
@@ -147,17 +149,47 @@ class BaseDeepNet(
                     "With early_stopping=True partial_fit needs X_val and y_val: rows "
                     "held out of one call would be trained on in another."
                 )
-            outcome = yield from self._learn(
-                sample, held_out, resumes=resumes, partial=partial
+            n_iter, progress = 1 if partial else int(self.n_iter), None
+            if checkpoint is not None:
+                progress = Progress(checkpoint, self, sample, held_out, resumes)
+                resumes |= progress.restore(n_iter)
+                n_iter -= progress.n_made
+            if progress is not None and progress.is_complete:
+                interrupt = self._stay(sample)
+            else:
+                interrupt = yield from self._learn(
+                    sample, held_out, n_iter, progress, resumes=resumes, partial=partial
+                )
+        if interrupt is not None:
+            raise interrupt
+
+    def _stay(self, sample: Sample) -> None:
+        """Leave the network as a checkpoint has it, which says that it is trained."""
+        if not self.warm_start:
+            self._training_state = None
+        for report in self._open_reports(sample, 0):
+            report.end()
+        if self.diverged_:
+            warn(
+                f"The checkpoint is of a training that diverged after {self.n_iter_} "
+                "passes. Lower learning_rate or scale X, and give another path.",
+                DivergenceWarning,
             )
-        if outcome.interrupt is not None:
-            raise outcome.interrupt
 
     def _learn(
-        self, sample: Sample, held_out: Sample | None, *, resumes: bool, partial: bool
-    ) -> Generator[Job, Outcome, Outcome]:
-        """Turn names into words, build the network, train it, keep what came out."""
-        n_iter = 1 if partial else int(self.n_iter)
+        self,
+        sample: Sample,
+        held_out: Sample | None,
+        n_iter: int,
+        progress: Progress | None,
+        *,
+        resumes: bool,
+        partial: bool,
+    ) -> Generator[Job, Outcome, KeyboardInterrupt | None]:
+        """Turn names into words, build the network, train it, keep what came out.
+
+        Return the interrupt that ended it, if one did.
+        """
         stops = self.tol is not None and not partial
         words = resolve_words(self, sample.X.shape[1], sample.targets)
         dtype = resolve_dtype(self.dtype, sample.X.dtype)
@@ -167,26 +199,32 @@ class BaseDeepNet(
         if resumes:
             state, split_seed = self._kept_state(words, dtype, monitored)
         else:
-            state = self._initial_state(words, dtype)
+            state = initial_state(self, words, dtype)
         if held_out is None and self.early_stopping:
             if split_seed is None:
                 split_seed = int(state.generators[0].randint(2**31 - 1))
             sample, held_out = sample.split(self.validation_fraction, split_seed)
         sample.targets.check_weighted(sample.y, sample.rows)
         self._describe(words)
+        shows_best = held_out is not None and self.restore_best
         reports = self._open_reports(sample, n_iter)
+        if progress is not None:
+            kept = words, monitored, split_seed
+            progress.begin(self, state, resumes, shows_best, kept)
+            reports.append(progress)
         outcome = yield Job(
-            task=self._make_task(words, sample.total, stops),
+            task=make_task(self, words, sample.total, stops),
             state=state,
             sample=sample,
             held_out=held_out,
             score=self._make_score(held_out),
-            batch_size=self._rows_per_batch(sample.n_rows),
+            batch_size=rows_per_batch(self, sample.n_rows),
             shuffle=self.shuffle,
             n_iter=n_iter,
             report=all_of(reports),
         )
-        shows_best = held_out is not None and self.restore_best
+        if progress is not None:
+            progress.finish(outcome)
         self._keep(outcome, resumes, shows_best)
         self._training_state = None
         if partial or self.warm_start:
@@ -194,7 +232,7 @@ class BaseDeepNet(
         for report in reports:
             report.end()
         warn_of_ending(self, outcome, sample, n_iter, stops)
-        return outcome
+        return outcome.interrupt
 
     def _open_reports(self, sample: Sample, n_iter: int) -> list[Any]:
         reports: list[Any] = []
@@ -205,57 +243,12 @@ class BaseDeepNet(
             reports.append(CallbackTasks(self, context, sample.X, sample.y, n_iter))
         return reports
 
-    def _initial_state(self, words: Words, dtype: np.dtype[Any]) -> State:
-        rng = resolve_random_state(self.random_state)
-        params = self._initial_params(words, rng, dtype)
-        if rng is self.random_state:
-            rng = copy.deepcopy(rng)  # the caller's own is for the draw alone
-        return State.start(params, [rng], words.optimizer.n_moments, self.n_iter)
-
     def _name_monitored(self, held_out: Sample | None) -> str:
         """Return what is monitored, to know when it is another thing than before."""
         if held_out is None and not self.early_stopping:
             return "training loss"
         name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(self.scoring))  # also unpickled
         return f"{name} of rows {'held out' if held_out is None else 'given'}"
-
-    def _initial_params(
-        self, words: Words, rng: np.random.RandomState, dtype: np.dtype[Any]
-    ) -> FloatArray:
-        warn_of_ignored_draws(self)
-        layers = initialize(
-            words.layer_sizes, rng, self.init, self.init_scale, self.bias_init
-        )
-        params = np.concatenate([np.column_stack(layer).ravel() for layer in layers])
-        with np.errstate(over="ignore"):
-            params = params.astype(dtype)
-        if not np.isfinite(params).all():
-            raise ValueError(
-                f"init gives weights too large for {dtype.name}. Lower init_scale (now "
-                f"{self.init_scale})."
-            )
-        return params
-
-    def _rows_per_batch(self, n_rows: int) -> int:
-        if self.batch_size is None or is_quasi_newton(self.solver):
-            return n_rows
-        return min(200 if self.batch_size == "auto" else int(self.batch_size), n_rows)
-
-    def _make_task(self, words: Words, total_weight: float, stops: bool) -> Task:
-        return Task(
-            layer_sizes=words.layer_sizes,
-            activations=words.activations,
-            loss=words.loss,
-            optimizer=words.optimizer,
-            schedules=[words.schedule],
-            learning_rate=np.array(float(self.learning_rate)),
-            decay=np.array(self.alpha / total_weight),
-            l1=np.array(self.l1 / total_weight),
-            clip_norm=np.array(np.inf if self.clip_norm is None else self.clip_norm),
-            dropout=np.array(words.dropout) * (not is_quasi_newton(self.solver)),
-            tol=np.array(float(self.tol) if stops else 0.0),
-            n_iter_no_change=np.array(self.n_iter_no_change if stops else NEVER),
-        )
 
     def _make_score(self, held_out: Sample | None) -> Score | None:
         """Return a function that scores this network with other parameters, if any."""

@@ -29,6 +29,18 @@ def transaction(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
+def warn_of_version(name: str, version: str) -> None:
+    """Warn, where the caller was called, if another version saved an estimator."""
+    if version != __version__:
+        warnings.warn(
+            f"This {name} was saved by sklearn_deepnet {version} and is loaded by "
+            f"{__version__}. To be sure of its predictions, fit it again or load it "
+            "with that version.",
+            VersionWarning,
+            stacklevel=3,
+        )
+
+
 class Versioned:
     """What scikit-learn gives to its own estimators only, for those of this library.
 
@@ -47,15 +59,7 @@ class Versioned:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Load, warn of another version, and give parameters it lacks their default."""
         state = dict(state)
-        version = state.pop(_VERSION_KEY, "unknown")
-        if version != __version__:
-            warnings.warn(
-                f"This {type(self).__name__} was saved by sklearn_deepnet {version} "
-                f"and is loaded by {__version__}. To be sure of its predictions, fit "
-                "it again or load it with that version.",
-                VersionWarning,
-                stacklevel=2,
-            )
+        warn_of_version(type(self).__name__, state.pop(_VERSION_KEY, "unknown"))
         for parameter in inspect.signature(type(self)).parameters.values():
             state.setdefault(parameter.name, parameter.default)
         super().__setstate__(state)

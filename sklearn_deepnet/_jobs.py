@@ -88,8 +88,10 @@ Steps: TypeAlias = Generator[Job, Outcome, None]
 
 
 def carry_out(steps: Steps) -> None:
-    """Train the network of `steps`, which pause where a job is to be done."""
-    job = next(steps)
+    """Train the network of `steps`, which pause where a job is to be done, if any."""
+    job = next(steps, None)
+    if job is None:
+        return
     try:
         (outcome,) = train_jobs([job])
     except BaseException as error:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from scipy.sparse import issparse
 
 from ._base import BaseDeepNet
+from ._beginning import rows_per_batch
 from ._engine.network import count_params, rows_per_block
 from ._jobs import Job
 from ._words import resolve_hidden_layer_sizes
@@ -50,7 +51,7 @@ def stack_size_of(network: BaseDeepNet, n_inputs: int, n_rows: int) -> int:
     """Return how many like `network` to train at once, as far as can be told before."""
     try:
         hidden = resolve_hidden_layer_sizes(network.hidden_layer_sizes)
-        n_rows = network._rows_per_batch(n_rows)
+        n_rows = rows_per_batch(network, n_rows)
     except (TypeError, ValueError, OverflowError):  # which its fit will tell of
         return 1
     itemsize = 4 if network.dtype == "float32" else 8

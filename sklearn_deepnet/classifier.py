@@ -268,6 +268,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
+        checkpoint: Any = None,
     ) -> Self:
         """Train the network.
 
@@ -285,6 +286,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
             Their labels.
         sample_weight_val : array-like of shape (n_val,), default=None
             Their weights.
+        checkpoint : Checkpoint, str, path or None, default=None
+            A file in which to keep progress, and from which to go on if it is there.
 
         Returns
         -------
@@ -294,13 +297,20 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         Raises
         ------
         ValueError
-            If a parameter or the data are not as they have to be. The estimator is
-            then as it was before.
+            If a parameter or the data are not as they have to be, or the checkpoint is
+            damaged or of another fit. The estimator is then as it was before.
+        OSError
+            If the checkpoint cannot be written at first. The estimator is then as it
+            was before.
         KeyboardInterrupt
             If interrupted, with the weights of the last complete pass kept.
         """
         validation = X_val, y_val, sample_weight_val
-        carry_out(self._steps(X, y, sample_weight, validation, partial=False))
+        carry_out(
+            self._steps(
+                X, y, sample_weight, validation, partial=False, checkpoint=checkpoint
+            )
+        )
         return self
 
     @available_if(takes_rows_in_turn)

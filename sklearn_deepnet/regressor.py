@@ -257,6 +257,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
+        checkpoint: Any = None,
     ) -> Self:
         """Train the network.
 
@@ -274,6 +275,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
             Their targets.
         sample_weight_val : array-like of shape (n_val,), default=None
             Their weights.
+        checkpoint : Checkpoint, str, path or None, default=None
+            A file in which to keep progress, and from which to go on if it is there.
 
         Returns
         -------
@@ -283,13 +286,20 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Raises
         ------
         ValueError
-            If a parameter or the data are not as they have to be. The estimator is
-            then as it was before.
+            If a parameter or the data are not as they have to be, or the checkpoint is
+            damaged or of another fit. The estimator is then as it was before.
+        OSError
+            If the checkpoint cannot be written at first. The estimator is then as it
+            was before.
         KeyboardInterrupt
             If interrupted, with the weights of the last complete pass kept.
         """
         validation = X_val, y_val, sample_weight_val
-        carry_out(self._steps(X, y, sample_weight, validation, partial=False))
+        carry_out(
+            self._steps(
+                X, y, sample_weight, validation, partial=False, checkpoint=checkpoint
+            )
+        )
         return self
 
     @available_if(takes_rows_in_turn)

@@ -284,18 +284,38 @@ class Run:
         **details: Any,
     ) -> None:
         """Record an outcome, once: an interrupt may come while some are dismissed."""
+        state = state or self.state.take(k)
+        outcome = self._outcome(k, n_passes, ended_by, state, **details)
+        self.outcomes.setdefault(int(self._number[k]), outcome)
+
+    def _outcome(
+        self,
+        k: tuple[int, ...],
+        n_passes: int,
+        ended_by: Ending,
+        state: State,
+        **details: Any,
+    ) -> Outcome:
         curves = {
             name: curve[k][:n_passes].copy() for name, curve in self._curves.items()
         }
-        outcome = Outcome(
-            state or self.state.take(k),
+        return Outcome(
+            state,
             curves["losses"],
             curves.get("validation_losses", np.empty(0)),
             curves.get("validation_scores", np.empty(0)),
             ended_by,
             **details,
         )
-        self.outcomes.setdefault(int(self._number[k]), outcome)
+
+    def snapshot(self) -> Outcome | None:
+        """Return what became of one network so far, as if no more passes were asked.
+
+        None if its last step led astray, as the next pass will find.
+        """
+        if not self._look() <= self._limit:
+            return None
+        return self._outcome((), self.n_done, "n_iter", self.state)
 
     def _keep(self, keep: BoolArray) -> None:
         """Close the ranks after some have left."""

@@ -1,0 +1,271 @@
+"""Files of fitted estimators that hold numbers and names, and never code.
+
+A file is laid out as safetensors has it: eight bytes that give the length of a header,
+the header in JSON, then the arrays, of which ``_params`` has the weights. The entry
+"sklearn_deepnet" of the header's metadata is JSON again: the class, its parameters, and
+what it has learned. `numpy.load` with its object arrays may execute what a file says,
+and an ``.npz`` may be compressed, so that a small file fills the memory; here the size
+of an array is that of its part of the file, and a checksum finds what was damaged.
+"""
+
+import os
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from ._artefact import (
+    name_unreadable,
+    read_artefact,
+    replace_file,
+    write_artefact,
+)
+from ._checkpoint import Checkpoint
+from ._contracts import warn_of_version
+from ._encoding import Encoder, decode
+from ._saved import (
+    FORMAT,
+    describe_attributes,
+    describe_params,
+    restore_attribute,
+    restore_attributes,
+)
+from ._version import __version__
+from .classifier import DeepNetClassifier
+from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
+from .regressor import DeepNetRegressor
+
+__all__ = ["Checkpoint", "load_model", "save_model"]
+
+_ENSEMBLES = (DeepNetEnsembleClassifier, DeepNetEnsembleRegressor)
+_OF_ENSEMBLES = ("n_features_in_", "feature_names_in_")
+_CLASSES = MappingProxyType(
+    {cls.__name__: cls for cls in (DeepNetClassifier, DeepNetRegressor, *_ENSEMBLES)}
+)
+
+
+def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
+    """Write a fitted network or ensemble to a file that holds no code.
+
+    It has the parameters, the weights, curves and classes and, after a fit with
+    `warm_start` or by ``partial_fit``, all that going on exactly takes. Callbacks and
+    requests of metadata routing are not in it.
+
+    Parameters
+    ----------
+    estimator : DeepNetClassifier, DeepNetRegressor, or an ensemble of these
+        Fitted.
+    path : str or path
+        Of the file, for example ``"net.safetensors"``. One that is there is replaced
+        when the new one is complete, and kept if that fails.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If it is something else, such as a subclass, which is code.
+    ValueError
+        If a parameter is code of your own, or an attribute is neither of numbers nor of
+        strings.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    load_model : Read it.
+    sklearn_deepnet.onnx.to_onnx : For programs that are not in Python.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_deepnet import DeepNetClassifier, load_model, save_model
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = DeepNetClassifier((8,), n_iter=20, tol=None, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "net.safetensors")
+    ...     save_model(net, path)
+    ...     loaded = load_model(path)
+    >>> bool((loaded.predict_proba(X) == net.predict_proba(X)).all())
+    True
+    """
+    check_is_fitted(estimator)
+    encoder = Encoder()
+    description = {"format": FORMAT, "version": __version__}
+    description |= _describe(estimator, encoder)
+    replace_file(path, lambda file: write_artefact(file, description, encoder.arrays))
+
+
+def _describe(estimator: Any, encoder: Encoder, name: str = "") -> dict[str, Any]:
+    told = _describe_params(estimator, encoder, name)
+    if not isinstance(estimator, _ENSEMBLES):
+        told["attributes"] = describe_attributes(estimator, encoder, name)
+        return told
+    told["attributes"] = attributes = {}
+    attributes["estimators_"] = [
+        _describe(member, encoder, f"estimators_.{k}.")
+        for k, member in enumerate(estimator.estimators_)
+    ]
+    for key in _OF_ENSEMBLES:
+        if key in vars(estimator):
+            attributes[key] = encoder.encode(getattr(estimator, key), key)
+    return told
+
+
+def _describe_params(
+    estimator: Any, encoder: Encoder, name: str = ""
+) -> dict[str, Any]:
+    """Return the class and the parameters, also of what an ensemble is made of."""
+    if type(estimator) not in _CLASSES.values():
+        raise TypeError(
+            f"A model file is of one of {sorted(_CLASSES)}, and of no subclass, which "
+            f"is code. Got {estimator!r} instead, for joblib.dump or skops.io.dump; of "
+            "a pipeline or search, save_model saves the network in it."
+        )
+    params, unsaved = describe_params(estimator, encoder, name)
+    if "estimator" in unsaved:
+        params["estimator"] = _describe_params(
+            estimator.estimator, encoder, f"{name}estimator."
+        )
+        unsaved.remove("estimator")
+    if unsaved:
+        raise ValueError(
+            f"{unsaved[0]}={getattr(estimator, unsaved[0])!r} is code of your own, "
+            "which a model file does not hold, since whoever loads it would execute "
+            "it. Use joblib.dump, or a word of this library."
+        )
+    return {"class": type(estimator).__name__, "params": params}
+
+
+def load_model(path: str | os.PathLike[str]) -> Any:
+    """Return the estimator that `save_model`, or a `Checkpoint`, has written.
+
+    Nothing in the file is executed, and nothing larger than the file is allocated for
+    its arrays: whoever wrote it cannot do more than give wrong numbers. So the numbers
+    of a stranger are to be trusted as the stranger is.
+
+    Parameters
+    ----------
+    path : str or path
+        Of the file.
+
+    Returns
+    -------
+    estimator : DeepNetClassifier, DeepNetRegressor, or an ensemble of these
+        Fitted. A parameter that the file lacks, since its version was older, has its
+        default.
+
+    Raises
+    ------
+    ModelFileError
+        If it is damaged, not one of this library, or of a newer one that it cannot
+        read; and if it is a checkpoint of a network with code of your own.
+    OSError
+        If it cannot be opened.
+
+    Warns
+    -----
+    VersionWarning
+        If another version of this library has written it.
+
+    Examples
+    --------
+    See `save_model`.
+    """
+    description, arrays = read_artefact(path)
+    with name_unreadable(path):
+        estimator, version = _read(description, arrays)
+    warn_of_version(type(estimator).__name__, version)
+    return estimator
+
+
+def _read(description: Any, arrays: dict[str, NDArray[Any]]) -> tuple[Any, str]:
+    """Return the estimator, and the version of the library that it is from."""
+    if not isinstance(description, dict):
+        raise ValueError("its description is not one of a model")
+    version = description.get("version")
+    if description.get("format") != FORMAT or not isinstance(version, str):
+        raise ValueError(
+            f"it is of format {description.get('format')!r:.40} and of sklearn_deepnet "
+            f"{version!r:.40}, and this is sklearn_deepnet {__version__}, which reads "
+            f"format {FORMAT}"
+        )
+    return _restore(description, arrays), version
+
+
+def _restore(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    """Return an estimator with parameters and attributes, or raise a ValueError."""
+    estimator = _restore_params(description, arrays)
+    told = description.get("attributes")
+    if isinstance(estimator, _ENSEMBLES):
+        _restore_ensemble(estimator, told, arrays)
+    else:
+        restore_attributes(estimator, told, arrays)
+    return estimator
+
+
+def _restore_params(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    """Return an estimator that is not fitted."""
+    name = description.get("class") if isinstance(description, dict) else None
+    if not isinstance(name, str) or name not in _CLASSES:
+        raise ValueError(f"it is of the class {name!r:.40}, which is unknown")
+    if description.get("unsaved"):
+        raise ValueError(
+            f"its {description['unsaved']!r:.80} are code, which is not in it; fit "
+            "with the same parameters and checkpoint goes on from it"
+        )
+    cls, told = _CLASSES[name], description.get("params")
+    estimator = cls()
+    if not isinstance(told, dict):
+        raise ValueError("it does not say what the parameters are")
+    unknown = sorted(told.keys() - estimator.get_params(deep=False))
+    if unknown:
+        raise ValueError(f"a {name} has no parameters {unknown!r:.80}")
+    is_made_of = isinstance(estimator, _ENSEMBLES) and told.get("estimator") is not None
+    params = {
+        key: _restore_params(value, arrays)
+        if is_made_of and key == "estimator"
+        else decode(value, arrays)
+        for key, value in told.items()
+    }
+    if is_made_of and type(params["estimator"]) is not cls._member:
+        raise ValueError(f"the members of a {name} are each a {cls._member.__name__}")
+    return estimator.set_params(**params)
+
+
+def _restore_ensemble(
+    ensemble: Any, told: Any, arrays: dict[str, NDArray[Any]]
+) -> None:
+    members = told.get("estimators_") if isinstance(told, dict) else None
+    if not isinstance(members, list) or not members:
+        raise ValueError("its ensemble has no members")
+    unknown = sorted(told.keys() - {"estimators_", *_OF_ENSEMBLES})
+    if unknown:
+        raise ValueError(f"attributes of the ensemble are unknown, {unknown!r:.80}")
+    estimators = [_restore(member, arrays) for member in members]
+    for key in _OF_ENSEMBLES:
+        if key in told:
+            restore_attribute(ensemble, key, told[key], arrays)
+    first = estimators[0]
+    is_right = type(first) is ensemble._member
+    if not is_right or any(not _are_alike(one, first) for one in estimators):
+        raise ValueError("the members of its ensemble are not alike")
+    if vars(ensemble).get("n_features_in_") != first.n_features_in_:
+        raise ValueError("its n_features_in_ is not that of its members")
+    ensemble.estimators_ = estimators
+
+
+def _are_alike(member: Any, first: Any) -> bool:
+    """Return whether the numbers of both can be averaged."""
+    names = ("_layer_sizes", "_activations", "out_activation_", "_takes_1d")
+    return (
+        type(member) is type(first)
+        and all(getattr(member, k, 0) == getattr(first, k, 0) for k in names)
+        and np.array_equal(*(getattr(net, "classes_", 0) for net in (member, first)))
+        and member._params.dtype == first._params.dtype
+    )

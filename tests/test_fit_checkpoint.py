@@ -1,0 +1,473 @@
+"""A fit that keeps a file goes on from it as if it had never stopped."""
+
+import contextlib
+import io
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_equal
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_wine
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+import sklearn_deepnet
+from sklearn_deepnet import (
+    Checkpoint,
+    DeepNetClassifier,
+    DeepNetRegressor,
+    DivergenceWarning,
+    ModelFileError,
+    load_model,
+    save_model,
+)
+from sklearn_deepnet._artefact import read_artefact, write_artefact
+from sklearn_deepnet.activations import relu
+from sklearn_deepnet.optimizers import Adam
+from sklearn_deepnet.schedules import Step
+
+X, y = load_wine(return_X_y=True)
+X = scale(X)
+WEIGHT = np.random.RandomState(0).rand(len(y)) + 0.5
+PARTS = {"X_val": X[::3], "y_val": y[::3], "sample_weight_val": WEIGHT[::3]}
+
+
+def net(**parameters):
+    usual = {"n_iter": 12, "tol": None, "batch_size": 32, "random_state": 0}
+    return DeepNetClassifier((6, 5), **(usual | parameters))
+
+
+def exactly(message):
+    return f"^{re.escape(message)}$"
+
+
+class Crash(RuntimeError):
+    pass
+
+
+class Breaking(io.StringIO):
+    """A screen that fails at a line."""
+
+    def __init__(self, n_lines, error):
+        super().__init__()
+        self.n_left, self.error = n_lines, error
+
+    def write(self, text):
+        self.n_left -= text.count("\n")
+        if self.n_left < 0:
+            raise self.error
+        return super().write(text)
+
+
+def crash(estimator, n_passes, *data, error=Crash, **params):
+    """Fit, and fail when so many passes are made and one more is under way."""
+    before = vars(estimator.set_params(verbose=2)).copy()
+    with contextlib.redirect_stdout(Breaking(n_passes, error)), pytest.raises(error):
+        estimator.fit(*data, **params)
+    if error is Crash:
+        assert_equal(vars(estimator), before)
+    estimator.set_params(verbose=0)
+
+
+def learned(estimator):
+    return {k: v for k, v in vars(estimator).items() if k != "verbose"}
+
+
+SETTINGS = {
+    "plain": ({}, {}),
+    "sgd": ({"solver": "sgd", "schedule": "invscaling", "alpha": 0.1}, {}),
+    "momentum": ({"solver": "momentum", "schedule": "cosine"}, {}),
+    "nesterov": ({"solver": "nesterov", "schedule": "onecycle", "l1": 0.1}, {}),
+    "rmsprop": ({"solver": "rmsprop", "schedule": Step(every=3, factor=0.5)}, {}),
+    "adamw": ({"solver": "adamw", "dropout": 0.3, "dtype": "float32"}, {}),
+    "stopped early": (
+        {"early_stopping": True, "n_iter": 60, "tol": 1e-4, "n_iter_no_change": 3}
+        | {"dropout": 0.2, "learning_rate": 0.05},
+        {"sample_weight": WEIGHT},
+    ),
+    "scored": ({"scoring": "accuracy", "dropout": [0.1, 0.0]}, PARTS),
+    "last weights": ({"restore_best": False, "schedule": "plateau"}, PARTS),
+    "patience": ({"tol": 0.01, "n_iter": 80, "n_iter_no_change": 2}, {}),
+    "ordered": ({"shuffle": False, "class_weight": "balanced"}, {}),
+    "kept": ({"warm_start": True, "label_smoothing": 0.1}, {"sample_weight": WEIGHT}),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("n_passes", [2, 5])
+def test_goes_on_as_if_it_had_never_stopped(setting, n_passes, tmp_path):
+    parameters, params = SETTINGS[setting]
+    path = tmp_path / "net.safetensors"
+    checkpoint = Checkpoint(path, every=1)
+    crash(net(**parameters), n_passes, X, y, checkpoint=checkpoint, **params)
+    assert load_model(path).n_iter_ == n_passes
+    crash(net(**parameters), 1, X, y, checkpoint=checkpoint, **params)
+    resumed = net(**parameters).fit(X, y, checkpoint=checkpoint, **params)
+    assert_equal(learned(resumed), learned(net(**parameters).fit(X, y, **params)))
+    assert os.listdir(tmp_path) == ["net.safetensors"]
+
+
+def test_several_labels_go_on(tmp_path):
+    indicator = (np.random.RandomState(0).rand(len(y), 3) < 0.5).astype(int)
+    checkpoint = Checkpoint(tmp_path / "net", every=2)
+    crash(net(), 6, X, indicator, checkpoint=checkpoint)
+    resumed = net().fit(X, indicator, checkpoint=checkpoint)
+    assert_equal(learned(resumed), learned(net().fit(X, indicator)))
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "quantile"])
+def test_a_regressor_goes_on(loss, tmp_path):
+    data = load_diabetes(return_X_y=True)
+    parameters = {"loss": loss, "n_iter": 8, "tol": None, "random_state": 0}
+    checkpoint = Checkpoint(tmp_path / "net", every=2)
+    crash(DeepNetRegressor((5,), **parameters), 5, *data, checkpoint=checkpoint)
+    resumed = DeepNetRegressor((5,), **parameters).fit(*data, checkpoint=checkpoint)
+    alone = DeepNetRegressor((5,), **parameters).fit(*data)
+    assert_equal(learned(resumed), learned(alone))
+
+
+def test_code_of_the_users_own_goes_on(tmp_path):
+    def halves(n_out_n_in, rng):
+        return rng.choice([-0.5, 0.5], n_out_n_in)
+
+    class Slower(Adam):
+        pass
+
+    own = relu._replace(name="own")
+    parameters = {"activation": own, "init": halves, "solver": Slower(beta1=0.8)}
+    parameters |= {"schedule": lambda t: 1 / (1 + t)}
+    path = tmp_path / "net"
+    checkpoint = Checkpoint(path, every=1)
+    crash(net(**parameters), 5, X, y, checkpoint=checkpoint)
+    resumed = net(**parameters).fit(X, y, checkpoint=checkpoint)
+    assert_equal(learned(resumed), learned(net(**parameters).fit(X, y)))
+    with pytest.raises(ModelFileError, match=r"activation.* are code, which is not in"):
+        load_model(path)
+
+
+def test_without_a_seed_the_first_draw_counts(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    crash(net(random_state=None), 5, X, y, checkpoint=checkpoint)
+    fits = [load_model(checkpoint.path).set_params(warm_start=True, n_iter=12 - 5)]
+    fits[0].fit(X, y)
+    fits.append(net(random_state=None).fit(X, y, checkpoint=checkpoint))
+    assert_equal(fits[0].coefs_, fits[1].coefs_)
+
+
+def test_a_generator_need_not_be_as_it_was(tmp_path):
+    checkpoint, rng = Checkpoint(tmp_path / "net", every=1), np.random.RandomState(3)
+    crash(net(random_state=rng), 5, X, y, checkpoint=checkpoint)
+    resumed = net(random_state=rng).fit(X, y, checkpoint=checkpoint)
+    alone = net(random_state=np.random.RandomState(3)).fit(X, y)
+    assert_equal(resumed.coefs_, alone.coefs_)
+
+
+def test_lbfgs_goes_on_from_its_last_weights(tmp_path):
+    parameters = {"solver": "lbfgs", "batch_size": "auto"}
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    crash(net(**parameters), 5, X, y, checkpoint=checkpoint)
+    before = load_model(checkpoint.path)
+    assert before.n_iter_ == 5
+    resumed = net(**parameters).fit(X, y, checkpoint=checkpoint)
+    by_hand = before.set_params(warm_start=True, n_iter=7).fit(X, y)
+    assert_equal(resumed.coefs_, by_hand.coefs_)
+    assert resumed.n_iter_ == 12
+
+
+def test_sparse_rows_go_on(tmp_path):
+    from scipy.sparse import csr_array
+
+    rows = csr_array(np.where(X > 0, X, 0))
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    crash(net(), 5, rows, y, checkpoint=checkpoint)
+    resumed = net().fit(rows, y, checkpoint=checkpoint)
+    assert_equal(learned(resumed), learned(net().fit(rows, y)))
+    other = rows.copy()
+    other.indices[-1] -= 1
+    with pytest.raises(ValueError, match="are other ones"):
+        net().fit(other, y, checkpoint=checkpoint)
+
+
+def test_a_warm_start_is_a_fit_of_its_own(tmp_path):
+    """Each chunk has its file; run again, the whole script comes to the same."""
+
+    def train(n_crashes):
+        chunks = net(warm_start=True)
+        chunks.fit(X, y, checkpoint=tmp_path / "first")
+        second = Checkpoint(tmp_path / "second", every=1)
+        for _ in range(n_crashes):
+            crash(chunks, 4, X, y, checkpoint=second)
+        return chunks.fit(X, y, checkpoint=second)
+
+    once, again = train(1), train(0)
+    assert once.n_iter_ == again.n_iter_ == 24
+    assert_equal(learned(once), learned(again))
+    assert_equal(once.coefs_, net(n_iter=24).fit(X, y).coefs_)
+    message = "it began from other weights, or after other passes"
+    with pytest.raises(ValueError, match=message):
+        net(warm_start=True).fit(X, y, checkpoint=tmp_path / "second")
+
+
+def test_what_is_complete_stays_as_it_is(tmp_path):
+    path = tmp_path / "net"
+    fitted = net().fit(X, y, checkpoint=path)
+    written = path.read_bytes()
+    again = net().fit(X, y, checkpoint=path)
+    assert path.read_bytes() == written
+    assert_equal(learned(again), learned(fitted))
+
+
+def test_more_passes_go_on_from_what_is_complete(tmp_path):
+    path = str(tmp_path / "net")
+    net().fit(X, y, checkpoint=path)
+    longer = net(n_iter=20).fit(X, y, checkpoint=path)
+    assert_equal(learned(longer), learned(net(n_iter=20).fit(X, y)))
+    message = (
+        f"The checkpoint '{path}' has made 20 passes, more than n_iter=12. Raise "
+        "n_iter, or give another path to start over."
+    )
+    with pytest.raises(ValueError, match=exactly(message)):
+        net().fit(X, y, checkpoint=path)
+
+
+def test_what_patience_ended_is_complete(tmp_path):
+    parameters = {"tol": 10.0, "n_iter_no_change": 3}
+    path = tmp_path / "net"
+    fitted = net(**parameters).fit(X, y, checkpoint=path)
+    longer = net(n_iter=20, **parameters).fit(X, y, checkpoint=path)
+    assert fitted.n_iter_ == longer.n_iter_ == 4
+    assert_equal(longer.coefs_, fitted.coefs_)
+
+
+def test_a_divergence_is_told_again(tmp_path):
+    parameters = {"solver": "sgd", "learning_rate": 1e6}
+    with pytest.warns(DivergenceWarning, match="^The loss became"):
+        fitted = net(**parameters).fit(X, y, checkpoint=tmp_path / "net")
+    message = (
+        f"The checkpoint is of a training that diverged after {fitted.n_iter_} passes. "
+        "Lower learning_rate or scale X, and give another path."
+    )
+    with pytest.warns(DivergenceWarning, match=exactly(message)) as caught:
+        again = net(**parameters).fit(X, y, checkpoint=tmp_path / "net")
+    assert [warning.filename for warning in caught] == [__file__]
+    assert_equal(learned(again), learned(fitted))
+
+
+def test_ctrl_c_leaves_the_file_of_a_complete_pass(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    crash(net(), 5, X, y, error=KeyboardInterrupt, checkpoint=checkpoint)
+    resumed = net().fit(X, y, checkpoint=checkpoint)
+    assert_equal(learned(resumed), learned(net().fit(X, y)))
+
+
+def test_it_is_written_every_so_many_passes(tmp_path):
+    for every, n_iter in ((5, 10), (4, 8), (None, 0)):
+        path = tmp_path / f"every {every}"
+        crash(net(), 11, X, y, checkpoint=Checkpoint(path, every=every))
+        assert load_model(path).n_iter_ == n_iter
+
+
+def test_it_is_written_every_so_many_seconds(tmp_path):
+    crash(net(), 5, X, y, checkpoint=Checkpoint(tmp_path / "net", seconds=1e-9))
+    assert load_model(tmp_path / "net").n_iter_ == 5
+
+
+def test_the_file_shows_the_best_and_goes_on_from_the_last(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    wrong = {"X_val": X, "y_val": y[::-1]}  # the better it fits, the worse
+    crash(net(learning_rate=0.01), 10, X, y, checkpoint=checkpoint, **wrong)
+    loaded = load_model(checkpoint.path)
+    assert loaded.best_iter_ < loaded.n_iter_ - 1 == 9
+    parts = [
+        net(learning_rate=0.01, n_iter=n_iter, restore_best=False).fit(X, y, **wrong)
+        for n_iter in (loaded.best_iter_ + 1, 12)
+    ]
+    assert_equal(loaded.coefs_, parts[0].coefs_)
+    last = loaded.set_params(warm_start=True, n_iter=2, restore_best=False)
+    assert_equal(last.fit(X, y, **wrong).coefs_, parts[1].coefs_)
+
+
+def test_a_network_in_a_pipeline_goes_on(tmp_path):
+    def model(**parameters):
+        return make_pipeline(StandardScaler(), net(**parameters))
+
+    def params(path):
+        return {"deepnetclassifier__checkpoint": path}
+
+    model(n_iter=5).fit(X, y, **params(tmp_path / "net"))
+    longer = model().fit(X, y, **params(tmp_path / "net"))
+    assert_equal(longer[-1].coefs_, model().fit(X, y)[-1].coefs_)
+
+
+def half_done(path):
+    crash(net(), 5, X, y, checkpoint=Checkpoint(path, every=1))
+    return path.read_bytes()
+
+
+ADVICE = "Go on as it began, or give another path to start over."
+
+
+@pytest.mark.parametrize(
+    ("parameters", "difference"),
+    [
+        ({"learning_rate": 0.1}, "learning_rate is now 0.1, and was 0.001"),
+        ({"solver": Adam(beta1=0.8)}, f"solver is now {Adam(beta1=0.8)}, and was "),
+        ({"init": [X, X, X]}, "init is now "),
+        ({"dtype": "float32"}, "dtype is now 'float32', and was None"),
+        ({"random_state": 1}, "random_state is now 1, and was 0"),
+    ],
+)
+def test_other_parameters_are_an_error(parameters, difference, tmp_path):
+    written = half_done(tmp_path / "net")
+    estimator = net(**parameters)
+    before = vars(estimator).copy()
+    start = f"The checkpoint '{tmp_path / 'net'}' is of another fit: {difference}"
+    with pytest.raises(ValueError, match=f"(?s)^{re.escape(start)}.*{ADVICE}$"):
+        estimator.fit(X, y, checkpoint=tmp_path / "net")
+    assert vars(estimator) == before
+    assert (tmp_path / "net").read_bytes() == written
+
+
+def test_another_architecture_is_an_error(tmp_path):
+    half_done(tmp_path / "net")
+    message = (
+        f"The checkpoint '{tmp_path / 'net'}' is of another fit: hidden_layer_sizes is "
+        f"now (6,), and was (6, 5). {ADVICE}"
+    )
+    with pytest.raises(ValueError, match=exactly(message)):
+        net().set_params(hidden_layer_sizes=(6,)).fit(X, y, checkpoint=tmp_path / "net")
+
+
+OTHERS = {
+    "values": (X + 1e-9, y, {}),
+    "labels": (X, y[::-1], {}),
+    "names": (X, np.array(["a", "b", "c"])[y], {}),
+    "weights": (X, y, {"sample_weight": WEIGHT}),
+    "validation": (X, y, {"X_val": X[:9], "y_val": y[:9]}),
+    "types": (X.astype(np.float32), y, {}),
+    "order": (X[::-1], y[::-1], {}),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_other_data_are_an_error(other, tmp_path):
+    written = half_done(tmp_path / "net")
+    *data, params = OTHERS[other]
+    start = f"The checkpoint '{tmp_path / 'net'}' is of another fit: X"
+    with pytest.raises(ValueError, match=f"^{re.escape(start)}.*{ADVICE}$"):
+        net().fit(*data, checkpoint=tmp_path / "net", **params)
+    assert (tmp_path / "net").read_bytes() == written
+
+
+def test_other_shapes_are_an_error(tmp_path):
+    half_done(tmp_path / "net")
+    message = (
+        f"The checkpoint '{tmp_path / 'net'}' is of another fit: X has now the shape "
+        f"[[178, 12]], and had [[178, 13]]. {ADVICE}"
+    )
+    with pytest.raises(ValueError, match=exactly(message)):
+        net().fit(X[:, 1:], y, checkpoint=tmp_path / "net")
+
+
+def test_another_class_is_an_error(tmp_path):
+    class Own(DeepNetClassifier):
+        pass
+
+    half_done(tmp_path / "net")
+    with pytest.raises(ValueError, match=r"it is of sklearn_deepnet\.classifier\.Deep"):
+        Own(**net().get_params()).fit(X, y, checkpoint=tmp_path / "net")
+
+
+def test_another_version_is_an_error(tmp_path, monkeypatch):
+    path = tmp_path / "net"
+    half_done(path)
+    description, arrays = read_artefact(path)
+    with open(path, "wb") as file:
+        write_artefact(file, description | {"version": "0.0.1"}, arrays)
+    written = path.read_bytes()
+    message = (
+        f"The checkpoint '{path}' was written by sklearn_deepnet 0.0.1, and this is "
+        f"{sklearn_deepnet.__version__}. Go on with that version, or give another path "
+        "to start over."
+    )
+    with pytest.raises(ValueError, match=exactly(message)):
+        net().fit(X, y, checkpoint=path)
+    assert path.read_bytes() == written
+
+
+def test_a_truncated_file_is_an_error(tmp_path):
+    path = tmp_path / "net"
+    written = half_done(path)
+    for n_bytes in (0, 7, 100, len(written) // 2, len(written) - 1):
+        path.write_bytes(written[:n_bytes])
+        start = f"'{path}' is not a file that sklearn_deepnet has saved, or it is"
+        with pytest.raises(ModelFileError, match=f"^{re.escape(start)}"):
+            net().fit(X, y, checkpoint=path)
+        assert path.read_bytes() == written[:n_bytes]
+
+
+def test_a_model_is_not_lost_to_a_checkpoint(tmp_path):
+    path = tmp_path / "net"
+    save_model(net().fit(X, y), path)
+    written = path.read_bytes()
+    message = (
+        f"'{path}' is the file of a model and not a checkpoint. Give another path, so "
+        "that it is not lost; or load_model, set warm_start=True and fit, to go on "
+        "from it."
+    )
+    with pytest.raises(ValueError, match=exactly(message)):
+        net().fit(X, y, checkpoint=path)
+    assert path.read_bytes() == written
+
+
+def test_leftovers_of_a_killed_process_are_removed(tmp_path):
+    ours = tmp_path / ".net.0123456789abcdef.tmp"
+    others = [tmp_path / name for name in (".net.tmp", "net.tmp", ".other.0123.tmp")]
+    for path in (ours, *others):
+        path.write_bytes(b"half")
+    net().fit(X, y, checkpoint=tmp_path / "net")
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "net", *others])
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    estimator = net()
+    path = tmp_path / "missing" / "net"
+    message = (
+        "[Errno 2] The checkpoint cannot be written, so training was not begun: No "
+        f"such file or directory: '{path}'"
+    )
+    with pytest.raises(FileNotFoundError, match=exactly(message)):
+        estimator.fit(X, y, checkpoint=path)
+    assert vars(estimator) == vars(net())
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"every": 0}, ValueError, "every must be positive. Got 0 instead."),
+        ({"every": 1.5}, TypeError, "every must be an integer or None. Got 1.5 "),
+        ({"every": True}, TypeError, "every must be an integer or None. Got True "),
+        ({"seconds": "1"}, TypeError, "seconds must be a number or None. Got '1' "),
+        ({"seconds": np.nan}, ValueError, "seconds must be positive. Got nan "),
+    ],
+)
+def test_intervals_are_checked(options, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}"):
+        Checkpoint("net", **options)
+
+
+def test_what_is_no_checkpoint_is_an_error():
+    message = "checkpoint must be a Checkpoint, a path or None. Got 3 instead."
+    with pytest.raises(TypeError, match=exactly(message)):
+        net().fit(X, y, checkpoint=3)
+
+
+def test_keeping_a_file_changes_nothing(tmp_path):
+    for number, (parameters, params) in enumerate(SETTINGS.values()):
+        checkpoint = Checkpoint(Path(tmp_path, f"{number}"), every=1)
+        kept = net(**parameters).fit(X, y, checkpoint=checkpoint, **params)
+        alone = clone(kept).fit(X, y, **params)
+        assert_equal(learned(kept), learned(alone))
