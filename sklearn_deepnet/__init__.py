@@ -1,6 +1,6 @@
 """Deep neural networks as scikit-learn estimators, written on NumPy."""
 
-from ._checkpoint import Checkpoint
+from ._kept_file import Checkpoint
 from ._version import __version__
 from .classifier import DeepNetClassifier
 from .diagnosis import Diagnosis, diagnose

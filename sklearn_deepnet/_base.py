@@ -14,12 +14,13 @@ from sklearn.metrics import check_scoring
 
 from ._advice import warn, warn_of_ending, warn_of_ignored
 from ._beginning import initial_state, make_task, rows_per_batch
-from ._checkpoint import Progress, resolve_checkpoint
+from ._checkpoint import Progress
 from ._contracts import Versioned, transaction
 from ._engine.monitor import Score
 from ._engine.training import Outcome
 from ._fitted import FittedNetwork
 from ._jobs import Job, Steps
+from ._kept_file import resolve_checkpoint
 from ._overview import Overview
 from ._reports import CallbackTasks, Printer, all_of, count_tasks
 from ._sample import Sample, check_rows, make_sample

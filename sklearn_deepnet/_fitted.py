@@ -28,6 +28,8 @@ class FittedNetwork:
     no class of ours but the estimator's.
     """
 
+    _ended_by = "n_iter"  # in what was saved before it was kept
+
     def _describe(self, words: Words) -> None:
         self._layer_sizes = list(words.layer_sizes)
         self._activations = name_activations(words.activations)

@@ -54,7 +54,7 @@ def describe_attributes(
     """
     told = {}
     for key in _names_for(network):
-        if key not in vars(network):
+        if not hasattr(network, key):
             continue
         value = getattr(network, key)
         try:

@@ -11,9 +11,10 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel
 
+from ._ledger import Ledger
 from ._pipelines import Table, graft, key_of, network_of, prefix_of
 from ._stack_sizes import stack_size_of
-from ._tasks import Fit, Kept, call, fit_prefix, run_alone, run_stack
+from ._tasks import Fit, Kept, Result, call, fit_prefix, run_alone, run_stack
 
 _FEWEST = 4  # networks in a stack, if it is made smaller for the sake of n_jobs
 
@@ -51,12 +52,16 @@ class StackedParallel:
         Of training rows, cut out or transformed, to be held at once.
     resource : str
         Parameter of passes that grows from call to call, while networks go on; or "".
+    ledger : Ledger or None
+        Results that are known, and where to keep others.
     **options : dict
         For ``Parallel``.
     """
 
-    def __init__(self, max_bytes: int, resource: str, **options: Any) -> None:
-        self._max_bytes, self._resource = max_bytes, resource
+    def __init__(
+        self, max_bytes: int, resource: str, ledger: Ledger | None, **options: Any
+    ) -> None:
+        self._max_bytes, self._resource, self._ledger = max_bytes, resource, ledger
         self._kept: dict[tuple[str, int], Kept] = {}
         self._options = options
         # a stack is a task, and joblib is not to bundle those that are soon done
@@ -71,25 +76,39 @@ class StackedParallel:
 
     def __call__(self, tasks: Iterable[tuple[Any, Any, Any]]) -> list[dict[str, Any]]:
         """Return the result of each task, in their order."""
-        fits, data = [], [None, None]
-        for wrapped, (estimator, *data), options in tasks:  # noqa: B007
+        results: dict[int, dict[str, Any]] = {}
+        fits, numbers, data = [], [], [None, None]
+        for number, (wrapped, (estimator, *data), options) in enumerate(tasks):  # noqa: B007
             parameters = clone(options["parameters"], safe=False)
-            estimator = estimator.set_params(**parameters)
-            fits.append(self._look_up(Fit(wrapped.function, estimator, options)))
+            fit = Fit(wrapped.function, estimator.set_params(**parameters), options)
+            known = None if self._ledger is None else self._ledger.look_up(fit)
+            if known is None:
+                fits.append(self._look_up(fit))
+                numbers.append(number)
+            else:
+                results[number] = known
         n_jobs = effective_n_jobs(self._options.get("n_jobs"))
         plan = _Plan(fits, *data, n_jobs, self._max_bytes)
-        results: dict[int, dict[str, Any]] = {}
         self._kept.clear()
+        for places, some in self._carry_out(plan):
+            if self._ledger is not None:
+                done = [fits[place] for place in places]
+                self._ledger.note(done, [result for result, _ in some])
+            for place, (result, kept) in zip(places, some, strict=True):
+                results[numbers[place]] = result
+                if kept is not None:
+                    self._kept[fits[place].key, fits[place].fold] = kept
+        return [results[number] for number in sorted(results)]
+
+    def _carry_out(self, plan: "_Plan") -> Iterator[tuple[list[int], list[Result]]]:
+        """Yield places of tasks and what came of them; as it comes, if it is kept."""
         for calls in plan.rounds(self._parallel):
             are_single = all(len(places) == 1 for places, _ in calls)
             parallel = Parallel(**self._options) if are_single else self._parallel
+            if self._ledger is not None:
+                parallel = _as_they_come(self._options)
             found = parallel(call for _, call in calls)
-            for (places, _), some in zip(calls, found, strict=True):
-                for place, (result, kept) in zip(places, some, strict=True):
-                    results[place] = result
-                    if kept is not None:
-                        self._kept[fits[place].key, fits[place].fold] = kept
-        return [results[place] for place in range(len(fits))]
+            yield from zip([places for places, _ in calls], found, strict=True)
 
     def _look_up(self, fit: Fit) -> Fit:
         """Return the task with what is known of its candidate from an earlier call."""
@@ -98,6 +117,15 @@ class StackedParallel:
         parameters = fit.options["parameters"]
         key = key_of({k: v for k, v in parameters.items() if k != self._resource})
         return fit._replace(key=key, before=self._kept.get((key, fit.fold)))
+
+
+def _as_they_come(options: dict[str, Any]) -> Parallel:
+    """Return what hands on each result when it is there, where the backend can."""
+    options = {**options, "batch_size": 1}
+    try:
+        return Parallel(**options, return_as="generator")
+    except ValueError:  # joblib's "multiprocessing" cannot
+        return Parallel(**options)
 
 
 class _Plan:

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
 from ._contracts import Versioned
+from ._kept_file import resolve_checkpoint
+from ._ledger import Ledger
 from ._pipelines import name_passes
 from ._searching import StackedParallel
 from ._sklearn import BaseSearchCV, Interval, fit_search, with_callbacks
@@ -24,7 +26,14 @@ class _StackedSearch(Versioned, BaseSearchCV):
     """scikit-learn's search, but for who carries out its tasks."""
 
     @with_callbacks
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        checkpoint: Any = None,
+        **params: Any,
+    ) -> Self:
         """Evaluate all candidates, and fit the best.
 
         Parameters
@@ -33,6 +42,10 @@ class _StackedSearch(Versioned, BaseSearchCV):
             Data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
+        checkpoint : Checkpoint, str, path or None, default=None
+            A file in which to keep the scores of stacks that are done, and from which
+            to take those that are known. It is of the same estimator, scoring and data;
+            candidates and folds may be others. The best is fitted again in any case.
         **params : dict
             For the ``fit`` of the estimator, the splitter (`groups`) and the scorer.
             Arrays as long as X, such as `sample_weight`, are cut like X; so is an
@@ -42,12 +55,27 @@ class _StackedSearch(Versioned, BaseSearchCV):
         -------
         self : estimator
             Fitted.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as they have to be, or the checkpoint is
+            damaged or of another search.
+        OSError
+            If the checkpoint cannot be written at first.
         """
         self._validate_params()
         grows = getattr(self, "resource", "")
         resource = grows if grows == name_passes(self.estimator) else ""
-        parallel = partial(StackedParallel, self.max_bytes, resource)
-        return fit_search(self, X, y, params, parallel)
+        checkpoint, ledger = resolve_checkpoint(checkpoint), None
+        if checkpoint is not None:
+            ledger = Ledger(checkpoint, self, X, y, params)
+        parallel = partial(StackedParallel, self.max_bytes, resource, ledger)
+        try:
+            return fit_search(self, X, y, params, parallel)
+        finally:
+            if ledger is not None:
+                ledger.write()
 
 
 class StackedGridSearchCV(_StackedSearch, GridSearchCV):

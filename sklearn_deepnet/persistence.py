@@ -23,9 +23,9 @@ from ._artefact import (
     replace_file,
     write_artefact,
 )
-from ._checkpoint import Checkpoint
 from ._contracts import warn_of_version
 from ._encoding import Encoder, decode
+from ._kept_file import Checkpoint
 from ._saved import (
     FORMAT,
     describe_attributes,

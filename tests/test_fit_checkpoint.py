@@ -414,9 +414,8 @@ def test_a_model_is_not_lost_to_a_checkpoint(tmp_path):
     save_model(net().fit(X, y), path)
     written = path.read_bytes()
     message = (
-        f"'{path}' is the file of a model and not a checkpoint. Give another path, so "
-        "that it is not lost; or load_model, set warm_start=True and fit, to go on "
-        "from it."
+        f"'{path}' is not the checkpoint of a fit. Give another path, so that what it "
+        "is is not lost."
     )
     with pytest.raises(ValueError, match=exactly(message)):
         net().fit(X, y, checkpoint=path)

@@ -98,11 +98,11 @@ def test_validation_split_leaves_every_class_a_row_to_train_on():
     counts = []
 
     class Counter(DeepNetClassifier):
-        def _learn(self, sample, held_out, **options):
+        def _learn(self, sample, *others, **options):
             seed = int(np.random.RandomState(self.random_state).randint(2**31 - 1))
             train, _ = sample.split(0.1, seed)
             counts.append(np.sum(y[train.rows] == 7))
-            return super()._learn(sample, held_out, **options)
+            return super()._learn(sample, *others, **options)
 
     for seed in range(60):
         net = Counter((2,), n_iter=1, tol=None, early_stopping=True, random_state=seed)

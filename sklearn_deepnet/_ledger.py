@@ -1,0 +1,117 @@
+"""The file in which a search keeps the scores of its tasks, and finds them again."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from ._artefact import name_unreadable
+from ._kept_file import Checkpoint, KeptFile, digest, tell
+from ._saved import FORMAT
+from ._tasks import Fit
+from ._version import __version__
+
+_MUST_AGREE = ("estimator", "scoring", "error_score", "return_train_score")
+
+
+class Ledger:
+    """Results of tasks, by their candidate's parameters and their rows.
+
+    So it does not matter in which order tasks come, which of them make a stack, or
+    whether there are other candidates now.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Where and when to write.
+    search : estimator
+        Stacked search with its parameters.
+    X, y, params : array-like, array-like, dict
+        What it is fitted to.
+
+    Raises
+    ------
+    ModelFileError
+        If there is a file that cannot be read.
+    ValueError
+        If it is of another search.
+    OSError
+        If it cannot be written.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        search: Any,
+        X: Any,
+        y: Any,
+        params: dict[str, Any],
+    ) -> None:
+        self._file = KeptFile(checkpoint, "the search")
+        self._search = {name: tell(getattr(search, name)) for name in _MUST_AGREE}
+        self._search["data"] = joblib.hash((X, y, params), coerce_mmap=True)
+        self._results: dict[str, dict[str, Any]] = {}
+        self._n_done = 0
+        found = self._file.read("search")
+        if found is not None:
+            self._check(found[0]["search"], search)
+            self._results = self._read(found[1])
+        self._file.begin(0, *self._describe())
+
+    def _check(self, before: dict[str, Any], search: Any) -> None:
+        for name, text in self._search.items():
+            if before.get(name) != text:
+                what = "X, y or what else is given to fit, is not what it was"
+                if name != "data":
+                    what = f"{name} is now {getattr(search, name)!r:.200}, and was not"
+                self._file.refuse(what)
+
+    def _read(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, Any]]:
+        with name_unreadable(self._file.path):
+            if "results" not in arrays:
+                raise ValueError("it has no results")
+            results = json.loads(arrays["results"].tobytes())
+            if not isinstance(results, dict):
+                raise ValueError("its results are not by task")
+        return results
+
+    def look_up(self, fit: Fit) -> dict[str, Any] | None:
+        """Return the result of a task, None if it is not known."""
+        return self._results.get(_key_of(fit))
+
+    def note(self, fits: list[Fit], results: list[dict[str, Any]]) -> None:
+        """Add the results of a stack, and write them if it is time to."""
+        for fit, result in zip(fits, results, strict=True):
+            self._results[_key_of(fit)] = _plain(result)
+        self._n_done += 1
+        if self._file.is_due(self._n_done):
+            self.write()
+
+    def write(self) -> None:
+        """Write all that is known."""
+        self._file.write(self._n_done, "stacks", *self._describe())
+
+    def _describe(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        description = {"format": FORMAT, "version": __version__}
+        text = json.dumps(self._results).encode()
+        return (
+            description | {"search": self._search},
+            {"results": np.frombuffer(text, np.uint8)},
+        )
+
+
+def _key_of(fit: Fit) -> str:
+    parameters = fit.options["parameters"] or {}
+    told = {name: tell(parameters[name]) for name in sorted(parameters)}
+    text = np.frombuffer(json.dumps(told).encode(), np.uint8)
+    return digest(text, *(np.asarray(fit.options[name]) for name in ("train", "test")))
+
+
+def _plain(result: Any) -> Any:
+    """Return a result as JSON has it."""
+    if isinstance(result, dict):
+        return {name: _plain(value) for name, value in result.items()}
+    return result.item() if isinstance(result, np.generic) else result
