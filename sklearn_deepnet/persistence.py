@@ -36,14 +36,36 @@ from ._saved import (
 from ._version import __version__
 from .classifier import DeepNetClassifier
 from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
+from .model_selection import StackedGridSearchCV, StackedRandomizedSearchCV
+from .optimizers import SOLVERS
 from .regressor import DeepNetRegressor
+from .schedules import SCHEDULES, Custom
+from .successive_halving import (
+    StackedHalvingGridSearchCV,
+    StackedHalvingRandomSearchCV,
+)
 
-__all__ = ["Checkpoint", "load_model", "save_model"]
+__all__ = ["TRUSTED_TYPES", "Checkpoint", "load_model", "save_model"]
 
 _ENSEMBLES = (DeepNetEnsembleClassifier, DeepNetEnsembleRegressor)
 _OF_ENSEMBLES = ("n_features_in_", "feature_names_in_")
 _CLASSES = MappingProxyType(
     {cls.__name__: cls for cls in (DeepNetClassifier, DeepNetRegressor, *_ENSEMBLES)}
+)
+_SEARCHES = (
+    StackedGridSearchCV,
+    StackedRandomizedSearchCV,
+    StackedHalvingGridSearchCV,
+    StackedHalvingRandomSearchCV,
+)
+# For ``skops.io.load(path, trusted=...)``: making one does no more than set attributes.
+TRUSTED_TYPES = tuple(
+    f"{cls.__module__}.{cls.__qualname__}"
+    for cls in sorted(
+        {*_CLASSES.values(), *_SEARCHES, *SOLVERS.values(), *SCHEDULES.values()}
+        - {Custom},
+        key=lambda cls: (cls.__module__, cls.__qualname__),
+    )
 )
 
 

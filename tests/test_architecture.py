@@ -59,7 +59,8 @@ FLOORS = {
                 "diagnosis",
                 "gradients",
             ],
-            ["successive_halving", "persistence"],
+            ["successive_halving"],
+            ["persistence"],
             ["__init__"],
         ]
     )

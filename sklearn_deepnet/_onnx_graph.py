@@ -1,0 +1,101 @@
+"""Nodes of ONNX, for a whole model or for one step of a pipeline."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Graph:
+    """What nodes are added to; subclasses say where nodes and constants go."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+
+    def add(self, op: str, *inputs: Any, output: str = "", **attributes: Any) -> str:
+        """Add a node, and return the name of what it computes.
+
+        Inputs are names; others become constants, floats of the dtype of the graph.
+        """
+        names = [it if isinstance(it, str) else self._constant(it) for it in inputs]
+        output = output or self._new_name(op)
+        self._add_node(op, names, output, attributes)
+        return output
+
+    def _constant(self, values: Any) -> str:
+        values = np.asarray(values)
+        if values.dtype.kind == "f":
+            with np.errstate(over="ignore", under="ignore"):
+                given, values = values, values.astype(self.dtype)
+            if not np.isfinite(values).all():
+                raise ValueError(
+                    f"The network holds numbers up to {np.abs(given).max():.2g}, too "
+                    f"large for {self.dtype.name}. Export it in float64."
+                )
+        name = self._new_name("constant")
+        self._add_constant(name, values)
+        return name
+
+    def _new_name(self, stem: str) -> str:
+        raise NotImplementedError
+
+    def _add_node(
+        self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]
+    ) -> None:
+        raise NotImplementedError
+
+    def _add_constant(self, name: str, values: NDArray[Any]) -> None:
+        raise NotImplementedError
+
+
+class WholeGraph(Graph):
+    """All of a model."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        super().__init__(dtype)
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def _new_name(self, stem: str) -> str:
+        return f"{stem}_{len(self.nodes) + len(self.constants)}"
+
+    def _add_node(
+        self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]
+    ) -> None:
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(op, inputs, [output], **attributes))
+
+    def _add_constant(self, name: str, values: NDArray[Any]) -> None:
+        from onnx import numpy_helper
+
+        self.constants.append(numpy_helper.from_array(values, name))
+
+
+class PartOfGraph(Graph):
+    """What skl2onnx has for one step of a pipeline."""
+
+    def __init__(self, dtype: np.dtype[Any], scope: Any, container: Any) -> None:
+        super().__init__(dtype)
+        self.scope = scope
+        self.container = container
+
+    def _new_name(self, stem: str) -> str:
+        return self.scope.get_unique_variable_name(stem)
+
+    def _add_node(
+        self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]
+    ) -> None:
+        name = self.scope.get_unique_operator_name(op)
+        self.container.add_node(op, inputs, output, name=name, **attributes)
+
+    def _add_constant(self, name: str, values: NDArray[Any]) -> None:
+        type_ = type_of(values.dtype)
+        self.container.add_initializer(name, type_, values.shape, values.ravel())
+
+
+def type_of(dtype: Any) -> int:
+    """Return the number that ONNX has for a dtype."""
+    from onnx import helper
+
+    return helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
