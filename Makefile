@@ -19,7 +19,7 @@ test: .venv/ready ## lint, format, types, tests, doctests
 test-oldest: .venv-oldest/ready ## tests on the oldest versions (Python 3.11 or 3.12)
 	.venv-oldest/bin/python -m pytest
 
-BENCHMARKS = speed accuracy stacking ensembles sweep
+BENCHMARKS = speed accuracy stacking ensembles sweep serving
 bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier, PyTorch and skorch
 	for name in $(BENCHMARKS); do \
 		.venv-bench/bin/python benchmarks/$$name.py --json build/bench/$$name.json || exit; \

@@ -179,7 +179,7 @@ def decode(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     try:
         return KINDS[kind](taken, arrays)
     except (TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise ValueError(f"its description of a {kind} is wrong") from error
+        raise ValueError(f"its description of {kind!r} is wrong") from error
 
 
 def _decode_floats(name: Any, arrays: dict[str, NDArray[Any]]) -> list[float]:
@@ -216,8 +216,7 @@ def _decode_strings(taken: Any, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]
 def _decode_objects(taken: Any, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
     items = [decode(item, arrays) for item in taken]
     array = np.empty(len(items), object)
-    for k, item in enumerate(items):
-        array[k] = item
+    array[:] = items
     return array
 
 

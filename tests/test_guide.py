@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("start.md", "guide.md", "learn.md")
+PAGES = ("start.md", "guide.md", "learn.md", "production.md")
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TOLD = re.compile(r"^\s*(?:print\(.*\)  # |# > )(.*)$")
 
@@ -33,7 +33,8 @@ def test_what_is_told_is_found_beside_a_print_or_under_it():
 
 @pytest.mark.parametrize("place", blocks())
 @pytest.mark.filterwarnings("ignore")
-def test_block_prints_what_it_tells(place, capsys):
+def test_block_prints_what_it_tells(place, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some write files
     code = blocks()[place]
     exec(compile(code, f"{place} and below", "exec"), {"__name__": "docs"})
     printed = capsys.readouterr().out.splitlines()
