@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -247,21 +248,52 @@ class KeptFile:
             ) from error
 
 
-def tell(value: Any) -> str:
-    """Return a text that equal values share; code is known by its name alone."""
-    if isinstance(value, np.random.RandomState):  # has moved on since
-        return type(value).__name__
+def tell(value: Any, *, by_name: bool = True) -> str:
+    """Return a text that equal values share.
+
+    Parameters
+    ----------
+    value : object
+        Of a parameter.
+    by_name : bool, default=True
+        Whether what is neither a value nor found under its name in a module, such as a
+        ``lambda``, is known by its name alone.
+
+    Raises
+    ------
+    NotEncodable
+        If it would be, and that is not wanted.
+    """
     if isinstance(value, BaseEstimator):
         params = value.get_params(deep=False).items()
-        return json.dumps([type(value).__qualname__, {k: tell(v) for k, v in params}])
+        told = {k: tell(v, by_name=by_name) for k, v in params}
+        return json.dumps([_place_of(type(value)), told])
+    if by_name and isinstance(value, np.random.RandomState):  # has moved on since
+        return type(value).__name__
     encoder = Encoder()
     try:
         told = encoder.encode(value, "")
     except NotEncodable:
         if type(value) in (list, tuple):  # such as the steps of a pipeline
-            return json.dumps([tell(item) for item in value])
+            return json.dumps([tell(item, by_name=by_name) for item in value])
+        if _is_in_a_module(value):
+            return _place_of(value)
+        if not by_name:
+            raise
         return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
     return json.dumps([told, *map(digest, encoder.arrays.values())])
+
+
+def _place_of(value: Any) -> str:
+    return f"{value.__module__}.{value.__qualname__}"
+
+
+def _is_in_a_module(value: Any) -> bool:
+    """Return whether `value` is what stands under its name in its module."""
+    found: Any = sys.modules.get(getattr(value, "__module__", None) or "")
+    for name in getattr(value, "__qualname__", "").split("."):
+        found = getattr(found, name, None)
+    return found is not None and found is value
 
 
 def digest(*arrays: NDArray[Any]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._artefact import name_unreadable
+from ._encoding import NotEncodable
 from ._kept_file import Checkpoint, KeptFile, digest, tell
 from ._saved import FORMAT
 from ._tasks import Fit
@@ -21,7 +22,8 @@ class Ledger:
     """Results of tasks, by their candidate's parameters and their rows.
 
     So it does not matter in which order tasks come, which of them make a stack, or
-    whether there are other candidates now.
+    whether there are other candidates now. Tasks whose parameters are not known for
+    certain, such as two functions of one name, are not kept.
 
     Parameters
     ----------
@@ -80,12 +82,15 @@ class Ledger:
 
     def look_up(self, fit: Fit) -> dict[str, Any] | None:
         """Return the result of a task, None if it is not known."""
-        return self._results.get(_key_of(fit))
+        key = _key_of(fit)
+        return None if key is None else self._results.get(key)
 
     def note(self, fits: list[Fit], results: list[dict[str, Any]]) -> None:
         """Add the results of a stack, and write them if it is time to."""
         for fit, result in zip(fits, results, strict=True):
-            self._results[_key_of(fit)] = _plain(result)
+            key = _key_of(fit)
+            if key is not None:
+                self._results[key] = _plain(result)
         self._n_done += 1
         if self._file.is_due(self._n_done):
             self.write()
@@ -103,9 +108,13 @@ class Ledger:
         )
 
 
-def _key_of(fit: Fit) -> str:
+def _key_of(fit: Fit) -> str | None:
+    """Return a key of parameters and rows, None if these are not known for certain."""
     parameters = fit.options["parameters"] or {}
-    told = {name: tell(parameters[name]) for name in sorted(parameters)}
+    try:
+        told = {k: tell(parameters[k], by_name=False) for k in sorted(parameters)}
+    except NotEncodable:
+        return None
     text = np.frombuffer(json.dumps(told).encode(), np.uint8)
     return digest(text, *(np.asarray(fit.options[name]) for name in ("train", "test")))
 

@@ -24,6 +24,7 @@ from sklearn_deepnet import (
     StackedRandomizedSearchCV,
     load_model,
 )
+from sklearn_deepnet.initializers import he
 
 X, y = load_wine(return_X_y=True)
 X = scale(X)
@@ -150,6 +151,18 @@ def test_only_new_candidates_and_folds_are_fitted(tmp_path, capsys):
     assert_equal(found(search), found(grid(param_grid=larger).fit(X, y)))
     grid(cv=4, verbose=2).fit(X, y, checkpoint=path)
     assert fits_told(capsys) == 4 * 4
+
+
+def test_functions_of_one_name_are_not_mistaken(tmp_path, capsys):
+    def drawing(scale):
+        return lambda shape, rng: scale * rng.randn(*shape)
+
+    path, wide, narrow = tmp_path / "search", drawing(3.0), drawing(1e-9)
+    grid(param_grid={"init": [wide, he]}).fit(X, y, checkpoint=path)
+    some = {"init": [narrow, he]}
+    again = grid(param_grid=some, verbose=2).fit(X, y, checkpoint=path)
+    assert fits_told(capsys) == 3
+    assert_equal(found(again), found(grid(param_grid=some).fit(X, y)))
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores")
