@@ -7,17 +7,24 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.transforms import SphinxTransform
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from check_site import PUBLIC_MODULES  # noqa: E402
-from figures import draw_sweep  # noqa: E402
+from figures import draw_stacks, draw_sweep  # noqa: E402
 
 import sklearn_deepnet  # noqa: E402
 
 project = "sklearn_deepnet"
 author = copyright = "sklearn_deepnet developers"
 release = version = sklearn_deepnet.__version__
+
+highlight_language = "text"  # of code that does not name its own
+toc_object_entries_show_parents = "hide"
 
 extensions = [
     "mathml",
@@ -57,6 +64,7 @@ html_sidebars = {  # the reference alone has one
         "from_skorch",
         "how",
         "learn",
+        "production",
         "benchmarks",
         "contracts",
         "changelog",
@@ -87,6 +95,9 @@ def own_methods(cls):
 def entry(module, name):
     """Return how a name of a module is shown: a directive, its options, its text."""
     member = getattr(module, name)
+    first = next(word for word, it in vars(module).items() if it is member)
+    if first != name:
+        return "py:data", name, [], f"The same as `{first}`."
     if isinstance(member, Mapping):
         keys = ", ".join(f"``{key!r}``" for key in member)
         return "py:data", name, [], f"The table of names: {keys}."
@@ -139,11 +150,13 @@ autosummary_context = {
 EXAMPLES = HERE.parent / "build" / "examples"
 shutil.copytree(HERE.parent / "examples", EXAMPLES, dirs_exist_ok=True)
 shutil.copy2(HERE / "gallery_header.txt", EXAMPLES / "GALLERY_HEADER.txt")
+draw_stacks(EXAMPLES / "stacks.png")
 
 sphinx_gallery_conf = {
     "backreferences_dir": "gallery/backreferences",
     "capture_repr": (),  # what is printed is shown
     "copyfile_regex": "",
+    "default_thumb_file": str(EXAMPLES / "stacks.png"),
     "doc_module": ("sklearn_deepnet",),
     "download_all_examples": False,
     "examples_dirs": str(EXAMPLES),
@@ -161,11 +174,69 @@ draw_sweep(HERE / "sweep.json", HERE / "_static" / "sweep.svg")
 
 exclude_patterns = ["gallery/backreferences/*", "gallery_header.txt"]
 
+PAGE_OF = {  # public names that are no everyday words
+    name: f"{module}.{name}"
+    for module, contents in reversed(PUBLIC_MODULES.items())
+    for name in contents.__all__
+    if name[0].isupper() or module == "sklearn_deepnet"
+}
+VERBATIM = nodes.literal | nodes.math | nodes.FixedTextElement
+
 
 def link_to_gallery(app, docname, source):
-    """Lead links to a script, which are right on a code host, to its page."""
+    """Lead paths of scripts and pages, right on a code host, to the built pages."""
     script = re.compile(r"\]\(\.\./examples/(\w+)\.py\)")
     source[0] = script.sub(r"](gallery/\1.rst)", source[0])
+    if docname.startswith("gallery/"):
+        source[0] = re.sub(r"``docs/(\w+)\.md``", r":doc:`/\1`", source[0])
+
+
+def parents(node):
+    """Return what a node is in, from the innermost."""
+    while node := node.parent:
+        yield node
+
+
+class LinkToReference(SphinxTransform):
+    """Lead a public name to its page, where a section of prose first has it."""
+
+    default_priority = 500
+
+    def apply(self):
+        """Wrap code in references."""
+        here, linked = self.env.docname, set()
+        if here.startswith("api/") or here == "from_skorch":  # skorch's names, too
+            return
+        taken = nodes.title | nodes.reference | pending_xref
+        for code in list(self.document.findall(nodes.literal)):
+            name, outer = code.astext(), list(parents(code))
+            section = next((it for it in outer if isinstance(it, nodes.section)), None)
+            is_free = not any(isinstance(it, taken) for it in outer)
+            if name in PAGE_OF and is_free and (section, name) not in linked:
+                linked.add((section, name))
+                target = {"refdomain": "py", "reftype": "obj", "refdoc": here}
+                link = pending_xref("", code.deepcopy(), **target)
+                link["reftarget"] = PAGE_OF[name]
+                code.replace_self(link)
+
+
+class KeepNumbersWhole(SphinxTransform):
+    """Keep thousands and units on the line of their number."""
+
+    default_priority = 500
+
+    def apply(self):
+        """Put in spaces that do not break."""
+        blank = re.compile(r"(?<=\d) (?=\d{3}\b|[kMG]B\b)")
+        for text in list(self.document.findall(nodes.Text)):
+            if not isinstance(text.parent, VERBATIM):
+                whole = blank.sub("\N{NO-BREAK SPACE}", text)
+                text.parent.replace(text, nodes.Text(whole))
+
+
+def drop_signature(app, what, name, member, options, signature, returns):
+    """Show a protocol, of which nobody makes an object, without a signature."""
+    return ("", "") if getattr(member, "_is_protocol", False) else None
 
 
 def show_term(app, env, node, text):
@@ -175,5 +246,8 @@ def show_term(app, env, node, text):
 
 def setup(app):
     """Connect the hooks."""
+    app.add_transform(LinkToReference)
+    app.add_transform(KeepNumbersWhole)
+    app.connect("autodoc-process-signature", drop_signature)
     app.connect("source-read", link_to_gallery)
     app.connect("missing-reference", show_term)

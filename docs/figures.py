@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 STYLES = {
     "ours": ("sklearn_deepnet", "-o"),
@@ -41,3 +42,22 @@ def draw_sweep(results: Path, path: Path) -> None:
         xscale="log", yscale="log", xlabel="rows", ylabel="seconds a pass, ours"
     )
     figure.savefig(path)
+
+
+def draw_stacks(path: Path) -> None:
+    """Draw two stacks of networks, each on its way to a machine: a thumbnail."""
+    figure = Figure(figsize=(4, 2.8))
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, 40), ylim=(0, 28))
+    ax.axis("off")
+    box = {"facecolor": "white", "edgecolor": "black", "linewidth": 1.5}
+    for bottom in (3, 16):
+        for at in range(3):
+            ax.add_patch(Rectangle((2 + 1.2 * at, bottom + 1.2 * at), 13, 6, **box))
+        middle = bottom + 5.4
+        ax.plot([7.4, 10.9, 14.4], [middle] * 3, "o-", color="black", markersize=8)
+        arrow = {"arrowstyle": "->", "linewidth": 1.5}
+        ax.annotate("", (27, middle), (19, middle), arrowprops=arrow)
+        ax.add_patch(Rectangle((28, middle - 4), 10, 8, **box | {"facecolor": "0.85"}))
+        ax.text(33, middle, "worker", ha="center", va="center", fontsize=10)
+    figure.savefig(path, dpi=100)

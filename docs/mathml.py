@@ -12,8 +12,22 @@ from sphinx.util import logging
 
 # A function such as log is set off from what it is applied to.
 FUNCTION = re.compile(
-    r"<m([io])>(cos|exp|log|max|min|sign)</m\1>(?=(<mo [^>]*>&#x00028;)?)"
+    r"<m([io])>(cos|exp|log|max|min|sign|tanh)</m\1>(?=(<mo [^>]*>&#x00028;)?)"
 )
+AS_IN_TEX = {
+    # a relation, with space around it
+    "<mi>&#x0007E;</mi>": "<mo>&#x0223C;</mo>",
+    # bars, with none
+    '<mo stretchy="false">&#x0007C;': '<mo stretchy="false" lspace="0" rspace="0">|',
+    # a prime is raised and small by itself
+    r"<msup>(<mi>\w</mi>)<mi>&#x02032;</mi></msup>": (
+        r'<mrow>\1<mo lspace="0" rspace="0">&#x02032;</mo></mrow>'
+    ),
+    # behind = , ( and an arrow a minus is a sign
+    r"(<mo[^>]*>&#x0(?:003D|002C|0028|2190);</mo>)<mo>(?=&#x02212;)": (
+        r'\1<mo form="prefix">'
+    ),
+}
 
 
 def to_mathml(tex, display):
@@ -21,6 +35,8 @@ def to_mathml(tex, display):
     if r"\\" in tex and r"\begin" not in tex:
         tex = rf"\begin{{split}}{tex}\end{{split}}"
     mathml = FUNCTION.sub(set_off, convert(tex, display=display))
+    for found, meant in AS_IN_TEX.items():
+        mathml = re.sub(found, meant, mathml)
     if strange := re.search(r"\\\w*|&(?!#?\w+;)", mathml):
         raise ValueError(f"{strange[0]} is not understood")
     return mathml

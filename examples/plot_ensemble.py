@@ -59,7 +59,7 @@ axes.plot(grid, mean, color="black", linewidth=2, label="their mean")
 axes.plot(grid, curve, color="black", linestyle=":", label="the curve")
 axes.plot(x, y, "o", color="black", markerfacecolor="white", markersize=4, label="data")
 axes.set(xlabel="x", ylabel="y", xlim=(-5, 5), ylim=(-3, 3))
-axes.set_title("Ten networks, and how far they disagree")
+axes.set_title("Ten networks agree where there are data, and part in the gap")
 axes.legend(ncols=5, loc="upper center")
 
 path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None

@@ -11,6 +11,7 @@ then the same network as an estimator, to the last bit.
 # One layer is a product and an activation. A network is a loop over layers, and the way
 # back is the same loop from its end.
 
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -68,7 +69,7 @@ net = DeepNetClassifier(
     tol=None,
     random_state=1,
 )
-print(check_gradients(net, X, y))
+print(textwrap.fill(str(check_gradients(net, X, y)), 80))
 
 # %%
 # Training is forward, cost, backward, update. The lesson draws from a normal times

@@ -17,6 +17,7 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
@@ -60,7 +61,8 @@ print(f"sqrt(2 / 500)         = {np.sqrt(2 / 500):.4f}")
 # %%
 # Five ReLU layers on a real table, in three parts: the network learns on the training
 # rows, the validation rows choose its best pass, and the test rows, which nobody has
-# looked at, say how good it is.
+# looked at, say how good it is. Passes are counted from 1, here and in the picture;
+# ``best_iter_`` counts from 0.
 
 X, y = load_breast_cancer(return_X_y=True)
 X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=0)
@@ -85,13 +87,15 @@ for init in ("zeros", "random", "xavier", "he"):
     fits[init] = net.fit(X, y, X_val=X_val, y_val=y_val)
     loss = min(net.validation_loss_curve_)
     accuracy = net.score(X_test, y_test)
-    print(f"{init:<8} {net.best_iter_:>10} {loss:>16.4f} {accuracy:>14.3f}")
+    print(f"{init:<8} {net.best_iter_ + 1:>10} {loss:>16.4f} {accuracy:>14.3f}")
 
 # %%
 # Zeros and the small random draw go nowhere: through five layers a signal of weights
-# near 0.01 is all but gone. Scaled to the layers, the same network learns at once.
+# near 0.01 is all but gone. Their curves are one: that of zeros is the broad band under
+# the other. Scaled to the layers, the same network learns at once.
 
 display = LossCurveDisplay.from_estimators(fits)
+plt.setp(display.lines_[:: len(fits)], linewidth=7, alpha=0.3, zorder=1)
 display.ax_.legend(loc="upper right", bbox_to_anchor=(1, 0.93), ncols=2)
 display.ax_.set_title("Only weights scaled to the layers learn (dots: the best passes)")
 

@@ -68,8 +68,8 @@ for name, start in {"normal × 0.1": parameters, "he": he}.items():
         y[np.newaxis],
         start,
         layers,
-        learning_rate=0.1,
-        n_iter=100,
+        learning_rate=0.05,
+        n_iter=150,
         loss="squared_error",
         one_at_a_time=True,
     )
@@ -86,11 +86,11 @@ net = DeepNetClassifier(
     bias_init="zeros",
     loss="squared_error",
     solver="sgd",
-    learning_rate=0.1,
+    learning_rate=0.05,
     batch_size=1,
     shuffle=False,
     alpha=0,
-    n_iter=100,
+    n_iter=150,
     tol=None,
     random_state=42,
 ).fit(X, y)
@@ -105,7 +105,7 @@ figure, ax = plt.subplots(layout="constrained")
 for (name, costs), style in zip(curves.items(), ["--", "-"], strict=True):
     ax.plot(costs, style, label=name)
 ax.set(xlabel="pass", ylabel="squared error / 2", title="Five layers need a wide draw")
-ax.legend(title="init")
+ax.legend(title="init", loc="center right")
 
 path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None
 if path:

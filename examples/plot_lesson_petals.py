@@ -63,6 +63,9 @@ net = max(nets, key=lambda net: net.score(X, y))
 print(diagnose(min(nets, key=lambda net: net.score(X, y)), X, y))
 
 # %%
+# White and black points are the classes. The darker the ground, the surer the model
+# that a point there is a black one.
+
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.8), layout="constrained")
 figure.suptitle("Four tanh units split the petals, a line does not")
 for ax, (name, fit) in zip(
@@ -76,7 +79,7 @@ for ax, (name, fit) in zip(
         cmap="Blues",
         vmin=0,
         vmax=1,
-        alpha=0.8,
+        alpha=0.5,
         eps=0.5,
     )
     ax.scatter(*X.T, c=y, cmap="Greys", edgecolor="black", s=18)

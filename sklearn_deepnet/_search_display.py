@@ -16,6 +16,7 @@ _WORST, _BEST = 0.8, 0.25  # greys, of which 1 is white
 _INCHES = 1.7  # from axis to axis
 _LETTERS = 11  # in an inch
 _LINE = 0.16  # inches from label to label
+_ASIDE = 5  # points from a tick up or down to its label
 
 
 class SearchDisplay:
@@ -189,19 +190,23 @@ class SearchDisplay:
         n_letters = max(6, int(_LETTERS * ax.bbox.width / ax.figure.dpi / len(axes)))
         names = [*self.parameters, self.score_name]
         ax.set_xticks(range(len(axes)), [_folded(name, n_letters) for name in names])
-        ax.tick_params(axis="x", length=0)
+        ax.tick_params(axis="x", length=0, pad=7)
         ax.set(xlim=(-0.3, len(axes) - 0.4), ylim=(-0.03, 1.03), yticks=[])
         ax.spines[:].set_visible(False)
         title = f"{len(scores)} candidates: the darker, the better"
         if self.n_left_out:
             title += f"\n({self.n_left_out} left out, without a finite score)"
-        ax.set_title(title, pad=22)
+        ax.set_title(title, pad=27)
         ax.figure.canvas.figure.draw_without_rendering()  # which lays out
         gap = _LINE * ax.figure.dpi / ax.bbox.height
+        rises = np.diff(places[:, self.best]) > 0
+        shifts = [*np.where(rises, -_ASIDE, _ASIDE), 0]  # out of the best line's way
         for place, axis in enumerate(axes):
-            _draw_axis(ax, place, axis, gap, n_letters)
+            is_last = place == len(self.parameters)
+            ticks = _with_lowest(axis, gap) if is_last else axis.ticks(gap)
+            _draw_axis(ax, place, ticks, shifts[place], n_letters)
             best_value = _elided(axis.labels[self.best], n_letters)
-            _write(ax, place, 1, best_value, (0, 8), ha="center", weight="bold")
+            _write(ax, place, 1, best_value, (0, 13), ha="center", weight="bold")
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -277,15 +282,26 @@ def _varying(tried: list[dict[str, Any]]) -> dict[str, Any]:
 # ---- of the picture
 
 
-def _draw_axis(ax: Any, place: int, axis: Axis, gap: float, n_letters: int) -> None:
+def _with_lowest(axis: Axis, gap: float) -> list[tuple[float, str]]:
+    """Return the ticks of an axis, the lowest value among them."""
+    lowest = int(np.argmin(axis.places))
+    low = axis.places[lowest]
+    above = [tick for tick in axis.ticks(gap) if tick[0] >= low + gap]
+    return [(low, axis.labels[lowest]), *above]
+
+
+def _draw_axis(
+    ax: Any, place: int, ticks: list[tuple[float, str]], shift: int, n_letters: int
+) -> None:
+    from matplotlib.patheffects import withStroke
+
     ax.plot([place, place], [0, 1], color="black", linewidth=0.8, zorder=3.5)
-    ticks = axis.ticks(gap)
     marks = [height for height, _ in ticks]
     ax.plot([place] * len(marks), marks, "_", color="black", zorder=3.5)
-    behind = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "alpha": 0.9}
+    halo = [withStroke(linewidth=2.5, foreground=ax.get_facecolor())]
     for height, label in ticks:
         label = _elided(label, n_letters)
-        _write(ax, place, height, label, (7, 0), va="center", bbox=behind | {"pad": 1})
+        _write(ax, place, height, label, (7, shift), va="center", path_effects=halo)
 
 
 def _write(
@@ -301,10 +317,15 @@ def _elided(text: str, n_letters: int) -> str:
 
 
 def _folded(name: str, n_letters: int) -> str:
-    """Break a name behind underscores and blanks, where its lines would be too long."""
-    lines = [""]
-    for word in re.split(r"(?<=[_ ])", name):
-        if lines[-1] and len(lines[-1] + word) > n_letters:
-            lines.append("")
-        lines[-1] += word
+    """Break a name behind blanks, or underscores where a word fills lines by itself."""
+    lines: list[str] = []
+    for word in name.split(" "):
+        if lines and len(f"{lines[-1]} {word}") <= n_letters:
+            lines[-1] += f" {word}"
+            continue
+        lines.append("")
+        for part in re.split(r"(?<=_)", word):
+            if lines[-1] and len(lines[-1] + part) > n_letters:
+                lines.append("")
+            lines[-1] += part
     return "\n".join(lines)

@@ -270,12 +270,14 @@ def test_long_names_are_folded():
     _, ax = plt.subplots(figsize=(5, 4))
     called = ["hidden_layer_sizes", "averyveryverylongname", "b"]
     parameters = {name: np.ma.array([1, 2]) for name in called}
-    display = SearchDisplay(parameters=parameters, scores=[1, 2], best=1).plot(ax)
+    display = SearchDisplay(
+        parameters=parameters, scores=[1, 2], best=1, score_name="mean test neg_rmse"
+    ).plot(ax)
     assert names(display) == [
         "hidden_\nlayer_\nsizes",
         "averyveryverylongname",
         "b",
-        "mean test \nscore",
+        "mean test\nneg_rmse",
     ]
 
 
@@ -294,6 +296,25 @@ def test_the_best_is_thick_and_black_with_its_values():
     assert line.get_color() == "black"
     assert line.get_zorder() == max(line.get_zorder() for line in display.lines_)
     assert best_values(display) == ["1", "x", "1"]
+
+
+@pytest.mark.parametrize("b", [1, 2, 3], ids=["falls", "is level", "rises"])
+def test_the_line_of_the_best_does_not_cut_the_labels_of_its_values(b):
+    values = [1, 2, 3]
+    display = shown({"a": values, "b": values}, lambda it: it.a == 2 and it.b == b)
+    ax = display.ax_
+    ax.figure.canvas.draw()
+    path = display.lines_[display.best].get_path().transformed(ax.transData)
+    beside = [text for text in ax.texts if text.get_weight() != "bold"]
+    its = [text for text in beside if text.xy in [(0, 0.5), (1, (b - 1) / 2)]]
+    assert [text.get_text() for text in its] == ["2", str(b)]
+    for text in its:
+        assert not path.intersects_bbox(text.get_window_extent(), filled=False)
+
+
+def test_the_worst_score_has_a_label():
+    display = shown({"a": [*range(20)]}, lambda it: it.a / 7 + 0.013)
+    assert tick_labels(display, 1) == ["0.013", "0.5", "1", "1.5", "2", "2.5"]
 
 
 def test_better_lines_are_darker_and_lie_above():
