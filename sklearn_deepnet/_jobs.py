@@ -81,6 +81,7 @@ class Job:
             (state.n_steps, state.n_passes, state.horizon),
             bool(np.isnan(state.first_loss)),
             state.best_params is None,
+            state.sound_params is None,
         )
 
 

@@ -5,7 +5,7 @@ when it is read: nothing is taken from a file that is not in it.
 """
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from numbers import Real
 from operator import index
 from types import MappingProxyType
@@ -24,6 +24,8 @@ from .optimizers import SOLVERS
 
 FORMAT = 1  # of files; a change that older readers would misread makes it 2
 _ENDINGS = get_args(Ending)
+_ADDED = {it.name for it in fields(State) if it.default is not MISSING}  # by and by
+_IN_STATE = {it.name for it in fields(State)} - {"params"} - _ADDED
 _N_MOMENTS = {solver.__name__: solver.n_moments for solver in SOLVERS.values()}
 
 
@@ -225,17 +227,15 @@ def _is_training_state(value: Any, network: Any) -> bool:
         and (seed is None or (_is_count(seed) and seed < 2**31))
         and (last is None or _is_like_params(last, network, finite=True))
         and isinstance(state, dict)
-        and state.keys() == {it.name for it in fields(State)} - {"params"}
+        and _IN_STATE <= state.keys() <= _IN_STATE | _ADDED
         and _is_state(state, value["solver"], network)
     )
 
 
 def _is_state(state: dict[str, Any], solver: str, network: Any) -> bool:
-    generators, moments, best = (
-        state["generators"],
-        state["moments"],
-        state["best_params"],
-    )
+    generators, moments = state["generators"], state["moments"]
+    earlier = [state.get(name) for name in ("best_params", "sound_params")]
+    earlier = [params for params in earlier if params is not None]
     if not (isinstance(generators, list) and len(generators) == 1):
         return False
     check_generator(generators[0])
@@ -250,7 +250,7 @@ def _is_state(state: dict[str, Any], solver: str, network: Any) -> bool:
             for name in ("first_loss", "reference", "best_value")
         )
         and all(_is_array(state[name], "i", ()) for name in ("n_stale", "best_iter"))
-        and (best is None or _is_like_params(best, network, finite=True))
+        and all(_is_like_params(it, network, finite=True) for it in earlier)
     )
 
 

@@ -256,6 +256,20 @@ def test_a_divergence_is_told_again(tmp_path):
     assert_equal(learned(again), learned(fitted))
 
 
+@pytest.mark.parametrize("n_passes", [1, 4, 7])
+@pytest.mark.filterwarnings("ignore::sklearn_deepnet.DivergenceWarning")
+def test_what_would_have_diverged_diverges(n_passes, tmp_path):
+    data = scale(load_diabetes().data), load_diabetes().target
+    parameters = {"solver": "sgd", "learning_rate": 0.6, "batch_size": 100}
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    line = DeepNetRegressor((), tol=None, random_state=0, **parameters)
+    clone(line).set_params(n_iter=n_passes).fit(*data, checkpoint=checkpoint)
+    resumed = clone(line).fit(*data, checkpoint=checkpoint)
+    alone = clone(line).fit(*data)
+    assert alone.n_iter_ == 7
+    assert_equal(learned(resumed), learned(alone))
+
+
 def test_ctrl_c_leaves_the_file_of_a_complete_pass(tmp_path):
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(), 5, X, y, error=KeyboardInterrupt, checkpoint=checkpoint)

@@ -519,10 +519,35 @@ def halve_the_precision(opened):
     opened.arrays[name] = bytes(n_bytes // 2)
 
 
-def let_members_differ(opened):
-    for name, value in (("classes_", "objects"), ("_activations", None)):
-        told = attributes(opened)["estimators_"][1]["attributes"]
-        told[name] = {value: [1, 2, 3]} if value else ["tanh", "relu"]
+ABC = {"objects": ["a", "b", "c"]}
+FOUR = {"objects": [1, 2, 3, 4]}
+
+
+def set_in_generator(name, value):
+    def mutate(opened):
+        told = opened.description["params"]["random_state"]["random_state"]["dict"]
+        inner = told[1][told[0].index("state")]["dict"]
+        names, values = told if name in told[0] else inner
+        values[names.index(name)] = value
+
+    return mutate
+
+
+def halve_the_precision_of_a_member(opened):
+    name = "estimators_.1._params"
+    opened.header[name]["dtype"], n_bytes = "F32", len(opened.arrays[name])
+    opened.arrays[name] = bytes(n_bytes // 2)
+
+
+def set_in_a_member(name, value):
+    def mutate(opened):
+        attributes(opened)["estimators_"][1]["attributes"][name] = value
+
+    return mutate
+
+
+def take_classifiers_for_regressors(opened):
+    opened.description |= {"class": "DeepNetEnsembleRegressor", "params": {}}
 
 
 @pytest.mark.parametrize(
@@ -547,7 +572,21 @@ def let_members_differ(opened):
         (binary, put(np.array(np.inf)), wrong("_params")),
         (regressor, put(np.array(np.nan), "target_center_"), wrong("target_center_")),
         (regressor, put(np.array(0.0), "target_spread_"), wrong("target_spread_")),
-        (ensemble, let_members_differ, "the members of its ensemble are not alike"),
+        (classifier, set_in_generator("pos", 625), "the state of a generator is wrong"),
+        (classifier, set_in_generator("pos", -1), "the state of a generator is wrong"),
+        (classifier, set_in_generator("gauss", 0), "the state of a generator is wrong"),
+        (classifier, set_in_generator("has_gauss", 2), "the state of a generator is"),
+        (classifier, set_in_generator("bit_generator", "PCG64"), "the state of a gen"),
+        (
+            classifier,
+            set_attribute("feature_names_in_", FOUR),
+            wrong("feature_names_in_"),
+        ),
+        (ensemble, halve_the_precision_of_a_member, "the members of its ensemble are"),
+        (ensemble, set_in_a_member("classes_", ABC), "the members of its ensemble are"),
+        (ensemble, set_in_a_member("_activations", ["relu", "tanh"]), "the members of"),
+        (ensemble, take_classifiers_for_regressors, "the members of its ensemble are"),
+        (ensemble, set_attribute("estimators_", "x"), "its ensemble has no members"),
         (classifier, set_attribute("x", 1), "attributes of the network are unknown, ["),
         (classifier, set_attribute("n_features_in_", 5), wrong("_layer_sizes")),
         (classifier, set_attribute("n_layers_", 3), wrong("n_layers_")),

@@ -10,10 +10,10 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_wine
+from sklearn.datasets import load_diabetes, load_digits, load_wine
 from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
 from sklearn_deepnet.optimizers import OPTIMIZERS
 
 FULL_BATCH = {"batch_size": None}
@@ -50,6 +50,21 @@ def assert_same_training(net, other):
 
 
 # ---- chunks
+
+
+@pytest.mark.parametrize("n_first", range(1, 8))
+@pytest.mark.filterwarnings("ignore::sklearn_deepnet.DivergenceWarning")
+def test_where_it_diverges_chunks_keep_the_weights_of_one_fit(n_first):
+    X, y = load_diabetes(return_X_y=True)
+    parameters = {"solver": "sgd", "learning_rate": 0.6, "batch_size": 100}
+    net = DeepNetRegressor((), tol=None, random_state=0, warm_start=True, **parameters)
+    whole = clone(net).set_params(n_iter=12).fit(scale(X), y)
+    assert whole.diverged_
+    assert whole.n_iter_ == 7
+    net.set_params(n_iter=n_first).fit(scale(X), y)
+    assert not net.diverged_
+    net.set_params(n_iter=12 - n_first).fit(scale(X), y)
+    assert_same_training(net, whole)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

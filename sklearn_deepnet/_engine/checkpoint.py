@@ -44,6 +44,8 @@ class State:
         The pass that had it, from 0; -1 before.
     best_params : ndarray like `params`, or None
         The parameters that had it, None without validation rows.
+    sound_params : ndarray like `params`, or None, default=None
+        Those before the last pass, whose loss was sound; None before the first pass.
     """
 
     params: FloatArray
@@ -59,6 +61,7 @@ class State:
     best_value: FloatArray
     best_iter: IntArray
     best_params: FloatArray | None
+    sound_params: FloatArray | None = None
 
     @classmethod
     def start(
@@ -108,7 +111,7 @@ class State:
         index : ndarray of bool, or tuple of int
             True for those to take; or the place of one, () if there is no stack.
         """
-        best = self.best_params
+        best, sound = self.best_params, self.sound_params
         number = np.arange(len(self.generators)).reshape(self.params.shape[:-1])
         return State(
             params=self.params[index].copy(),
@@ -124,6 +127,7 @@ class State:
             best_value=np.array(self.best_value[index]),
             best_iter=np.array(self.best_iter[index]),
             best_params=None if best is None else best[index].copy(),
+            sound_params=None if sound is None else sound[index].copy(),
         )
 
     @classmethod
@@ -131,7 +135,8 @@ class State:
         """Return a stack of single networks that have taken equally many steps."""
 
         def join(name: str) -> Any:
-            return np.stack([getattr(state, name) for state in states])
+            values = [getattr(state, name) for state in states]
+            return None if values[0] is None else np.stack(values)
 
         return cls(
             params=join("params"),
@@ -148,7 +153,8 @@ class State:
             n_stale=join("n_stale"),
             best_value=join("best_value"),
             best_iter=join("best_iter"),
-            best_params=None if states[0].best_params is None else join("best_params"),
+            best_params=join("best_params"),
+            sound_params=join("sound_params"),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ stay do not notice.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -145,7 +146,9 @@ class Run:
             self._curves["validation_losses"] = np.empty((*stack_shape, n_iter))
             if validation.scores is not None:
                 self._curves["validation_scores"] = np.empty((*stack_shape, n_iter))
-        self._sound = state.params.copy()  # parameters whose loss is known to be sound
+        sound, state.sound_params = state.sound_params, None
+        # parameters whose loss is known to be sound
+        self._sound = state.params.copy() if sound is None else sound
         self._settle(task, state, batches, validation)
 
     def _settle(
@@ -268,6 +271,7 @@ class Run:
         for k in _places(who):
             state = self.state.take(k)
             np.copyto(state.params, sound[k])
+            state.sound_params = None
             state.forget_moments(self._task.optimizer.n_moments)
             state.n_passes -= self.n_done - n_sound
             bad_loss = float(loss[k])
@@ -284,7 +288,9 @@ class Run:
         **details: Any,
     ) -> None:
         """Record an outcome, once: an interrupt may come while some are dismissed."""
-        state = state or self.state.take(k)
+        if state is None:
+            state = self.state.take(k)
+            state.sound_params = self._sound[k].copy()
         outcome = self._outcome(k, n_passes, ended_by, state, **details)
         self.outcomes.setdefault(int(self._number[k]), outcome)
 
@@ -315,7 +321,8 @@ class Run:
         """
         if not self._look() <= self._limit:
             return None
-        return self._outcome((), self.n_done, "n_iter", self.state)
+        state = replace(self.state, sound_params=self._sound)
+        return self._outcome((), self.n_done, "n_iter", state)
 
     def _keep(self, keep: BoolArray) -> None:
         """Close the ranks after some have left."""
