@@ -493,7 +493,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         sigmoid: Callable[..., FloatArray],
         softmax: Callable[..., FloatArray],
     ) -> FloatArray:
-        with np.errstate(under="ignore"):
+        with np.errstate(over="ignore", under="ignore"):  # differences of logits
             if self._is_binary:
                 return np.hstack([sigmoid(-logits), sigmoid(logits)])
             if self.out_activation_ == "softmax":

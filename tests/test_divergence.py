@@ -183,6 +183,13 @@ def test_huge_finite_data_leave_a_sound_net(size, dtype, parameters, solver):
         assert re.match("The network overflows on X", str(error))  # noqa: PT017
 
 
+def test_logits_may_be_as_large_as_floats_are():
+    """Their difference is not, and needs not be."""
+    arrays = [np.zeros((30, 3)), np.array([1.7e308, -1.7e308, 0.0])]
+    net = wild_net((), init=arrays, n_iter=0).fit(X, np.arange(len(X)) % 3)
+    np.testing.assert_array_equal(net.predict_proba(X[:2]), [[1, 0, 0]] * 2)
+
+
 @pytest.mark.parametrize(
     "method", ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 )

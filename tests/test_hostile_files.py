@@ -124,8 +124,7 @@ def load_and_predict(path):
             assert len(refusal) < 1000
             return "refused"
         try:
-            with np.errstate(over="ignore"):  # of logits near 1e308, their difference
-                found = model.predict(np.ones((3, model.n_features_in_)))
+            found = model.predict(np.ones((3, model.n_features_in_)))
         except ValueError:
             return "raised"
     n_outputs = getattr(model, "estimators_", [model])[0].n_outputs_
