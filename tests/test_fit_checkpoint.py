@@ -3,7 +3,10 @@
 import contextlib
 import io
 import os
+import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +111,35 @@ def test_goes_on_as_if_it_had_never_stopped(setting, n_passes, tmp_path):
     resumed = net(**parameters).fit(X, y, checkpoint=checkpoint, **params)
     assert_equal(learned(resumed), learned(net(**parameters).fit(X, y, **params)))
     assert os.listdir(tmp_path) == ["net.safetensors"]
+
+
+GO_ON = """
+import pickle, runpy, sys
+from pathlib import Path
+
+test = runpy.run_path(sys.argv[1])
+found = {}
+for name, (parameters, params) in test["SETTINGS"].items():
+    net = test["net"](**parameters)
+    net.fit(test["X"], test["y"], checkpoint=Path(sys.argv[2], name), **params)
+    found[name] = test["learned"](net)
+sys.stdout.buffer.write(pickle.dumps(found))
+"""
+
+
+def test_another_process_goes_on(tmp_path):
+    for name, (parameters, params) in SETTINGS.items():
+        checkpoint = Checkpoint(tmp_path / name, every=2)
+        crash(net(**parameters), 5, X, y, checkpoint=checkpoint, **params)
+    done = subprocess.run(
+        [sys.executable, "-c", GO_ON, __file__, tmp_path],
+        capture_output=True,
+        check=True,
+        env=os.environ | {"PYTHONHASHSEED": "1234"},
+    )
+    for name, found in pickle.loads(done.stdout).items():
+        parameters, params = SETTINGS[name]
+        assert_equal(found, learned(net(**parameters).fit(X, y, **params)))
 
 
 def test_several_labels_go_on(tmp_path):
