@@ -12,7 +12,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._engine.training import Outcome
 from ._sample import Sample
-from ._typing import FloatArray
 from ._words import is_quasi_newton
 from .exceptions import DivergenceWarning
 from .initializers import is_scheme
@@ -66,9 +65,30 @@ def warn_of_ignored_draws(estimator: BaseEstimator) -> None:
 
 
 def warn_of_ending(
-    estimator: BaseEstimator, outcome: Outcome, sample: Sample, n_iter: int, stops: bool
+    estimator: BaseEstimator,
+    outcome: Outcome,
+    sample: Sample,
+    n_iter: int,
+    stops: bool,
+    n_made: int,
 ) -> None:
-    """Say what to change where training diverged or was too short."""
+    """Say what to change where training diverged or was too short.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    outcome : Outcome
+        What became of it now.
+    sample : Sample
+        Its rows.
+    n_iter : int
+        Passes that were asked for.
+    stops : bool
+        Whether `tol` might have ended it.
+    n_made : int
+        Of these, passes that were made before, and kept in a checkpoint.
+    """
     if outcome.ended_by == "divergence":
         warn(
             f"The loss became {_name_number(outcome.bad_loss)} after "
@@ -86,19 +106,20 @@ def warn_of_ending(
             f"{raise_what}; or set tol=None, if so many passes are wanted.",
             ConvergenceWarning,
         )
-    elif outcome.ended_by == "tol" and _made_no_progress(estimator, outcome.losses):
+    elif outcome.ended_by == "tol" and _made_no_progress(estimator, outcome, n_made):
         warn(
-            f"The loss never fell from its first value, {outcome.losses[0]:.3g}. Scale "
-            f"X (largest value {largest(sample.X):.2g}), change learning_rate (now "
-            f"{estimator.learning_rate:.3g}), or initialize otherwise (init is "
+            f"The loss never fell from its first value, {estimator.loss_curve_[0]:.3g}"
+            f". Scale X (largest value {largest(sample.X):.2g}), change learning_rate "
+            f"(now {estimator.learning_rate:.3g}), or initialize otherwise (init is "
             f"{estimator.init!r}).",
             ConvergenceWarning,
         )
 
 
-def _made_no_progress(estimator: BaseEstimator, losses: FloatArray) -> bool:
-    from_the_start = len(losses) == estimator.n_iter_ > 1
-    return from_the_start and bool(losses.min() >= losses[0] - 1e-6 * abs(losses[0]))
+def _made_no_progress(estimator: BaseEstimator, outcome: Outcome, n_made: int) -> bool:
+    losses = estimator.loss_curve_
+    from_the_start = n_made + len(outcome.losses) == len(losses) > 1
+    return from_the_start and min(losses) >= losses[0] - 1e-6 * abs(losses[0])
 
 
 def largest(X: Any) -> float:

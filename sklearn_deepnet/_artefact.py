@@ -10,9 +10,10 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,6 +40,12 @@ _DTYPES = {
     "BOOL": "|b1",
 }
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
+
+
+class Arrays(dict[str, NDArray[Any]]):
+    """Arrays of a file, and the bytes of text that were made of its description."""
+
+    n_text_bytes = 0
 
 
 def can_hold(dtype: np.dtype[Any]) -> bool:
@@ -90,7 +97,7 @@ def write_artefact(
         file.write(part.data)
 
 
-def read_artefact(path: str | os.PathLike[str]) -> tuple[Any, dict[str, NDArray[Any]]]:
+def read_artefact(path: str | os.PathLike[str]) -> tuple[Any, Arrays]:
     """Return the description and the arrays of a file.
 
     Raises
@@ -116,7 +123,7 @@ def name_unreadable(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
-def _read(file: BinaryIO, n_bytes: int) -> tuple[Any, dict[str, NDArray[Any]]]:
+def _read(file: BinaryIO, n_bytes: int) -> tuple[Any, Arrays]:
     start = file.read(8)
     n_header = int.from_bytes(start, "little")
     if len(start) < 8 or not 2 <= n_header <= min(_MOST_HEADER, n_bytes - 8):
@@ -129,7 +136,7 @@ def _read(file: BinaryIO, n_bytes: int) -> tuple[Any, dict[str, NDArray[Any]]]:
     told = header.pop("__metadata__").get(_KEY)
     if not isinstance(told, str):
         raise ValueError("its metadata do not say what it holds")
-    arrays, end = {}, 0
+    arrays, end = Arrays(), 0
     for name, entry in header.items():
         dtype, shape, end = _check_entry(entry, end, n_bytes - 8 - n_header)
         flat = np.fromfile(file, dtype, math.prod(shape))
@@ -185,6 +192,8 @@ def replace_file(
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
+            with suppress(OSError):  # of none that is there, or one of somebody else
+                os.chmod(temporary, path.stat().st_mode & 0o7777)
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -201,7 +210,7 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
     start = f".{path.name}."
     for name in os.listdir(path.parent):
         token = name.removeprefix(start).removesuffix(".tmp")
-        if name == f"{start}{token}.tmp" and len(token) == 16:
+        if name == f"{start}{token}.tmp" and re.fullmatch("[0-9a-f]{16}", token):
             (path.parent / name).unlink(missing_ok=True)
 
 

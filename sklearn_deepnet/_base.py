@@ -154,9 +154,8 @@ class BaseDeepNet(
             if checkpoint is not None:
                 progress = Progress(checkpoint, self, sample, held_out, resumes)
                 resumes |= progress.restore(n_iter)
-                n_iter -= progress.n_made
             if progress is not None and progress.is_complete:
-                interrupt = self._stay(sample)
+                interrupt = self._stay(sample, n_iter, progress.n_made)
             else:
                 interrupt = yield from self._learn(
                     sample, held_out, n_iter, progress, resumes=resumes, partial=partial
@@ -164,11 +163,12 @@ class BaseDeepNet(
         if interrupt is not None:
             raise interrupt
 
-    def _stay(self, sample: Sample) -> None:
+    def _stay(self, sample: Sample, n_iter: int, n_made: int) -> None:
         """Leave the network as a checkpoint has it, which says that it is trained."""
+        warn_of_ignored(self)
         if not self.warm_start:
             self._training_state = None
-        for report in self._open_reports(sample, 0):
+        for report in self._open_reports(sample, n_iter, n_iter):
             report.end()
         if self.diverged_:
             warn(
@@ -176,6 +176,10 @@ class BaseDeepNet(
                 "passes. Lower learning_rate or scale X, and give another path.",
                 DivergenceWarning,
             )
+        else:
+            none, stops = np.empty(0), self.tol is not None
+            outcome = Outcome(None, none, none, none, self._ended_by)
+            warn_of_ending(self, outcome, sample, n_iter, stops, n_made)
 
     def _learn(
         self,
@@ -192,6 +196,7 @@ class BaseDeepNet(
         Return the interrupt that ended it, if one did.
         """
         stops = self.tol is not None and not partial
+        n_made = 0 if progress is None else progress.n_made
         words = resolve_words(self, sample.X.shape[1], sample.targets)
         dtype = resolve_dtype(self.dtype, sample.X.dtype)
         warn_of_ignored(self)
@@ -208,7 +213,7 @@ class BaseDeepNet(
         sample.targets.check_weighted(sample.y, sample.rows)
         self._describe(words)
         shows_best = held_out is not None and self.restore_best
-        reports = self._open_reports(sample, n_iter)
+        reports = self._open_reports(sample, n_iter, n_made)
         if progress is not None:
             kept = words, monitored, split_seed
             progress.begin(self, state, resumes, shows_best, kept)
@@ -221,27 +226,28 @@ class BaseDeepNet(
             score=self._make_score(held_out),
             batch_size=rows_per_batch(self, sample.n_rows),
             shuffle=self.shuffle,
-            n_iter=n_iter,
+            n_iter=n_iter - n_made,
             report=all_of(reports),
         )
-        if progress is not None:
-            progress.finish(outcome)
         self._keep(outcome, resumes, shows_best)
         self._training_state = None
         if partial or self.warm_start:
             self._keep_state(outcome.state, words, monitored, split_seed)
+        if progress is not None:
+            outcome = progress.finish(outcome)
         for report in reports:
             report.end()
-        warn_of_ending(self, outcome, sample, n_iter, stops)
+        warn_of_ending(self, outcome, sample, n_iter, stops, n_made)
         return outcome.interrupt
 
-    def _open_reports(self, sample: Sample, n_iter: int) -> list[Any]:
+    def _open_reports(self, sample: Sample, n_iter: int, n_made: int) -> list[Any]:
         reports: list[Any] = []
-        if self.verbose and n_iter:
-            reports.append(Printer(n_iter, self.verbose))
+        if self.verbose and n_iter > n_made:
+            reports.append(Printer(n_iter, self.verbose, n_made))
         if "_callback_fit_ctx" in vars(self):
+            data = sample.X, sample.y
             context = self._callback_fit_ctx
-            reports.append(CallbackTasks(self, context, sample.X, sample.y, n_iter))
+            reports.append(CallbackTasks(self, context, *data, n_iter, n_made))
         return reports
 
     def _name_monitored(self, held_out: Sample | None) -> str:

@@ -1,6 +1,6 @@
 """The file in which `fit` keeps its progress, and from which it goes on."""
 
-from copy import copy
+from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,18 @@ from ._artefact import name_unreadable
 from ._encoding import Encoder, decode
 from ._engine.checkpoint import State
 from ._engine.training import Outcome, Run
-from ._kept_file import Checkpoint, KeptFile, digest, tell
+from ._kept_file import Checkpoint, KeptFile, tell_all
 from ._registry import is_ours
 from ._sample import Sample
 from ._saved import FORMAT, describe_attributes, describe_params, restore_attributes
+from ._telling import digest, tell
 from ._version import __version__
 from ._words import name_activations, resolve_activations
 
+_SECONDS = 30.0
 _MAY_DIFFER = ("n_iter", "verbose", "warm_start")
+# Validation has set these by the data of today, whose values are those of the file.
+_OF_DATA = ("n_features_in_", "feature_names_in_", "classes_")
 
 
 class Progress:
@@ -52,9 +56,11 @@ class Progress:
         held_out: Sample | None,
         resumes: bool,
     ) -> None:
-        self._file, self._estimator = KeptFile(checkpoint, "training"), estimator
+        self._file = KeptFile(checkpoint, "training", _SECONDS)
+        self._estimator = estimator
         self._n_before = estimator.n_iter_ if resumes else 0
         self._fit = _tell_fit(estimator, sample, held_out, resumes)
+        self._drawn: np.random.RandomState | None = None
         self.n_made, self.is_complete = 0, False
 
     def restore(self, n_iter: int) -> bool:
@@ -76,12 +82,17 @@ class Progress:
         difference = self._describe_difference(description, arrays)
         if difference:
             self._file.refuse(difference)
-        network = self._estimator
+        self._fit, network = description["fit"], self._estimator
+        of_data = {k: v for k, v in vars(network).items() if k in _OF_DATA}
         with name_unreadable(self._file.path):
             told = description.get("attributes")
             restore_attributes(network, told, arrays, lacking=("_activations",))
             if network._training_state is None or network.n_iter_ < self._n_before:
                 raise ValueError("it lacks the state of training")
+            self._restore_generator(description, arrays)
+        for name in _OF_DATA:
+            vars(network).pop(name, None)
+        vars(network).update(of_data)
         network._activations = name_activations(
             resolve_activations(network.activation, network.n_layers_ - 2)
         )
@@ -92,23 +103,45 @@ class Progress:
                 f"more than n_iter={n_iter}. Raise n_iter, or give another path to "
                 "start over."
             )
-        self.is_complete = network._ended_by != "n_iter" or self.n_made == n_iter
+        ends = {"tol", "divergence"}
+        if "_skl_callbacks" in vars(network):  # which would stop it again
+            ends.add("report")
+        self.is_complete = network._ended_by in ends or self.n_made == n_iter
         return True
+
+    def _restore_generator(self, description: dict[str, Any], arrays: Any) -> None:
+        """Leave a generator of the caller's, in place, as the first weights left it.
+
+        What else draws from it then gets what it would have got without a crash.
+        """
+        rng = self._estimator.random_state
+        if isinstance(rng, np.random.RandomState):
+            self._drawn = decode(description.get("drawn"), arrays)
+            if not isinstance(self._drawn, np.random.RandomState):
+                raise ValueError("it lacks the state of random_state")
+            rng.set_state(self._drawn.get_state())
 
     def _describe_difference(self, description: dict[str, Any], arrays: Any) -> str:
         """Return in what the file is of another fit, if in anything."""
         fit, now = description["fit"], self._fit
         if fit.get("class") != now["class"]:
             return f"it is of {fit.get('class')}, and this of {now['class']}"
+        if fit.get("code") != now["code"]:
+            return f"the code of {now['class']} is another"
         params = fit.get("params")
         for name, text in now["params"].items():
             if not isinstance(params, dict) or params.get(name) != text:
                 value = getattr(self._estimator, name)
                 return f"{name} is now {value!r:.200}{_was(name, description, arrays)}"
+        if now["generator"] not in (fit.get("generator"), fit.get("generator_after")):
+            return "random_state is a generator in another state"
         if fit.get("shapes") != now["shapes"]:
             return f"X has now the shape {now['shapes']}, and had {fit.get('shapes')}"
         if fit.get("start") != now["start"]:
-            return "it began from other weights, or after other passes"
+            return (
+                "it began from other weights, or after other passes (with warm_start "
+                "each call needs a path of its own)"
+            )
         if fit.get("data") != now["data"]:
             return "X, y or the weights, or those of validation, are other ones"
         return ""
@@ -134,6 +167,10 @@ class Progress:
         kept : tuple
             For its `_keep_state`.
         """
+        rng = network.random_state
+        if isinstance(rng, np.random.RandomState) and self._drawn is None:
+            self._drawn = deepcopy(rng)
+            self._fit["generator_after"] = tell(rng)
         self._start = copy(network)
         self._kept = resumes, shows_best, kept
         none = np.empty(0)
@@ -148,10 +185,17 @@ class Progress:
                 self._write(outcome)
         return False
 
-    def finish(self, outcome: Outcome) -> None:
-        """Write the last file, unless an interrupt may have come within a pass."""
+    def finish(self, outcome: Outcome) -> Outcome:
+        """Write the last file, unless an interrupt may have come within a pass.
+
+        Return the outcome, with the interrupt if one comes now.
+        """
         if outcome.interrupt is None:
-            self._write(outcome)
+            try:
+                self._write(outcome)
+            except KeyboardInterrupt as interrupt:
+                return outcome._replace(interrupt=interrupt)
+        return outcome
 
     def end(self) -> None:
         """Do nothing, as the file is written."""
@@ -176,6 +220,7 @@ class Progress:
             "unsaved": unsaved,
             "attributes": describe_attributes(network, encoder),
             "fit": self._fit,
+            "drawn": encoder.encode(self._drawn, "drawn"),
         }
         return description, encoder.arrays
 
@@ -194,12 +239,19 @@ def _tell_fit(
     """Return what a fit goes by, as JSON that is equal if that is."""
     cls, params = type(estimator), estimator.get_params(deep=False)
     samples = [it for it in (sample, held_out) if it is not None]
+    rng = params["random_state"]
+    has_generator = isinstance(rng, np.random.RandomState)
+    told = {k: v for k, v in params.items() if k not in _MAY_DIFFER}
+    told["random_state"] = "a generator" if has_generator else rng
     start = None
     if resumes:
-        start = [estimator.n_iter_, digest(estimator._params)]
+        learned = [estimator._params, estimator._training_state]
+        start = [estimator.n_iter_, tell(learned)]
     return {
         "class": f"{cls.__module__}.{cls.__qualname__}",
-        "params": {k: tell(v) for k, v in params.items() if k not in _MAY_DIFFER},
+        "code": tell(cls),
+        "params": tell_all(told),
+        "generator": tell(rng) if has_generator else None,
         "start": start,
         "shapes": [list(it.X.shape) for it in samples],
         "data": [_digest_sample(it) for it in samples],

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._artefact import can_hold
+from ._artefact import Arrays, can_hold
 from .activations import ACTIVATIONS, Activation
 from .initializers import INITIALIZERS
 from .losses import LOSSES, Loss, focal, huber, quantile
 from .optimizers import SOLVERS
 from .schedules import SCHEDULES, Custom
 
-_MOST_TEXT = 2**26  # bytes of an array of strings, each as long as the longest
+_MOST_TEXT = 2**26  # bytes of all arrays of strings, each as long as the longest
 _FEW = 8  # numbers that are written out
 _MOST_ALIKE = 8  # keys of one hash, each of which is compared to all before it
 _TYPES = {"float": float, "int": int, "float32": np.float32, "float64": np.float64}
@@ -158,7 +158,7 @@ def _make_loss(name: str, setting: Any) -> Loss | None:
     return LOSSES.get(name)
 
 
-def decode(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+def decode(value: Any, arrays: Arrays) -> Any:
     """Return what `Encoder.encode` was given.
 
     Its arrays are taken out of `arrays`: were one there for many, a small file could
@@ -182,45 +182,46 @@ def decode(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
         raise ValueError(f"its description of {kind!r} is wrong") from error
 
 
-def _decode_floats(name: Any, arrays: dict[str, NDArray[Any]]) -> list[float]:
+def _decode_floats(name: Any, arrays: Arrays) -> list[float]:
     array = arrays.pop(name)
     if array.dtype != np.float64 or array.ndim != 1:
         raise TypeError
     return array.tolist()
 
 
-def _decode_scalar(name: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+def _decode_scalar(name: Any, arrays: Arrays) -> Any:
     array = arrays.pop(name)
     if array.ndim:
         raise TypeError
     return array[()]
 
 
-def _decode_dict(taken: Any, arrays: dict[str, NDArray[Any]]) -> dict[Any, Any]:
+def _decode_dict(taken: Any, arrays: Arrays) -> dict[Any, Any]:
     keys, values = decode(taken, arrays)
     if max(Counter(map(hash, keys)).values(), default=0) > _MOST_ALIKE:
         raise KeyError
     return dict(zip(keys, values, strict=True))
 
 
-def _decode_strings(taken: Any, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
+def _decode_strings(taken: Any, arrays: Arrays) -> NDArray[Any]:
     n_characters, texts = taken
     longest = max(map(len, texts), default=0)
     if not all(type(text) is str for text in texts) or type(n_characters) is not int:
         raise TypeError
-    if n_characters < max(1, longest) or 4 * len(texts) * n_characters > _MOST_TEXT:
+    arrays.n_text_bytes += 4 * len(texts) * n_characters
+    if n_characters < max(1, longest) or arrays.n_text_bytes > _MOST_TEXT:
         raise TypeError
     return np.array(texts, dtype=f"U{n_characters}")
 
 
-def _decode_objects(taken: Any, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
+def _decode_objects(taken: Any, arrays: Arrays) -> NDArray[Any]:
     items = [decode(item, arrays) for item in taken]
     array = np.empty(len(items), object)
     array[:] = items
     return array
 
 
-def _decode_random_state(taken: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+def _decode_random_state(taken: Any, arrays: Arrays) -> Any:
     state = decode(taken, arrays)
     check_generator(state)
     rng = np.random.RandomState(0)
@@ -247,7 +248,7 @@ def check_generator(state: Any) -> None:
         raise ValueError("the state of a generator is wrong")
 
 
-def _decode_loss(taken: Any, arrays: dict[str, NDArray[Any]]) -> Loss:
+def _decode_loss(taken: Any, arrays: Arrays) -> Loss:
     name, setting = taken
     loss = _make_loss(name, setting)
     if loss is None:
@@ -258,7 +259,7 @@ def _decode_loss(taken: Any, arrays: dict[str, NDArray[Any]]) -> Loss:
 def _decode_settings(known: Mapping[str, Any]) -> Callable[..., Any]:
     """Return a function that makes one of the `known` classes by its settings."""
 
-    def make(taken: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    def make(taken: Any, arrays: Arrays) -> Any:
         name, settings = taken
         return known[name](**{key: _plain(value) for key, value in settings.items()})
 

@@ -1,22 +1,14 @@
 """A file that is written again and again while something goes on."""
 
 import errno
-import json
 import os
-import re
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import blake2b
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
 from ._advice import warn
 from ._artefact import (
@@ -26,12 +18,9 @@ from ._artefact import (
     replace_file,
     write_artefact,
 )
-from ._encoding import Encoder, NotEncodable
+from ._telling import Untellable, tell
 from ._version import __version__
 from .exceptions import CheckpointWarning
-
-_SECONDS = 30.0
-_AT_ONCE = 2**12  # rows that are digested, so that memory does not grow
 
 
 @dataclass(frozen=True)
@@ -58,7 +47,8 @@ class Checkpoint:
         Passes from one writing to the next.
     seconds : float or None, default=None
         Seconds from one writing to the next. With both, what comes first; with neither,
-        30 seconds. In any case it is written before the first pass and after the last.
+        30 seconds, or in a search every stack. In any case it is written at first and
+        at last.
 
     Raises
     ------
@@ -69,8 +59,8 @@ class Checkpoint:
     -----
     ``fit`` raises a `ValueError`, and leaves the file alone, if it is damaged or of
     another version of this library, or if parameters other than `n_iter`, `verbose` and
-    `warm_start`, or the data, are not those of the fit that wrote it. Functions of your
-    own are known by their names alone.
+    `warm_start`, or the data, are not those of the fit that wrote it. Functions are
+    told by their code, but not by that of others that they call.
 
     If the file cannot be written at first, ``fit`` raises an `OSError`. If that happens
     later, such as when the disk is full, there is a `CheckpointWarning`, the file stays
@@ -98,8 +88,9 @@ class Checkpoint:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        """Check the intervals."""
-        os.fspath(self.path)
+        """Check path and intervals."""
+        if not isinstance(os.fspath(self.path), str):
+            raise TypeError(f"path must be a str or a path. Got {self.path!r} instead.")
         for name, kind in (("every", Integral), ("seconds", Real)):
             value = getattr(self, name)
             if value is None:
@@ -135,11 +126,16 @@ class KeptFile:
         Where and when.
     doing : str
         What goes on, for messages.
+    seconds : float
+        From one writing to the next, if the checkpoint leaves it open.
     """
 
-    def __init__(self, checkpoint: Checkpoint, doing: str) -> None:
-        self.path = Path(checkpoint.path)
-        self._checkpoint, self._doing = checkpoint, doing
+    def __init__(self, checkpoint: Checkpoint, doing: str, seconds: float) -> None:
+        self.path = Path(os.path.abspath(checkpoint.path))
+        self._every, self._seconds = checkpoint.every, checkpoint.seconds
+        if self._every is None and self._seconds is None:
+            self._seconds = seconds
+        self._doing = doing
         self._n_at_last, self._last = 0, 0.0
 
     def read(self, kind: str) -> tuple[dict[str, Any], Mapping[str, Any]] | None:
@@ -196,11 +192,9 @@ class KeptFile:
 
     def is_due(self, n_done: int) -> bool:
         """Return whether it is time to write."""
-        every, seconds = self._checkpoint.every, self._checkpoint.seconds
-        if every is None and seconds is None:
-            seconds = _SECONDS
-        if every is not None and n_done - self._n_at_last >= every:
+        if self._every is not None and n_done - self._n_at_last >= self._every:
             return True
+        seconds = self._seconds
         return seconds is not None and time.monotonic() - self._last >= seconds
 
     def write(
@@ -248,60 +242,21 @@ class KeptFile:
             ) from error
 
 
-def tell(value: Any, *, by_name: bool = True) -> str:
-    """Return a text that equal values share.
-
-    Parameters
-    ----------
-    value : object
-        Of a parameter.
-    by_name : bool, default=True
-        Whether what is neither a value nor found under its name in a module, such as a
-        ``lambda``, is known by its name alone.
+def tell_all(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return what tells values, by their names, in another process.
 
     Raises
     ------
-    NotEncodable
-        If it would be, and that is not wanted.
+    ValueError
+        If there is one of which that cannot be said.
     """
-    if isinstance(value, BaseEstimator):
-        params = value.get_params(deep=False).items()
-        told = {k: tell(v, by_name=by_name) for k, v in params}
-        return json.dumps([_place_of(type(value)), told])
-    if by_name and isinstance(value, np.random.RandomState):  # has moved on since
-        return type(value).__name__
-    encoder = Encoder()
-    try:
-        told = encoder.encode(value, "")
-    except NotEncodable:
-        if type(value) in (list, tuple):  # such as the steps of a pipeline
-            return json.dumps([tell(item, by_name=by_name) for item in value])
-        if _is_in_a_module(value):
-            return _place_of(value)
-        if not by_name:
-            raise
-        return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-    return json.dumps([told, *map(digest, encoder.arrays.values())])
-
-
-def _place_of(value: Any) -> str:
-    return f"{value.__module__}.{value.__qualname__}"
-
-
-def _is_in_a_module(value: Any) -> bool:
-    """Return whether `value` is what stands under its name in its module."""
-    found: Any = sys.modules.get(getattr(value, "__module__", None) or "")
-    for name in getattr(value, "__qualname__", "").split("."):
-        found = getattr(found, name, None)
-    return found is not None and found is value
-
-
-def digest(*arrays: NDArray[Any]) -> str:
-    """Return a digest of arrays, of their shapes and dtypes."""
-    found = blake2b(digest_size=16)
-    for array in arrays:
-        found.update(repr((array.shape, array.dtype.str)).encode())
-        for start in range(0, len(array) if array.ndim else 1, _AT_ONCE):
-            rows = array[start : start + _AT_ONCE] if array.ndim else array
-            found.update(np.ascontiguousarray(rows).reshape(-1).view(np.uint8))
-    return found.hexdigest()
+    told = {}
+    for name, value in values.items():
+        try:
+            told[name] = tell(value)
+        except Untellable as error:
+            raise ValueError(
+                f"checkpoint cannot tell whether {name}={value!r:.200} is the same in "
+                "another process. Give a value, a function or what can be pickled."
+            ) from error
+    return told

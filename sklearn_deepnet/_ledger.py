@@ -4,15 +4,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
 
 from ._artefact import name_unreadable
-from ._encoding import NotEncodable
-from ._kept_file import Checkpoint, KeptFile, digest, tell
+from ._kept_file import Checkpoint, KeptFile, tell_all
 from ._saved import FORMAT
 from ._tasks import Fit
+from ._telling import Untellable, tell
 from ._version import __version__
 
 _MUST_AGREE = ("estimator", "scoring", "error_score", "return_train_score")
@@ -22,8 +21,8 @@ class Ledger:
     """Results of tasks, by their candidate's parameters and their rows.
 
     So it does not matter in which order tasks come, which of them make a stack, or
-    whether there are other candidates now. Tasks whose parameters are not known for
-    certain, such as two functions of one name, are not kept.
+    whether there are other candidates now. Tasks with parameters that cannot be told,
+    such as a lock, are not kept.
 
     Parameters
     ----------
@@ -52,9 +51,9 @@ class Ledger:
         y: Any,
         params: dict[str, Any],
     ) -> None:
-        self._file = KeptFile(checkpoint, "the search")
-        self._search = {name: tell(getattr(search, name)) for name in _MUST_AGREE}
-        self._search["data"] = joblib.hash((X, y, params), coerce_mmap=True)
+        self._file = KeptFile(checkpoint, "the search", seconds=0.0)
+        self._search = tell_all({name: getattr(search, name) for name in _MUST_AGREE})
+        self._search |= tell_all({"data": (X, y, params)})
         self._results: dict[str, dict[str, Any]] = {}
         self._n_done = 0
         found = self._file.read("search")
@@ -109,14 +108,12 @@ class Ledger:
 
 
 def _key_of(fit: Fit) -> str | None:
-    """Return a key of parameters and rows, None if these are not known for certain."""
-    parameters = fit.options["parameters"] or {}
+    """Return a key of parameters and rows, None if one of these cannot be told."""
+    rows = [np.asarray(fit.options[name]) for name in ("train", "test")]
     try:
-        told = {k: tell(parameters[k], by_name=False) for k in sorted(parameters)}
-    except NotEncodable:
+        return tell([fit.options["parameters"], *rows])
+    except Untellable:
         return None
-    text = np.frombuffer(json.dumps(told).encode(), np.uint8)
-    return digest(text, *(np.asarray(fit.options[name]) for name in ("train", "test")))
 
 
 def _plain(result: Any) -> Any:

@@ -24,27 +24,29 @@ class Printer:
         Passes to be made.
     verbose : int
         1 for ten lines, more for a line each pass.
+    n_made : int
+        Passes that were made before this fit goes on.
     """
 
-    def __init__(self, n_iter: int, verbose: int) -> None:
-        self._n_iter = n_iter
+    def __init__(self, n_iter: int, verbose: int, n_made: int) -> None:
+        self._n_iter, self._n_made = n_iter, n_made
         self._in_place = verbose == 1 and sys.stdout.isatty()
         self._every = 1 if verbose > 1 else -(-n_iter // _LINES)
         self._start = self._printed = time.perf_counter()
 
     def __call__(self, run: Run) -> bool:
         """Print if it is time to; never ask for a stop."""
-        now = time.perf_counter()
+        now, n_done = time.perf_counter(), self._n_made + run.n_done
         if self._in_place:
-            if now - self._printed > 0.2 or run.n_done == self._n_iter:
+            if now - self._printed > 0.2 or n_done == self._n_iter:
                 self._printed = now
-                done = _BAR_WIDTH * run.n_done // self._n_iter
+                done = _BAR_WIDTH * n_done // self._n_iter
                 print(
                     f"\r[{'=' * done:{_BAR_WIDTH}}] {self._line(run, now)}",
                     end=" ",
                     flush=True,
                 )
-        elif run.n_done % self._every == 0 or run.n_done == self._n_iter:
+        elif n_done % self._every == 0 or n_done == self._n_iter:
             print(self._line(run, now))
         return False
 
@@ -54,8 +56,9 @@ class Printer:
             print()
 
     def _line(self, run: Run, now: float) -> str:
-        left = (now - self._start) * (self._n_iter - run.n_done) / run.n_done
-        line = f"pass {run.n_done} of {self._n_iter}, loss {float(run.last_loss):.5g}"
+        n_done = self._n_made + run.n_done
+        left = (now - self._start) * (self._n_iter - n_done) / run.n_done
+        line = f"pass {n_done} of {self._n_iter}, loss {float(run.last_loss):.5g}"
         if run.last_validation_loss is not None:
             line += f", validation loss {float(run.last_validation_loss):.5g}"
         return f"{line}, at most {left:.1f} s left"
@@ -74,6 +77,8 @@ class CallbackTasks:
         Its data.
     n_iter : int
         Passes to be made.
+    n_made : int
+        Of these, passes that were made before this fit goes on.
     """
 
     def __init__(
@@ -83,22 +88,24 @@ class CallbackTasks:
         X: Any,
         y: Any,
         n_iter: int,
+        n_made: int,
     ) -> None:
         self._estimator, self._context, self._data = (
             estimator,
             context,
             {"X": X, "y": y},
         )
-        self._n_iter = n_iter
+        self._n_iter, self._n_made = n_iter, n_made
         self._every = passes_per_task(n_iter)
         context.call_on_fit_task_begin(estimator=estimator, **self._data)
         self._task: CallbackContext | None = None
-        if n_iter:
+        if n_iter > n_made:
             self._begin()
 
     def __call__(self, run: Run) -> bool:
         """End a task if it is time to, and return whether a callback asks to stop."""
-        if run.n_done % self._every and run.n_done < self._n_iter:
+        n_done = self._n_made + run.n_done
+        if n_done % self._every and n_done < self._n_iter:
             return False
         stops = self._task.call_on_fit_task_end(
             estimator=self._estimator,
@@ -106,7 +113,7 @@ class CallbackTasks:
             **self._data,
         )
         self._task = None
-        if not stops and run.n_done < self._n_iter:
+        if not stops and n_done < self._n_iter:
             self._begin()
         return stops
 

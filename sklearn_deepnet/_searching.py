@@ -1,6 +1,7 @@
 """The tasks of a search, as stacks: what stands in for scikit-learn's Parallel."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple, Self, TypeAlias
 
@@ -9,7 +10,7 @@ from joblib import effective_n_jobs
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.parallel import Parallel
+from sklearn.utils.parallel import Parallel, delayed
 
 from ._ledger import Ledger
 from ._pipelines import Table, graft, key_of, network_of, prefix_of
@@ -101,14 +102,29 @@ class StackedParallel:
         return [results[number] for number in sorted(results)]
 
     def _carry_out(self, plan: "_Plan") -> Iterator[tuple[list[int], list[Result]]]:
-        """Yield places of tasks and what came of them; as it comes, if it is kept."""
+        """Yield places of tasks and what came of them."""
         for calls in plan.rounds(self._parallel):
+            if self._ledger is not None:
+                yield from self._as_they_come(calls)
+                continue
             are_single = all(len(places) == 1 for places, _ in calls)
             parallel = Parallel(**self._options) if are_single else self._parallel
-            if self._ledger is not None:
-                parallel = _as_they_come(self._options)
             found = parallel(call for _, call in calls)
             yield from zip([places for places, _ in calls], found, strict=True)
+
+    def _as_they_come(
+        self, calls: list[Call]
+    ) -> Iterator[tuple[list[int], list[Result]]]:
+        """Yield each result when it is there, where joblib's backend can."""
+        options = {**self._options, "batch_size": 1}
+        try:
+            parallel = Parallel(**options, return_as="generator_unordered")
+        except ValueError:  # "multiprocessing" hands on all in the end
+            parallel = Parallel(**options)
+        yield from parallel(
+            delayed(partial(_with_places, wrapped.function, places))(*args, **params)
+            for places, (wrapped, args, params) in calls
+        )
 
     def _look_up(self, fit: Fit) -> Fit:
         """Return the task with what is known of its candidate from an earlier call."""
@@ -119,13 +135,8 @@ class StackedParallel:
         return fit._replace(key=key, before=self._kept.get((key, fit.fold)))
 
 
-def _as_they_come(options: dict[str, Any]) -> Parallel:
-    """Return what hands on each result when it is there, where the backend can."""
-    options = {**options, "batch_size": 1}
-    try:
-        return Parallel(**options, return_as="generator")
-    except ValueError:  # joblib's "multiprocessing" cannot
-        return Parallel(**options)
+def _with_places(function: Any, places: list[int], *args: Any) -> Any:
+    return places, function(*args)
 
 
 class _Plan:

@@ -36,6 +36,7 @@ FLOORS = {
                 "_reports",
                 "_symptoms",
                 "_encoding",
+                "_telling",
                 "_onnx_activations",
             ],
             ["_saved", "_advice", "_jobs"],
