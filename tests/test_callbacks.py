@@ -528,3 +528,29 @@ def test_a_terminal_gets_lines_with_verbose_of_two():
     text = show_fit(4, verbose=2).getvalue()
     assert text.count("\n") == 4
     assert "\r" not in text
+
+
+@needs_callbacks
+@pytest.mark.parametrize("n_passes", [50, 51, 52])
+def test_a_fit_that_goes_on_is_stopped_where_it_would_have_been(n_passes, tmp_path):
+    """With 2500 passes three make a task, from the first pass and not from today's."""
+
+    class Stop(Watcher):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None, **data):
+            if context.task_name == "passes":
+                return fitted_estimator.score(X, y) > 0.9
+            return None
+
+    X, y = wine()
+    net = net_for(2500, batch_size=None, learning_rate=0.001)
+    alone = clone(net).set_callbacks(Stop()).fit(X, y)
+    assert 52 < alone.n_iter_ < 2500
+    path = tmp_path / "net"
+    clone(net).set_params(n_iter=n_passes).fit(X, y, checkpoint=path)
+    resumed = clone(net).set_callbacks(Stop()).fit(X, y, checkpoint=path)
+    assert resumed.n_iter_ == alone.n_iter_
+    np.testing.assert_array_equal(resumed.coefs_[0], alone.coefs_[0])
+    again = clone(net).set_callbacks(Stop()).fit(X, y, checkpoint=path)
+    assert again.n_iter_ == alone.n_iter_  # it stays stopped
+    free = clone(net).set_params(n_iter=200).fit(X, y, checkpoint=path)
+    assert free.n_iter_ == 200  # and goes on without the callback

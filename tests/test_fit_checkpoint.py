@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_equal
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_wine
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -197,6 +199,21 @@ def test_a_generator_need_not_be_as_it_was(tmp_path):
     assert_equal(resumed.coefs_, alone.coefs_)
 
 
+def test_others_draw_from_a_shared_generator_what_they_would_have(tmp_path):
+    def train(rng):
+        first = net(random_state=rng).fit(X, y, checkpoint=tmp_path / "first")
+        return first, net(random_state=rng).fit(X, y, checkpoint=tmp_path / "second")
+
+    once = train(np.random.RandomState(3))
+    (tmp_path / "second").unlink()
+    again = train(np.random.RandomState(3))
+    for fitted, expected in zip(again, once, strict=True):
+        assert_equal(fitted.coefs_, expected.coefs_)
+    message = "random_state is a generator in another state"
+    with pytest.raises(ValueError, match=message):
+        train(np.random.RandomState(4))
+
+
 def test_lbfgs_goes_on_from_its_last_weights(tmp_path):
     parameters = {"solver": "lbfgs", "batch_size": "auto"}
     checkpoint = Checkpoint(tmp_path / "net", every=1)
@@ -217,10 +234,12 @@ def test_sparse_rows_go_on(tmp_path):
     crash(net(), 5, rows, y, checkpoint=checkpoint)
     resumed = net().fit(rows, y, checkpoint=checkpoint)
     assert_equal(learned(resumed), learned(net().fit(rows, y)))
-    other = rows.copy()
-    other.indices[-1] -= 1
-    with pytest.raises(ValueError, match="are other ones"):
-        net().fit(other, y, checkpoint=checkpoint)
+    parts = [rows.data.copy(), rows.indices.copy(), rows.indptr.copy()]
+    for number, change in enumerate((1.0, -1, 1)):
+        other = [part.copy() for part in parts]
+        other[number][-1 if number < 2 else 1] += change
+        with pytest.raises(ValueError, match="are other ones"):
+            net().fit(csr_array(tuple(other), rows.shape), y, checkpoint=checkpoint)
 
 
 def test_a_warm_start_is_a_fit_of_its_own(tmp_path):
@@ -288,6 +307,34 @@ def test_a_divergence_is_told_again(tmp_path):
     assert_equal(learned(again), learned(fitted))
 
 
+@pytest.mark.parametrize("n_done", [0, 3, 12])
+def test_warnings_are_of_the_whole_fit(n_done, tmp_path):
+    """Also of one that is complete, and nothing is trained."""
+    message = "^All n_iter=12 passes were used before the loss settled"
+    if n_done:
+        with pytest.warns(ConvergenceWarning):
+            net(tol=1e-9, n_iter=n_done).fit(X, y, checkpoint=tmp_path / "net")
+    with pytest.warns(ConvergenceWarning, match=message):
+        net(tol=1e-9).fit(X, y, checkpoint=tmp_path / "net")
+
+
+def test_no_progress_is_seen_over_all_passes(tmp_path):
+    parameters = {"solver": "sgd", "learning_rate": 1e-12, "tol": 1e-4, "n_iter": 20}
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    crash(net(**parameters), 5, X, y, checkpoint=checkpoint)
+    for _ in range(2):
+        with pytest.warns(ConvergenceWarning, match="^The loss never fell from its"):
+            net(**parameters).fit(X, y, checkpoint=checkpoint)
+
+
+def test_passes_are_counted_from_the_start(tmp_path, capsys):
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    crash(net(), 9, X, y, checkpoint=checkpoint)
+    net(verbose=2).fit(X, y, checkpoint=checkpoint)
+    told = re.findall(r"^pass (\d+) of (\d+)", capsys.readouterr().out, re.MULTILINE)
+    assert told == [("10", "12"), ("11", "12"), ("12", "12")]
+
+
 @pytest.mark.parametrize("n_passes", [1, 4, 7])
 @pytest.mark.filterwarnings("ignore::sklearn_deepnet.DivergenceWarning")
 def test_what_would_have_diverged_diverges(n_passes, tmp_path):
@@ -307,6 +354,49 @@ def test_ctrl_c_leaves_the_file_of_a_complete_pass(tmp_path):
     crash(net(), 5, X, y, error=KeyboardInterrupt, checkpoint=checkpoint)
     resumed = net().fit(X, y, checkpoint=checkpoint)
     assert_equal(learned(resumed), learned(net().fit(X, y)))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_ctrl_c_while_it_is_written_loses_nothing(number, tmp_path, monkeypatch):
+    """Files are brought to the disk twice each: themselves, and their folder."""
+    sync, calls = os.fsync, []
+
+    def interrupted(handle):
+        calls.append(handle)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        sync(handle)
+
+    estimator = net()
+    checkpoint = Checkpoint(tmp_path / "net", every=100)
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X, y, checkpoint=checkpoint)
+    monkeypatch.undo()
+    assert os.listdir(tmp_path) == (["net"] if number > 1 else [])
+    alone = net().fit(X, y)
+    if number > 2:  # after training
+        assert_equal(learned(estimator), learned(alone))
+    else:
+        assert vars(estimator) == vars(net())
+    resumed = net().fit(X, y, checkpoint=checkpoint)
+    assert_equal(learned(resumed), learned(alone))
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    done, sync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: done.append("sync") or sync(handle))
+    monkeypatch.setattr(os, "replace", lambda *a: done.append("replace") or replace(*a))
+    save_model(net().fit(X, y), tmp_path / "net")
+    assert done == ["sync", "replace", "sync"]
+
+
+def test_who_may_read_a_file_stays(tmp_path):
+    path = tmp_path / "net"
+    net(n_iter=2).fit(X, y, checkpoint=path)
+    path.chmod(0o600)
+    net().fit(X, y, checkpoint=path)
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_it_is_written_every_so_many_passes(tmp_path):
@@ -348,9 +438,72 @@ def test_a_network_in_a_pipeline_goes_on(tmp_path):
     assert_equal(longer[-1].coefs_, model().fit(X, y)[-1].coefs_)
 
 
+def test_the_form_of_the_data_is_nothing(tmp_path):
+    path, table = tmp_path / "net", pd.DataFrame(X).add_prefix("column ")
+    half_done(path)
+    written = path.read_bytes()
+    for rows, labels in (
+        (np.asfortranarray(X), y),
+        (X.tolist(), y.tolist()),
+        (table, pd.Series(y)),
+        (X, y.astype(np.int32)),
+    ):
+        path.write_bytes(written)
+        resumed = net().fit(rows, labels, checkpoint=path)
+        assert_equal(learned(resumed), learned(net().fit(rows, labels)))
+        assert resumed.classes_.dtype == np.asarray(labels).dtype
+
+
+def test_names_of_features_are_those_of_today(tmp_path):
+    table = pd.DataFrame(X)
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    crash(net(), 5, table.add_prefix("a"), y, checkpoint=checkpoint)
+    resumed = net().fit(table.add_prefix("b"), y, checkpoint=checkpoint)
+    assert resumed.feature_names_in_[0] == "b0"
+    assert not hasattr(net().fit(X, y, checkpoint=checkpoint), "feature_names_in_")
+
+
 def half_done(path):
     crash(net(), 5, X, y, checkpoint=Checkpoint(path, every=1))
     return path.read_bytes()
+
+
+class Factor:
+    """A schedule without a repr of its own."""
+
+    learns = False
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def factor_at(self, n_passes, horizon, memory):
+        return self.factor
+
+
+def test_objects_are_told_by_what_they_hold(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    crash(net(schedule=Factor(1.0)), 5, X, y, checkpoint=checkpoint)
+    with pytest.raises(ValueError, match="schedule is now"):
+        net(schedule=Factor(0.1)).fit(X, y, checkpoint=checkpoint)
+
+
+def test_a_warm_start_from_other_weights_is_an_error(tmp_path):
+    def chunk(rate):
+        first = net(warm_start=True, learning_rate=rate).fit(X, y, **PARTS)
+        return first.set_params(learning_rate=0.001)
+
+    checkpoint = Checkpoint(tmp_path / "second", every=1)
+    crash(chunk(0.01), 5, X, y, checkpoint=checkpoint, **PARTS)
+    chunk(0.01).fit(X, y, checkpoint=checkpoint, **PARTS)
+    with pytest.raises(ValueError, match="it began from other weights, or after"):
+        chunk(0.02).fit(X, y, checkpoint=checkpoint, **PARTS)
+
+
+def test_whether_it_may_go_on_later_is_no_matter(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    crash(net(), 5, X, y, checkpoint=checkpoint)
+    kept = net(warm_start=True).fit(X, y, checkpoint=checkpoint)
+    assert_equal(learned(kept), learned(net(warm_start=True).fit(X, y)))
 
 
 ADVICE = "Go on as it began, or give another path to start over."
@@ -471,6 +624,7 @@ def test_a_model_is_not_lost_to_a_checkpoint(tmp_path):
 def test_leftovers_of_a_killed_process_are_removed(tmp_path):
     ours = tmp_path / ".net.0123456789abcdef.tmp"
     others = [tmp_path / name for name in (".net.tmp", "net.tmp", ".other.0123.tmp")]
+    others.append(tmp_path / ".net.backup_of_monday.tmp")
     for path in (ours, *others):
         path.write_bytes(b"half")
     net().fit(X, y, checkpoint=tmp_path / "net")

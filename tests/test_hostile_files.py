@@ -434,6 +434,11 @@ def use_an_array_often(opened):
     attributes(opened)["estimators_"] *= 100
 
 
+def widen_texts(opened):
+    texts = [{"strings": [2**20, ["a"]]}] * 100
+    opened.description["params"]["class_weight"] = texts
+
+
 def let_keys_collide(opened):
     keys = [(2**61 - 1) * k for k in range(9)]
     opened.description["params"]["class_weight"] = {"dict": [keys, keys]}
@@ -554,6 +559,7 @@ def take_classifiers_for_regressors(opened):
     [
         (ensemble, use_an_array_often, "its description of 'array' is wrong"),
         (classifier, let_keys_collide, "its description of 'dict' is wrong"),
+        (classifier, widen_texts, "its description of 'strings' is wrong"),
         (classifier, widen_strings, "its description of 'strings' is wrong"),
         (classifier, draw_from_an_array, "its description of 'random_state' is"),
         (classifier, take_an_array_for("floats"), "its description of 'floats' is"),

@@ -4,7 +4,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from numpy.testing import assert_equal
 from scipy.stats import loguniform
 from sklearn.datasets import load_wine
 from sklearn.exceptions import FitFailedWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -40,12 +43,19 @@ def exactly(message):
 def found(search):
     """All that a search tells, but for times."""
     results = {k: v for k, v in search.cv_results_.items() if "_time" not in k}
-    results = {k: np.array(v).astype(str) for k, v in results.items()}
+    results = {k: [str(value) for value in v] for k, v in results.items()}
     return results, str(search.best_params_), search.best_estimator_.predict_proba(X)
 
 
 def grid(**parameters):
     return StackedGridSearchCV(NET, **{"param_grid": GRID, "cv": 3} | parameters)
+
+
+ROWS = np.arange(len(y))
+
+
+def score_in_float32(estimator, X, y):
+    return np.float32(estimator.score(X, y))
 
 
 def fits_told(capsys):
@@ -79,6 +89,13 @@ OF_SEARCHES = {
         ),
         {},
     ),
+    "folds that share rows": (
+        lambda: grid(
+            cv=[(ROWS[::2], ROWS[1::2]), (ROWS[1::4], ROWS[::2]), (ROWS[::2], ROWS)]
+        ),
+        {},
+    ),
+    "a scorer of NumPy's": (lambda: grid(scoring=score_in_float32, cv=2), {}),
     "halving": (
         lambda: StackedHalvingGridSearchCV(
             NET,
@@ -107,6 +124,15 @@ def test_what_is_known_is_not_done_again(name, tmp_path, capsys):
     assert fits_told(capsys) == 0
     assert_equal(found(again), found(plain))
     assert os.listdir(tmp_path) == ["search"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_backends_that_hand_on_all_in_the_end_do(tmp_path, capsys):
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
+        kept = grid().fit(X, y, checkpoint=tmp_path / "search")
+    grid(verbose=2).fit(X, y, checkpoint=tmp_path / "search")
+    assert fits_told(capsys) == 0
+    assert_equal(found(kept), found(grid().fit(X, y)))
 
 
 class Interrupting:
@@ -165,6 +191,24 @@ def test_functions_of_one_name_are_not_mistaken(tmp_path, capsys):
     assert_equal(found(again), found(grid(param_grid=some).fit(X, y)))
 
 
+def test_fitted_parts_are_not_mistaken(tmp_path, capsys):
+    def frozen(*rows):
+        return FrozenEstimator(StandardScaler().fit(X[slice(*rows)]))
+
+    def search(*scalers, **parameters):
+        model = make_pipeline(frozen(9), NET)
+        return StackedGridSearchCV(
+            model, {"frozenestimator": [*scalers]}, cv=2, **parameters
+        )
+
+    path, both = tmp_path / "search", (frozen(5, 20), frozen(90, 178))
+    plain = search(*both).fit(X, y)
+    for _ in range(2):
+        kept = search(*both, verbose=2).fit(X, y, checkpoint=path)
+        assert_equal(found(kept), found(plain))
+    assert fits_told(capsys) == 4  # of the first search alone
+
+
 @pytest.mark.filterwarnings("ignore:One or more of the test scores")
 def test_candidates_that_failed_are_known(tmp_path, capsys):
     path = tmp_path / "search"
@@ -188,7 +232,34 @@ def test_stacks_done_before_an_error_are_kept(tmp_path, capsys):
     assert fits_told(capsys) == 0
 
 
+def scoring_by(factor):
+    return lambda estimator, X, y: factor * estimator.score(X, y)
+
+
+def test_another_function_to_score_by_is_an_error(tmp_path):
+    grid(scoring=scoring_by(1)).fit(X, y, checkpoint=tmp_path / "search")
+    grid(scoring=scoring_by(1)).fit(X, y, checkpoint=tmp_path / "search")
+    with pytest.raises(ValueError, match="scoring is now"):
+        grid(scoring=scoring_by(-1)).fit(X, y, checkpoint=tmp_path / "search")
+
+
+def test_what_cannot_be_told_is_an_error(tmp_path):
+    lock = threading.Lock()
+    start = f"checkpoint cannot tell whether scoring={scoring_with(lock)!r}"[:60]
+    with pytest.raises(ValueError, match=f"^{re.escape(start)}"):
+        grid(scoring=scoring_with(lock)).fit(X, y, checkpoint=tmp_path / "search")
+
+
+def scoring_with(lock):
+    def score(estimator, X, y):
+        with lock:
+            return estimator.score(X, y)
+
+    return score
+
+
 OTHERS = {
+    "failing": ({"error_score": 0.0}, {}, "error_score is now 0.0, and was not"),
     "estimator": ({"estimator": NET.__class__((6,))}, {}, "estimator is now "),
     "scoring": ({"scoring": "f1_macro"}, {}, "scoring is now 'f1_macro', and was not"),
     "train": ({"return_train_score": True}, {}, "return_train_score is now True, and "),
@@ -207,6 +278,8 @@ def test_another_search_is_an_error(other, tmp_path):
         grid().set_params(**parameters).fit(X, y, checkpoint=path, **params)
     with pytest.raises(ValueError, match="X, y or what else is given to fit, is not"):
         grid().fit(X + 1, y, checkpoint=path)
+    with pytest.raises(ValueError, match="X, y or what else is given to fit, is not"):
+        grid().fit(X, y[::-1], checkpoint=path)
     assert path.read_bytes() == written
 
 
@@ -236,7 +309,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_wine
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn_deepnet import Checkpoint, DeepNetClassifier, StackedGridSearchCV
+from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
 
 X, y = load_wine(return_X_y=True, as_frame=True)
 X = X.iloc[:, :4].assign(kind=np.where(X["hue"] > 1, "light", "dark"))
@@ -246,7 +319,7 @@ steps = make_column_transformer(
 net = DeepNetClassifier((20,), n_iter=30, tol=None, random_state=0)
 grid = {"deepnetclassifier__hidden_layer_sizes": [(n,) for n in range(20, 32)]}
 search = StackedGridSearchCV(make_pipeline(steps, net), grid, cv=3, verbose=2)
-search.fit(X, y, checkpoint=Checkpoint(sys.argv[1], every=1))
+search.fit(X, y, checkpoint=sys.argv[1])
 print(search.cv_results_["mean_test_score"].tolist())
 """
 
