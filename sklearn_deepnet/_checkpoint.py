@@ -89,7 +89,9 @@ class Progress:
             restore_attributes(network, told, arrays, lacking=("_activations",))
             if network._training_state is None or network.n_iter_ < self._n_before:
                 raise ValueError("it lacks the state of training")
-            self._restore_generator(description, arrays)
+            drawn = decode(description.get("drawn"), arrays)
+            if not isinstance(drawn, np.random.RandomState | None):
+                raise ValueError("it lacks the state of random_state")
         for name in _OF_DATA:
             vars(network).pop(name, None)
         vars(network).update(of_data)
@@ -103,23 +105,15 @@ class Progress:
                 f"more than n_iter={n_iter}. Raise n_iter, or give another path to "
                 "start over."
             )
+        rng = network.random_state
+        if drawn is not None and isinstance(rng, np.random.RandomState):
+            rng.set_state(drawn.get_state())  # others draw what they would have drawn
+            self._drawn = drawn
         ends = {"tol", "divergence"}
         if "_skl_callbacks" in vars(network):  # which would stop it again
             ends.add("report")
         self.is_complete = network._ended_by in ends or self.n_made == n_iter
         return True
-
-    def _restore_generator(self, description: dict[str, Any], arrays: Any) -> None:
-        """Leave a generator of the caller's, in place, as the first weights left it.
-
-        What else draws from it then gets what it would have got without a crash.
-        """
-        rng = self._estimator.random_state
-        if isinstance(rng, np.random.RandomState):
-            self._drawn = decode(description.get("drawn"), arrays)
-            if not isinstance(self._drawn, np.random.RandomState):
-                raise ValueError("it lacks the state of random_state")
-            rng.set_state(self._drawn.get_state())
 
     def _describe_difference(self, description: dict[str, Any], arrays: Any) -> str:
         """Return in what the file is of another fit, if in anything."""

@@ -44,7 +44,7 @@ class Checkpoint:
     path : str or path
         Of the file. Two fits must not share one.
     every : int or None, default=None
-        Passes from one writing to the next.
+        Passes, in a search stacks, from one writing to the next.
     seconds : float or None, default=None
         Seconds from one writing to the next. With both, what comes first; with neither,
         30 seconds, or in a search every stack. In any case it is written at first and
