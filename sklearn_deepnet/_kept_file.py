@@ -60,7 +60,8 @@ class Checkpoint:
     ``fit`` raises a `ValueError`, and leaves the file alone, if it is damaged or of
     another version of this library, or if parameters other than `n_iter`, `verbose` and
     `warm_start`, or the data, are not those of the fit that wrote it. Functions are
-    told by their code, but not by that of others that they call.
+    told by their code, but not by that of others that they call, nor by variables of
+    their module.
 
     If the file cannot be written at first, ``fit`` raises an `OSError`. If that happens
     later, such as when the disk is full, there is a `CheckpointWarning`, the file stays

@@ -52,8 +52,10 @@ class Ledger:
         params: dict[str, Any],
     ) -> None:
         self._file = KeptFile(checkpoint, "the search", seconds=0.0)
-        self._search = tell_all({name: getattr(search, name) for name in _MUST_AGREE})
-        self._search |= tell_all({"data": (X, y, params)})
+        self._search = {
+            "parameters": tell_all({k: getattr(search, k) for k in _MUST_AGREE}),
+            "data": tell_all({"X": X, "y": y, **params}),
+        }
         self._results: dict[str, dict[str, Any]] = {}
         self._n_done = 0
         found = self._file.read("search")
@@ -63,12 +65,13 @@ class Ledger:
         self._file.begin(0, *self._describe())
 
     def _check(self, before: dict[str, Any], search: Any) -> None:
-        for name, text in self._search.items():
-            if before.get(name) != text:
-                what = "X, y or what else is given to fit, is not what it was"
-                if name != "data":
-                    what = f"{name} is now {getattr(search, name)!r:.200}, and was not"
-                self._file.refuse(what)
+        if before.get("data") != self._search["data"]:
+            self._file.refuse("X, y or what else is given to fit, is not what it was")
+        told = before.get("parameters")
+        for name, text in self._search["parameters"].items():
+            if not isinstance(told, dict) or told.get(name) != text:
+                value = getattr(search, name)
+                self._file.refuse(f"{name} is now {value!r:.200}, and was not")
 
     def _read(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, Any]]:
         with name_unreadable(self._file.path):

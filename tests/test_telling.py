@@ -1,17 +1,20 @@
 """Values that differ are told apart in any process; those that are equal are not."""
 
+import copy
 import os
 import re
 import subprocess
 import sys
 import threading
 import tracemalloc
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, csr_matrix
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.preprocessing import StandardScaler
@@ -34,6 +37,52 @@ def of_a_class(value):
             return value
 
     return Own()
+
+
+def cached(value):
+    @lru_cache
+    def get():
+        return value
+
+    return lambda x: x + get()
+
+
+def with_attribute(value):
+    def function(x):
+        return x * function.value
+
+    function.value = value
+    return function
+
+
+def scoring_with_weights():
+    return lambda estimator, X, y, sample_weight=None: 0
+
+
+def scoring_with_others():
+    return lambda estimator, X, y, weights=None: 0
+
+
+def of_a_module():
+    import math
+
+    return lambda x: math.exp(x)
+
+
+def a_dataclass(value):
+    @dataclass
+    class Data:
+        field: float = value
+
+        @cached_property
+        def twice(self):
+            return 2 * self.field
+
+    return Data()
+
+
+def categories(order, **options):
+    return pd.Series(pd.Categorical(["u", "v"], [*order], **options))
 
 
 class Holding:
@@ -69,6 +118,26 @@ DIFFERENT = {
         np.array(3),
     ],
     "functions": [times(1), times(2), lambda x: x, lambda x: -x, lambda x, k=1: x],
+    "signatures": [
+        scoring_with_weights(),
+        scoring_with_others(),
+        lambda *a: a,
+        lambda **a: a,
+        lambda a: a,
+        lambda *, a: a,
+        lambda a, /: a,
+    ],
+    "what functions hold": [cached(1), cached(2), with_attribute(1), with_attribute(2)],
+    "what is made here": [of_a_module(), a_dataclass(1.0), a_dataclass(2.0)],
+    "times": [np.datetime64(5, "ns"), np.timedelta64(5, "ns"), np.datetime64(5, "s")],
+    "records": [np.zeros(2, [("a", int)]), np.zeros(2, [("b", int)])],
+    "categories": [
+        categories("uv"),
+        categories("vu"),
+        categories("uv", ordered=True),
+        categories("uv").astype(object),
+        categories("uv").rename("k"),
+    ],
     "constants": [lambda: {"a", "b"}, lambda: {"a", "c"}, lambda: lambda: 1],
     "names": [np.log1p, np.exp, len, f1_score, StandardScaler, DeepNetClassifier],
     "partial": [partial(f1_score, average=a) for a in ("macro", "micro")],
@@ -95,6 +164,7 @@ DIFFERENT = {
         FrozenEstimator(scaler(1, 3)),
         DeepNetClassifier(),
         DeepNetClassifier(alpha=0.1),
+        FrozenEstimator(TfidfVectorizer().fit(["a text", "another"])),
     ],
     "tables": [
         pd.DataFrame({"a": [1, 2]}),
@@ -110,6 +180,7 @@ DIFFERENT = {
         csr_array([[1, 0], [0, 2]]),
         csr_array([[1, 0, 0], [0, 1, 0]]),
         coo_array([[1, 0], [0, 1]]),
+        csr_matrix([[1, 0], [0, 1]]),
     ],
 }
 EXAMPLES = [value for values in DIFFERENT.values() for value in values]
@@ -180,9 +251,46 @@ def test_what_holds_itself_is_told():
     assert tell(first) != tell(second)
 
 
-def test_locks_and_the_like_are_not_told():
+def many_ways():
+    value = [1]
+    for _ in range(40):
+        value = [value, value]
+    return value
+
+
+class Failing:
+    def __reduce_ex__(self, protocol):
+        raise KeyError
+
+
+@pytest.mark.parametrize(
+    "value",
+    [threading.Lock(), np.frompyfunc(lambda x: x, 1, 1), many_ways(), Failing()],
+    ids=["lock", "a ufunc without a name", "parts that are met too often", "an error"],
+)
+def test_what_cannot_be_told_is_an_error(value):
     with pytest.raises(Untellable):
-        tell([threading.Lock()])
+        tell([value])
+
+
+class Base(DeepNetClassifier):
+    kept: int = 1
+
+
+def test_use_changes_nothing():
+    values = [Base(), a_dataclass(1.0), re.compile("a"), cached(1), SPARSE]
+    values.append(pd.DataFrame({"a": [1.0, 2.0]}))
+    classes = [type(value) for value in values[:2]]
+    before = [tell([value, *classes]) for value in values]
+    for value in values[:2]:
+        copy.copy(value)
+        copy.deepcopy(value)
+        assert type(value).__annotations__
+    values[0].get_params()
+    values[3](1)
+    assert values[4].has_sorted_indices
+    values[5].describe()
+    assert [tell([value, *classes]) for value in values] == before
 
 
 @pytest.mark.parametrize("row", [0, 700, 4999])
