@@ -138,7 +138,8 @@ def diagnose(
     with np.errstate(all="ignore"), one_blas_thread():
         findings = [*_of_inputs(job), *_of_layers(job, params)]
         # A loss of zero, of a y that does not vary, is no measure
-        constant = _loss_of_constant(network, X, y, sample_weight) or np.inf
+        n_outputs = job.task.layer_sizes[-1]
+        constant = _loss_of_constant(network, n_outputs, X, y, sample_weight) or np.inf
         start = _loss_at(job, job.state.params) / constant
         findings.append(SYMPTOMS["first loss"].judge(start))
         findings += _of_first_step(job, float(network.learning_rate))
@@ -221,13 +222,16 @@ def _of_curves(network: BaseDeepNet) -> Iterator[Finding]:
 
 
 def _loss_of_constant(
-    network: BaseDeepNet, X: Any, y: Any, sample_weight: Any
+    network: BaseDeepNet, n_outputs: int, X: Any, y: Any, sample_weight: Any
 ) -> float:
     """Return the loss of the best network that does not look at X."""
     same = ("loss", "class_weight", "label_smoothing", "target_scaling")
     options = {
         name: value for name, value in network.get_params().items() if name in same
     }
+    # not by draws: one may be the best by chance, and a warning tell that nothing fell
+    biases = np.arange(1.0, n_outputs + 1)
+    options["init"] = [np.zeros((1, n_outputs)), biases]
     constant = type(network)((), solver="lbfgs", alpha=0, **options)
     nothing = np.zeros((np.shape(X)[0], 1))
     constant.fit(nothing, y, sample_weight)
