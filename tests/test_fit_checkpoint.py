@@ -7,7 +7,9 @@ import pickle
 import re
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -409,6 +411,13 @@ def test_it_is_written_every_so_many_passes(tmp_path):
 def test_it_is_written_every_so_many_seconds(tmp_path):
     crash(net(), 5, X, y, checkpoint=Checkpoint(tmp_path / "net", seconds=1e-9))
     assert load_model(tmp_path / "net").n_iter_ == 5
+
+
+def test_it_is_written_every_half_minute_if_nothing_is_said(tmp_path, monkeypatch):
+    clock = SimpleNamespace(monotonic=count(0, 11).__next__)  # seconds a look
+    monkeypatch.setattr("sklearn_deepnet._kept_file.time", clock)
+    crash(net(), 7, X, y, checkpoint=tmp_path / "net")
+    assert load_model(tmp_path / "net").n_iter_ == 6  # and 3 before that
 
 
 def test_the_file_shows_the_best_and_goes_on_from_the_last(tmp_path):
