@@ -589,6 +589,35 @@ def test_another_class_is_an_error(tmp_path):
         Own(**net().get_params()).fit(X, y, checkpoint=tmp_path / "net")
 
 
+def test_other_code_of_a_class_is_an_error(tmp_path):
+    def own(factor):
+        class Own(DeepNetClassifier):
+            def score(self, X, y, sample_weight=None):
+                return factor * super().score(X, y, sample_weight)
+
+        return Own(**net().get_params())
+
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    crash(own(1), 5, X, y, checkpoint=checkpoint)
+    with pytest.raises(ValueError, match=r"of another fit: the code of .*Own is anoth"):
+        own(2).fit(X, y, checkpoint=checkpoint)
+    resumed = own(1).fit(X, y, checkpoint=checkpoint)
+    assert_equal(learned(resumed), learned(net().fit(X, y)))
+
+
+def test_a_relative_path_stays_where_it_was(tmp_path, monkeypatch):
+    def scoring(estimator, X, y):
+        os.chdir(tmp_path / "there")
+        return 0.0
+
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    net(scoring=scoring).fit(X, y, X_val=X, y_val=y, checkpoint="net")
+    assert os.listdir(tmp_path / "there") == []
+    assert load_model(tmp_path / "here" / "net").n_iter_ == 12
+
+
 def test_another_version_is_an_error(tmp_path, monkeypatch):
     path = tmp_path / "net"
     half_done(path)

@@ -91,7 +91,11 @@ OF_SEARCHES = {
     ),
     "folds that share rows": (
         lambda: grid(
-            cv=[(ROWS[::2], ROWS[1::2]), (ROWS[1::4], ROWS[::2]), (ROWS[::2], ROWS)]
+            cv=[
+                (ROWS[::2], ROWS[1::2]),
+                (ROWS[::2], ROWS),
+                (ROWS[1::4], ROWS[1::2]),
+            ]
         ),
         {},
     ),
