@@ -605,15 +605,21 @@ def test_other_code_of_a_class_is_an_error(tmp_path):
     assert_equal(learned(resumed), learned(net().fit(X, y)))
 
 
-def test_a_relative_path_stays_where_it_was(tmp_path, monkeypatch):
-    def scoring(estimator, X, y):
-        os.chdir(tmp_path / "there")
-        return 0.0
+class Moving(io.StringIO):
+    """A screen that makes another folder the current one."""
 
+    def write(self, text):
+        os.chdir("..")
+        os.chdir("there")
+        return len(text)
+
+
+def test_a_relative_path_stays_where_it_was(tmp_path, monkeypatch):
     for folder in ("here", "there"):
         (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    net(scoring=scoring).fit(X, y, X_val=X, y_val=y, checkpoint="net")
+    with contextlib.redirect_stdout(Moving()):
+        net(verbose=2).fit(X, y, checkpoint="net")
     assert os.listdir(tmp_path / "there") == []
     assert load_model(tmp_path / "here" / "net").n_iter_ == 12
 
