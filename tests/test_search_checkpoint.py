@@ -95,7 +95,8 @@ OF_SEARCHES = {
                 (ROWS[::2], ROWS[1::2]),
                 (ROWS[::2], ROWS),
                 (ROWS[1::4], ROWS[1::2]),
-            ]
+            ],
+            scoring="neg_log_loss",
         ),
         {},
     ),
