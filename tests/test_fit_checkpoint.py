@@ -351,6 +351,19 @@ def test_what_would_have_diverged_diverges(n_passes, tmp_path):
     assert_equal(learned(resumed), learned(alone))
 
 
+def test_weights_that_a_step_has_led_astray_are_not_written(tmp_path):
+    """They are infinite, which the next pass will find, and no file can hold."""
+    parameters = {"solver": "sgd", "batch_size": None, "dtype": "float32"}
+    parameters["schedule"] = lambda t: 1e60 if t == 4 else 1.0
+    fits = []
+    for params in ({"checkpoint": Checkpoint(tmp_path / "net", every=1)}, {}):
+        with pytest.warns(DivergenceWarning):
+            fits.append(net(**parameters).fit(X, y, **params))
+    assert fits[0].n_iter_ == 5
+    assert fits[0].loss_curve_ == fits[1].loss_curve_
+    assert_equal(fits[0].coefs_, fits[1].coefs_)
+
+
 def test_ctrl_c_leaves_the_file_of_a_complete_pass(tmp_path):
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(), 5, X, y, error=KeyboardInterrupt, checkpoint=checkpoint)
