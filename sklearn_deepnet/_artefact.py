@@ -54,7 +54,7 @@ def can_hold(dtype: np.dtype[Any]) -> bool:
 
 
 def write_artefact(
-    file: BinaryIO, description: Any, arrays: Mapping[str, NDArray[Any]]
+    file: BinaryIO, description: dict[str, Any], arrays: Mapping[str, NDArray[Any]]
 ) -> None:
     """Write a description, which JSON can hold, and arrays.
 
@@ -62,8 +62,8 @@ def write_artefact(
     ----------
     file : binary file
         Written from where it stands.
-    description : JSON value
-        What the arrays are.
+    description : dict
+        What the arrays are, as JSON has it.
     arrays : mapping of str to ndarray
         Numbers or booleans, of any shape.
     """
@@ -97,7 +97,7 @@ def write_artefact(
         file.write(part.data)
 
 
-def read_artefact(path: str | os.PathLike[str]) -> tuple[Any, Arrays]:
+def read_artefact(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
     """Return the description and the arrays of a file.
 
     Raises
@@ -123,7 +123,7 @@ def name_unreadable(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
-def _read(file: BinaryIO, n_bytes: int) -> tuple[Any, Arrays]:
+def _read(file: BinaryIO, n_bytes: int) -> tuple[dict[str, Any], Arrays]:
     start = file.read(8)
     n_header = int.from_bytes(start, "little")
     if len(start) < 8 or not 2 <= n_header <= min(_MOST_HEADER, n_bytes - 8):
@@ -148,7 +148,10 @@ def _read(file: BinaryIO, n_bytes: int) -> tuple[Any, Arrays]:
         raise ValueError("it is not as long as its header says")
     if digest.hexdigest() != expected:
         raise ValueError("its checksum is wrong")
-    return json.loads(told), arrays
+    description = json.loads(told)
+    if not isinstance(description, dict):
+        raise ValueError("its description is not one of a model")
+    return description, arrays
 
 
 def _check_entry(

@@ -12,7 +12,6 @@ from typing import Any
 
 from ._advice import warn
 from ._artefact import (
-    name_unreadable,
     read_artefact,
     remove_leftovers,
     replace_file,
@@ -161,9 +160,6 @@ class KeptFile:
         if not self.path.exists():
             return None
         description, arrays = read_artefact(self.path)
-        with name_unreadable(self.path):
-            if not isinstance(description, dict):
-                raise ValueError("its description is not one of a model")
         if not isinstance(description.get(kind), dict):
             raise ValueError(
                 f"'{self.path}' is not the checkpoint of a {kind}. Give another path, "
@@ -185,7 +181,9 @@ class KeptFile:
             "it began, or give another path to start over."
         )
 
-    def begin(self, n_done: int, description: Any, arrays: Mapping[str, Any]) -> None:
+    def begin(
+        self, n_done: int, description: dict[str, Any], arrays: Mapping[str, Any]
+    ) -> None:
         """Write the first file, or raise an `OSError` if that is impossible."""
         with self._name_failure():
             self._write(description, arrays)
@@ -199,7 +197,11 @@ class KeptFile:
         return seconds is not None and time.monotonic() - self._last >= seconds
 
     def write(
-        self, n_done: int, what: str, description: Any, arrays: Mapping[str, Any]
+        self,
+        n_done: int,
+        what: str,
+        description: dict[str, Any],
+        arrays: Mapping[str, Any],
     ) -> None:
         """Replace the file, or warn and keep it.
 
@@ -209,7 +211,7 @@ class KeptFile:
             How far it is.
         what : str
             What is counted, for the warning.
-        description, arrays : JSON value, mapping of str to ndarray
+        description, arrays : dict, mapping of str to ndarray
             What to write.
         """
         try:
@@ -223,7 +225,7 @@ class KeptFile:
             )
         self._note(n_done)
 
-    def _write(self, description: Any, arrays: Mapping[str, Any]) -> None:
+    def _write(self, description: dict[str, Any], arrays: Mapping[str, Any]) -> None:
         replace_file(self.path, lambda file: write_artefact(file, description, arrays))
 
     def _note(self, n_done: int) -> None:

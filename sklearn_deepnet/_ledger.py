@@ -82,15 +82,14 @@ class Ledger:
                 raise ValueError("its results are not by task")
         return results
 
-    def look_up(self, fit: Fit) -> dict[str, Any] | None:
-        """Return the result of a task, None if it is not known."""
+    def look_up(self, fit: Fit) -> tuple[str | None, dict[str, Any] | None]:
+        """Return the key of a task, and its result; None where there is none."""
         key = _key_of(fit)
-        return None if key is None else self._results.get(key)
+        return key, None if key is None else self._results.get(key)
 
-    def note(self, fits: list[Fit], results: list[dict[str, Any]]) -> None:
+    def note(self, keys: list[str | None], results: list[dict[str, Any]]) -> None:
         """Add the results of a stack, and write them if it is time to."""
-        for fit, result in zip(fits, results, strict=True):
-            key = _key_of(fit)
+        for key, result in zip(keys, results, strict=True):
             if key is not None:
                 self._results[key] = _plain(result)
         self._n_done += 1

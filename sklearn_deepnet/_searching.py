@@ -78,14 +78,17 @@ class StackedParallel:
     def __call__(self, tasks: Iterable[tuple[Any, Any, Any]]) -> list[dict[str, Any]]:
         """Return the result of each task, in their order."""
         results: dict[int, dict[str, Any]] = {}
-        fits, numbers, data = [], [], [None, None]
+        fits, numbers, keys, data = [], [], [], [None, None]
         for number, (wrapped, (estimator, *data), options) in enumerate(tasks):  # noqa: B007
             parameters = clone(options["parameters"], safe=False)
             fit = Fit(wrapped.function, estimator.set_params(**parameters), options)
-            known = None if self._ledger is None else self._ledger.look_up(fit)
+            key = known = None
+            if self._ledger is not None:
+                key, known = self._ledger.look_up(fit)
             if known is None:
                 fits.append(self._look_up(fit))
                 numbers.append(number)
+                keys.append(key)
             else:
                 results[number] = known
         n_jobs = effective_n_jobs(self._options.get("n_jobs"))
@@ -93,7 +96,7 @@ class StackedParallel:
         self._kept.clear()
         for places, some in self._carry_out(plan):
             if self._ledger is not None:
-                done = [fits[place] for place in places]
+                done = [keys[place] for place in places]
                 self._ledger.note(done, [result for result, _ in some])
             for place, (result, kept) in zip(places, some, strict=True):
                 results[numbers[place]] = result

@@ -206,10 +206,10 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     return estimator
 
 
-def _read(description: Any, arrays: dict[str, NDArray[Any]]) -> tuple[Any, str]:
+def _read(
+    description: dict[str, Any], arrays: dict[str, NDArray[Any]]
+) -> tuple[Any, str]:
     """Return the estimator, and the version of the library that it is from."""
-    if not isinstance(description, dict):
-        raise ValueError("its description is not one of a model")
     version = description.get("version")
     if description.get("format") != FORMAT or not isinstance(version, str):
         raise ValueError(
