@@ -90,63 +90,46 @@ assert os.listdir(folder) == ["net.safetensors"]
 print("equal")
 """
 
-FULL_AT_FIRST = """
-resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, -1))
+# a limit on the size of files tells the same way as a disk that is full
+FULL = """
+def make_trouble():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, -1))
+"""
+
+# root may write anywhere, so become somebody else
+SHUT = """
+def make_trouble():
+    os.chmod(folder, 0o555)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+"""
+
+AT_FIRST = """
+make_trouble()
 estimator = net()
 try:
     estimator.fit(X, y, checkpoint=path)
 except OSError as error:
-    print(error)
+    print(type(error).__name__, error)
 assert os.listdir(folder) == [] and vars(estimator) == vars(net())
 """
 
-# a limit on the size of files tells the same way as a disk that is full
-FULL_LATER = """
-def fill():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, -1))
-
-out, sys.stdout = sys.stdout, Screen(21, fill)
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    filled = fit(verbose=2)
-sys.stdout = out
-assert len(caught) == 130 + 1, len(caught)  # passes 21 to 150, and the end
-print(caught[0].category.__name__, caught[0].message)
-np.testing.assert_array_equal(filled._params, net().fit(X, y)._params)
-assert load_model(path).n_iter_ == 20
-assert os.listdir(folder) == ["net.safetensors"]
-resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
-np.testing.assert_array_equal(fit()._params, filled._params)
-"""
-
-# root may write anywhere, so become somebody else
-SHUT_AT_FIRST = """
-os.chmod(folder, 0o555)
-if os.geteuid() == 0:
-    os.seteuid(65534)
-estimator = net()
-try:
-    estimator.fit(X, y, checkpoint=path)
-except PermissionError as error:
-    print(error)
-assert os.listdir(folder) == [] and vars(estimator) == vars(net())
-"""
-
-SHUT_LATER = """
-def shut():
-    os.chmod(folder, 0o555)
-    if os.geteuid() == 0:
-        os.seteuid(65534)
-
-out, sys.stdout = sys.stdout, Screen(21, shut)
+LATER = """
+out, sys.stdout = sys.stdout, Screen(21, make_trouble)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     trained = fit(verbose=2)
 sys.stdout = out
+assert len(caught) == 130 + 1, len(caught)  # passes 21 to 150, and the end
 print(caught[0].category.__name__, caught[0].message)
 np.testing.assert_array_equal(trained._params, net().fit(X, y)._params)
 assert load_model(path).n_iter_ == 20
 assert os.listdir(folder) == ["net.safetensors"]
+"""
+
+ROOM_AGAIN = """
+resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
+np.testing.assert_array_equal(fit()._params, trained._params)
 """
 
 
@@ -175,14 +158,14 @@ def test_twenty_kills_are_as_none(folder):
 
 
 def test_a_full_disk_is_told_before_training(folder):
-    assert run(FULL_AT_FIRST, folder) == (
-        "[Errno 27] The checkpoint cannot be written, so training was not begun: File "
-        f"too large: '{folder}/net.safetensors'"
+    assert run(FULL + AT_FIRST, folder) == (
+        "OSError [Errno 27] The checkpoint cannot be written, so training was not "
+        f"begun: File too large: '{folder}/net.safetensors'"
     )
 
 
 def test_training_goes_on_when_the_disk_is_full(folder):
-    assert run(FULL_LATER, folder) == (
+    assert run(FULL + LATER + ROOM_AGAIN, folder) == (
         f"CheckpointWarning The checkpoint '{folder}/net.safetensors' could not be "
         "written after 21 passes: File too large. The one before it is kept, and "
         "training goes on."
@@ -190,14 +173,14 @@ def test_training_goes_on_when_the_disk_is_full(folder):
 
 
 def test_a_folder_that_is_shut_is_told_before_training(folder):
-    assert run(SHUT_AT_FIRST, folder) == (
-        "[Errno 13] The checkpoint cannot be written, so training was not begun: "
-        f"Permission denied: '{folder}/net.safetensors'"
+    assert run(SHUT + AT_FIRST, folder) == (
+        "PermissionError [Errno 13] The checkpoint cannot be written, so training was "
+        f"not begun: Permission denied: '{folder}/net.safetensors'"
     )
 
 
 def test_training_goes_on_when_the_folder_is_shut(folder):
-    assert run(SHUT_LATER, folder) == (
+    assert run(SHUT + LATER, folder) == (
         f"CheckpointWarning The checkpoint '{folder}/net.safetensors' could not be "
         "written after 21 passes: Permission denied. The one before it is kept, and "
         "training goes on."
