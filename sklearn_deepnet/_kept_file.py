@@ -89,7 +89,7 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         """Check path and intervals."""
-        if not isinstance(os.fspath(self.path), str):
+        if not isinstance(self.path, str | os.PathLike):
             raise TypeError(f"path must be a str or a path. Got {self.path!r} instead.")
         for name, kind in (("every", Integral), ("seconds", Real)):
             value = getattr(self, name)

@@ -28,6 +28,7 @@ from sklearn_deepnet import (
     DeepNetRegressor,
     DivergenceWarning,
     ModelFileError,
+    fit_stack,
     load_model,
     save_model,
 )
@@ -713,6 +714,26 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path):
 def test_intervals_are_checked(options, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}"):
         Checkpoint("net", **options)
+
+
+@pytest.mark.parametrize("path", [3, b"net", None])
+def test_what_is_no_path_is_an_error(path):
+    message = f"path must be a str or a path. Got {path!r} instead."
+    with pytest.raises(TypeError, match=exactly(message)):
+        Checkpoint(path)
+
+
+def test_what_a_checkpoint_has_goes_on_in_a_stack(tmp_path):
+    parameters = {"early_stopping": True, "dropout": 0.2, "class_weight": "balanced"}
+    parameters |= {"warm_start": True}
+    params = {"sample_weight": WEIGHT}
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    crash(net(**parameters), 5, X, y, checkpoint=checkpoint, **params)
+    stack = [load_model(checkpoint.path) for _ in range(2)]
+    fit_stack([it.set_params(n_iter=7, verbose=0) for it in stack], X, y, **params)
+    alone = net(**parameters).fit(X, y, **params)
+    for member in stack:
+        assert_equal(learned(member.set_params(n_iter=12)), learned(alone))
 
 
 def test_what_is_no_checkpoint_is_an_error():
