@@ -20,12 +20,14 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+from pandas.plotting import parallel_coordinates
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_deepnet import DeepNetClassifier, SearchDisplay, StackedGridSearchCV
+from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
 
 X, y = load_breast_cancer(return_X_y=True)
 net = DeepNetClassifier((16,), batch_size=32, n_iter=50, tol=None, random_state=0)
@@ -84,15 +86,34 @@ ax.set(
 ax.legend(title="alpha")
 
 # %%
-# All parameters at once, a line for each network: the dark lines, which score well, go
-# through the rates in the middle, and come from either init.
+# All parameters at once, as parallel coordinates drawn by pandas: one line for each
+# candidate. Each parameter is on an axis with its values in the order of the grid. The
+# lines of the best third pass through the learning rates in the middle and come from
+# both initializers.
 
-# sphinx_gallery_thumbnail_number = 2
-display = SearchDisplay.from_search(search)
+lines, lines_ax = plt.subplots(layout="constrained")
+position = {
+    name.removeprefix("net__"): [
+        values.index(value) / (len(values) - 1)
+        for value in search.cv_results_[f"param_{name}"]
+    ]
+    for name, values in grid.items()
+}
+rank = search.cv_results_["rank_test_score"]
+third = pd.cut(rank, 3, labels=["best third", "middle third", "worst third"])
+candidates = pd.DataFrame({**position, "log-loss rank": 1 - rank / len(rank)})
+parallel_coordinates(
+    candidates.assign(third=third).sort_values("third", ascending=False),
+    "third",
+    color=["#d9d9d9", "#74a9cf", "#02385a"],
+    ax=lines_ax,
+)
+lines_ax.set(yticks=[], title="Of the best third, all have a rate in the middle")
+lines_ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=3)
 
 path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None
 if path:
     figure.savefig(path, dpi=120)
-    lines = path.with_name(f"{path.stem}_lines.png")
-    display.figure_.savefig(lines, dpi=120)
-    print(f"Log-losses over the grid are in {path}, all parameters in {lines}")
+    lines_path = path.with_name(f"{path.stem}_lines.png")
+    lines.savefig(lines_path, dpi=120)
+    print(f"Log-losses over the grid are in {path}, all parameters in {lines_path}")

@@ -4,7 +4,7 @@ from ._kept_file import Checkpoint
 from ._version import __version__
 from .classifier import DeepNetClassifier
 from .diagnosis import Diagnosis, diagnose
-from .displays import LayerDisplay, LossCurveDisplay, SearchDisplay
+from .displays import LayerDisplay, LossCurveDisplay
 from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .exceptions import (
     CheckpointWarning,
@@ -40,7 +40,6 @@ __all__ = [
     "LayerDisplay",
     "LossCurveDisplay",
     "ModelFileError",
-    "SearchDisplay",
     "StackedGridSearchCV",
     "StackedHalvingGridSearchCV",
     "StackedHalvingRandomSearchCV",

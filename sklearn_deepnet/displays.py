@@ -10,7 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 from ._engine.network import Network
 from ._engine.propagation import Propagation
 from ._engine.threads import one_blas_thread
-from ._search_display import SearchDisplay
 from ._typing import FloatArray
 from ._watching import (
     block_of,
@@ -22,7 +21,7 @@ from ._watching import (
     reach_network,
 )
 
-__all__ = ["LayerDisplay", "LossCurveDisplay", "SearchDisplay"]
+__all__ = ["LayerDisplay", "LossCurveDisplay"]
 
 _N_ROWS = 1000
 _N_BINS = 60
