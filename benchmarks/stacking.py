@@ -49,7 +49,7 @@ from sklearn_deepnet import (
     _stack_sizes,
     _stacking,
 )
-from sklearn_deepnet._jobs import train_jobs
+from sklearn_deepnet._fitting.jobs import train_jobs
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)
 WORKING_SETS = [2**k for k in range(18, 27)]

@@ -13,12 +13,12 @@ PUBLIC_MODULES = {
     name: import_module(name)
     for name in (
         "sklearn_deepnet",
-        "sklearn_deepnet.initializers",
-        "sklearn_deepnet.activations",
-        "sklearn_deepnet.losses",
-        "sklearn_deepnet.optimizers",
-        "sklearn_deepnet.schedules",
-        "sklearn_deepnet.functional",
+        "sklearn_deepnet.nn.initializers",
+        "sklearn_deepnet.nn.activations",
+        "sklearn_deepnet.nn.losses",
+        "sklearn_deepnet.nn.optimizers",
+        "sklearn_deepnet.nn.schedules",
+        "sklearn_deepnet.nn.functional",
         "sklearn_deepnet.exceptions",
     )
 }

@@ -24,7 +24,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import DeepNetClassifier, check_gradients
-from sklearn_deepnet import functional as F
+from sklearn_deepnet.nn import functional as F
 
 X, y = load_breast_cancer(return_X_y=True)
 X, X_test, y, y_test = train_test_split(X, y, stratify=y, random_state=0)

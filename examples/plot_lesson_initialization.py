@@ -24,7 +24,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import DeepNetClassifier, LossCurveDisplay
-from sklearn_deepnet import functional as F
+from sklearn_deepnet.nn import functional as F
 
 X = np.array([[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]])
 Y = np.array([[0, 1, 1, 1]])

@@ -4,7 +4,7 @@ Lesson: a network from a list of layers
 
 A lesson that many have typed describes a network by a list of dictionaries, draws
 every weight and bias from a normal times 0.1 with seed 42, and goes through it layer by
-layer. Here are its numbers, by the functions of :mod:`sklearn_deepnet.functional`.
+layer. Here are its numbers, by the functions of :mod:`sklearn_deepnet.nn.functional`.
 """
 
 # %%
@@ -20,7 +20,7 @@ import numpy as np
 from sklearn.datasets import make_moons
 
 from sklearn_deepnet import DeepNetClassifier
-from sklearn_deepnet import functional as F
+from sklearn_deepnet.nn import functional as F
 
 layers = [
     {"input_dim": 2, "output_dim": 4, "activation": "relu"},

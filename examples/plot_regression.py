@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import DeepNetRegressor
-from sklearn_deepnet.losses import quantile
+from sklearn_deepnet.nn.losses import quantile
 
 X, y = load_diabetes(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)

@@ -28,7 +28,7 @@ from sklearn.datasets import load_digits, make_moons
 from sklearn.model_selection import train_test_split
 
 from sklearn_deepnet import DeepNetClassifier
-from sklearn_deepnet.schedules import Cosine
+from sklearn_deepnet.nn.schedules import Cosine
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(

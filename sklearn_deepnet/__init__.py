@@ -1,30 +1,30 @@
 """Deep neural networks as scikit-learn estimators, written on NumPy."""
 
-from ._kept_file import Checkpoint
-from ._version import __version__
-from .classifier import DeepNetClassifier
-from .diagnosis import Diagnosis, diagnose
-from .displays import LayerDisplay, LossCurveDisplay
-from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
+from ._serialization.checkpoint_file import Checkpoint
+from ._utils.version import __version__
+from .estimators.classifier import DeepNetClassifier
+from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
+from .estimators.regressor import DeepNetRegressor
 from .exceptions import (
     CheckpointWarning,
     DivergenceWarning,
     ModelFileError,
     VersionWarning,
 )
-from .gradients import GradientCheck, check_gradients
-from .inspection import InitializerComparison, compare_initializers
-from .model_selection import (
+from .inspection.comparison import InitializerComparison, compare_initializers
+from .inspection.diagnosis import Diagnosis, diagnose
+from .inspection.displays import LayerDisplay, LossCurveDisplay
+from .inspection.gradients import GradientCheck, check_gradients
+from .model_selection.halving import (
+    StackedHalvingGridSearchCV,
+    StackedHalvingRandomSearchCV,
+)
+from .model_selection.search import (
     StackedGridSearchCV,
     StackedRandomizedSearchCV,
     fit_stack,
 )
 from .persistence import load_model, save_model
-from .regressor import DeepNetRegressor
-from .successive_halving import (
-    StackedHalvingGridSearchCV,
-    StackedHalvingRandomSearchCV,
-)
 
 __all__ = [
     "Checkpoint",

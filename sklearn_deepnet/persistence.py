@@ -17,33 +17,28 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ._artefact import (
+from ._serialization.checkpoint_file import Checkpoint
+from ._serialization.container import (
     name_unreadable,
     read_artefact,
     replace_file,
     write_artefact,
 )
-from ._contracts import warn_of_version
-from ._encoding import Encoder, decode
-from ._kept_file import Checkpoint
-from ._saved import (
+from ._serialization.encoding import Encoder, decode
+from ._serialization.schema import (
     FORMAT,
     describe_attributes,
     describe_params,
     restore_attribute,
     restore_attributes,
 )
-from ._version import __version__
-from .classifier import DeepNetClassifier
-from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
-from .model_selection import StackedGridSearchCV, StackedRandomizedSearchCV
-from .optimizers import SOLVERS
-from .regressor import DeepNetRegressor
-from .schedules import SCHEDULES, Custom
-from .successive_halving import (
-    StackedHalvingGridSearchCV,
-    StackedHalvingRandomSearchCV,
-)
+from ._utils.version import __version__
+from .estimators.classifier import DeepNetClassifier
+from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
+from .estimators.mixins import warn_of_version
+from .estimators.regressor import DeepNetRegressor
+from .nn.optimizers import SOLVERS
+from .nn.schedules import SCHEDULES
 
 __all__ = ["TRUSTED_TYPES", "Checkpoint", "load_model", "save_model"]
 
@@ -52,19 +47,20 @@ _OF_ENSEMBLES = ("n_features_in_", "feature_names_in_")
 _CLASSES = MappingProxyType(
     {cls.__name__: cls for cls in (DeepNetClassifier, DeepNetRegressor, *_ENSEMBLES)}
 )
+# By name, since the searches are on the same floor as this file.
 _SEARCHES = (
-    StackedGridSearchCV,
-    StackedRandomizedSearchCV,
-    StackedHalvingGridSearchCV,
-    StackedHalvingRandomSearchCV,
+    "sklearn_deepnet.model_selection.halving.StackedHalvingGridSearchCV",
+    "sklearn_deepnet.model_selection.halving.StackedHalvingRandomSearchCV",
+    "sklearn_deepnet.model_selection.search.StackedGridSearchCV",
+    "sklearn_deepnet.model_selection.search.StackedRandomizedSearchCV",
 )
 # For ``skops.io.load(path, trusted=...)``: making one does no more than set attributes.
 TRUSTED_TYPES = tuple(
-    f"{cls.__module__}.{cls.__qualname__}"
-    for cls in sorted(
-        {*_CLASSES.values(), *_SEARCHES, *SOLVERS.values(), *SCHEDULES.values()}
-        - {Custom},
-        key=lambda cls: (cls.__module__, cls.__qualname__),
+    sorted(
+        {
+            f"{cls.__module__}.{cls.__qualname__}"
+            for cls in (*_CLASSES.values(), *SOLVERS.values(), *SCHEDULES.values())
+        }.union(_SEARCHES)
     )
 )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from sklearn_deepnet import _stacking
+from sklearn_deepnet.estimators import stacking
 
 
 @pytest.fixture(autouse=True)
@@ -34,20 +34,20 @@ def legacy_seed():
 @pytest.fixture
 def stacks(monkeypatch):
     """Note how many networks are trained at once."""
-    sizes, train_jobs = [], _stacking.train_jobs
+    sizes, train_jobs = [], stacking.train_jobs
 
     def train_jobs_aloud(jobs):
         sizes.append(len(jobs))
         return train_jobs(jobs)
 
-    monkeypatch.setattr(_stacking, "train_jobs", train_jobs_aloud)
+    monkeypatch.setattr(stacking, "train_jobs", train_jobs_aloud)
     return sizes
 
 
 @pytest.fixture
 def sound_stacks(stacks, monkeypatch):
     """Note it, and fail if a stack raises an error: it would be trained one by one."""
-    train_jobs = _stacking.train_jobs
+    train_jobs = stacking.train_jobs
 
     def train_jobs_or_fail(jobs):
         try:
@@ -55,7 +55,7 @@ def sound_stacks(stacks, monkeypatch):
         except Exception as error:
             pytest.fail(f"a stack of {len(jobs)} was not to be trained: {error!r}")
 
-    monkeypatch.setattr(_stacking, "train_jobs", train_jobs_or_fail)
+    monkeypatch.setattr(stacking, "train_jobs", train_jobs_or_fail)
     return stacks
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from scipy.sparse import issparse
 
-from .._typing import BoolArray, FloatArray, IntArray
+from .._utils.typing import BoolArray, FloatArray, IntArray
 from .network import extend_sparse, transpose_sparse
 
 _CHUNK_BYTES = 2**22

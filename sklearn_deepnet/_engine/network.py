@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 from scipy.sparse import hstack, issparse
 
-from .._typing import FloatArray
-from ..activations import Activation
+from .._utils.typing import FloatArray
+from ..nn.activations import Activation
 
 _BLOCK_ELEMENTS = 2**18  # of work arrays for one block of rows: 2 MB in float64
 _MANY_PARAMS = (

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from .._registry import is_ours
-from .._typing import FloatArray
+from .._utils.lookup import is_ours
+from .._utils.typing import FloatArray
 from .network import Network, extend_sparse, rows_per_block, transpose_sparse
 from .propagation import Propagation
 from .threads import Threads, one_blas_thread

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .._typing import FloatArray
-from ..activations import Activation
-from ..losses import LossFunction
+from .._utils.typing import FloatArray
+from ..nn.activations import Activation
+from ..nn.losses import LossFunction
 from .network import Network, cut_layers, multiply
 
 

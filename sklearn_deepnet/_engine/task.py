@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from .._registry import is_ours
-from .._typing import BoolArray, FloatArray, IntArray
-from ..activations import Activation
-from ..losses import LossFunction
-from ..optimizers import LBFGS, Optimizer
-from ..schedules import Constant, Schedule
+from .._utils.lookup import is_ours
+from .._utils.typing import BoolArray, FloatArray, IntArray
+from ..nn.activations import Activation
+from ..nn.losses import LossFunction
+from ..nn.optimizers import LBFGS, Optimizer
+from ..nn.schedules import Constant, Schedule
 
 NEVER = np.iinfo(np.int64).max  # an n_iter_no_change that is not to be reached
 

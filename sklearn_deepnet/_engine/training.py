@@ -10,16 +10,16 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from .._typing import BoolArray, FloatArray
+from .._utils.typing import BoolArray, FloatArray
 from .batches import Batches
-from .checkpoint import State
-from .lanes import Lanes
-from .monitor import Monitor, Validation
+from .early_stopping import Monitor, Validation
 from .network import Network
+from .parallel import Lanes
 from .propagation import Dropout
-from .steps import Stepper
+from .state import State
 from .task import Task
 from .threads import Threads
+from .update import Stepper
 
 _ZERO: FloatArray = np.zeros(())
 _DIVERGED = 1e6  # times the first loss: no detour to a minimum leads so high

@@ -1,0 +1,147 @@
+"""From a gradient to a step: penalties, clipping, the learning rate, the optimizer.
+
+Parameters are worked on in slices that stay in the cache while a step is made of them.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._utils.typing import FloatArray
+from .network import cut_layers
+from .state import State
+from .task import Task
+
+_ZERO: FloatArray = np.zeros(())
+_SLICE = 2**16  # parameters
+
+
+class _Slice(NamedTuple):
+    """Some of the parameters, and what belongs to them."""
+
+    params: FloatArray
+    gradient: FloatArray
+    scratch: FloatArray
+    moments: list[FloatArray]
+    decay: FloatArray | None  # factor of the squared weights
+    l1: FloatArray | None  # factor of the absolute weights
+
+
+class Stepper:
+    """Moves the parameters of `state` in place.
+
+    Parameters
+    ----------
+    task : Task
+        What is asked.
+    state : State
+        Whose parameters, moments and counts it brings up to date.
+    gradient : ndarray of shape (*stack_shape, n_params)
+        Where the gradient of the loss is found at each step; overwritten.
+    """
+
+    def __init__(self, task: Task, state: State, gradient: FloatArray) -> None:
+        self._task, self._state, self._gradient = task, state, gradient
+        self._optimizer: Any = task.optimizer
+        self._decouples = task.optimizer.decouples_decay
+        self._is_scheduled = task.is_scheduled
+        self._clips = bool(np.any(task.clip_norm < np.inf))
+        self._rate = self._column(task.learning_rate)
+        decay, l1 = self._by_weight(task.decay), self._by_weight(task.l1)
+        scratch = np.empty_like(gradient[..., :_SLICE])
+        self._slices = []
+        for start in range(0, gradient.shape[-1], _SLICE):
+            at = (..., slice(start, start + _SLICE))
+            self._slices.append(
+                _Slice(
+                    state.params[at],
+                    gradient[at],
+                    scratch[..., : gradient.shape[-1] - start],
+                    [moment[at] for moment in state.moments],
+                    None if decay is None else decay[at],
+                    None if l1 is None else l1[at],
+                )
+            )
+
+    def _by_weight(self, factor: FloatArray | float) -> FloatArray | None:
+        """Return `factor` for each weight and 0 for each bias, or None if it is 0."""
+        if not np.any(factor):
+            return None
+        by_param = np.zeros_like(self._gradient)
+        for layer in cut_layers(self._task.layer_sizes, by_param):
+            layer[..., :-1] = np.asarray(factor)[..., np.newaxis, np.newaxis]
+        return by_param
+
+    def start_pass(self) -> None:
+        """Set the learning rates of the pass that begins."""
+        task, state = self._task, self._state
+        if not self._is_scheduled:
+            return
+        factors = [
+            schedule.factor_at(state.n_passes, state.horizon, memory)
+            for schedule, memory in zip(
+                task.schedules, state.memory.reshape(-1, 3).tolist(), strict=True
+            )
+        ]
+        rates = task.learning_rate * np.reshape(factors, task.learning_rate.shape)
+        self._rate = self._column(rates)
+
+    def step(self) -> FloatArray:
+        """Make a step, and return the penalty before it, of shape ``stack_shape``."""
+        self._state.n_steps += 1
+        if self._clips:
+            penalty = self.add_penalty()
+            self._clip()
+            for at in self._slices:
+                self._move(at)
+            return penalty
+        return _sum([self._penalize_and_move(at) for at in self._slices])
+
+    def add_penalty(self) -> FloatArray:
+        """Add the penalties to the gradient; return them, of shape ``stack_shape``."""
+        return _sum([self._penalize(at) for at in self._slices])
+
+    def _penalize_and_move(self, at: _Slice) -> FloatArray:
+        penalty = self._penalize(at)
+        self._move(at)
+        return penalty
+
+    def _penalize(self, at: _Slice) -> FloatArray:
+        params, gradient, scratch, _, decay, l1 = at
+        penalty = _ZERO
+        if decay is not None and not self._decouples:
+            np.multiply(params, decay, out=scratch)
+            np.add(gradient, scratch, out=gradient)
+            penalty = penalty + np.vecdot(params, scratch) / 2
+        if l1 is not None:
+            np.sign(params, out=scratch)
+            np.multiply(scratch, l1, out=scratch)
+            np.add(gradient, scratch, out=gradient)
+            penalty = penalty + np.vecdot(params, scratch)
+        return penalty
+
+    def _move(self, at: _Slice) -> None:
+        """Decay the weights if that goes past the optimizer's moments; then step."""
+        params, gradient, scratch, moments, decay, _ = at
+        if decay is not None and self._decouples:
+            np.multiply(params, decay, out=scratch)
+            np.multiply(scratch, self._rate, out=scratch)
+            np.subtract(params, scratch, out=params)
+        n_steps = self._state.n_steps
+        self._optimizer.step(params, gradient, self._rate, n_steps, moments, scratch)
+
+    def _clip(self) -> None:
+        """Scale gradients that are longer than allowed down to that length."""
+        gradient = self._gradient
+        norm = np.sqrt(np.vecdot(gradient, gradient))
+        limit = self._task.clip_norm
+        factor = np.where(norm > limit, limit / norm, 1)
+        np.multiply(gradient, self._column(factor), out=gradient)
+
+    def _column(self, values: FloatArray) -> FloatArray:
+        return np.asarray(values)[..., np.newaxis].astype(self._gradient.dtype)
+
+
+def _sum(penalties: list[FloatArray]) -> FloatArray:
+    first, *rest = penalties
+    return sum(rest, first)

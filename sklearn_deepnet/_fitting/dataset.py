@@ -1,0 +1,188 @@
+"""Rows of X and y with their weights; which of them to train on, which to hold out."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from .._utils.sklearn_compat import check_sample_weight
+from .._utils.typing import FloatArray, IntArray
+from .targets import Targets
+
+
+@dataclass
+class Sample:
+    """Data for a network.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        As the user gave it, never copied.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        As the user gave it.
+    targets : Targets
+        What y means.
+    target : ndarray of shape (n_samples, n_outputs or 1)
+        y as `Batches` takes it.
+    weight : ndarray of shape (n_samples,) or None
+        Class weights included; None is all ones.
+    rows : ndarray of int or None
+        The rows that count, those of positive weight at most; None is all.
+    """
+
+    X: Any
+    y: NDArray[Any]
+    targets: Targets
+    target: NDArray[Any]
+    weight: FloatArray | None
+    rows: IntArray | None
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that count."""
+        return self.X.shape[0] if self.rows is None else len(self.rows)
+
+    @property
+    def total(self) -> float:
+        """Their weight."""
+        if self.weight is None:
+            return float(self.n_rows)
+        return float(
+            self.weight.sum() if self.rows is None else self.weight[self.rows].sum()
+        )
+
+    def share(self, other: "Sample") -> None:
+        """Hold, in place, the arrays of `other`, which were made of the same data."""
+        self.X, self.y, self.target = other.X, other.y, other.target
+        if other.weight is not None and np.array_equal(other.weight, self.weight):
+            self.weight = other.weight
+
+    def taken(self) -> tuple[Any, NDArray[Any], FloatArray | None]:
+        """Return X, y and weight of the rows that count, copies if not all do."""
+        X = self.X if self.rows is None else self.X[self.rows]
+        return X, *self.taken_targets()
+
+    def taken_targets(self) -> tuple[NDArray[Any], FloatArray | None]:
+        """Return y and weight of the rows that count."""
+        if self.rows is None:
+            return self.y, self.weight
+        weight = None if self.weight is None else self.weight[self.rows]
+        return self.y[self.rows], weight
+
+    def counting_rows(self) -> IntArray:
+        """Return the numbers of the rows that count."""
+        return np.arange(self.X.shape[0]) if self.rows is None else self.rows
+
+    def weight_column(self) -> FloatArray:
+        """Return the weights as a column."""
+        shape = (self.X.shape[0], 1)
+        if self.weight is None:
+            return np.broadcast_to(1.0, shape)
+        return self.weight.reshape(shape)
+
+    def split(self, fraction: float, seed: int) -> tuple["Sample", "Sample"]:
+        """Return the rows to train on and those to hold out, stratified by class."""
+        rows = self.counting_rows()
+        strata = self.targets.strata(self.y)
+        labels = None if strata is None else strata[rows]
+        n_classes = 1 if labels is None else len(_check_strata(labels))
+        n_held_out = max(int(np.ceil(fraction * len(rows))), n_classes)
+        if len(rows) - n_held_out < n_classes:
+            raise ValueError(
+                f"early_stopping cannot hold out {n_held_out} of {len(rows)} rows and "
+                f"train on {n_classes} classes. Lower validation_fraction (now "
+                f"{fraction}), give more rows, or give X_val and y_val."
+            )
+        train, held_out = train_test_split(
+            rows, test_size=n_held_out, random_state=seed, stratify=labels
+        )
+        if labels is not None:
+            _give_each_class_a_row(strata, train, held_out)
+        return replace(self, rows=np.sort(train)), replace(self, rows=np.sort(held_out))
+
+
+def _check_strata(labels: NDArray[Any]) -> NDArray[Any]:
+    classes, counts = np.unique(labels, return_counts=True)
+    if counts.min() < 2:
+        (rare,) = classes[[counts.argmin()]].tolist()
+        raise ValueError(
+            f"early_stopping cannot split the class {rare!r}, which has one row of "
+            "positive weight: it takes two, one to train on and one to hold out. Give "
+            "more rows, or X_val and y_val."
+        )
+    return classes
+
+
+def _give_each_class_a_row(
+    strata: NDArray[Any], train: IntArray, held_out: IntArray
+) -> None:
+    """Swap rows in place so that every class has one to train on."""
+    for label in np.setdiff1d(strata[held_out], strata[train]):
+        classes, counts = np.unique(strata[train], return_counts=True)
+        i = np.flatnonzero(strata[train] == classes[counts.argmax()])[0]
+        j = np.flatnonzero(strata[held_out] == label)[0]
+        train[i], held_out[j] = held_out[j], train[i]
+
+
+def check_rows(
+    estimator: Any, X: ArrayLike, y: ArrayLike, *, reset: bool
+) -> tuple[Any, NDArray[Any]]:
+    """Return X as numbers and y, of as many rows; one column of y becomes a vector.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Notes the features of X, if `reset`, or compares them; its `_y_is_numeric` says
+        whether y must be numbers.
+    X, y : array-like
+        As the user gave them.
+    reset : bool
+        Whether they are new to the estimator.
+    """
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        dtype="numeric",
+        accept_sparse="csr",
+        multi_output=True,
+        y_numeric=estimator._y_is_numeric,
+        reset=reset,
+    )
+    if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
+        y = column_or_1d(y, warn=True)
+    return X, y
+
+
+def make_sample(
+    X: Any,
+    y: NDArray[Any],
+    targets: Targets,
+    sample_weight: ArrayLike | None,
+    name: str = "sample_weight",
+) -> Sample:
+    """Check labels and weights; rows of weight 0 are no rows."""
+    target = targets.encode(y)
+    weight = None
+    if sample_weight is not None:
+        weight = check_sample_weight(sample_weight, X, dtype=np.float64)
+        if weight.min() < 0:
+            raise ValueError(
+                f"{name} holds {weight.min():.3g}; weights must not be negative."
+            )
+    weight = targets.weigh(target, weight)
+    if weight is None:
+        return Sample(X, y, targets, target, None, None)
+    with np.errstate(over="ignore"):
+        total = float(weight.sum())
+    if not np.finfo(float).tiny <= total < np.inf:
+        raise ValueError(
+            f"{name} sums to {total:.3g}; at least one weight must be positive, and "
+            "their sum finite."
+        )
+    rows = None if weight.all() else np.flatnonzero(weight)
+    return Sample(X, y, targets, target, weight, rows)

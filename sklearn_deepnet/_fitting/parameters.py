@@ -1,0 +1,165 @@
+"""From what users write in parameters to the words that the engine takes."""
+
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._utils.lookup import look_up
+from ..nn.activations import ACTIVATIONS, Activation
+from ..nn.losses import LOSSES, Loss, LossFunction
+from ..nn.optimizers import LBFGS, SOLVERS, Optimizer
+from ..nn.schedules import SCHEDULES, Custom, Schedule
+from .targets import Targets
+
+
+class Words(NamedTuple):
+    """What the parameters of an estimator name, for one network."""
+
+    layer_sizes: tuple[int, ...]
+    activations: list[Activation]
+    out_activation: str
+    loss: LossFunction
+    optimizer: Optimizer | LBFGS
+    schedule: Schedule
+    dropout: list[float]
+
+
+def resolve_words(estimator: Any, n_inputs: int, targets: Targets) -> Words:
+    """Look up all that the parameters of `estimator` name."""
+    hidden = resolve_hidden_layer_sizes(estimator.hidden_layer_sizes)
+    loss = resolve_loss(estimator.loss)
+    out_activation = targets.name_out_activation(loss)
+    loss_function = getattr(loss, out_activation)
+    if loss_function is None:
+        raise ValueError(
+            f"loss={loss!r} is not defined for the {out_activation} outputs of "
+            f"{type(estimator).__name__}."
+        )
+    return Words(
+        layer_sizes=(n_inputs, *hidden, targets.n_outputs),
+        activations=resolve_activations(estimator.activation, len(hidden)),
+        out_activation=out_activation,
+        loss=loss_function,
+        optimizer=resolve_optimizer(estimator.solver),
+        schedule=resolve_schedule(estimator.schedule),
+        dropout=resolve_dropout(estimator.dropout, len(hidden)),
+    )
+
+
+def resolve_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
+    """Return the units of each hidden layer."""
+    if isinstance(hidden_layer_sizes, Integral):
+        hidden_layer_sizes = (hidden_layer_sizes,)
+    for n_units in hidden_layer_sizes:
+        is_integer = isinstance(n_units, Integral) and not isinstance(n_units, bool)
+        if not is_integer or n_units < 1:
+            raise ValueError(
+                f"hidden_layer_sizes must hold positive integers, one for each hidden "
+                f"layer. Got {hidden_layer_sizes!r} instead."
+            )
+    return tuple(int(n_units) for n_units in hidden_layer_sizes)
+
+
+def resolve_activations(activation: Any, n_hidden: int) -> list[Activation]:
+    """Return the activation of each hidden layer."""
+    if isinstance(activation, str | Activation):
+        activation = [activation] * n_hidden
+    if len(activation) != n_hidden:
+        raise ValueError(
+            f"activation has {len(activation)} entries for {n_hidden} hidden layers; "
+            "give one for each, or one for all."
+        )
+    for word in activation:
+        if not isinstance(word, str | Activation):
+            raise ValueError(
+                "activation must hold names or Activation objects. Got "
+                f"{word!r} instead."
+            )
+    return [
+        look_up(ACTIVATIONS, word, "activation") if isinstance(word, str) else word
+        for word in activation
+    ]
+
+
+def resolve_loss(loss: str | Loss) -> Loss:
+    """Return the loss."""
+    return look_up(LOSSES, loss, "loss") if isinstance(loss, str) else loss
+
+
+def is_quasi_newton(solver: Any) -> bool:
+    """Return whether SciPy is to make whole iterations, on all rows at once."""
+    return isinstance(solver, LBFGS) or (isinstance(solver, str) and solver == "lbfgs")
+
+
+def resolve_schedule(schedule: Any) -> Schedule:
+    """Return the schedule, at its default settings if named; a function is wrapped."""
+    if isinstance(schedule, str):
+        return look_up(SCHEDULES, schedule, "schedule")()
+    _check_object(schedule, "schedule")
+    return Custom(schedule) if callable(schedule) else schedule
+
+
+def _check_object(word: Any, parameter: str) -> Any:
+    """Return `word`, unless it is a class in place of its instance."""
+    if isinstance(word, type):
+        raise ValueError(
+            f"{parameter} is the class {word.__name__}; give an object, such as "
+            f"{word.__name__}()."
+        )
+    return word
+
+
+def resolve_dropout(dropout: Any, n_hidden: int) -> list[float]:
+    """Return the share of units to drop after each hidden layer."""
+    if isinstance(dropout, Real):
+        dropout = [dropout] * n_hidden
+    if len(dropout) != n_hidden:
+        raise ValueError(
+            f"dropout has {len(dropout)} entries for {n_hidden} hidden layers; give "
+            "one for each, or one for all."
+        )
+    for rate in dropout:
+        if not (isinstance(rate, Real) and 0 <= rate < 1):
+            raise ValueError(
+                f"dropout must hold rates in [0, 1). Got {rate!r} instead."
+            )
+    return [float(rate) for rate in dropout]
+
+
+def resolve_optimizer(solver: str | Optimizer | LBFGS) -> Optimizer | LBFGS:
+    """Return the optimizer, at its default settings if named."""
+    if isinstance(solver, str):
+        return look_up(SOLVERS, solver, "solver")()
+    return _check_object(solver, "solver")
+
+
+def resolve_dtype(dtype: Any, X_dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype to compute in: float32 for float32 data, unless told other."""
+    if dtype is None:
+        return np.dtype(np.float32 if X_dtype == np.float32 else np.float64)
+    try:
+        resolved = np.dtype(dtype)
+    except TypeError:
+        resolved = np.dtype(object)
+    if resolved not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype={dtype!r} is not 'float32', 'float64' or None.")
+    return resolved
+
+
+def resolve_random_state(random_state: Any) -> np.random.RandomState:
+    """Return the generator: a new one for a seed, for None one from fresh entropy.
+
+    Unlike ``check_random_state``, None does not draw from NumPy's global generator.
+    """
+    if isinstance(random_state, np.random.RandomState):
+        return random_state
+    return np.random.RandomState(random_state)
+
+
+def name_activations(activations: list[Activation]) -> list[str | Activation]:
+    """Return the names of our own activations, and others as they are."""
+    return [
+        word.name if ACTIVATIONS.get(word.name) == word else word
+        for word in activations
+    ]

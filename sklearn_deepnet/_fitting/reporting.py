@@ -1,0 +1,151 @@
+"""What is told of a running fit, on the screen and to scikit-learn's callbacks."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from .._engine.training import Report, Run
+from .._utils.sklearn_compat import CallbackContext
+
+_MOST_TASKS = 1000  # ProgressBar takes time quadratic in their number
+_LINES = 10
+_BAR_WIDTH = 30
+
+
+class Printer:
+    """Prints about ten lines a fit; to a terminal, one line that is written over.
+
+    Parameters
+    ----------
+    n_iter : int
+        Passes to be made.
+    verbose : int
+        1 for ten lines, more for a line each pass.
+    n_made : int
+        Passes that were made before this fit goes on.
+    """
+
+    def __init__(self, n_iter: int, verbose: int, n_made: int) -> None:
+        self._n_iter, self._n_made = n_iter, n_made
+        self._in_place = verbose == 1 and sys.stdout.isatty()
+        self._every = 1 if verbose > 1 else -(-n_iter // _LINES)
+        self._start = self._printed = time.perf_counter()
+
+    def __call__(self, run: Run) -> bool:
+        """Print if it is time to; never ask for a stop."""
+        now, n_done = time.perf_counter(), self._n_made + run.n_done
+        if self._in_place:
+            if now - self._printed > 0.2 or n_done == self._n_iter:
+                self._printed = now
+                done = _BAR_WIDTH * n_done // self._n_iter
+                print(
+                    f"\r[{'=' * done:{_BAR_WIDTH}}] {self._line(run, now)}",
+                    end=" ",
+                    flush=True,
+                )
+        elif n_done % self._every == 0 or n_done == self._n_iter:
+            print(self._line(run, now))
+        return False
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._in_place and self._printed > self._start:
+            print()
+
+    def _line(self, run: Run, now: float) -> str:
+        n_done = self._n_made + run.n_done
+        left = (now - self._start) * (self._n_iter - n_done) / run.n_done
+        line = f"pass {n_done} of {self._n_iter}, loss {float(run.last_loss):.5g}"
+        if run.last_validation_loss is not None:
+            line += f", validation loss {float(run.last_validation_loss):.5g}"
+        return f"{line}, at most {left:.1f} s left"
+
+
+class CallbackTasks:
+    """Tells scikit-learn's callbacks of at most a thousand tasks, runs of passes.
+
+    Parameters
+    ----------
+    estimator : estimator
+        In training.
+    context : CallbackContext
+        Of its fit.
+    X, y : array-like
+        Its data.
+    n_iter : int
+        Passes to be made.
+    n_made : int
+        Of these, passes that were made before this fit goes on.
+    """
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        context: CallbackContext,
+        X: Any,
+        y: Any,
+        n_iter: int,
+        n_made: int,
+    ) -> None:
+        self._estimator, self._context, self._data = (
+            estimator,
+            context,
+            {"X": X, "y": y},
+        )
+        self._n_iter, self._n_made = n_iter, n_made
+        self._every = passes_per_task(n_iter)
+        context.call_on_fit_task_begin(estimator=estimator, **self._data)
+        self._task: CallbackContext | None = None
+        if n_iter > n_made:
+            self._begin()
+
+    def __call__(self, run: Run) -> bool:
+        """End a task if it is time to, and return whether a callback asks to stop."""
+        n_done = self._n_made + run.n_done
+        if n_done % self._every and n_done < self._n_iter:
+            return False
+        stops = self._task.call_on_fit_task_end(
+            estimator=self._estimator,
+            reconstruction_attributes=lambda: {"_params": run.sound_params()},
+            **self._data,
+        )
+        self._task = None
+        if not stops and n_done < self._n_iter:
+            self._begin()
+        return stops
+
+    def end(self) -> None:
+        """End what is open; the estimator is fitted."""
+        if self._task is not None:
+            self._task.call_on_fit_task_end(estimator=self._estimator)
+        self._context.call_on_fit_task_end(
+            estimator=self._estimator, reconstruction_attributes=dict, **self._data
+        )
+
+    def _begin(self) -> None:
+        self._task = self._context.subcontext(task_name="passes")
+        self._task.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+
+
+def passes_per_task(n_iter: int) -> int:
+    """Return how many passes make a task."""
+    return max(1, -(-n_iter // _MOST_TASKS))
+
+
+def count_tasks(n_iter: int) -> int:
+    """Return how many tasks a fit has."""
+    return -(-n_iter // passes_per_task(n_iter))
+
+
+def all_of(reports: Sequence[Callable[[Run], bool]]) -> Report | None:
+    """Return one report that makes them all, None if there are none."""
+    if not reports:
+        return None
+
+    def report_all(run: Run) -> bool:
+        return max([report(run) for report in reports])
+
+    return report_all

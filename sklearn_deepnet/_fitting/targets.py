@@ -1,0 +1,283 @@
+"""From y to the targets of a network, and what its outputs mean."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from .._utils.typing import FloatArray, IntArray
+from ..nn.losses import Loss
+
+
+class Targets(Protocol):
+    """What the estimators' common part asks of targets."""
+
+    @property
+    def n_outputs(self) -> int:
+        """Units of the last layer."""
+
+    def map(self, trains: bool) -> tuple[FloatArray | float, FloatArray | float]:
+        """Return scale and shift of the target, in training or in validation."""
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return what `Batches` takes, of shape (n_samples, n_outputs or 1)."""
+
+    def weigh(
+        self, target: NDArray[Any], weight: FloatArray | None
+    ) -> FloatArray | None:
+        """Return sample weights times class weights; None is all ones."""
+
+    def check_weighted(self, y: NDArray[Any], rows: IntArray | None) -> None:
+        """Raise if the rows of positive weight are not enough to train on."""
+
+    def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return what a split is to be stratified by, if anything."""
+
+    def name_out_activation(self, loss: Loss) -> str:
+        """Return what the last layer computes from its logits."""
+
+
+@dataclass(frozen=True)
+class ClassTargets:
+    """Labels, or an indicator matrix of several labels a row.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+    multilabel : bool
+        Whether y is an indicator matrix, a column for each class.
+    class_weight : dict, list of dict, "balanced" or None
+        As scikit-learn has it.
+    label_smoothing : float
+        Share of the target that is spread evenly over the classes.
+    """
+
+    classes: NDArray[Any]
+    multilabel: bool = False
+    class_weight: Any = None
+    label_smoothing: float = 0.0
+
+    @property
+    def n_outputs(self) -> int:
+        """Units of the last layer: one for two classes."""
+        n_classes = len(self.classes)
+        return 1 if n_classes == 2 and not self.multilabel else n_classes
+
+    @property
+    def _excludes(self) -> bool:
+        """Whether one class excludes the others, as a softmax has it."""
+        return self.n_outputs > 1 and not self.multilabel
+
+    def map(self, trains: bool) -> tuple[float, float]:
+        """Return what smoothing leaves, and gives to each class, in training."""
+        smoothing = self.label_smoothing if trains else 0.0
+        # a sigmoid has two classes, whatever the number of labels
+        return 1 - smoothing, smoothing / (len(self.classes) if self._excludes else 2)
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return the indicator, or the place of each label among the classes.
+
+        Raises
+        ------
+        ValueError
+            If a label is not among them.
+        """
+        if self.multilabel:
+            return y
+        unknown = np.setdiff1d(y, self.classes)
+        if len(unknown):
+            raise ValueError(
+                f"y holds {list_some(unknown)}, not among the classes "
+                f"{list_some(self.classes)} that this network was started with."
+            )
+        return np.searchsorted(self.classes, y)[:, np.newaxis]
+
+    def weigh(
+        self, target: NDArray[Any], weight: FloatArray | None
+    ) -> FloatArray | None:
+        """Return sample weights times class weights; None is all ones."""
+        if self.class_weight is None:
+            return weight
+        columns = target.transpose()
+        if isinstance(self.class_weight, str):
+            by_column = [_balance(column, weight) for column in columns]
+        else:
+            classes = [0, 1] if self.multilabel else self.classes.tolist()
+            by_column = [_look_up_weights(given, classes) for given in self._dicts()]
+        by_row = np.ones(len(target))
+        for column, by_class in zip(columns, by_column, strict=True):
+            by_row *= by_class[column]
+        return by_row if weight is None else by_row * weight
+
+    def _dicts(self) -> list[dict[Any, float]]:
+        """Return the dict of each label, or of the classes."""
+        n_labels = len(self.classes) if self.multilabel else None
+        given = self.class_weight if self.multilabel else [self.class_weight]
+        are_dicts = isinstance(given, list) and all(isinstance(d, dict) for d in given)
+        if are_dicts and n_labels in (None, len(given)):
+            return given
+        wanted = f"a list of {n_labels} dicts, one a label" if n_labels else "a dict"
+        raise ValueError(
+            f"class_weight must be {wanted}, or 'balanced'. Got {self.class_weight!r} "
+            "instead."
+        )
+
+    def check_weighted(self, y: NDArray[Any], rows: IntArray | None) -> None:
+        """Raise unless at least two classes have rows of positive weight."""
+        if self.multilabel or rows is None:
+            return
+        left = np.unique(y[rows])
+        if len(left) < 2:
+            raise ValueError(
+                f"sample_weight leaves only one class with positive weight, "
+                f"{left.tolist()}; a classifier needs two."
+            )
+
+    def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return the labels, by which a split is stratified; None if multilabel."""
+        return None if self.multilabel else y
+
+    def name_out_activation(self, loss: Loss) -> str:
+        """Return "logistic" or "softmax"."""
+        return "softmax" if self._excludes else "logistic"
+
+
+def _balance(column: IntArray, weight: FloatArray | None) -> FloatArray:
+    """Return the weight of each class that gives all present the same total."""
+    totals = np.bincount(column, weight)
+    present = totals > 0
+    factor = np.zeros_like(totals, dtype=float)
+    factor[present] = totals.sum() / (np.count_nonzero(present) * totals[present])
+    return factor
+
+
+def _look_up_weights(by_class: dict[Any, float], classes: list[Any]) -> FloatArray:
+    """Return the weight of each class, 1 for those that are not named."""
+    unknown = [label for label in by_class if label not in classes]
+    if unknown:
+        raise ValueError(
+            f"class_weight names {unknown}, not among the classes {classes}."
+        )
+    weights = np.array([by_class.get(label, 1.0) for label in classes], dtype=float)
+    if not (weights >= 0).all():
+        raise ValueError(
+            f"class_weight holds {by_class}; weights must not be negative."
+        )
+    return weights
+
+
+def check_class_y(y: NDArray[Any]) -> NDArray[Any]:
+    """Return y as labels, (n_samples,), or as a dense indicator, two-dimensional."""
+    check_classification_targets(y)
+    kind = type_of_target(y)
+    if kind == "multiclass-multioutput":
+        raise ValueError(
+            "y has several columns with values other than 0 and 1. Give one label a "
+            "row, or an indicator matrix of several."
+        )
+    if kind != "multilabel-indicator":
+        return y
+    return (y.toarray() if issparse(y) else y).astype(int)
+
+
+def find_classes(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
+    """Return the sorted classes of labels, at least two, or numbers of columns."""
+    if y.ndim == 2:
+        return np.arange(y.shape[1])
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{name} holds only one class, {classes.tolist()}; a classifier needs two."
+        )
+    return classes
+
+
+def check_same_classes(classes: NDArray[Any], before: NDArray[Any]) -> None:
+    """Raise unless `classes` are those that the network was started with."""
+    if not np.array_equal(classes, before):
+        raise ValueError(
+            f"The classes are now {list_some(classes)}, but the network to continue "
+            f"has {list_some(before)}. Keep them, or start anew by fit with "
+            "warm_start=False."
+        )
+
+
+@dataclass(frozen=True)
+class NumberTargets:
+    """Numbers, scaled so that networks train well whatever their unit.
+
+    The network's output is taken as ``center + spread * output``.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Columns of y.
+    center : ndarray of shape (n_outputs,)
+        Subtracted from y.
+    spread : ndarray of shape (n_outputs,)
+        What it is then divided by.
+    """
+
+    n_outputs: int
+    center: FloatArray
+    spread: FloatArray
+
+    def map(self, trains: bool) -> tuple[FloatArray, FloatArray]:
+        """Return factor on y and summand, one row for each output."""
+        scale = 1 / self.spread
+        return scale[:, np.newaxis], (-self.center * scale)[:, np.newaxis]
+
+    def scaled_to(
+        self, y: NDArray[Any], weight: FloatArray | None, counts: bool
+    ) -> "NumberTargets":
+        """Return targets that standardize `y`, or divide counts by their mean."""
+        columns = self.encode(y).astype(float)
+        # against overflow and underflow of squares: y may have any unit
+        unit = np.abs(columns).max(axis=0)
+        unit[unit == 0] = 1.0
+        mean = np.average(columns / unit, axis=0, weights=weight)
+        if counts:
+            return replace(self, spread=np.where(mean > 0, mean, 1.0) * unit)
+        variance = np.average((columns / unit - mean) ** 2, axis=0, weights=weight)
+        std = np.sqrt(variance)
+        spread = np.where(std > 1e-12 * np.abs(mean), std, 1.0)  # a constant y
+        return replace(self, center=mean * unit, spread=spread * unit)
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return y as columns."""
+        return y.reshape(len(y), -1)
+
+    def weigh(
+        self, target: NDArray[Any], weight: FloatArray | None
+    ) -> FloatArray | None:
+        """Return the weights as they are."""
+        return weight
+
+    def check_weighted(self, y: NDArray[Any], rows: IntArray | None) -> None:
+        """Accept any rows."""
+
+    def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return None: numbers are split at random."""
+
+    def name_out_activation(self, loss: Loss) -> str:
+        """Return "exponential" if that is what the loss is for, else "identity"."""
+        return "exponential" if loss.identity is None else "identity"
+
+
+def check_number_y(y: NDArray[Any], counts: bool) -> NDArray[Any]:
+    """Return y as it is, or raise if counts are negative."""
+    if counts and y.min() < 0:
+        raise ValueError(
+            f"y holds {y.min():.3g}; for loss='poisson' it must not be negative."
+        )
+    return y
+
+
+def list_some(labels: NDArray[Any]) -> str:
+    """Return the first labels as a list, to be read by people."""
+    some = ", ".join(map(repr, labels[:10].tolist()))
+    return f"[{some}, ...]" if len(labels) > 10 else f"[{some}]"

@@ -1,0 +1,231 @@
+"""Files of arrays and a description of them, with no code inside.
+
+The layout is that of safetensors: eight bytes that give the length of a header, the
+header in JSON, then the bytes of the arrays. It can be read with NumPy in a few lines,
+and by the libraries of that name. Nothing in it is compressed, so nothing is larger
+than the file; and nothing is believed before a checksum over all of it is right.
+"""
+
+import hashlib
+import json
+import math
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..exceptions import ModelFileError
+
+_KEY = "sklearn_deepnet"  # of the description, in the header's metadata
+_MOST_HEADER = 2**24  # bytes: JSON may take some twenty times as many when it is read
+_MOST_ITEMS = 2**48
+_DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "|i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "|u1",
+    "BOOL": "|b1",
+}
+_NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
+
+
+class Arrays(dict[str, NDArray[Any]]):
+    """Arrays of a file, and the bytes of text that were made of its description."""
+
+    n_text_bytes = 0
+
+
+def can_hold(dtype: np.dtype[Any]) -> bool:
+    """Return whether arrays of `dtype` may be written."""
+    return dtype.newbyteorder("<") in _NAMES
+
+
+def write_artefact(
+    file: BinaryIO, description: dict[str, Any], arrays: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write a description, which JSON can hold, and arrays.
+
+    Parameters
+    ----------
+    file : binary file
+        Written from where it stands.
+    description : dict
+        What the arrays are, as JSON has it.
+    arrays : mapping of str to ndarray
+        Numbers or booleans, of any shape.
+    """
+    entries, parts, end = {}, [], 0
+    for name, array in arrays.items():
+        dtype = array.dtype.newbyteorder("<")
+        part = np.ascontiguousarray(array, dtype).reshape(-1).view(np.uint8)
+        entries[name] = {
+            "dtype": _NAMES[dtype],
+            "shape": list(array.shape),
+            "data_offsets": [end, end + part.size],
+        }
+        end += part.size
+        parts.append(part)
+    told = json.dumps(description, allow_nan=False)
+    header = {"__metadata__": {_KEY: told}, **entries}
+    digest = _begin_digest(header)
+    for part in parts:
+        digest.update(part)
+    header["__metadata__"]["sha256"] = digest.hexdigest()
+    text = _dump(header)
+    text += b" " * (-len(text) % 8)  # so that the arrays are aligned
+    if len(text) > _MOST_HEADER:
+        raise ValueError(
+            f"All but the arrays takes {len(text)} bytes; a model file holds "
+            f"{_MOST_HEADER} at most."
+        )
+    file.write(len(text).to_bytes(8, "little"))
+    file.write(text)
+    for part in parts:
+        file.write(part.data)
+
+
+def read_artefact(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
+    """Return the description and the arrays of a file.
+
+    Raises
+    ------
+    ModelFileError
+        If it is anything but what `write_artefact` has written.
+    OSError
+        If it cannot be opened.
+    """
+    with open(path, "rb") as file, name_unreadable(path):
+        return _read(file, os.fstat(file.fileno()).st_size)
+
+
+@contextmanager
+def name_unreadable(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what is raised about the contents of a file into a `ModelFileError`."""
+    try:
+        yield
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(
+            f"{os.fspath(path)!r} is not a file that sklearn_deepnet has saved, or it "
+            f"is damaged: {error}."
+        ) from error
+
+
+def _read(file: BinaryIO, n_bytes: int) -> tuple[dict[str, Any], Arrays]:
+    start = file.read(8)
+    n_header = int.from_bytes(start, "little")
+    if len(start) < 8 or not 2 <= n_header <= min(_MOST_HEADER, n_bytes - 8):
+        raise ValueError("it does not begin with the length of a header")
+    header = json.loads(file.read(n_header).decode("utf-8"))
+    if not isinstance(header, dict) or not isinstance(header.get("__metadata__"), dict):
+        raise ValueError("its header has no metadata")
+    expected = header["__metadata__"].pop("sha256", None)
+    digest = _begin_digest(header)
+    told = header.pop("__metadata__").get(_KEY)
+    if not isinstance(told, str):
+        raise ValueError("its metadata do not say what it holds")
+    arrays, end = Arrays(), 0
+    for name, entry in header.items():
+        dtype, shape, end = _check_entry(entry, end, n_bytes - 8 - n_header)
+        flat = np.fromfile(file, dtype, math.prod(shape))
+        digest.update(flat.view(np.uint8))
+        if dtype == np.bool_ and flat.view(np.uint8).max(initial=0) > 1:
+            raise ValueError("an array of booleans holds other bytes than 0 and 1")
+        arrays[name] = flat.reshape(shape)
+    if end != n_bytes - 8 - n_header:
+        raise ValueError("it is not as long as its header says")
+    if digest.hexdigest() != expected:
+        raise ValueError("its checksum is wrong")
+    description = json.loads(told)
+    if not isinstance(description, dict):
+        raise ValueError("its description is not one of a model")
+    return description, arrays
+
+
+def _check_entry(
+    entry: Any, start: int, n_bytes: int
+) -> tuple[np.dtype[Any], list[int], int]:
+    """Return dtype, shape and end of an array, none of them beyond the file."""
+    try:
+        code, shape, (begin, end) = (
+            entry[key] for key in ("dtype", "shape", "data_offsets")
+        )
+        dtype = np.dtype(_DTYPES[code])
+    except (KeyError, TypeError) as error:
+        raise ValueError("its header does not describe arrays") from error
+    counts = [begin, end, *shape] if isinstance(shape, list) else [None]
+    are_counts = all(type(n) is int and 0 <= n < _MOST_ITEMS for n in counts)
+    if not are_counts or len(shape) > 8:
+        raise ValueError("its header does not describe arrays")
+    n_own = math.prod(shape) * dtype.itemsize
+    if begin != start or end > n_bytes or end - begin != n_own:
+        raise ValueError("an array is not as long as its shape says")
+    return dtype, shape, end
+
+
+def _begin_digest(header: dict[str, Any]) -> Any:
+    return hashlib.sha256(_dump(header))
+
+
+def _dump(header: dict[str, Any]) -> bytes:
+    return json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
+
+
+def replace_file(
+    path: str | os.PathLike[str], write: Callable[[BinaryIO], None]
+) -> None:
+    """Write a file under another name, and give it its own when it is safe on disk.
+
+    So there is the old one or the new one at `path`, and never a part of one, whenever
+    the process is killed. If writing fails the old one stays as it is.
+    """
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            with suppress(OSError):  # of none that is there, or one of somebody else
+                os.chmod(temporary, path.stat().st_mode & 0o7777)
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Remove what `replace_file` left behind where it was killed."""
+    path = Path(os.path.realpath(path))
+    start = f".{path.name}."
+    for name in os.listdir(path.parent):
+        token = name.removeprefix(start).removesuffix(".tmp")
+        if name == f"{start}{token}.tmp" and re.fullmatch("[0-9a-f]{16}", token):
+            (path.parent / name).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name itself on disk, where a folder can be opened (not Windows)."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass  # such as some network file systems: the file is there, and complete
+    finally:
+        os.close(handle)

@@ -1,0 +1,293 @@
+"""What a file holds of a fitted estimator, and whether what it holds can be right.
+
+One table, `ATTRIBUTES`, says which attributes are written, and what each has to be like
+when it is read: nothing is taken from a file that is not in it.
+"""
+
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from numbers import Real
+from operator import index
+from types import MappingProxyType
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, is_classifier
+
+from .._engine.network import count_params
+from .._engine.state import State
+from .._engine.training import Ending
+from ..nn.activations import ACTIVATIONS
+from ..nn.optimizers import SOLVERS
+from .encoding import Encoder, NotEncodable, check_generator, decode
+
+FORMAT = 1  # of files; a change that older readers would misread makes it 2
+_ENDINGS = get_args(Ending)
+_ADDED = {it.name for it in fields(State) if it.default is not MISSING}  # by and by
+_IN_STATE = {it.name for it in fields(State)} - {"params"} - _ADDED
+_N_MOMENTS = {solver.__name__: solver.n_moments for solver in SOLVERS.values()}
+
+
+def describe_params(
+    estimator: BaseEstimator, encoder: Encoder, name: str = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the parameters as JSON, and the names of those that are code."""
+    told, unsaved = {}, []
+    for key, value in estimator.get_params(deep=False).items():
+        try:
+            told[key] = encoder.encode(value, f"{name}{key}")
+        except NotEncodable:
+            unsaved.append(key)
+    return told, unsaved
+
+
+def describe_attributes(
+    network: Any, encoder: Encoder, name: str = ""
+) -> dict[str, Any]:
+    """Return what a fitted network has learned, as JSON.
+
+    Activations that are code are left out.
+
+    Raises
+    ------
+    ValueError
+        If an attribute has no place in a file.
+    """
+    told = {}
+    for key in _names_for(network):
+        if not hasattr(network, key):
+            continue
+        value = getattr(network, key)
+        try:
+            told[key] = encoder.encode(value, f"{name}{key}")
+        except NotEncodable:
+            is_right = key == "_activations"
+        else:
+            is_right = _is_right(key, value, network)
+        if not is_right:
+            raise ValueError(
+                f"{key} is {value!r:.200}, which a model file cannot hold; it holds "
+                "numbers, bools and strings. Use joblib.dump."
+            )
+    return told
+
+
+def restore_attributes(
+    network: Any,
+    told: Any,
+    arrays: dict[str, NDArray[Any]],
+    lacking: tuple[str, ...] = (),
+) -> None:
+    """Set in place what `describe_attributes` told of.
+
+    Parameters
+    ----------
+    network : estimator
+        Of the right class, not fitted.
+    told : JSON value
+        What the file says.
+    arrays : dict of str to ndarray
+        What stands beside it, to be taken out.
+    lacking : tuple of str, default=()
+        Attributes that may be left out, beside the names of features.
+
+    Raises
+    ------
+    ValueError
+        If anything is missing, unknown, or not as it has to be. The network is then
+        half made.
+    """
+    if not isinstance(told, dict):
+        raise ValueError("it does not say what the network has learned")
+    names = _names_for(network)
+    unknown = sorted(told.keys() - {*names})
+    missing = sorted({*names} - told.keys() - {"feature_names_in_", *lacking})
+    if unknown or missing:
+        raise ValueError(
+            f"attributes of the network are unknown, {unknown!r:.80}, or missing, "
+            f"{missing!r:.80}"
+        )
+    for name in names:
+        if name in told:
+            restore_attribute(network, name, told[name], arrays)
+
+
+def restore_attribute(
+    estimator: Any, name: str, told: Any, arrays: dict[str, NDArray[Any]]
+) -> None:
+    """Set one attribute in place, or raise a ValueError."""
+    value = decode(told, arrays)
+    if not _is_right(name, value, estimator):
+        raise ValueError(f"its {name} is not as it has to be")
+    setattr(estimator, name, value)
+
+
+def _is_right(name: str, value: Any, estimator: Any) -> bool:
+    try:
+        return bool(ATTRIBUTES[name](value, estimator))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return False
+
+
+def _names_for(network: Any) -> list[str]:
+    of_others = _OF_REGRESSORS if is_classifier(network) else _OF_CLASSIFIERS
+    return [name for name in ATTRIBUTES if name not in of_others]
+
+
+# ---- what attributes have to be like; those further up the table have been checked
+
+
+def _is_count(value: Any, least: int = 0) -> bool:
+    return type(value) is int and least <= value < 2**62
+
+
+def _is_array(value: Any, kinds: str, shape: tuple[int, ...]) -> bool:
+    is_array = isinstance(value, np.ndarray)
+    return is_array and value.dtype.kind in kinds and value.shape == shape
+
+
+def _are_names(value: Any, network: Any) -> bool:
+    is_array = _is_array(value, "O", (network.n_features_in_,))
+    return is_array and all(type(name) is str for name in value)
+
+
+def _are_layer_sizes(value: Any, network: Any) -> bool:
+    is_list = isinstance(value, list) and all(_is_count(n, 1) for n in value)
+    return is_list and len(value) >= 2 and value[0] == network.n_features_in_
+
+
+def _are_activations(value: Any, network: Any) -> bool:
+    n_hidden = network.n_layers_ - 2
+    is_list = isinstance(value, list) and len(value) == n_hidden
+    return is_list and all(type(it) is str and it in ACTIVATIONS for it in value)
+
+
+def _is_out_activation(value: Any, network: Any) -> bool:
+    if type(value) is not str:
+        return False
+    if not is_classifier(network):
+        return value in ("identity", "exponential")
+    return value == "logistic" or (value == "softmax" and network.n_outputs_ > 1)
+
+
+def _are_params(value: Any, network: Any) -> bool:
+    n_params = count_params(network._layer_sizes)
+    is_vector = _is_array(value, "f", (n_params,)) and value.itemsize in (4, 8)
+    return is_vector and bool(np.isfinite(value).all())
+
+
+def _are_classes(value: Any, network: Any) -> bool:
+    n_outputs = network.n_outputs_
+    is_vector = isinstance(value, np.ndarray) and value.ndim == 1
+    if not is_vector or not all(map(_is_label, value.tolist())):
+        return False
+    return len(value) in ((1, 2) if n_outputs == 1 else (n_outputs,))
+
+
+def _is_label(value: Any) -> bool:
+    is_text = isinstance(value, str | np.bool_)
+    return is_text or (isinstance(value, Real) and bool(np.isfinite(value)))
+
+
+def _is_center(value: Any, network: Any) -> bool:
+    is_vector = _is_array(value, "f", (network.n_outputs_,))
+    return is_vector and bool(np.isfinite(value).all())
+
+
+def _is_curve(value: Any, network: Any) -> bool:
+    return isinstance(value, list) and all(type(x) is float for x in value)
+
+
+def _is_as_long_a_curve(value: Any, network: Any) -> bool:
+    if value is None:
+        return True
+    return _is_curve(value, network) and len(value) == len(network.loss_curve_)
+
+
+def _is_best_iter(value: Any, network: Any) -> bool:
+    return value is None or (_is_count(value) and value < network.n_iter_)
+
+
+def _is_training_state(value: Any, network: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, dict) or value.keys() != {
+        "solver",
+        "monitored",
+        "split_seed",
+        "last_params",
+        "state",
+    }:
+        return False
+    seed, last, state = value["split_seed"], value["last_params"], value["state"]
+    return (
+        type(value["solver"]) is str
+        and type(value["monitored"]) is str
+        and (seed is None or (_is_count(seed) and seed < 2**31))
+        and (last is None or _is_like_params(last, network, finite=True))
+        and isinstance(state, dict)
+        and _IN_STATE <= state.keys() <= _IN_STATE | _ADDED
+        and _is_state(state, value["solver"], network)
+    )
+
+
+def _is_state(state: dict[str, Any], solver: str, network: Any) -> bool:
+    generators, moments = state["generators"], state["moments"]
+    earlier = [state.get(name) for name in ("best_params", "sound_params")]
+    earlier = [params for params in earlier if params is not None]
+    if not (isinstance(generators, list) and len(generators) == 1):
+        return False
+    check_generator(generators[0])
+    return (
+        isinstance(moments, list)
+        and len(moments) == _N_MOMENTS.get(solver, len(moments))
+        and all(_is_like_params(moment, network) for moment in moments)
+        and all(_is_count(index(state[name])) for name in _COUNTS)
+        and _is_array(state["memory"], "f", (3,))
+        and all(
+            _is_array(state[name], "f", ())
+            for name in ("first_loss", "reference", "best_value")
+        )
+        and all(_is_array(state[name], "i", ()) for name in ("n_stale", "best_iter"))
+        and all(_is_like_params(it, network, finite=True) for it in earlier)
+    )
+
+
+def _is_like_params(value: Any, network: Any, finite: bool = False) -> bool:
+    params = network._params
+    is_like = _is_array(value, "f", params.shape) and value.dtype == params.dtype
+    return is_like and (not finite or bool(np.isfinite(value).all()))
+
+
+ATTRIBUTES: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType(
+    {
+        "n_features_in_": lambda n, _: _is_count(n, 1),
+        "feature_names_in_": _are_names,
+        "_layer_sizes": _are_layer_sizes,
+        "n_layers_": lambda n, net: _is_count(n) and n == len(net._layer_sizes),
+        "n_outputs_": lambda n, net: _is_count(n) and n == net._layer_sizes[-1],
+        "_activations": _are_activations,
+        "out_activation_": _is_out_activation,
+        "_params": _are_params,
+        "classes_": _are_classes,
+        "target_center_": _is_center,
+        "target_spread_": lambda it, net: _is_center(it, net) and (it > 0).all(),
+        "_takes_1d": lambda it, net: (
+            it is False or (it is True and net.n_outputs_ == 1)
+        ),
+        "loss_curve_": _is_curve,
+        "validation_loss_curve_": _is_as_long_a_curve,
+        "validation_scores_": _is_as_long_a_curve,
+        "n_iter_": lambda n, net: _is_count(n) and n == len(net.loss_curve_),
+        "loss_": lambda it, _: type(it) is float,
+        "best_loss_": lambda it, _: type(it) is float,
+        "best_iter_": _is_best_iter,
+        "diverged_": lambda it, _: type(it) is bool,
+        "_ended_by": lambda it, _: type(it) is str and it in _ENDINGS,
+        "_training_state": _is_training_state,
+    }
+)
+_COUNTS = ("n_steps", "n_passes", "horizon")  # the last may be an integer of NumPy
+_OF_CLASSIFIERS = {"classes_"}
+_OF_REGRESSORS = {"target_center_", "target_spread_", "_takes_1d"}

@@ -1,0 +1,1 @@
+"""What every folder uses: types, lookup by name, warnings, scikit-learn's internals."""

@@ -1,0 +1,134 @@
+"""Pipelines that end in a network: all their steps but the last, fitted ahead."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy, deepcopy
+from itertools import count
+from typing import Any, NamedTuple
+
+import joblib
+from sklearn.pipeline import Pipeline
+
+from .base import BaseDeepNet
+
+_numbers = count()  # of values that are equal to no other
+
+
+class Table(NamedTuple):
+    """What a network's ``fit`` is called with."""
+
+    X: Any
+    y: Any
+    params: dict[str, Any]
+
+
+def network_of(estimator: Any) -> BaseDeepNet | None:
+    """Return the network that `estimator` is, or in which a pipeline ends, if any."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator if isinstance(estimator, BaseDeepNet) else None
+
+
+def last_of(estimator: Any) -> Any:
+    """Return the network if all before it may be fitted ahead, else `estimator`.
+
+    Subclasses of `Pipeline` may have a ``fit`` of their own, and callbacks are to be
+    told of each.
+    """
+    last = estimator
+    while isinstance(last, Pipeline):
+        if type(last).fit is not Pipeline.fit or type(last)._fit is not Pipeline._fit:
+            return estimator
+        parts = [last, *(step for _, step in last.steps[:-1])]
+        if any(hasattr(part, "_skl_callbacks") for part in parts):
+            return estimator
+        last = last.steps[-1][1]
+    return last if isinstance(last, BaseDeepNet) else estimator
+
+
+def name_passes(estimator: Any) -> str:
+    """Return how a search calls the parameter `n_iter` of the network."""
+    names = ["n_iter"]
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        names.insert(-1, name)
+    return "__".join(names)
+
+
+def copied(value: Any) -> Any:
+    """Return a deep copy, or `value` if it has none, such as of a lock."""
+    try:
+        return deepcopy(value)
+    except Exception:
+        return value
+
+
+def with_network(estimator: Any, network: BaseDeepNet) -> Any:
+    """Return a copy of `estimator` with a copy of `network` in the place of its own.
+
+    The earlier steps are copies, too: some draw whenever they transform.
+    """
+    if not isinstance(estimator, Pipeline):
+        return copy(network)
+    *steps, (name, last) = estimator.steps
+    estimator = copy(estimator)
+    estimator.steps = [*copied(steps), (name, with_network(last, network))]
+    return estimator
+
+
+@contextmanager
+def fit_replaced(estimator: Any, fit: Callable[..., Any]) -> Iterator[None]:
+    """Let `fit` stand for the method of this one object, at most until the end."""
+    estimator.fit = fit
+    try:
+        yield
+    finally:
+        vars(estimator).pop("fit", None)
+
+
+def capture(network: BaseDeepNet, fit: Callable[[], Any]) -> Table:
+    """Call `fit`, which fits `network` within something, but for the network itself.
+
+    So a pipeline fits its earlier steps, with all that it knows of weights, routing and
+    caching, and we learn what it would have fitted its last step to.
+    """
+    tables = []
+
+    def note(X: Any, y: Any = None, **params: Any) -> BaseDeepNet:
+        tables.append(Table(X, y, params))
+        return network
+
+    with fit_replaced(network, note):
+        fit()
+    (table,) = tables
+    return table
+
+
+def prefix_of(estimator: Any) -> str:
+    """Return a key that pipelines share if they fit their networks to the same.
+
+    All but the networks is equal, and the networks ask for the same metadata.
+    """
+    parts = []
+    while isinstance(estimator, Pipeline):
+        *steps, (name, last) = estimator.steps
+        parameters = estimator.get_params(deep=False) | {"steps": None}
+        parts.append((type(estimator), steps, name, parameters))
+        estimator = last
+    requests = vars(estimator).get("_metadata_request")
+    return key_of((parts, type(estimator), requests))
+
+
+def key_of(value: Any) -> str:
+    """Return a key that equal values share, or one of its own for what has none."""
+    try:
+        return joblib.hash(value)
+    except Exception:  # such as of a lambda, or of a lock
+        return f"of its own: {next(_numbers)}"
+
+
+def graft(estimator: Any, fitted: Any) -> None:
+    """Give a pipeline, in place, the earlier steps of one that is `fitted`, if any."""
+    while fitted is not None and isinstance(estimator, Pipeline):
+        estimator.steps = [*fitted.steps[:-1], estimator.steps[-1]]
+        estimator, fitted = estimator.steps[-1][1], fitted.steps[-1][1]

@@ -1,0 +1,6 @@
+"""The mathematics of networks, as pure functions on arrays.
+
+One file for each kind of component: `initializers`, `activations`, `losses`,
+`optimizers` and `schedules`. Each file ends with the table of names that users type.
+`functional` is the network of the course, function by function.
+"""

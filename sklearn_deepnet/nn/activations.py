@@ -1,0 +1,257 @@
+r"""Activations: the non-linearity between two layers, forward next to backward.
+
+Each is one row of two functions that work in place, so that a training step allocates
+nothing:
+
+``forward(z, a)``
+    writes :math:`a = f(z)` into ``a``; what it leaves in ``z`` is for ``backward``;
+``backward(grad, z, a)``
+    turns ``grad`` from :math:`\partial L/\partial a` into
+    :math:`\partial L/\partial z = \partial L/\partial a \cdot f'(z)`, and may use
+    ``z`` and ``a`` up.
+
+Where the derivative can be told from ``a`` alone (`overwrites_z`), ``z`` and ``a`` are
+one array, which halves the memory that a layer touches.
+
+=============  ==================================================================
+relu           :math:`\max(z, 0)` [1]_
+tanh           :math:`\tanh z`
+sigmoid        :math:`\sigma(z) = 1 / (1 + e^{-z})`, also called "logistic"
+identity       :math:`z`
+leaky_relu     :math:`\max(z, 0.01 z)` [2]_
+elu            :math:`z` above 0, :math:`e^z - 1` below [3]_
+selu           :math:`1.0507 z` above 0, :math:`1.7581 (e^z - 1)` below [4]_
+softplus       :math:`\log(1 + e^z)` [5]_
+gelu           :math:`z \Phi(z)`, :math:`\Phi` the normal distribution [6]_
+silu           :math:`z \sigma(z)` [7]_
+=============  ==================================================================
+
+References
+----------
+.. [1] Nair & Hinton, "Rectified Linear Units Improve Restricted Boltzmann Machines",
+   ICML 2010.
+.. [2] Maas et al., "Rectifier Nonlinearities Improve Neural Network Acoustic Models",
+   ICML 2013.
+.. [3] Clevert et al., "Fast and Accurate Deep Network Learning by Exponential Linear
+   Units", ICLR 2016.
+.. [4] Klambauer et al., "Self-Normalizing Neural Networks", NeurIPS 2017, eq. 14.
+.. [5] Dugas et al., "Incorporating Second-Order Functional Knowledge for Better Option
+   Pricing", NeurIPS 2000.
+.. [6] Hendrycks & Gimpel, "Gaussian Error Linear Units", 2016, without approximation.
+.. [7] Elfwing et al., "Sigmoid-Weighted Linear Units for Neural Network Function
+   Approximation in Reinforcement Learning", Neural Networks 107, 2018.
+
+Examples
+--------
+>>> import numpy as np
+>>> z = np.array([-1.0, 0.0, 2.0])
+>>> relu.forward(z, z)
+>>> z
+array([0., 0., 2.])
+"""
+
+import math
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit, ndtr
+
+from .._utils.typing import FloatArray
+
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "elu",
+    "gelu",
+    "identity",
+    "leaky_relu",
+    "logistic",
+    "relu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "tanh",
+]
+
+
+class Activation(NamedTuple):
+    """A non-linearity and its derivative, applied unit by unit.
+
+    Parameters
+    ----------
+    name : str
+        As users type it.
+    forward : callable ``(z, a) -> None``
+        Writes ``f(z)`` into `a`, which is `z` itself if `overwrites_z`.
+    backward : callable ``(grad, z, a) -> None``
+        Multiplies `grad` by ``f'(z)`` in place; may overwrite `z` and `a`.
+    overwrites_z : bool
+        The derivative follows from `a` alone, so `a` may take the place of `z`.
+    """
+
+    name: str
+    forward: Callable[[FloatArray, FloatArray], None]
+    backward: Callable[[FloatArray, FloatArray, FloatArray], None]
+    overwrites_z: bool
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _identity(z: FloatArray, a: FloatArray) -> None:
+    pass  # a is z
+
+
+def _identity_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    pass  # f' = 1
+
+
+def _relu(z: FloatArray, a: FloatArray) -> None:
+    np.maximum(z, 0, out=a)
+
+
+def _relu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    np.greater(a, 0, out=a)  # f' = 1 where a > 0, else 0
+    np.multiply(grad, a, out=grad)
+
+
+def _tanh(z: FloatArray, a: FloatArray) -> None:
+    np.tanh(z, out=a)
+
+
+def _tanh_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    np.multiply(a, a, out=a)  # f' = 1 - a²
+    np.subtract(1, a, out=a)
+    np.multiply(grad, a, out=grad)
+
+
+def _sigmoid(z: FloatArray, a: FloatArray) -> None:
+    expit(z, out=a)
+
+
+def _sigmoid_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    np.multiply(grad, a, out=grad)  # f' = a (1 - a)
+    np.subtract(1, a, out=a)
+    np.multiply(grad, a, out=grad)
+
+
+_LEAK = 0.01
+
+
+def _leaky_relu(z: FloatArray, a: FloatArray) -> None:
+    np.multiply(z, _LEAK, out=a)
+    np.maximum(z, a, out=a)
+
+
+def _leaky_relu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    np.sign(z, out=z)
+    np.maximum(z, _LEAK, out=z)  # f' = 1 where z > 0, else the leak
+    np.multiply(grad, z, out=grad)
+
+
+def _elu(z: FloatArray, a: FloatArray) -> None:
+    np.minimum(z, 0, out=a)
+    np.expm1(a, out=a)
+    np.maximum(z, a, out=a)  # e^z - 1 >= z, with 0 for z > 0
+
+
+def _elu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    np.minimum(z, 0, out=z)
+    np.exp(z, out=z)  # f' = e^min(z, 0)
+    np.multiply(grad, z, out=grad)
+
+
+# Klambauer et al. 2017, eq. 14: with these, mean 0 and variance 1 are a fixed point
+_SELU_ALPHA = 1.6732632423543772
+_SELU_LAMBDA = 1.0507009873554805
+
+
+def _selu(z: FloatArray, a: FloatArray) -> None:
+    np.minimum(z, 0, out=a)
+    np.expm1(a, out=a)
+    np.multiply(a, _SELU_ALPHA, out=a)
+    np.maximum(z, 0, out=z)
+    np.add(a, z, out=a)
+    np.multiply(a, _SELU_LAMBDA, out=a)
+
+
+def _selu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    np.minimum(a, 0, out=a)
+    np.add(a, _SELU_LAMBDA * _SELU_ALPHA, out=a)  # f' = a + λα where z <= 0,
+    np.sign(z, out=z)
+    np.multiply(z, _SELU_LAMBDA * (1 - _SELU_ALPHA), out=z)
+    np.add(a, z, out=a)  # and λ = λα + λ(1 - α) where z > 0
+    np.multiply(grad, a, out=grad)
+
+
+def _softplus(z: FloatArray, a: FloatArray) -> None:
+    np.logaddexp(z, 0, out=a)
+
+
+def _softplus_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    expit(z, out=z)  # f' = sigmoid(z)
+    np.multiply(grad, z, out=grad)
+
+
+def _gelu(z: FloatArray, a: FloatArray) -> None:
+    ndtr(z, out=a)
+    np.multiply(a, z, out=a)
+
+
+def _gelu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    np.multiply(z, z, out=a)
+    np.multiply(a, -0.5, out=a)
+    np.exp(a, out=a)
+    np.multiply(a, z, out=a)
+    np.multiply(a, 1 / math.sqrt(2 * math.pi), out=a)
+    ndtr(z, out=z)
+    np.add(a, z, out=a)  # f' = Φ(z) + z φ(z)
+    np.multiply(grad, a, out=grad)
+
+
+def _silu(z: FloatArray, a: FloatArray) -> None:
+    expit(z, out=a)
+    np.multiply(a, z, out=a)
+
+
+def _silu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    np.negative(z, out=z)
+    expit(z, out=z)  # 1 - σ
+    np.subtract(a, 1, out=a)
+    np.multiply(a, z, out=a)
+    np.add(a, 1, out=a)  # f' = σ + a (1 - σ) = 1 + (a - 1)(1 - σ)
+    np.multiply(grad, a, out=grad)
+
+
+relu = Activation("relu", _relu, _relu_backward, overwrites_z=True)
+tanh = Activation("tanh", _tanh, _tanh_backward, overwrites_z=True)
+sigmoid = Activation("sigmoid", _sigmoid, _sigmoid_backward, overwrites_z=True)
+identity = Activation("identity", _identity, _identity_backward, overwrites_z=True)
+leaky_relu = Activation(
+    "leaky_relu", _leaky_relu, _leaky_relu_backward, overwrites_z=False
+)
+elu = Activation("elu", _elu, _elu_backward, overwrites_z=False)
+selu = Activation("selu", _selu, _selu_backward, overwrites_z=False)
+softplus = Activation("softplus", _softplus, _softplus_backward, overwrites_z=False)
+gelu = Activation("gelu", _gelu, _gelu_backward, overwrites_z=False)
+silu = Activation("silu", _silu, _silu_backward, overwrites_z=False)
+logistic = sigmoid
+
+ACTIVATIONS = MappingProxyType(
+    {
+        "relu": relu,
+        "tanh": tanh,
+        "sigmoid": sigmoid,
+        "logistic": logistic,
+        "identity": identity,
+        "leaky_relu": leaky_relu,
+        "elu": elu,
+        "selu": selu,
+        "softplus": softplus,
+        "gelu": gelu,
+        "silu": silu,
+    }
+)

@@ -1,0 +1,387 @@
+r"""Initializers: the distribution that the weights of a layer are drawn from.
+
+All but one draw every weight by itself, with mean zero, and differ only in how the
+standard deviation follows from the size of the layer. So a scheme *is* its standard
+deviation, a function of ``n_out`` and ``n_in``; a decorator says what to draw.
+
+>>> import numpy as np
+>>> he((2, 3), np.random.RandomState(0)).round(2)
+array([[ 1.44,  0.33,  0.8 ],
+       [ 1.83,  1.52, -0.8 ]])
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .._utils.lookup import look_up
+from .._utils.typing import FloatArray
+
+__all__ = [
+    "BIAS_INITIALIZERS",
+    "INITIALIZERS",
+    "Initializer",
+    "glorot",
+    "glorot_uniform",
+    "he",
+    "he_uniform",
+    "initialize",
+    "lecun",
+    "lecun_uniform",
+    "orthogonal",
+    "random",
+    "xavier",
+    "xavier_uniform",
+    "zeros",
+]
+
+Shape: TypeAlias = tuple[int, int]
+Draw: TypeAlias = Callable[[np.random.RandomState, Shape], FloatArray]
+
+
+class Initializer:
+    """A distribution of a layer's weights, called as ``init((n_out, n_in), rng)``.
+
+    Parameters
+    ----------
+    std : callable ``(n_out, n_in) -> float``
+        Standard deviation of one weight. Lends the initializer its name and docstring.
+    draw : callable ``(rng, shape) -> array``
+        Draws numbers of mean 0 and mean square 1.
+    scale : float, default=1.0
+        Factor on the draw when the user names none.
+    """
+
+    def __init__(
+        self, std: Callable[[int, int], float], draw: Draw, scale: float = 1.0
+    ) -> None:
+        self.__name__ = std.__name__
+        self.__module__ = std.__module__
+        self.__doc__ = std.__doc__
+        self.std = std
+        self.draw = draw
+        self.scale = scale
+
+    def __call__(self, shape: Shape, rng: np.random.RandomState) -> FloatArray:
+        """Draw the weights of a layer, before any scale.
+
+        Parameters
+        ----------
+        shape : (n_out, n_in)
+            Units in the layer, units feeding it.
+        rng : RandomState
+            Advanced by ``n_out * n_in`` draws, by none for `zeros`.
+
+        Returns
+        -------
+        W : ndarray of shape (n_out, n_in)
+        """
+        return self.draw(rng, shape) * self.std(*shape)
+
+    def __repr__(self) -> str:
+        return self.__name__
+
+    def __reduce__(self) -> str:  # pickled by name, like a function
+        return self.__name__
+
+
+def _normal(rng: np.random.RandomState, shape: Shape) -> FloatArray:
+    return rng.randn(*shape)
+
+
+def _uniform(rng: np.random.RandomState, shape: Shape) -> FloatArray:
+    return rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), shape)
+
+
+def _nothing(rng: np.random.RandomState, shape: Shape) -> FloatArray:
+    return np.zeros(shape)
+
+
+def _rotation(rng: np.random.RandomState, shape: Shape) -> FloatArray:
+    n_out, n_in = shape
+    normal = rng.randn(n_out, n_in)
+    Q, R = np.linalg.qr(normal if n_out >= n_in else normal.T)
+    Q *= np.where(np.diagonal(R) < 0, -1.0, 1.0)  # QR's signs are not random
+    return np.sqrt(max(shape)) * (Q if n_out >= n_in else Q.T)
+
+
+def _drawn_from(
+    draw: Draw, scale: float = 1.0
+) -> Callable[[Callable[[int, int], float]], Initializer]:
+    return lambda std: Initializer(std, draw, scale)
+
+
+def _uniform_twin(normal: Initializer, bound: str) -> Initializer:
+    def std(n_out: int, n_in: int) -> float:
+        return normal.std(n_out, n_in)
+
+    std.__name__ = f"{normal.__name__}_uniform"
+    std.__doc__ = rf"""Draw like `{normal.__name__}`, from a uniform of equal variance.
+
+    .. math:: W_{{ij}} \sim \mathcal{{U}}(-a, a), \quad a = {bound}
+    """
+    return Initializer(std, _uniform)
+
+
+@_drawn_from(_nothing)
+def zeros(n_out: int, n_in: int) -> float:
+    """Start every weight at zero, and see that nothing is learned.
+
+    All units of a layer compute the same, receive the same gradient and stay equal for
+    ever. To break that symmetry is what random initialization is for.
+    """
+    return 0.0
+
+
+@_drawn_from(_normal, scale=0.01)
+def random(n_out: int, n_in: int) -> float:
+    r"""Draw from a standard normal, times 0.01 unless ``init_scale`` says otherwise.
+
+    .. math:: W_{ij} \sim \mathcal{N}(0,\; 1)
+
+    The size of the layer plays no part: scaled too small, signals fade with depth;
+    scaled too large, they explode.
+    """
+    return 1.0
+
+
+@_drawn_from(_normal)
+def xavier(n_out: int, n_in: int) -> float:
+    r"""Draw from a normal whose variance is a compromise between both directions.
+
+    .. math:: W_{ij} \sim \mathcal{N}(0,\; 2 / (n_\text{in} + n_\text{out}))
+
+    Where tanh is close to linear, signals keep their variance going forward if it is
+    :math:`1 / n_\text{in}`, gradients going backward if it is
+    :math:`1 / n_\text{out}` [1]_. Its other name is `glorot`.
+
+    References
+    ----------
+    .. [1] Glorot & Bengio, "Understanding the difficulty of training deep feedforward
+       neural networks", AISTATS 2010, eq. 12.
+    """
+    return float(np.sqrt(2.0 / (n_in + n_out)))
+
+
+@_drawn_from(_normal)
+def he(n_out: int, n_in: int) -> float:
+    r"""Draw from a normal with the variance that a ReLU layer preserves.
+
+    .. math:: W_{ij} \sim \mathcal{N}(0,\; 2 / n_\text{in})
+
+    Half the inputs of a ReLU are cut to zero, which halves the second moment; the
+    factor 2 restores it [1]_.
+
+    References
+    ----------
+    .. [1] He et al., "Delving Deep into Rectifiers", ICCV 2015, eq. 10.
+    """
+    return float(np.sqrt(2.0 / n_in))
+
+
+@_drawn_from(_normal)
+def lecun(n_out: int, n_in: int) -> float:
+    r"""Draw from a normal with the variance that a linear layer preserves.
+
+    .. math:: W_{ij} \sim \mathcal{N}(0,\; 1 / n_\text{in})
+
+    From [1]_; networks of SELU units need it to normalize themselves [2]_.
+
+    References
+    ----------
+    .. [1] LeCun et al., "Efficient BackProp", 1998, section 4.6.
+    .. [2] Klambauer et al., "Self-Normalizing Neural Networks", NeurIPS 2017.
+    """
+    return float(np.sqrt(1.0 / n_in))
+
+
+@_drawn_from(_rotation)
+def orthogonal(n_out: int, n_in: int) -> float:
+    r"""Draw a rotation: the rows, or the columns if they are fewer, are orthonormal.
+
+    .. math:: W W^T = I \quad \text{or} \quad W^T W = I
+
+    Every singular value is one, so a deep linear network passes all directions on at
+    full length [1]_. From the QR decomposition of a normal matrix, with the signs that
+    make all rotations equally likely.
+
+    References
+    ----------
+    .. [1] Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep
+       linear neural networks", ICLR 2014.
+    """
+    return float(1.0 / np.sqrt(max(n_out, n_in)))
+
+
+xavier_uniform = _uniform_twin(xavier, r"\sqrt{6 / (n_\text{in} + n_\text{out})}")
+he_uniform = _uniform_twin(he, r"\sqrt{6 / n_\text{in}}")
+lecun_uniform = _uniform_twin(lecun, r"\sqrt{3 / n_\text{in}}")
+glorot = xavier
+glorot_uniform = xavier_uniform
+
+INITIALIZERS = MappingProxyType(
+    {
+        "zeros": zeros,
+        "random": random,
+        "xavier": xavier,
+        "xavier_uniform": xavier_uniform,
+        "glorot": glorot,
+        "glorot_uniform": glorot_uniform,
+        "he": he,
+        "he_uniform": he_uniform,
+        "lecun": lecun,
+        "lecun_uniform": lecun_uniform,
+        "orthogonal": orthogonal,
+    }
+)
+
+
+def _zero_bias(W: FloatArray, std: float, rng: np.random.RandomState) -> FloatArray:
+    return np.zeros(len(W))
+
+
+def _random_bias(W: FloatArray, std: float, rng: np.random.RandomState) -> FloatArray:
+    return rng.randn(len(W)) * std
+
+
+def _uniform_bias(W: FloatArray, std: float, rng: np.random.RandomState) -> FloatArray:
+    bound = 1.0 / np.sqrt(W.shape[1])
+    return rng.uniform(-bound, bound, len(W))
+
+
+BIAS_INITIALIZERS = MappingProxyType(
+    {"zeros": _zero_bias, "random": _random_bias, "uniform": _uniform_bias}
+)
+
+
+def is_scheme(init: Any) -> bool:
+    """Return whether `init` says how to draw, and is no list of such or of arrays."""
+    return isinstance(init, str) or callable(init)
+
+
+def initialize(
+    layer_sizes: Sequence[int],
+    rng: np.random.RandomState,
+    init: Any = "he",
+    init_scale: float | None = None,
+    bias_init: str = "zeros",
+) -> list[tuple[FloatArray, FloatArray]]:
+    """Make the weights and biases that a network starts from.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Inputs, units of each hidden layer, outputs.
+    rng : RandomState
+        Advanced layer by layer: first the weights, then the bias.
+    init : str, callable, list of these, or list of arrays, default="he"
+        A scheme, or one for each layer; a callable takes ``(n_out, n_in)`` and `rng`
+        and returns that shape. Or the arrays ``[W1, b1, W2, b2, ...]`` themselves,
+        shaped as in ``coefs_`` and ``intercepts_``: ``(n_in, n_out)``, ``(n_out,)``.
+    init_scale : float or None, default=None
+        Factor on the draw. None is the scheme's own: 0.01 for "random", else 1.
+    bias_init : {"zeros", "random", "uniform"}, default="zeros"
+        "random" draws from a normal as wide as the layer's weights (as they came out,
+        if a callable drew them), "uniform" within ±1/√n_in.
+
+    Returns
+    -------
+    layers : list of (W, b)
+        Of shapes ``(n_out, n_in)`` and ``(n_out,)``, in the order of the layers.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or a number of entries or a shape does not fit.
+
+    Examples
+    --------
+    >>> rng = np.random.RandomState(3)
+    >>> [W.shape for W, b in initialize([2, 10, 5, 1], rng)]
+    [(10, 2), (5, 10), (1, 5)]
+    """
+    shapes = [*zip(layer_sizes[1:], layer_sizes[:-1], strict=True)]
+    if not is_scheme(init) and not all(map(is_scheme, init)):
+        return _from_arrays(init, shapes)
+    draw_bias = look_up(BIAS_INITIALIZERS, bias_init, "bias_init")
+    layers = []
+    for scheme, shape in zip(_one_per_layer(init, len(shapes)), shapes, strict=True):
+        W, std = _draw_weights(scheme, shape, init_scale, rng)
+        layers.append((W, draw_bias(W, std, rng)))
+    return layers
+
+
+def _one_per_layer(init: Any, n_layers: int) -> list[Callable[..., FloatArray]]:
+    schemes = [init] * n_layers if is_scheme(init) else list(init)
+    if len(schemes) != n_layers:
+        raise ValueError(
+            f"init has {len(schemes)} entries for a network of {n_layers} layers "
+            "(the output layer counts); give one for each layer, or one for all."
+        )
+    return [
+        look_up(INITIALIZERS, scheme, "init") if isinstance(scheme, str) else scheme
+        for scheme in schemes
+    ]
+
+
+def _draw_weights(
+    scheme: Callable[..., FloatArray],
+    shape: Shape,
+    init_scale: float | None,
+    rng: np.random.RandomState,
+) -> tuple[FloatArray, float]:
+    drawn = scheme(shape, rng)
+    try:
+        W = np.asarray(drawn, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"init returned {drawn!r}; expected an array of numbers of shape {shape}."
+        ) from error
+    if W.shape != shape:
+        raise ValueError(
+            f"init returned an array of shape {W.shape} for a layer of {shape[1]} "
+            f"inputs and {shape[0]} units; expected {shape}."
+        )
+    if not np.isfinite(W).all():
+        raise ValueError(
+            f"init returned NaN or infinity for a layer of {shape[1]} inputs and "
+            f"{shape[0]} units; weights must be finite."
+        )
+    if isinstance(scheme, Initializer):
+        own_scale, std = scheme.scale, scheme.std(*shape)
+    else:
+        own_scale, std = 1.0, float(np.sqrt(np.mean(W * W)))
+    scale = own_scale if init_scale is None else init_scale
+    return W * scale, std * scale
+
+
+def _from_arrays(
+    arrays: Iterable[Any], shapes: Sequence[Shape]
+) -> list[tuple[FloatArray, FloatArray]]:
+    try:
+        given = [np.array(array, dtype=float) for array in arrays]
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "init must hold names or callables, one for each layer, or nothing but the "
+            f"arrays [W1, b1, W2, b2, ...]. Got a list that is neither: {error}."
+        ) from error
+    expected = [s for n_out, n_in in shapes for s in ((n_in, n_out), (n_out,))]
+    names = [f"{kind}{i}" for i in range(1, len(shapes) + 1) for kind in "Wb"]
+    if len(given) != len(expected):
+        raise ValueError(
+            f"init holds {len(given)} arrays; this network takes {len(expected)}: "
+            f"[{', '.join(names)}]."
+        )
+    for name, array, shape in zip(names, given, expected, strict=True):
+        if array.shape != shape:
+            raise ValueError(
+                f"init gives {name} the shape {array.shape}; expected {shape}, as in "
+                f"{'coefs_' if name[0] == 'W' else 'intercepts_'}."
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"init gives NaN or infinity in {name}; weights must be finite."
+            )
+    return [(W.T, b) for W, b in zip(given[::2], given[1::2], strict=True)]

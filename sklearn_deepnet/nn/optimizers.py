@@ -1,0 +1,381 @@
+r"""Optimizers: how a gradient moves the parameters.
+
+An optimizer is its settings, and frozen. What it remembers is handed to it: arrays
+shaped like the parameters, `n_moments` of them, zero at the start. A step works in
+place on flat buffers, with one learning rate per network:
+
+>>> import numpy as np
+>>> params, gradient = np.array([1.0, 2.0]), np.array([0.5, -0.5])
+>>> Sgd().step(params, gradient, np.array([0.1]), 1, (), np.empty(2))
+>>> params
+array([0.95, 2.05])
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from .._utils.typing import FloatArray
+
+__all__ = [
+    "LBFGS",
+    "OPTIMIZERS",
+    "SOLVERS",
+    "Adam",
+    "AdamW",
+    "Momentum",
+    "Nesterov",
+    "Optimizer",
+    "RMSprop",
+    "Sgd",
+]
+
+
+class Optimizer(Protocol):
+    """What the training loop asks of an optimizer."""
+
+    n_moments: ClassVar[int]
+    decouples_decay: ClassVar[bool]
+
+    def step(
+        self,
+        params: FloatArray,
+        gradient: FloatArray,
+        learning_rate: FloatArray,
+        n_steps: int,
+        moments: Sequence[FloatArray],
+        scratch: FloatArray,
+    ) -> None:
+        """Move `params` in place.
+
+        Parameters
+        ----------
+        params : ndarray of shape ``(*stack_shape, n_params)``
+            Moved.
+        gradient : ndarray of the same shape
+            May be overwritten.
+        learning_rate : ndarray of shape ``(*stack_shape, 1)``
+            One for each network.
+        n_steps : int
+            Steps taken since the moments were zero, this one included.
+        moments : sequence of `n_moments` ndarrays like `params`
+            Brought up to date in place.
+        scratch : ndarray like `params`
+            Overwritten.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Sgd:
+    r"""Gradient descent: :math:`\theta \leftarrow \theta - \eta\, g`.
+
+    With the full batch, the plain gradient descent of the textbooks.
+    """
+
+    n_moments: ClassVar[int] = 0
+    decouples_decay: ClassVar[bool] = False
+
+    def step(
+        self,
+        params: FloatArray,
+        gradient: FloatArray,
+        learning_rate: FloatArray,
+        n_steps: int,
+        moments: Sequence[FloatArray],
+        scratch: FloatArray,
+    ) -> None:
+        """Move `params` in place; see `Optimizer.step`."""
+        np.multiply(gradient, learning_rate, out=scratch)
+        np.subtract(params, scratch, out=params)
+
+
+@dataclass(frozen=True, slots=True)
+class Momentum:
+    r"""Heavy-ball momentum [1]_.
+
+    .. math::
+        v &\leftarrow \mu v - \eta\, g \\
+        \theta &\leftarrow \theta + v
+
+    Parameters
+    ----------
+    momentum : float, default=0.9
+        :math:`\mu`, the share of the velocity that a step keeps, in [0, 1).
+
+    References
+    ----------
+    .. [1] Polyak, "Some methods of speeding up the convergence of iteration methods",
+       USSR Computational Mathematics and Mathematical Physics, 1964.
+    """
+
+    momentum: float = 0.9
+    n_moments: ClassVar[int] = 1
+    decouples_decay: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_share("momentum", self.momentum)
+
+    def step(
+        self,
+        params: FloatArray,
+        gradient: FloatArray,
+        learning_rate: FloatArray,
+        n_steps: int,
+        moments: Sequence[FloatArray],
+        scratch: FloatArray,
+    ) -> None:
+        """Move `params` in place; see `Optimizer.step`."""
+        (v,) = moments
+        np.multiply(gradient, learning_rate, out=scratch)
+        np.multiply(v, self.momentum, out=v)
+        np.subtract(v, scratch, out=v)
+        np.add(params, v, out=params)
+
+
+@dataclass(frozen=True, slots=True)
+class Nesterov:
+    r"""Nesterov's accelerated gradient, in the form of [1]_.
+
+    The gradient is that of the point which the velocity leads to. With the parameters
+    standing at that point, as here and in most libraries,
+
+    .. math::
+        v &\leftarrow \mu v - \eta\, g \\
+        \theta &\leftarrow \theta + \mu v - \eta\, g
+
+    Parameters
+    ----------
+    momentum : float, default=0.9
+        :math:`\mu`, the share of the velocity that a step keeps, in [0, 1).
+
+    References
+    ----------
+    .. [1] Sutskever et al., "On the importance of initialization and momentum in deep
+       learning", ICML 2013, eqs. 3 and 4.
+    """
+
+    momentum: float = 0.9
+    n_moments: ClassVar[int] = 1
+    decouples_decay: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_share("momentum", self.momentum)
+
+    def step(
+        self,
+        params: FloatArray,
+        gradient: FloatArray,
+        learning_rate: FloatArray,
+        n_steps: int,
+        moments: Sequence[FloatArray],
+        scratch: FloatArray,
+    ) -> None:
+        """Move `params` in place; see `Optimizer.step`."""
+        (v,) = moments
+        np.multiply(gradient, learning_rate, out=gradient)
+        np.multiply(v, self.momentum, out=v)
+        np.subtract(v, gradient, out=v)
+        np.multiply(v, self.momentum, out=scratch)
+        np.subtract(scratch, gradient, out=scratch)
+        np.add(params, scratch, out=params)
+
+
+@dataclass(frozen=True, slots=True)
+class RMSprop:
+    r"""Divide the gradient by a running root mean square of itself [1]_.
+
+    .. math::
+        v &\leftarrow \rho v + (1 - \rho)\, g^2 \\
+        \theta &\leftarrow \theta - \eta\, g / (\sqrt{v} + \epsilon)
+
+    Parameters
+    ----------
+    rho : float, default=0.9
+        How much of the mean square is kept, in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps the division finite; positive.
+
+    References
+    ----------
+    .. [1] Tieleman & Hinton, "Neural Networks for Machine Learning", lecture 6e, 2012.
+    """
+
+    rho: float = 0.9
+    epsilon: float = 1e-8
+    n_moments: ClassVar[int] = 1
+    decouples_decay: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_share("rho", self.rho)
+        _check_positive("epsilon", self.epsilon)
+
+    def step(
+        self,
+        params: FloatArray,
+        gradient: FloatArray,
+        learning_rate: FloatArray,
+        n_steps: int,
+        moments: Sequence[FloatArray],
+        scratch: FloatArray,
+    ) -> None:
+        """Move `params` in place; see `Optimizer.step`."""
+        (v,) = moments
+        np.multiply(gradient, gradient, out=scratch)
+        np.multiply(scratch, 1 - self.rho, out=scratch)
+        np.multiply(v, self.rho, out=v)
+        np.add(v, scratch, out=v)
+        np.sqrt(v, out=scratch)
+        np.add(scratch, self.epsilon, out=scratch)
+        np.divide(gradient, scratch, out=scratch)
+        np.multiply(scratch, learning_rate, out=scratch)
+        np.subtract(params, scratch, out=params)
+
+
+@dataclass(frozen=True, slots=True)
+class Adam:
+    r"""Adaptive moments [1]_.
+
+    .. math::
+        m &\leftarrow \beta_1 m + (1 - \beta_1)\, g \\
+        v &\leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \\
+        \theta &\leftarrow \theta - \eta\, \hat m / (\sqrt{\hat v} + \epsilon),
+        \quad \hat m = m / (1 - \beta_1^t), \; \hat v = v / (1 - \beta_2^t)
+
+    Kept are the plain sums :math:`M = m / (1 - \beta_1)` and
+    :math:`V = v / (1 - \beta_2)`, which saves two passes over the parameters; with
+    :math:`c_1 = (1 - \beta_1) / (1 - \beta_1^t)` and
+    :math:`c_2 = \sqrt{(1 - \beta_2) / (1 - \beta_2^t)}` the step is
+    :math:`\eta\, (c_1 / c_2)\, M / (\sqrt V + \epsilon / c_2)`.
+
+    Parameters
+    ----------
+    beta1 : float, default=0.9
+        How much of the mean is kept, in [0, 1).
+    beta2 : float, default=0.999
+        How much of the mean square is kept, in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps the division finite; positive.
+
+    References
+    ----------
+    .. [1] Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015,
+       algorithm 1.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    n_moments: ClassVar[int] = 2
+    decouples_decay: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_share("beta1", self.beta1)
+        _check_share("beta2", self.beta2)
+        _check_positive("epsilon", self.epsilon)
+
+    def step(
+        self,
+        params: FloatArray,
+        gradient: FloatArray,
+        learning_rate: FloatArray,
+        n_steps: int,
+        moments: Sequence[FloatArray],
+        scratch: FloatArray,
+    ) -> None:
+        """Move `params` in place; see `Optimizer.step`."""
+        M, V = moments
+        c1 = (1 - self.beta1) / (1 - self.beta1**n_steps)
+        c2 = ((1 - self.beta2) / (1 - self.beta2**n_steps)) ** 0.5
+        np.multiply(M, self.beta1, out=M)
+        np.add(M, gradient, out=M)
+        np.multiply(gradient, gradient, out=scratch)
+        np.multiply(V, self.beta2, out=V)
+        np.add(V, scratch, out=V)
+        np.sqrt(V, out=scratch)
+        np.add(scratch, self.epsilon / c2, out=scratch)
+        np.divide(M, scratch, out=scratch)
+        np.multiply(scratch, learning_rate * (c1 / c2), out=scratch)
+        np.subtract(params, scratch, out=params)
+
+
+@dataclass(frozen=True, slots=True)
+class AdamW(Adam):
+    r"""Adam with decoupled weight decay [1]_.
+
+    .. math::
+        \theta \leftarrow \theta - \eta\, \bigl(
+        \hat m / (\sqrt{\hat v} + \epsilon) + \lambda\, \theta \bigr)
+
+    The penalty of the weights, :math:`\lambda` = ``alpha`` / (total sample weight),
+    acts on them directly, past the moments, and is no part of the loss.
+
+    Parameters
+    ----------
+    beta1 : float, default=0.9
+        How much of the mean is kept, in [0, 1).
+    beta2 : float, default=0.999
+        How much of the mean square is kept, in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps the division finite; positive.
+
+    References
+    ----------
+    .. [1] Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019,
+       algorithm 2.
+    """
+
+    decouples_decay: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class LBFGS:
+    r"""Quasi-Newton steps of the full batch, with a line search [1]_.
+
+    The inverse of the second derivative is estimated from the last gradients. There is
+    no learning rate: the line search finds how far to go. Best on small tables, where
+    it comes closer to the minimum than gradient descent does. SciPy's L-BFGS-B does
+    the work and keeps its curvature to itself, so a warm start begins without any.
+
+    Parameters
+    ----------
+    n_corrections : int, default=10
+        Gradients that are remembered; positive.
+
+    References
+    ----------
+    .. [1] Liu & Nocedal, "On the limited memory BFGS method for large scale
+       optimization", Mathematical Programming, 1989.
+    """
+
+    n_corrections: int = 10
+    n_moments: ClassVar[int] = 0
+    decouples_decay: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_positive("n_corrections", self.n_corrections)
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must be in [0, 1). Got {value!r} instead.")
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} must be a positive number. Got {value!r} instead.")
+
+
+OPTIMIZERS = MappingProxyType(
+    {
+        "sgd": Sgd,
+        "momentum": Momentum,
+        "nesterov": Nesterov,
+        "rmsprop": RMSprop,
+        "adam": Adam,
+        "adamw": AdamW,
+    }
+)
+SOLVERS = MappingProxyType({**OPTIMIZERS, "lbfgs": LBFGS})

@@ -1,0 +1,170 @@
+"""Fitted networks and ensembles as nodes of ONNX."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
+
+from .._engine.network import Network
+from .._utils.lookup import is_ours
+from .._utils.typing import FloatArray
+from ..estimators.fitted import FittedNetwork
+from ..estimators.mixins import Versioned
+from .activations import NODES, add_probability
+from .graph import Graph, type_of
+
+
+def networks_of(estimator: Any) -> list[FittedNetwork]:
+    """Return the networks whose outputs a fitted estimator averages, or raise."""
+    networks = None
+    if isinstance(estimator, Versioned):
+        check_is_fitted(estimator)
+        networks = vars(estimator).get("estimators_")
+        if isinstance(estimator, FittedNetwork):
+            networks = [estimator]
+    if not networks:
+        raise TypeError(
+            "estimator must be a DeepNetClassifier, a DeepNetRegressor or an ensemble "
+            f"of these. Got {estimator!r} instead; for pipelines and searches there is "
+            "skl2onnx.to_onnx, after register_converters()."
+        )
+    for name in ("predict", "predict_proba")[: 1 + is_classifier(estimator)]:
+        if not is_ours(getattr(type(estimator), name)):
+            raise ValueError(
+                f"estimator is {estimator!r}, whose class has a {name} of its own, "
+                "which ONNX cannot carry out; give a fitted estimator whose class has "
+                "none."
+            )
+    return networks
+
+
+def outputs_of(
+    graph: Graph, estimator: Any, X: str, raw_scores: bool = False
+) -> list[str]:
+    """Add all nodes, and return the names of the outputs.
+
+    With `raw_scores`, logits are in the place of the probabilities of a network.
+    """
+    networks = networks_of(estimator)
+    if is_classifier(estimator):
+        return _add_classes(graph, estimator, networks, X, raw_scores)
+    return [_add_numbers(graph, networks, X)]
+
+
+def _add_logits(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
+    """Add all layers; the networks of an ensemble are a stack here, too.
+
+    Their logits have the shape (n_networks, n_samples, n_outputs), those of one network
+    (n_samples, n_outputs).
+    """
+    one = networks[0]
+    params = np.stack([network._params for network in networks])
+    layers = Network(one._layer_sizes, (), _unstacked(params)).layers
+    A = X
+    for W, word in zip(layers, [*one._activations, "identity"], strict=True):
+        weights = W[..., :-1].swapaxes(-1, -2)
+        bias = W[..., np.newaxis, :, -1]
+        Z = graph.add("Add", graph.add("MatMul", A, weights), bias)
+        A = _activation_of(word)(graph, Z)
+    return A
+
+
+def _unstacked(values: FloatArray) -> FloatArray:
+    """Return the only row of one network, all rows of several."""
+    return values[0] if len(values) == 1 else values
+
+
+def _activation_of(word: Any) -> Callable[[Graph, str], str]:
+    if not isinstance(word, str):
+        raise ValueError(
+            f"activation {word!r} is not of this library, so it is not known how to "
+            f"write it in ONNX; train with one of {sorted(NODES)}."
+        )
+    return NODES[word]
+
+
+def _add_classes(
+    graph: Graph,
+    estimator: Any,
+    networks: list[FittedNetwork],
+    X: str,
+    raw_scores: bool,
+) -> list[str]:
+    """Add labels and probabilities, each as ``predict`` and ``predict_proba`` do.
+
+    A network tells the label from the logits, since probabilities may be rounded to 0
+    or 1, an ensemble from the mean of the probabilities.
+    """
+    z = scores = _add_logits(graph, networks, X)
+    if networks[0]._is_binary:
+        z = scores = graph.add("Concat", graph.add("Neg", z), z, axis=-1)
+    if not raw_scores:
+        softmax = networks[0].out_activation_ == "softmax"
+        scores = (
+            graph.add("Softmax", z, axis=-1) if softmax else add_probability(graph, z)
+        )
+    if len(networks) > 1:
+        scores = _add_mean(graph, scores, len(networks))
+    votes, bound = (z, 0.0) if estimator is networks[0] else (scores, 0.5)
+    if _is_multilabel(networks):
+        above = graph.add("Greater", votes, bound)
+        return [graph.add("Cast", above, to=type_of(np.int64)), scores]
+    place = graph.add("ArgMax", votes, axis=-1, keepdims=0)
+    return [graph.add("Gather", _labels_of(estimator), place), scores]
+
+
+def _is_multilabel(networks: list[FittedNetwork]) -> bool:
+    one = networks[0]
+    return one.out_activation_ == "logistic" and not one._is_binary
+
+
+def _labels_of(classifier: Any) -> NDArray[Any]:
+    """Return the classes as ONNX has them: 64-bit integers or strings."""
+    labels = np.asarray(classifier.classes_.tolist())
+    if labels.dtype.kind == "U":
+        return labels.astype(object)
+    if labels.dtype.kind in "biuf":
+        with np.errstate(invalid="ignore"):
+            whole = labels.astype(np.int64)
+        if (whole == labels).all():
+            return whole
+    raise ValueError(
+        f"classes_ are {classifier.classes_!r}, but a label in ONNX is a 64-bit "
+        "integer or a string. Train on such labels."
+    )
+
+
+def _add_numbers(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
+    """Add predictions, in the units of the targets."""
+    y = _add_logits(graph, networks, X)
+    if networks[0].out_activation_ == "exponential":
+        y = graph.add("Exp", y)
+    for op, name in (("Mul", "target_spread_"), ("Add", "target_center_")):
+        rows = [getattr(network, name)[np.newaxis] for network in networks]
+        y = graph.add(op, y, _unstacked(np.stack(rows)))
+    return _add_mean(graph, y, len(networks)) if len(networks) > 1 else y
+
+
+def _add_mean(graph: Graph, values: str, n: int) -> str:
+    """Add the mean over the first axis; summed first, so it is not above 1 if all are.
+
+    Mean has no kernel for float64, and ReduceMean takes axes in another way since
+    opset 18.
+    """
+    total = graph.add("ReduceSum", values, np.array([0]), keepdims=0)
+    return graph.add("Div", total, float(n))
+
+
+def shapes_of(estimator: Any) -> dict[str, tuple[type, list[int | None]]]:
+    """Return type and shape of each output; `float` is the dtype of the graph."""
+    networks = networks_of(estimator)
+    if not is_classifier(estimator):
+        return {"variable": (float, [None, networks[0].n_outputs_])}
+    n_classes = len(estimator.classes_)
+    label = (object if _labels_of(estimator).dtype == object else np.int64, [None])
+    if _is_multilabel(networks):
+        label = (np.int64, [None, n_classes])
+    return {"label": label, "probabilities": (float, [None, n_classes])}

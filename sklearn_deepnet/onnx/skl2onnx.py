@@ -1,0 +1,179 @@
+"""What skl2onnx calls to convert networks, ensembles and searches within others.
+
+It asks by the exact class: a parser for names and types of the outputs, a function that
+corrects the types when those of the inputs are known, and a converter for the nodes.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin, is_classifier
+from sklearn.utils.validation import check_is_fitted
+
+from .._utils.sklearn_compat import BaseSearchCV
+from ..estimators.mixins import Versioned
+from .graph import PartOfGraph, type_of
+from .networks import outputs_of, shapes_of
+
+# Since then, Softmax works on one axis and ReduceSum takes axes as an input.
+_OLDEST_OPSET = 13
+
+# What skl2onnx allows pipelines: whoever sets it, it is for the estimator within.
+_OPTIONS_OF_SEARCHES = {
+    "zipmap": [True, False, "columns"],
+    "nocl": [True, False],
+    "output_class_labels": [True, False],
+    "raw_scores": [True, False],
+}
+
+
+def register_all() -> None:
+    """Register all estimators of this library, and subclasses of these."""
+    from skl2onnx import update_registered_converter
+
+    for cls in _subclasses(Versioned):
+        alias = f"{cls.__module__}.{cls.__qualname__}"
+        if issubclass(cls, BaseSearchCV):
+            update_registered_converter(
+                cls,
+                alias,
+                _keep_types,
+                _convert_search,
+                parser=_parse_search,
+                options=_OPTIONS_OF_SEARCHES,
+            )
+        else:
+            update_registered_converter(
+                cls,
+                alias,
+                _correct_types,
+                _convert_network,
+                parser=_parse_network,
+                options=_options_of(cls),
+            )
+
+
+def _subclasses(cls: type) -> Iterator[type]:
+    for subclass in cls.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def _options_of(cls: type) -> dict[str, list[bool]]:
+    """Return what may be asked of a class; ensembles have no ``decision_function``."""
+    options = {}
+    if issubclass(cls, ClassifierMixin):
+        options["zipmap"] = [True, False]
+    if hasattr(cls, "decision_function"):
+        options["raw_scores"] = [True, False]
+    return options
+
+
+# ---- networks
+
+
+def _parse_network(
+    scope: Any, model: Any, inputs: Any, custom_parsers: Any = None
+) -> Any:
+    from skl2onnx import get_model_alias
+
+    operator = scope.declare_local_operator(get_model_alias(type(model)), model)
+    operator.inputs = inputs
+    for name, type_ in _types_of(model, inputs).items():
+        operator.outputs.append(scope.declare_local_variable(name, type_))
+    return operator.outputs
+
+
+def _correct_types(operator: Any) -> None:
+    types = _types_of(operator.raw_operator, operator.inputs).values()
+    for output, type_ in zip(operator.outputs, types, strict=True):
+        output.type = type_
+
+
+def _types_of(model: Any, inputs: Any) -> dict[str, Any]:
+    from skl2onnx.common import data_types
+
+    classes = {
+        object: data_types.StringTensorType,
+        np.int64: data_types.Int64TensorType,
+        float: data_types.FloatTensorType,
+    }
+    if _dtype_of(inputs) == np.float64:
+        classes[float] = data_types.DoubleTensorType
+    shapes = shapes_of(model).items()
+    return {name: classes[dtype](shape) for name, (dtype, shape) in shapes}
+
+
+def _dtype_of(inputs: Any) -> np.dtype[Any]:
+    """Return float64 if any input is of it."""
+    from skl2onnx.common.data_types import DoubleTensorType
+
+    is_double = any(isinstance(variable.type, DoubleTensorType) for variable in inputs)
+    return np.dtype(np.float64 if is_double else np.float32)
+
+
+def _convert_network(scope: Any, operator: Any, container: Any) -> None:
+    model = operator.raw_operator
+    if container.target_opset_onnx < _OLDEST_OPSET:
+        raise ValueError(
+            f"{type(model).__name__} needs an opset of at least {_OLDEST_OPSET}. Got "
+            f"target_opset={container.target_opset_onnx} instead."
+        )
+    graph = PartOfGraph(_dtype_of(operator.inputs), scope, container)
+    columns = [
+        graph.add("Cast", variable.full_name, to=type_of(graph.dtype))
+        for variable in operator.inputs
+    ]
+    X = columns[0] if len(columns) == 1 else graph.add("Concat", *columns, axis=-1)
+    raw_scores = scope.get_options(model).get("raw_scores", False)
+    sources = outputs_of(graph, model, X, raw_scores)
+    for source, output in zip(sources, operator.outputs, strict=True):
+        graph.add("Identity", source, output=output.full_name)
+
+
+# ---- searches
+
+
+def _parse_search(
+    scope: Any, model: Any, inputs: Any, custom_parsers: Any = None
+) -> Any:
+    """Put the best estimator in the place of the search."""
+    options = scope.get_options(model)
+    return _parse_best(scope, model, inputs, options, custom_parsers)
+
+
+def _parse_best(
+    scope: Any, search: Any, inputs: Any, options: Any, custom_parsers: Any = None
+) -> Any:
+    from skl2onnx._parse import parse_sklearn
+
+    needed = "This %(name)s has no best_estimator_: fit it, with refit=True."
+    check_is_fitted(search, "best_estimator_", msg=needed)
+    best = search.best_estimator_
+    scope.add_options(id(best), options)
+    outputs = parse_sklearn(scope, best, inputs, custom_parsers=custom_parsers)
+    for variable in outputs:
+        variable.init_status(is_leaf=False)  # whoever asked for it may go on
+    return outputs
+
+
+def _keep_types(operator: Any) -> None:
+    """Leave the types as the estimator around the search has declared them."""
+
+
+def _convert_search(scope: Any, operator: Any, container: Any) -> None:
+    """Convert a search within an estimator that asks for no parser.
+
+    `CalibratedClassifierCV` wants raw scores of whatever may have them.
+    """
+    search = operator.raw_operator
+    options = scope.get_options(search)
+    if is_classifier(search):
+        options["zipmap"] = False
+    if not hasattr(search, "decision_function"):
+        options.pop("raw_scores", None)
+    outputs = _parse_best(scope, search, operator.inputs, options)
+    for source, output in zip(outputs, operator.outputs, strict=True):
+        name = scope.get_unique_operator_name("Identity")
+        container.add_node("Identity", source.full_name, output.full_name, name=name)

@@ -1,0 +1,276 @@
+"""How training ends when it goes astray, or is interrupted."""
+
+import math
+from itertools import chain, count, repeat
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_deepnet._engine.batches import Batches
+from sklearn_deepnet._engine.state import State
+from sklearn_deepnet._engine.task import NEVER, Task
+from sklearn_deepnet._engine.training import train
+from sklearn_deepnet.nn.losses import binary_cross_entropy
+from sklearn_deepnet.nn.optimizers import Adam, Momentum, Sgd
+
+RNG = np.random.RandomState(0)
+X, Y = RNG.randn(23, 3), RNG.randint(2, size=(23, 1)) * 1.0
+THETA = np.array([0.5, -0.3, 0.2, 0.1])
+
+
+def half_square(logits, target, scratch):
+    """Squared error of linear outputs: convex, and unbounded where steps are long."""
+    np.subtract(logits, target, out=logits)
+    np.multiply(logits, logits, out=scratch[0])
+    np.multiply(scratch[0], 0.5, out=scratch[0])
+    return scratch[0]
+
+
+def run(
+    n_iter,
+    learning_rate=0.1,
+    params=THETA,
+    loss=half_square,
+    optimizer=None,
+    tol=0.0,
+    n_iter_no_change=NEVER,
+    batch_size=None,
+    inputs=X,
+    state=None,
+):
+    """Train one network, or a stack if `params` holds several; return the outcomes."""
+    optimizer = optimizer or Sgd()
+    *stack_shape, _ = params.shape
+    if state is None:
+        generators = [np.random.RandomState(k) for k in range(math.prod(stack_shape))]
+        state = State.start(params.copy(), generators, optimizer.n_moments)
+    task = Task(
+        (3, 1),
+        [],
+        loss,
+        optimizer,
+        *(
+            np.broadcast_to(wish, stack_shape).copy()
+            for wish in (learning_rate, 0.0, tol, n_iter_no_change)
+        ),
+    )
+    batches = Batches(
+        inputs,
+        Y[: len(inputs)],
+        np.ones((len(inputs), 1)),
+        n_outputs=1,
+        batch_size=batch_size or len(inputs),
+        block_size=1000,
+        dtype=params.dtype,
+        generators=state.generators,
+        shuffle=True,
+        stack_shape=tuple(stack_shape),
+    )
+    return train(task, state, batches, n_iter)
+
+
+def run_alone(*args, **options):
+    (outcome,) = run(*args, **options)
+    return outcome
+
+
+def dictate(losses):
+    """Return a loss that is what we say, call by call, and zero after that."""
+    losses = chain(losses, repeat(0.0))
+
+    def dictated(logits, target, scratch):
+        logits[...] = 0
+        scratch[0] = next(losses)
+        return scratch[0]
+
+    return dictated
+
+
+def descend(learning_rate, n_iter):
+    """Linear regression by hand: the losses and parameters of every iteration."""
+    theta, extended = THETA, np.column_stack([X, np.ones(23)])
+    for _ in range(n_iter):
+        d = extended @ theta - Y[:, 0]
+        yield np.mean(d**2) / 2, theta
+        theta = theta - learning_rate * d @ extended / 23
+
+
+# ---- divergence
+
+
+@pytest.mark.parametrize("learning_rate", [4.0, 20.0, 1e5, 1e200])
+@pytest.mark.parametrize("n_more", [0, 1, 5])
+def test_divergence_ends_training_at_the_pass_where_it_shows(learning_rate, n_more):
+    with np.errstate(over="ignore", invalid="ignore"):
+        losses, path = zip(*descend(learning_rate, 50), strict=True)
+    limit = 1e6 * max(1, losses[0])
+    n_sound = np.flatnonzero(~(np.array(losses) <= limit))[0]
+    # With no more passes than are sound, the last step is what leads astray.
+    outcome = run_alone(n_sound + n_more, learning_rate)
+    assert outcome.ended_by == "divergence"
+    assert_allclose(outcome.losses, losses[:n_sound], rtol=1e-10)
+    assert_allclose(outcome.state.params, path[n_sound - 1], rtol=1e-10)
+    assert_allclose(outcome.bad_loss, losses[n_sound], rtol=1e-10)
+    assert outcome.state.n_passes == n_sound
+
+
+@pytest.mark.parametrize(
+    ("losses", "ended_by"),
+    [
+        ([1e-9, 0.9e6, 1e-9], "n_iter"),  # at most a million, where the first is small,
+        ([1e-9, 1.1e6, 1e-9], "divergence"),
+        ([100, 0.9e8, 100], "n_iter"),  # or a million times the first
+        ([100, 1.1e8, 100], "divergence"),
+        ([-100, 0.9e8, -100], "n_iter"),
+        ([-100, 1.1e8, -100], "divergence"),
+        ([1, np.inf, 1], "divergence"),
+        ([1, np.nan, 1], "divergence"),
+    ],
+)
+def test_loss_may_rise_to_a_million_times_the_first(losses, ended_by):
+    outcome = run_alone(3, loss=dictate(losses))
+    assert outcome.ended_by == ended_by
+    n_sound = 3 if ended_by == "n_iter" else 1
+    assert_allclose(outcome.losses, losses[:n_sound], rtol=1e-12)
+
+
+@pytest.mark.parametrize("bad", [1.1e6, np.inf, np.nan])
+def test_last_step_that_leads_astray_is_found(bad):
+    outcome = run_alone(2, loss=dictate([1, 0.9, bad]))
+    assert (outcome.ended_by, len(outcome.losses)) == ("divergence", 2)
+    assert_allclose(outcome.bad_loss, bad, rtol=1e-12)
+
+
+@pytest.mark.parametrize("bad", [1e308, np.inf, np.nan])
+def test_divergence_in_the_first_pass_keeps_the_initial_parameters(bad):
+    inputs = X.copy()
+    inputs[7, 1] = bad
+    outcome = run_alone(5, inputs=inputs)
+    assert outcome.ended_by == "divergence"
+    assert outcome.losses.shape == (0,)
+    assert_array_equal(outcome.state.params, THETA)
+    assert outcome.state.n_passes == 0
+    assert not np.isfinite(outcome.bad_loss)
+
+
+@pytest.mark.parametrize("n_iter", [1, 2, 10])
+@pytest.mark.parametrize("learning_rate", [50.0, 1e6, 1e100])
+def test_divergence_within_the_first_pass_is_found(learning_rate, n_iter):
+    outcome = run_alone(n_iter, learning_rate, batch_size=4)
+    assert outcome.ended_by == "divergence"
+    assert outcome.losses.shape == (0,)
+    assert_array_equal(outcome.state.params, THETA)
+
+
+def test_those_who_would_leave_by_tol_are_looked_at_once_more():
+    losses, path = zip(*descend(300.0, 4), strict=True)
+    assert losses[0] < losses[1] < 1e6 * max(1, losses[0]) < losses[2]
+    outcome = run_alone(9, 300.0, tol=0.0, n_iter_no_change=1)
+    assert outcome.ended_by == "divergence"
+    assert_allclose(outcome.losses, losses[:2], rtol=1e-12)
+    assert_allclose(outcome.state.params, path[1], rtol=1e-12)
+    assert_allclose(outcome.bad_loss, losses[2], rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_iter", [1, 2, 3, 9])
+@pytest.mark.parametrize("optimizer", [Sgd(), Momentum(), Adam()])
+def test_neighbours_do_not_notice_a_divergence(n_iter, optimizer):
+    options = {"optimizer": optimizer, "batch_size": 4}
+    params = np.stack([THETA, 2 * THETA, 3 * THETA])
+    rates = np.array([0.01, 1e200, 0.02])
+    before, diverged, after = run(n_iter, rates, params, **options)
+    assert diverged.ended_by == "divergence"
+    assert_array_equal(diverged.state.params, params[1])
+    sound = run(n_iter, np.full(3, 0.01), params, **options)[0]
+    assert before.ended_by == after.ended_by == "n_iter"
+    assert_array_equal(before.losses, sound.losses)
+    assert_array_equal(before.state.params, sound.state.params)
+
+
+def test_divergence_starts_the_optimizer_anew():
+    outcome = run_alone(50, 20.0, optimizer=Momentum())
+    assert outcome.ended_by == "divergence"
+    assert outcome.state.n_steps == 0
+    assert_array_equal(outcome.state.moments, np.zeros((1, 4)))
+
+
+def test_measure_of_divergence_is_the_first_loss_also_after_a_resumption():
+    whole = run_alone(50, 4.0)
+    first = run_alone(len(whole.losses) - 2, 4.0)
+    rest = run_alone(50, 4.0, state=first.state)
+    assert whole.ended_by == rest.ended_by == "divergence"
+    assert_array_equal([*first.losses, *rest.losses], whole.losses)
+    assert_array_equal(rest.state.params, whole.state.params)
+
+
+# ---- interrupts
+
+
+def interrupted_at(n_calls, loss=binary_cross_entropy):
+    """Return the loss, with Ctrl-C pressed while it is computed for the n-th time."""
+    calls = count(1)
+
+    def interrupts(logits, target, scratch):
+        if next(calls) == n_calls:
+            raise KeyboardInterrupt("pressed")
+        return loss(logits, target, scratch)
+
+    return interrupts
+
+
+INTERRUPTIONS = {  # calls of the loss until Ctrl-C, passes complete by then
+    "in the first step": (1, 0),
+    "in the first pass": (4, 0),
+    "at the start of a pass": (7, 1),
+    "amid a pass": (16, 2),
+    "in the last step": (18, 2),
+}
+
+
+@pytest.mark.parametrize("when", INTERRUPTIONS)
+@pytest.mark.parametrize("optimizer", [Sgd(), Adam()])
+@pytest.mark.parametrize("params", [THETA, np.stack([THETA, 2 * THETA])])
+def test_interrupt_leaves_the_last_complete_pass(when, optimizer, params):
+    n_calls, n_passes = INTERRUPTIONS[when]  # 6 steps a pass
+    options = {"params": params, "optimizer": optimizer, "batch_size": 4}
+    outcomes = run(5, **options, loss=interrupted_at(n_calls))
+    complete = run(n_passes, **options, loss=binary_cross_entropy)
+    for outcome, expected in zip(outcomes, complete, strict=True):
+        assert outcome.ended_by == "interrupt"
+        assert outcome.interrupt.args == ("pressed",)
+        assert_array_equal(outcome.losses, expected.losses)
+        assert_array_equal(outcome.state.params, expected.state.params)
+        assert outcome.state.n_passes == n_passes
+        assert outcome.state.n_steps == 0
+        assert not np.any(outcome.state.moments)
+
+
+def test_interrupt_does_not_recall_those_who_have_left():
+    params, patience = np.stack([THETA, THETA]), np.array([NEVER, 2])
+    options = {"params": params, "tol": 1e9, "n_iter_no_change": patience}
+    # Three passes, a look at who leaves, and in the fourth pass Ctrl-C.
+    outcomes = run(9, **options, loss=interrupted_at(5))
+    assert [outcome.ended_by for outcome in outcomes] == ["interrupt", "tol"]
+    assert [len(outcome.losses) for outcome in outcomes] == [3, 3]
+
+
+def test_interrupt_while_a_diverged_network_leaves_keeps_it_sound():
+    params, rates = np.stack([THETA, THETA]), np.array([0.1, 1e200])
+    # In the second pass one has diverged; Ctrl-C is pressed before it is gone.
+    outcomes = run(9, rates, params, loss=interrupted_at(3, half_square))
+    assert_array_equal(outcomes[1].state.params, THETA)
+    assert np.isfinite(outcomes[1].losses).all()
+
+
+def test_interrupt_amid_a_divergence_leaves_sound_parameters():
+    outcome = run_alone(9, 1e200, loss=interrupted_at(2, half_square))
+    assert np.abs(outcome.state.params).max() < 1e6
+
+
+def test_other_exceptions_pass_through():
+    def fails(logits, target, scratch):
+        raise RuntimeError("not this loss")
+
+    with pytest.raises(RuntimeError, match=r"^not this loss$"):
+        run(3, loss=fails)

@@ -1,0 +1,276 @@
+"""Propagation: forward against the formula, backward against forward."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_deepnet._engine import network as engine_network
+from sklearn_deepnet._engine.batches import Batches
+from sklearn_deepnet._engine.network import (
+    Network,
+    count_params,
+    cut_layers,
+    rows_per_block,
+)
+from sklearn_deepnet._engine.prediction import predict_logits
+from sklearn_deepnet._engine.propagation import Propagation
+from sklearn_deepnet._engine.state import State
+from sklearn_deepnet._engine.task import NEVER, Task
+from sklearn_deepnet._engine.training import train
+from sklearn_deepnet.nn.activations import ACTIVATIONS, relu, softplus, tanh
+from sklearn_deepnet.nn.losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    squared_error_logistic,
+    squared_error_softmax,
+)
+from sklearn_deepnet.nn.optimizers import Sgd
+
+OUTPUTS = [
+    (binary_cross_entropy, 1),
+    (binary_cross_entropy, 3),
+    (cross_entropy, 3),
+    (squared_error_logistic, 1),
+    (squared_error_logistic, 3),
+    (squared_error_softmax, 3),
+]
+# Shapes before those of one network: of the stack, and of the data it is shown.
+STACKS = {"one": ((), ()), "stack": ((3,), ()), "stack, own data": ((3,), (3,))}
+
+
+def draw_params(layer_sizes, stack_shape=(), dtype=float):
+    shape = (*stack_shape, count_params(layer_sizes))
+    return np.random.RandomState(0).randn(*shape).astype(dtype)
+
+
+def draw_samples(n_inputs, n_outputs, n_samples, shape=()):
+    """Return inputs, soft targets that sum to one, and weights that differ."""
+    rng = np.random.RandomState(1)
+    inputs = rng.randn(*shape, n_inputs + 1, n_samples)
+    inputs[..., -1, :] = 1
+    target = rng.rand(*shape, n_outputs, n_samples)
+    if n_outputs > 1:
+        target /= target.sum(axis=-2, keepdims=True)
+    return inputs, target, rng.rand(*shape, 1, n_samples)
+
+
+def logits_by_formula(layer_sizes, activations, params, X):
+    """Forward propagation of one network, rows as samples, layer by layer."""
+    A, rest = X, params
+    for n_in, n_out, word in zip(
+        layer_sizes, layer_sizes[1:], [*activations, None], strict=False
+    ):
+        n_layer = n_out * (n_in + 1)
+        layer, rest = rest[:n_layer].reshape(n_out, n_in + 1), rest[n_layer:]
+        A = A @ layer[:, :n_in].T + layer[:, n_in]
+        if word is not None:
+            Z = A.copy()
+            A = Z if word.overwrites_z else np.empty_like(Z)
+            word.forward(Z, A)
+    assert rest.size == 0
+    return A
+
+
+def slopes(function, params, h=1e-5):
+    """Return central differences in every coordinate, of all networks at once."""
+    found = np.empty_like(params)
+    for i in range(params.shape[-1]):
+        middle = params[..., i].copy()
+        params[..., i] = middle + h
+        above = function()
+        params[..., i] = middle - h
+        found[..., i] = (above - function()) / (2 * h)
+        params[..., i] = middle
+    return found
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize(("loss", "n_outputs"), OUTPUTS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradient_is_the_slope_in_every_coordinate(activation, loss, n_outputs, stack):
+    stack_shape, data_shape = STACKS[stack]
+    layer_sizes, words = (3, 4, 5, n_outputs), [ACTIVATIONS[activation]] * 2
+    params = draw_params(layer_sizes, stack_shape)
+    inputs, target, weight = draw_samples(3, n_outputs, 6, data_shape)
+    propagation = Propagation(Network(layer_sizes, words, params), loss)
+    value = propagation.loss_and_gradient(
+        inputs, inputs.swapaxes(-1, -2), target, weight
+    )
+    gradient = propagation.gradient.copy()
+    assert np.shape(value) == stack_shape
+    assert_array_equal(value, propagation.loss(inputs, target, weight))
+    expected = slopes(lambda: propagation.loss(inputs, target, weight), params)
+    assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize(("loss", "n_outputs"), OUTPUTS)
+def test_gradient_without_hidden_layers_is_the_slope(loss, n_outputs, stack):
+    stack_shape, data_shape = STACKS[stack]
+    params = draw_params((3, n_outputs), stack_shape)
+    inputs, target, weight = draw_samples(3, n_outputs, 6, data_shape)
+    propagation = Propagation(Network((3, n_outputs), [], params), loss)
+    propagation.loss_and_gradient(inputs, inputs.swapaxes(-1, -2), target, weight)
+    gradient = propagation.gradient.copy()
+    expected = slopes(lambda: propagation.loss(inputs, target, weight), params)
+    assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.7])
+@pytest.mark.parametrize("stack_shape", [(), (3,)])
+def test_step_goes_down_the_slope_of_the_penalized_loss(stack_shape, decay):
+    layer_sizes = (3, 4, 5, 2)
+    rng = np.random.RandomState(2)
+    X, y, weight = rng.randn(6, 3), rng.rand(6, 2), rng.rand(6, 1)
+    params = draw_params(layer_sizes, stack_shape)
+    decays = decay * np.arange(1, 1 + params[..., 0].size).reshape(stack_shape)
+
+    def one_pass(rate):
+        state = State.start(params.copy(), [rng] * math.prod(stack_shape), 0)
+        task = Task(
+            layer_sizes,
+            [tanh, softplus],
+            binary_cross_entropy,
+            Sgd(),
+            learning_rate=np.full(stack_shape, rate),
+            decay=decays,
+            tol=np.zeros(stack_shape),
+            n_iter_no_change=np.full(stack_shape, NEVER),
+        )
+        batches = Batches(
+            X,
+            y,
+            weight,
+            n_outputs=2,
+            batch_size=6,
+            block_size=6,
+            dtype=float,
+            generators=state.generators,
+            shuffle=False,
+            stack_shape=stack_shape,
+        )
+        return train(task, state, batches, 1)
+
+    def loss():
+        return np.reshape([o.losses[0] for o in one_pass(0.0)], stack_shape)
+
+    moved = np.reshape([o.state.params for o in one_pass(1.0)], params.shape)
+    assert_allclose(params - moved, slopes(loss, params), rtol=1e-6, atol=1e-8)
+
+
+def test_forward_is_the_formula():
+    layer_sizes, words = (3, 4, 5, 2), [relu, softplus]
+    params = draw_params(layer_sizes, (2,))
+    inputs, _, _ = draw_samples(3, 2, 6)
+    logits = Propagation(Network(layer_sizes, words, params)).forward(inputs)
+    for k in range(2):
+        expected = logits_by_formula(layer_sizes, words, params[k], inputs[:-1].T)
+        assert_allclose(logits[k].T, expected, rtol=1e-13)
+
+
+def test_parameters_may_be_moved_in_between():
+    params = draw_params((3, 2))
+    inputs, _, _ = draw_samples(3, 2, 6)
+    propagation = Propagation(Network((3, 2), [], params))
+    before = propagation.forward(inputs).copy()
+    params *= 2
+    assert_array_equal(propagation.forward(inputs), 2 * before)
+
+
+@pytest.mark.parametrize("stack_shape", [(), (2,)])
+@pytest.mark.parametrize("words", [[tanh, relu], [softplus, softplus]])
+def test_number_of_samples_may_change_from_call_to_call(words, stack_shape):
+    layer_sizes = (3, 4, 5, 2)
+    network = Network(layer_sizes, words, draw_params(layer_sizes, stack_shape))
+    used = Propagation(network, cross_entropy)
+    for n_samples in (8, 3, 8, 1, 12, 3, 12):
+        inputs, target, weight = draw_samples(3, 2, n_samples)
+        fresh = Propagation(network, cross_entropy)
+        values = [
+            propagation.loss_and_gradient(inputs, inputs.mT, target, weight)
+            for propagation in (used, fresh)
+        ]
+        assert_allclose(*values, rtol=1e-14)
+        assert_allclose(used.gradient, fresh.gradient, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("loss", [None, cross_entropy])
+def test_batches_of_one_size_use_the_same_work_arrays(loss):
+    layer_sizes = (3, 4, 2)
+    network = Network(layer_sizes, [tanh], draw_params(layer_sizes))
+    propagation = Propagation(network, loss)
+    first, short, again = (
+        propagation.forward(draw_samples(3, 2, n_samples)[0]) for n_samples in (8, 3, 8)
+    )
+    assert np.shares_memory(first, again)
+    assert short.flags.c_contiguous  # not a view, which would be slow
+
+
+@pytest.mark.parametrize("stack_shape", [(), (2,), (2, 3)])
+def test_layers_are_views_that_use_up_the_buffer(stack_shape):
+    flat = np.zeros((*stack_shape, count_params((3, 4, 2))))
+    layers = cut_layers((3, 4, 2), flat)
+    assert [layer.shape for layer in layers] == [
+        (*stack_shape, 4, 4),
+        (*stack_shape, 2, 5),
+    ]
+    for layer in layers:
+        layer += 1
+    assert_array_equal(flat, np.ones_like(flat))
+
+
+@pytest.mark.parametrize("layer_sizes", [(2, 1), (30, 16, 1), (784, 512, 256, 10)])
+def test_block_fits_the_cache_unless_layers_are_wide(layer_sizes):
+    n_rows = rows_per_block(layer_sizes)
+    n_elements = 2 * sum(layer_sizes)  # per row, forward and backward
+    assert n_rows % 64 == 0
+    assert n_rows in (128, 256) or (
+        n_rows * n_elements <= 2**18 < (n_rows + 64) * n_elements
+    )
+
+
+def test_block_of_a_wide_network_still_holds_some_rows():
+    assert rows_per_block((10_000, 10)) == 256
+    assert rows_per_block((10_000, 10_000, 10)) == 128
+
+
+@pytest.mark.parametrize("n_samples", [1, 255, 256, 257, 1000])
+def test_predicting_in_blocks_is_predicting_in_one_go(monkeypatch, n_samples):
+    monkeypatch.setattr(engine_network, "_BLOCK_ELEMENTS", 0)  # blocks of 256 rows
+    layer_sizes, words = (3, 4, 2), [softplus]
+    params = draw_params(layer_sizes)
+    X = np.random.RandomState(1).randn(n_samples, 3)
+    logits = predict_logits(Network(layer_sizes, words, params), X)
+    expected = logits_by_formula(layer_sizes, words, params, X)
+    assert_allclose(logits, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.arange(12).reshape(4, 3),
+        np.asfortranarray(np.arange(12.0).reshape(4, 3)),
+        np.arange(24.0).reshape(4, 6)[:, ::2],
+        np.arange(12, dtype=np.float32).reshape(4, 3),
+        np.arange(12).reshape(4, 3) > 5,
+    ],
+    ids=["int", "F-ordered", "strided", "float32", "bool"],
+)
+def test_prediction_takes_any_layout(X):
+    layer_sizes, words = (3, 4, 2), [tanh]
+    params = draw_params(layer_sizes)
+    logits = predict_logits(Network(layer_sizes, words, params), X)
+    expected = logits_by_formula(layer_sizes, words, params, X.astype(float))
+    assert_allclose(logits, expected, rtol=1e-12)
+
+
+def test_prediction_of_a_float32_network_is_float32():
+    layer_sizes, words = (3, 4, 2), [tanh]
+    params = draw_params(layer_sizes, dtype=np.float32)
+    X = np.random.RandomState(1).randn(5, 3)
+    logits = predict_logits(Network(layer_sizes, words, params), X)
+    assert logits.dtype == np.float32
+    expected = logits_by_formula(layer_sizes, words, params.astype(float), X)
+    assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)

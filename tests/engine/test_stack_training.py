@@ -1,0 +1,371 @@
+"""Dropout, schedules, penalties and monitoring: a stack equals its members, bit by bit.
+
+What belongs to a network differs from network to network all at once.
+"""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from scipy.special import softmax
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_wine
+from sklearn.preprocessing import scale
+
+from sklearn_deepnet import DeepNetClassifier
+from sklearn_deepnet._engine.batches import Batches
+from sklearn_deepnet._engine.early_stopping import Validation
+from sklearn_deepnet._engine.network import Network, count_params
+from sklearn_deepnet._engine.prediction import predict_logits
+from sklearn_deepnet._engine.state import State
+from sklearn_deepnet._engine.task import NEVER, Task
+from sklearn_deepnet._engine.threads import one_blas_thread
+from sklearn_deepnet._engine.training import train
+from sklearn_deepnet.nn.activations import gelu, relu, tanh
+from sklearn_deepnet.nn.losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    focal,
+    huber,
+    poisson,
+    quantile,
+)
+from sklearn_deepnet.nn.optimizers import OPTIMIZERS
+from sklearn_deepnet.nn.schedules import Constant, Cosine, Custom, Exponential, Plateau
+
+FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
+K, N_TRAIN, N_HELD_OUT = 6, 37, 11
+SIZES, WORDS = (13, 6, 5, 3), [tanh, gelu]
+X, Y = load_wine(return_X_y=True)
+X, Y = scale(X), Y[:, np.newaxis]
+WEIGHT = np.random.RandomState(1).uniform(0.5, 1.5, (178, 1))
+
+# The second network is to diverge; the third, fourth and fifth lose patience, each in
+# its own time; the first and the last stay to the end.
+WISHES = {
+    "learning_rate": np.array([0.05, 1e30, 0.02, 0.1, 0.3, 0.01]),
+    "decay": np.array([0.1, 0.0, 0.0, 0.3, 0.01, 0.0]),
+    "l1": np.array([0.0, 0.01, 0.02, 0.0, 0.001, 0.0]),
+    "clip_norm": np.array([np.inf, np.inf, 0.5, 1e9, 0.1, np.inf]),
+    "dropout": np.array([[0.3, 0.5], [0, 0], [0, 0.2], [0.1, 0], [0, 0], [0, 0]]),
+    "tol": np.array([0.0, 0.0, 1e9, 1e9, 1e9, 0.0]),
+    "n_iter_no_change": np.array([NEVER, NEVER, 3, 5, 2, NEVER]),
+}
+SCHEDULES = [
+    Exponential(factor=0.8),
+    Constant(),
+    Plateau(factor=0.3, patience=1),
+    Cosine(horizon=6),
+    Custom(lambda t: 1 / (1 + t)),
+    Plateau(patience=2, tol=0.1),
+]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():  # their number changes the last bits
+    with one_blas_thread():
+        yield
+
+
+def draw_rows():
+    """Return rows to train on and rows held out, for each network its own."""
+    order = [np.random.RandomState(k).permutation(178) for k in range(K)]
+    rows = np.sort(np.array(order)[:, : N_TRAIN + N_HELD_OUT].reshape(K, -1))
+    picked = np.random.RandomState(9).permutation(N_TRAIN + N_HELD_OUT)
+    return rows[:, np.sort(picked[:N_TRAIN])], rows[:, np.sort(picked[N_TRAIN:])]
+
+
+def start_of(member, sizes, n_moments, dtype):
+    rng = np.random.RandomState(member)
+    params = (rng.randn(count_params(sizes)) * 0.4).astype(dtype)
+    return State.start(params, [rng], n_moments, horizon=8)
+
+
+def accuracy_on(rows):
+    """Return a score as the estimators make it: of parameters, by prediction."""
+
+    def score(params):
+        logits = predict_logits(Network(SIZES, WORDS, params), X[rows])
+        return float(np.mean(logits.argmax(axis=1) == Y[rows, 0]))
+
+    return score
+
+
+def train_members(
+    members,
+    n_iter,
+    dtype,
+    *,
+    monitors="loss",
+    optimizer="adam",
+    own_rows=True,
+    batch_size=10,
+    block_size=1000,
+    sizes=SIZES,
+    words=WORDS,
+    loss=cross_entropy,
+    y=Y,
+    wishes=WISHES,
+    target_map=(1.0, 0.0),
+    states=None,
+):
+    """Train some networks as a stack, or one on its own if `members` is a number."""
+    alone = np.ndim(members) == 0
+    numbers = np.atleast_1d(members).tolist()
+    word = OPTIMIZERS[optimizer]()
+    if states is None:
+        states = [start_of(k, sizes, word.n_moments, dtype) for k in numbers]
+    state = states[0] if alone else State.stack(states)
+    rows, held_out = draw_rows()
+    if own_rows:
+        rows, held_out = rows[members], held_out[members]
+    else:
+        rows, held_out = rows[0], held_out[0]
+    options = {
+        "n_outputs": sizes[-1],
+        "block_size": block_size,
+        "dtype": dtype,
+        "generators": state.generators,
+        "stack_shape": () if alone else (len(numbers),),
+    }
+    batches = Batches(
+        X,
+        y,
+        WEIGHT,
+        rows=rows,
+        batch_size=batch_size,
+        shuffle=True,
+        target_scale=target_map[0],
+        target_shift=target_map[1],
+        **options,
+    )
+    validation = None
+    if monitors is not None:
+        watched = Batches(
+            X, y, WEIGHT, rows=held_out, batch_size=N_HELD_OUT, shuffle=False, **options
+        )
+        scores = None
+        if monitors == "score":
+            each = np.broadcast_to(held_out, (len(numbers), N_HELD_OUT))
+            scores = [accuracy_on(rows) for rows in each]
+        validation = Validation(watched, scores)
+    task = Task(
+        sizes,
+        words,
+        loss,
+        word,
+        schedules=[SCHEDULES[k] for k in numbers],
+        **{name: wish[members] for name, wish in wishes.items()},
+    )
+    return train(task, state, batches, n_iter, validation)
+
+
+def assert_same(outcome, other):
+    for name in ("losses", "validation_losses", "validation_scores", "bad_loss"):
+        assert_array_equal(getattr(outcome, name), getattr(other, name), strict=True)
+    assert outcome.ended_by == other.ended_by
+    assert_array_equal(outcome.state.params, other.state.params, strict=True)
+    ours, its = outcome.state.to_dict(), other.state.to_dict()
+    np.testing.assert_equal(ours, its)
+    if ours["best_params"] is not None:
+        assert_array_equal(ours["best_params"], its["best_params"], strict=True)
+
+
+def assert_stack_equals_members(*args, **options):
+    outcomes = train_members(np.arange(K), *args, **options)
+    assert len(outcomes) == K
+    for k, outcome in enumerate(outcomes):
+        assert_same(outcome, *train_members(k, *args, **options))
+    return outcomes
+
+
+ENDINGS = ["n_iter", "divergence", "tol", "tol", "tol", "n_iter"]
+
+
+@pytest.mark.parametrize("monitors", [None, "loss", "score"])
+@pytest.mark.parametrize("own_rows", [False, True])
+@pytest.mark.parametrize(
+    ("batch_size", "block_size"), [(N_TRAIN, 1000), (10, 1000), (20, 7)]
+)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_stack_equals_training_one_by_one(
+    dtype, batch_size, block_size, own_rows, monitors
+):
+    outcomes = assert_stack_equals_members(
+        8,
+        np.dtype(dtype),
+        monitors=monitors,
+        own_rows=own_rows,
+        batch_size=batch_size,
+        block_size=block_size,
+        optimizer="nesterov",
+    )
+    assert [outcome.ended_by for outcome in outcomes] == ENDINGS
+    n_passes = [len(outcome.losses) for outcome in outcomes]
+    assert n_passes[2:] == [4, 6, 3, 8]  # the first betters infinity
+    assert n_passes[0] == 8
+    for outcome in outcomes:
+        n_monitored = 0 if monitors is None else len(outcome.losses)
+        assert len(outcome.validation_losses) == n_monitored
+        n_scored = len(outcome.losses) if monitors == "score" else 0
+        assert len(outcome.validation_scores) == n_scored
+
+
+@pytest.mark.parametrize("optimizer", FIRST_ORDER)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_stack_equals_training_one_by_one_for_any_solver(optimizer, dtype):
+    assert_stack_equals_members(5, np.dtype(dtype), optimizer=optimizer)
+
+
+@pytest.mark.parametrize(
+    ("loss", "sizes", "columns", "target_map"),
+    [
+        (binary_cross_entropy, (13, 5, 1), None, (0.9, 0.05)),
+        (cross_entropy, (13, 5, 3), None, (0.8, 0.2 / 3)),
+        (focal(2.0).softmax, (13, 5, 3), None, (1.0, 0.0)),
+        (focal(0.5).logistic, (13, 5, 2), 2, (1.0, 0.0)),
+        (huber(1.5).identity, (13, 5, 2), 2, (np.array([[2.0], [0.5]]), 0.1)),
+        (quantile(0.8).identity, (13, 5, 1), 1, (1.0, 0.0)),
+        (poisson.exponential, (13, 5, 1), 1, (0.5, 0.0)),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_stack_equals_training_one_by_one_for_any_target(
+    loss, sizes, columns, target_map, dtype
+):
+    y = np.minimum(Y, 1) if sizes[-1] == 1 else Y
+    if columns is not None:
+        y = (X[:, :columns] > 0).astype(float)
+    wishes = WISHES | {"dropout": WISHES["dropout"][:, :1]}
+    assert_stack_equals_members(
+        4,
+        np.dtype(dtype),
+        sizes=sizes,
+        words=[relu],
+        loss=loss,
+        y=y,
+        target_map=target_map,
+        wishes=wishes,
+    )
+
+
+@pytest.mark.parametrize("members", [[3], [4, 0], [2, 0, 3], [5, 4, 3, 2, 1, 0]])
+@pytest.mark.parametrize("monitors", [None, "score"])
+def test_company_in_a_stack_does_not_matter(members, monitors):
+    options = {"monitors": monitors, "optimizer": "momentum"}
+    everyone = train_members(np.arange(K), 8, np.dtype("f8"), **options)
+    some = train_members(np.array(members), 8, np.dtype("f8"), **options)
+    for k, outcome in zip(members, some, strict=True):
+        assert_same(outcome, everyone[k])
+
+
+@pytest.mark.parametrize("name", ["l1", "clip_norm", "dropout", "schedules", "decay"])
+def test_what_one_network_asks_for_is_nothing_to_another(name):
+    """A network that asks for none of it is the one it was without the others."""
+    nothing = {
+        "l1": np.zeros(K),
+        "clip_norm": np.full(K, np.inf),
+        "dropout": np.zeros((K, 2)),
+        "decay": np.zeros(K),
+    }
+    rates = {"learning_rate": np.full(K, 0.05)}
+    wishes = WISHES | nothing | rates
+    if name != "schedules":
+        wishes |= {name: WISHES[name]}
+    with_others = train_members(np.arange(K), 2, np.dtype("f8"), wishes=wishes)[1]
+    (alone,) = train_members(1, 2, np.dtype("f8"), wishes=WISHES | nothing | rates)
+    if name == "l1":
+        assert not np.array_equal(with_others.state.params, alone.state.params)
+    else:
+        assert_same(with_others, alone)
+
+
+def test_a_stack_goes_on_as_its_members_do():
+    numbers = np.arange(K)
+    wishes = WISHES | {
+        "learning_rate": np.array([0.05, 0.4, 0.02, 0.1, 0.3, 0.01]),
+        "n_iter_no_change": np.full(K, NEVER),
+    }
+    options = {"wishes": wishes, "monitors": "score"}
+    whole = train_members(numbers, 7, np.dtype("f8"), **options)
+    half = train_members(numbers, 3, np.dtype("f8"), **options)
+    states = [
+        State.from_dict(outcome.state.params, outcome.state.to_dict())
+        for outcome in half
+    ]
+    rest = train_members(numbers, 4, np.dtype("f8"), states=states, **options)
+    for first, second, expected in zip(half, rest, whole, strict=True):
+        assert_array_equal([*first.losses, *second.losses], expected.losses)
+        assert_array_equal(second.state.params, expected.state.params)
+        np.testing.assert_equal(second.state.to_dict(), expected.state.to_dict())
+
+
+def test_every_network_keeps_its_own_best():
+    outcomes = train_members(np.arange(K), 8, np.dtype("f8"), monitors="loss")
+    for k, outcome in enumerate(outcomes):
+        if outcome.ended_by == "divergence":
+            continue
+        best = int(np.argmin(outcome.validation_losses))
+        assert outcome.state.best_value == outcome.validation_losses[best]
+        (stopped_there,) = train_members(k, best + 1, np.dtype("f8"))
+        assert_array_equal(outcome.state.best_params, stopped_there.state.params)
+
+
+def test_wide_networks_are_moved_in_the_same_slices():
+    digits, labels = load_digits(return_X_y=True)
+    sizes = (64, 200, 100, 10)  # 34,110 parameters, in slices of 16,384
+    assert count_params(sizes) > 2**15
+
+    def run(members):
+        alone = np.ndim(members) == 0
+        numbers = np.atleast_1d(members).tolist()
+        states = [start_of(k, sizes, 2, np.dtype("f4")) for k in numbers]
+        state = states[0] if alone else State.stack(states)
+        batches = Batches(
+            digits,
+            labels[:, np.newaxis],
+            np.ones((len(labels), 1)),
+            n_outputs=10,
+            batch_size=300,
+            block_size=1000,
+            dtype=np.dtype("f4"),
+            generators=state.generators,
+            shuffle=True,
+            stack_shape=() if alone else (len(numbers),),
+        )
+        task = Task(
+            sizes,
+            [relu, tanh],
+            cross_entropy,
+            OPTIMIZERS["adamw"](),
+            schedules=[Cosine(horizon=2)] * len(numbers),
+            learning_rate=np.array([0.01, 0.001])[members],
+            decay=np.array([0.1, 0.01])[members],
+            tol=np.zeros(2)[members],
+            n_iter_no_change=np.full(2, NEVER)[members],
+            dropout=np.array([[0.2, 0.0], [0.1, 0.3]])[members],
+            clip_norm=np.array([0.5, 2.0])[members],
+        )
+        return train(task, state, batches, 2)
+
+    for k, outcome in enumerate(run(np.arange(2))):
+        assert_same(outcome, *run(k))
+
+
+def test_every_parameter_of_a_wide_network_is_moved():
+    X, y = load_digits(return_X_y=True)
+    X, T = X / 16, np.eye(10)[y]
+    net = DeepNetClassifier((300, 100), n_iter=1, batch_size=None, alpha=0, tol=None)
+    net.set_params(solver="sgd", learning_rate=1.0, random_state=0)
+    start = clone(net).set_params(n_iter=0).fit(X, y)
+    net.fit(X, y)  # 50,610 parameters, in slices of 16,384
+    A = [X]
+    for W, b in zip(start.coefs_, start.intercepts_, strict=True):
+        A.append(np.maximum(A[-1] @ W + b, 0))
+    Z = A[2] @ start.coefs_[2] + start.intercepts_[2]
+    dZ = (softmax(Z, axis=1) - T) / len(y)
+    for layer in (2, 1, 0):
+        W = start.coefs_[layer]
+        np.testing.assert_allclose(net.coefs_[layer], W - A[layer].T @ dZ, atol=1e-12)
+        b = start.intercepts_[layer] - dZ.sum(axis=0)
+        np.testing.assert_allclose(net.intercepts_[layer], b, atol=1e-12)
+        dZ = dZ @ W.T * (A[layer] > 0)

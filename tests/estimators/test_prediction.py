@@ -1,0 +1,198 @@
+"""What a fitted net says of new data, and what it is made of."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.special import erf, expit, log_softmax
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.preprocessing import scale
+
+from sklearn_deepnet import DeepNetClassifier
+from sklearn_deepnet.nn.activations import ACTIVATIONS
+
+
+def cancer():
+    X, y = load_breast_cancer(return_X_y=True)
+    return scale(X), y
+
+
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X / 16, y
+
+
+def net(hidden_layer_sizes=(12, 8), **parameters):
+    usual = {"n_iter": 5, "tol": None, "random_state": 0, "learning_rate": 0.01}
+    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
+
+
+# ---- probabilities
+
+BOTH = pytest.mark.parametrize("data", [cancer, digits])
+DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+@BOTH
+@DTYPES
+def test_shapes_and_dtypes(data, dtype):
+    X, y = data()
+    n_classes = len(np.unique(y))
+    fitted = net().fit(X.astype(dtype), y)
+    given = X[:20].astype(dtype)
+    for probabilities in (fitted.predict_proba(given), fitted.predict_log_proba(given)):
+        assert probabilities.shape == (20, n_classes)
+        assert probabilities.dtype == dtype
+    logits = fitted.decision_function(given)
+    assert logits.shape == ((20,) if n_classes == 2 else (20, n_classes))
+    assert logits.dtype == dtype
+    arrays = fitted.coefs_ + fitted.intercepts_
+    assert {array.dtype.name for array in arrays} == {dtype}
+    assert fitted.predict(given).shape == (20,)
+    assert fitted.predict(given).dtype == y.dtype
+
+
+@BOTH
+def test_the_dtype_of_the_net_is_that_of_its_answers(data):
+    X, y = data()
+    fitted = net(dtype="float32").fit(X, y)
+    assert fitted.predict_proba(X).dtype == np.float32
+    fitted = net(dtype="float64").fit(X.astype(np.float32), y)
+    assert fitted.predict_proba(X.astype(np.float32)).dtype == np.float64
+
+
+@BOTH
+@DTYPES
+def test_probabilities_agree_with_logits(data, dtype):
+    X, y = data()
+    fitted = net(n_iter=20, dtype=dtype).fit(X, y)
+    logits = fitted.decision_function(X).astype(float)
+    if logits.ndim == 1:
+        logits = np.column_stack([np.zeros(len(X)), logits])
+    tolerance = 1e-5 if dtype == "float32" else 1e-12
+    p, log_p = fitted.predict_proba(X), fitted.predict_log_proba(X)
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=tolerance)
+    np.testing.assert_allclose(np.exp(log_p), p, rtol=10 * tolerance)
+    expected = log_softmax(logits, axis=1)
+    np.testing.assert_allclose(log_p, expected, rtol=tolerance, atol=tolerance)
+    np.testing.assert_array_equal(fitted.predict(X), logits.argmax(axis=1))
+    assert fitted.score(X, y) == np.mean(fitted.predict(X) == y) > 0.85
+
+
+def certain_net(n_classes, size):
+    """The logits are the features, times a large number."""
+    X, y = np.eye(n_classes), np.arange(n_classes)
+    W = size * (np.eye(n_classes) if n_classes > 2 else np.array([[-1], [1]]))
+    init = [W, np.zeros(W.shape[1])]
+    return net((), init=init, n_iter=0).fit(X, y), X
+
+
+@pytest.mark.parametrize("size", [50, 800, 1e6, 1e300])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_log_probabilities_are_finite_where_probabilities_are_zero(n_classes, size):
+    fitted, X = certain_net(n_classes, size)
+    log_p = fitted.predict_log_proba(X)
+    others = ~np.eye(n_classes, dtype=bool)
+    np.testing.assert_allclose(log_p[others], -size, rtol=1e-12)
+    np.testing.assert_allclose(log_p[~others], 0, atol=1e-15)
+    p = fitted.predict_proba(X)
+    np.testing.assert_allclose(p[~others], 1, rtol=1e-12)
+    if size > 745:
+        assert (p[others] == 0).all()
+    np.testing.assert_array_equal(fitted.predict(X), fitted.classes_)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_tie_is_the_first_class(n_classes):
+    fitted, X = certain_net(n_classes, 0.0)
+    assert fitted.predict(X).tolist() == [0] * n_classes
+    np.testing.assert_allclose(fitted.predict_proba(X), 1 / n_classes)
+
+
+# ---- rows
+
+
+@BOTH
+def test_one_row_is_predicted_as_among_others(data):
+    X, y = data()
+    fitted = net().fit(X, y)
+    together = fitted.decision_function(X[:10])
+    for row in range(10):
+        alone = fitted.decision_function(X[row : row + 1])
+        np.testing.assert_allclose(alone[0], together[row], rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("n_rows", [1, 319, 320, 321, 1300, 4001])
+def test_rows_are_predicted_in_blocks_as_by_hand(n_rows):
+    X, y = digits()
+    fitted = net((100, 200)).fit(X, y)  # in blocks of 320
+    X = np.tile(X, (3, 1))[:n_rows]
+    np.testing.assert_allclose(
+        fitted.decision_function(X), forward(fitted, X, ["relu"] * 2), atol=1e-12
+    )
+
+
+# ---- by hand
+
+SELU_LAMBDA, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+BY_HAND = {
+    "relu": lambda z: np.where(z > 0, z, 0),
+    "tanh": np.tanh,
+    "sigmoid": expit,
+    "logistic": expit,
+    "identity": lambda z: z,
+    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+    "selu": lambda z: (
+        SELU_LAMBDA * np.where(z > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0)))
+    ),
+    "softplus": lambda z: np.log1p(np.exp(-abs(z))) + np.maximum(z, 0),
+    "gelu": lambda z: z * (1 + erf(z / np.sqrt(2))) / 2,
+    "silu": lambda z: z * expit(z),
+}
+
+
+def forward(fitted, X, activations):
+    """The logits, from nothing but coefs_ and intercepts_."""
+    *hidden, (W, b) = zip(fitted.coefs_, fitted.intercepts_, strict=True)
+    A = X
+    for (W_hidden, b_hidden), activation in zip(hidden, activations, strict=True):
+        A = BY_HAND[activation](A @ W_hidden + b_hidden)
+    logits = A @ W + b
+    return logits[:, 0] if logits.shape[1] == 1 else logits
+
+
+@BOTH
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_coefs_and_intercepts_are_all_there_is(data, activation):
+    X, y = data()
+    fitted = net(activation=activation).fit(X, y)
+    expected = forward(fitted, X, [activation] * 2)
+    np.testing.assert_allclose(fitted.decision_function(X), expected, atol=1e-12)
+
+
+def test_every_layer_may_have_its_own_activation():
+    X, y = digits()
+    names = ["tanh", "relu", "gelu"]
+    fitted = net((9, 8, 7), activation=names, n_iter=20).fit(X, y)
+    np.testing.assert_allclose(
+        fitted.decision_function(X), forward(fitted, X, names), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("sizes", [(), 7, (7,), [7, 3], np.array([7, 3], np.int8)])
+def test_attributes_tell_of_the_layers(sizes):
+    hidden = [*np.atleast_1d(np.asarray(sizes, dtype=int)).tolist()]
+    for (X, y), n_outputs, activation in [
+        (cancer(), 1, "logistic"),
+        (digits(), 10, "softmax"),
+    ]:
+        fitted = net(sizes).fit(X, y)
+        units = [X.shape[1], *hidden, n_outputs]
+        shapes = [W.shape for W in fitted.coefs_]
+        assert shapes == [*pairwise(units)]
+        assert [b.shape for b in fitted.intercepts_] == [(n,) for n in units[1:]]
+        assert fitted.n_layers_ == len(units)
+        assert fitted.n_outputs_ == n_outputs
+        assert fitted.out_activation_ == activation
+        assert fitted.n_features_in_ == X.shape[1]

@@ -1,0 +1,278 @@
+"""To go on is to never have stopped: warm_start, partial_fit, pickles in between."""
+
+import os
+import pickle
+import re
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_digits, load_wine
+from sklearn.preprocessing import scale
+
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet.nn.optimizers import OPTIMIZERS
+
+FULL_BATCH = {"batch_size": None}
+SHUFFLED = {"batch_size": 32}  # with a short batch at the end
+
+
+def wine():
+    X, y = load_wine(return_X_y=True)
+    return scale(X), y
+
+
+def net_for(n_iter, **parameters):
+    usual = {"learning_rate": 0.01, "tol": None, "warm_start": True, "random_state": 0}
+    return DeepNetClassifier((6, 4), n_iter=n_iter, **(usual | parameters))
+
+
+def fit_in_chunks(net, X, y, chunks):
+    for n_iter in chunks:
+        net.set_params(n_iter=n_iter).fit(X, y)
+        assert net.n_iter_ == len(net.loss_curve_)
+    return net
+
+
+def assert_same_training(net, other):
+    assert net.n_iter_ == other.n_iter_ == len(net.loss_curve_)
+    assert net.loss_curve_ == other.loss_curve_
+    for array, expected in zip(
+        [*net.coefs_, *net.intercepts_],
+        [*other.coefs_, *other.intercepts_],
+        strict=True,
+    ):
+        assert array.dtype == expected.dtype
+        np.testing.assert_array_equal(array, expected)
+
+
+# ---- chunks
+
+
+@pytest.mark.parametrize("n_first", range(1, 8))
+@pytest.mark.filterwarnings("ignore::sklearn_deepnet.DivergenceWarning")
+def test_where_it_diverges_chunks_keep_the_weights_of_one_fit(n_first):
+    X, y = load_diabetes(return_X_y=True)
+    parameters = {"solver": "sgd", "learning_rate": 0.6, "batch_size": 100}
+    net = DeepNetRegressor((), tol=None, random_state=0, warm_start=True, **parameters)
+    whole = clone(net).set_params(n_iter=12).fit(scale(X), y)
+    assert whole.diverged_
+    assert whole.n_iter_ == 7
+    net.set_params(n_iter=n_first).fit(scale(X), y)
+    assert not net.diverged_
+    net.set_params(n_iter=12 - n_first).fit(scale(X), y)
+    assert_same_training(net, whole)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batches", [FULL_BATCH, SHUFFLED])
+@pytest.mark.parametrize("solver", OPTIMIZERS)
+def test_chunks_of_warm_starts_equal_one_fit(solver, batches, dtype):
+    X, y = wine()
+    net = net_for(12, solver=solver, dtype=dtype, **batches)
+    whole = clone(net).fit(X, y)
+    chunks = fit_in_chunks(clone(net), X, y, [0, 1, 4, 7])
+    assert_same_training(chunks, whole)
+    plain = clone(net).set_params(warm_start=False).fit(X, y)
+    assert_same_training(plain, whole)
+
+
+@pytest.mark.parametrize("seed", [7, None])
+def test_chunks_equal_one_fit_with_a_generator(seed):
+    X, y = wine()
+    whole = net_for(6, random_state=np.random.RandomState(7), **SHUFFLED).fit(X, y)
+    net = net_for(6, random_state=np.random.RandomState(7), **SHUFFLED)
+    net.set_params(n_iter=2).fit(X, y)
+    net.set_params(random_state=seed)  # is not asked any more
+    assert_same_training(fit_in_chunks(net, X, y, [4]), whole)
+
+
+@pytest.mark.parametrize("batches", [FULL_BATCH, SHUFFLED])
+@pytest.mark.parametrize("solver", OPTIMIZERS)
+def test_partial_fits_equal_warm_starts(solver, batches):
+    X, y = wine()
+    whole = net_for(5, solver=solver, **batches).fit(X, y)
+    parts = net_for(99, solver=solver, warm_start=False, **batches)
+    for _ in range(5):
+        parts.partial_fit(X, y, classes=[0, 1, 2])
+    assert_same_training(parts, whole)
+
+
+def test_partial_fit_goes_on_from_a_warm_fit_without_a_word():
+    X, y = wine()
+    whole = net_for(6, **SHUFFLED).fit(X, y)
+    mixed = net_for(2, **SHUFFLED).fit(X, y).partial_fit(X, y).partial_fit(X, y)
+    assert_same_training(mixed.fit(X, y), whole)
+
+
+def test_another_fit_without_warm_start_begins_anew():
+    X, y = wine()
+    net = net_for(3, warm_start=False).fit(X, y)
+    again = pickle.loads(pickle.dumps(net)).fit(X, y)
+    assert_same_training(again, net)
+
+
+# ---- processes
+
+GO_ON = """
+import pickle, sys
+nets, X, y = pickle.load(sys.stdin.buffer)
+for net in nets:
+    net.set_params(n_iter=4).fit(X, y).partial_fit(X, y)
+sys.stdout.buffer.write(pickle.dumps(nets))
+"""
+
+
+def test_a_pickle_goes_on_in_another_process():
+    X, y = wine()
+    parameters = [
+        {"solver": solver, "dtype": dtype, **batches}
+        for solver in OPTIMIZERS
+        for dtype in ("float32", "float64")
+        for batches in (FULL_BATCH, SHUFFLED)
+    ]
+    halves = [net_for(3, **each).fit(X, y) for each in parameters]
+    output = subprocess.run(
+        [sys.executable, "-W", "error", "-c", GO_ON],
+        input=pickle.dumps((halves, X, y)),
+        stdout=subprocess.PIPE,
+        check=True,
+        env=os.environ | {"PYTHONHASHSEED": "1"},
+    ).stdout
+    for net, each in zip(pickle.loads(output), parameters, strict=True):
+        assert_same_training(net, net_for(8, **each).fit(X, y))
+
+
+def test_a_copy_goes_on_by_itself():
+    X, y = wine()
+    net = net_for(3, **SHUFFLED).fit(X, y)
+    copy = pickle.loads(pickle.dumps(net))
+    before = [W.copy() for W in net.coefs_]
+    copy.fit(X, y)
+    np.testing.assert_equal(net.coefs_, before)
+    assert_same_training(net.fit(X, y), copy)
+
+
+# ---- after a plain fit
+
+FRESH = (
+    "The last fit kept neither the optimizer's moments nor the generator's state, so "
+    "training goes on with fresh ones. To continue exactly, set warm_start=True before "
+    "the first fit, or begin with partial_fit."
+)
+
+
+@pytest.mark.parametrize("goes_on", ["fit", "partial_fit"])
+def test_going_on_after_a_plain_fit_warns_once(goes_on):
+    X, y = wine()
+    net = net_for(3, warm_start=False).fit(X, y)
+    net.set_params(warm_start=True)
+    with pytest.warns(UserWarning, match=f"^{re.escape(FRESH)}$") as caught:
+        getattr(net, goes_on)(X, y)
+    assert [warning.filename for warning in caught] == [__file__]
+    getattr(net, goes_on)(X, y)  # warnings are errors here
+    assert net.n_iter_ == {"fit": 9, "partial_fit": 5}[goes_on]
+
+
+def test_going_on_after_a_plain_fit_keeps_the_weights():
+    X, y = wine()
+    net = net_for(3, warm_start=False, **FULL_BATCH).fit(X, y)
+    arrays = [a for pair in zip(net.coefs_, net.intercepts_, strict=True) for a in pair]
+    fresh = net_for(1, init=arrays, **FULL_BATCH).fit(X, y)
+    with pytest.warns(UserWarning, match="fresh ones"):
+        net.partial_fit(X, y)
+    assert net.loss_curve_[3:] == fresh.loss_curve_
+    np.testing.assert_array_equal(net.coefs_[0], fresh.coefs_[0])
+
+
+def test_a_pickle_of_a_plain_fit_holds_weights_and_curve_only():
+    X, y = load_digits(return_X_y=True)
+    for n_iter in (2, 30):
+        net = net_for(n_iter, warm_start=False).set_params(hidden_layer_sizes=(100, 50))
+        net.fit(X, y)
+        needed = sum(a.nbytes for a in net.coefs_ + net.intercepts_) + 8 * n_iter
+        assert len(pickle.dumps(net)) <= 1.2 * needed + 8000
+        kept = net.set_params(warm_start=True, n_iter=1).fit
+        with pytest.warns(UserWarning, match="fresh ones"):
+            kept(X, y)
+        assert len(pickle.dumps(net)) > 2.5 * needed  # two moments of Adam
+
+
+def test_a_plain_fit_lets_go_of_what_a_warm_one_kept():
+    X, y = wine()
+    net = net_for(2).fit(X, y)
+    size = len(pickle.dumps(net))
+    net.set_params(warm_start=False).fit(X, y)
+    assert len(pickle.dumps(net)) < size
+    assert b"moments" not in pickle.dumps(net)
+
+
+# ---- beginnings
+
+
+def test_no_iterations_keep_the_initial_network():
+    X, y = wine()
+    net = net_for(0, init="lecun", bias_init="random").fit(X, y)
+    rng = np.random.RandomState(0)
+    for W, b, n_in in zip(net.coefs_, net.intercepts_, (13, 6, 4), strict=True):
+        n_out = len(b)
+        drawn = rng.randn(n_out, n_in) / np.sqrt(n_in)
+        np.testing.assert_allclose(W.T, drawn, rtol=1e-14)
+        np.testing.assert_allclose(b, rng.randn(n_out) / np.sqrt(n_in), rtol=1e-14)
+    assert net.n_iter_ == 0
+    assert net.loss_curve_ == []
+    assert np.isnan(net.loss_)
+    assert np.isnan(net.best_loss_)
+    assert not net.diverged_
+    assert net.predict_proba(X).shape == (178, 3)
+
+
+def test_no_iterations_go_on_as_one_fit():
+    X, y = wine()
+    net = net_for(0, **SHUFFLED).fit(X, y)
+    first = net.coefs_[0].copy()
+    assert_same_training(
+        fit_in_chunks(net, X, y, [0, 5]), net_for(5, **SHUFFLED).fit(X, y)
+    )
+    assert not np.array_equal(net.coefs_[0], first)
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_the_generator_of_the_caller_is_not_used_for_shuffling(warm_start):
+    X, y = wine()
+    rng, expected = np.random.RandomState(5), np.random.RandomState(5)
+    net = net_for(4, random_state=rng, warm_start=warm_start, **SHUFFLED).fit(X, y)
+    for n_in, n_out in ((13, 6), (6, 4), (4, 3)):
+        expected.randn(n_out, n_in + 1)
+    np.testing.assert_equal(rng.get_state(), expected.get_state())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The last fit kept neither")
+        net.partial_fit(X, y).partial_fit(X, y)
+    np.testing.assert_equal(rng.get_state(), expected.get_state())
+
+
+def test_the_best_loss_is_that_of_the_whole_curve():
+    X, y = wine()
+    net = net_for(5, **FULL_BATCH).fit(X, y)
+    best = net.best_loss_
+    net.set_params(learning_rate=1.0, n_iter=1).fit(X, y).fit(X, y)
+    assert net.loss_ == net.loss_curve_[-1] > best
+    assert net.best_loss_ == min(net.loss_curve_)
+
+
+def test_schedules_go_on_after_a_plain_fit():
+    """The optimizer starts afresh there, but the passes made are not forgotten."""
+    X, y = wine()
+    passes = []
+
+    def schedule(t):
+        passes.append(t)
+        return 1.0
+
+    net = net_for(3, schedule=schedule, warm_start=False).fit(X, y)
+    with pytest.warns(UserWarning, match="goes on with fresh ones"):
+        net.partial_fit(X, y)
+    assert passes == [0, 1, 2, 3]

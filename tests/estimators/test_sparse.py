@@ -1,0 +1,241 @@
+"""Sparse X gives what dense X gives, and is never made dense as a whole."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_digits, load_wine
+from sklearn.preprocessing import scale
+
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet.nn.optimizers import OPTIMIZERS
+
+KINDS = {
+    kind.__name__: kind
+    for kind in (
+        scipy.sparse.csr_matrix,
+        scipy.sparse.csc_matrix,
+        scipy.sparse.coo_matrix,
+        scipy.sparse.csr_array,
+        scipy.sparse.csc_array,
+        scipy.sparse.coo_array,
+        scipy.sparse.lil_array,
+    )
+}
+SOLVERS = [*OPTIMIZERS, *({"lbfgs"} - {*OPTIMIZERS})]
+
+
+def digits():
+    """Return rows of which half are zeros, and their labels."""
+    X, y = load_digits(return_X_y=True)
+    return X[:300] / 16, y[:300]
+
+
+def net_for(n_iter=4, estimator=DeepNetClassifier, **parameters):
+    usual = {"tol": None, "random_state": 0, "alpha": 1.0}
+    return estimator((8, 6), n_iter=n_iter, **(usual | parameters))
+
+
+def assert_close_training(net, other, rtol=1e-10):
+    for name in ("loss_curve_", "validation_loss_curve_"):
+        ours, expected = getattr(net, name), getattr(other, name)
+        assert (ours is None) == (expected is None)
+        if ours is not None:
+            np.testing.assert_allclose(ours, expected, rtol=rtol)
+    for array, expected in zip(
+        [*net.coefs_, *net.intercepts_],
+        [*other.coefs_, *other.intercepts_],
+        strict=True,
+    ):
+        np.testing.assert_allclose(array, expected, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
+def test_every_format_equals_dense(estimator, kind):
+    X, y = digits()
+    net = net_for(estimator=estimator, batch_size=32)
+    dense, sparse = clone(net).fit(X, y), clone(net).fit(kind(X), y)
+    assert_close_training(sparse, dense)
+    predicted = sparse.predict(kind(X[:50]))
+    np.testing.assert_allclose(predicted, dense.predict(X[:50]), rtol=1e-10)
+    if estimator is DeepNetClassifier:
+        p = dense.predict_proba(X)
+        np.testing.assert_allclose(sparse.predict_proba(kind(X)), p, rtol=1e-10)
+        np.testing.assert_allclose(dense.predict_proba(kind(X)), p, rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_row_is_predicted_alike_in_any_company(dtype):
+    X, y = digits()
+    net = net_for(dtype=dtype).set_params(hidden_layer_sizes=(30, 20)).fit(X, y)
+    X = scipy.sparse.csr_array(X)
+    p = net.predict_proba(X)
+    for n_rows in (*range(1, 34), 100, 299):
+        np.testing.assert_array_equal(net.predict_proba(X[:n_rows]), p[:n_rows])
+
+
+@pytest.mark.parametrize("batch_size", [32, None])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_every_solver_equals_dense(solver, batch_size):
+    X, y = digits()
+    options = {} if solver == "lbfgs" else {"batch_size": batch_size}
+    net = net_for(solver=solver, **options)
+    dense = clone(net).fit(X, y)
+    assert_close_training(clone(net).fit(scipy.sparse.csr_array(X), y), dense)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"shuffle": False, "batch_size": 64},
+        {"dropout": 0.3, "batch_size": 64},
+        {"early_stopping": True, "scoring": "accuracy"},
+        {"early_stopping": True, "batch_size": 20},
+        {"class_weight": "balanced", "label_smoothing": 0.1},
+        {"l1": 0.5, "clip_norm": 0.1, "schedule": "cosine"},
+        {"hidden_layer_sizes": ()},
+        {"hidden_layer_sizes": (), "solver": "lbfgs"},
+    ],
+)
+def test_every_option_equals_dense(parameters):
+    X, y = digits()
+    net = net_for().set_params(**parameters)
+    dense = clone(net).fit(X, y)
+    assert_close_training(clone(net).fit(scipy.sparse.csr_array(X), y), dense)
+
+
+@pytest.mark.parametrize("batch_size", [20, None])
+def test_weights_equal_dense(batch_size):
+    X, y = digits()
+    rng = np.random.RandomState(0)
+    weight = rng.uniform(0.5, 2, 300) * (rng.rand(300) < 0.7)
+    net = net_for(batch_size=batch_size)
+    dense = clone(net).fit(X, y, sample_weight=weight)
+    sparse = clone(net).fit(scipy.sparse.csr_array(X), y, sample_weight=weight)
+    assert_close_training(sparse, dense)
+    kept = weight > 0
+    without = clone(net).fit(
+        scipy.sparse.csr_array(X[kept]), y[kept], sample_weight=weight[kept]
+    )
+    assert_close_training(sparse, without, rtol=0)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_validation_data_equal_dense(mixed):
+    X, y = digits()
+    net = net_for(scoring="neg_log_loss", restore_best=False)
+    X_val = X[200:] if mixed else scipy.sparse.csc_array(X[200:])
+    sparse = clone(net).fit(
+        scipy.sparse.csr_array(X[:200]), y[:200], X_val=X_val, y_val=y[200:]
+    )
+    dense = clone(net).fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    assert_close_training(sparse, dense)
+    scores = dense.validation_scores_
+    np.testing.assert_allclose(sparse.validation_scores_, scores, rtol=1e-9)
+
+
+def test_partial_fits_equal_dense():
+    X, y = digits()
+    dense, sparse = net_for(batch_size=32), net_for(batch_size=32)
+    for rows in (slice(0, 100), slice(100, 300), slice(50, 150)):
+        dense.partial_fit(X[rows], y[rows], classes=range(10))
+        sparse.partial_fit(scipy.sparse.coo_array(X[rows]), y[rows], classes=range(10))
+    assert_close_training(sparse, dense)
+    dense.partial_fit(X, y)
+    sparse.partial_fit(X, y)  # one may go on with the other
+    assert_close_training(sparse, dense)
+
+
+def test_chunks_equal_one_fit_bit_for_bit():
+    X, y = digits()
+    X = scipy.sparse.csr_array(X)
+    whole = net_for(7, batch_size=32, dropout=0.2).fit(X, y)
+    chunks = net_for(3, batch_size=32, dropout=0.2, warm_start=True).fit(X, y)
+    assert_close_training(chunks.set_params(n_iter=4).fit(X, y), whole, rtol=0)
+
+
+def test_several_outputs_equal_dense():
+    X, y = load_diabetes(return_X_y=True)
+    X = np.where(np.abs(X) < 0.03, 0, X)
+    Y = np.c_[y, y**2, -y]
+    dense = net_for(estimator=DeepNetRegressor).fit(X, Y)
+    sparse = net_for(estimator=DeepNetRegressor).fit(scipy.sparse.csr_array(X), Y)
+    assert_close_training(sparse, dense)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint8, bool])
+def test_values_may_have_any_type(dtype):
+    X, y = digits()
+    X = (X * 16).astype(dtype)
+    dense = net_for().fit(X, y)
+    sparse = net_for().fit(scipy.sparse.csr_array(X), y)
+    expected = np.float32 if dtype == np.float32 else np.float64
+    assert sparse.coefs_[0].dtype == dense.coefs_[0].dtype == expected
+    rtol = 1e-3 if dtype == np.float32 else 1e-10
+    assert_close_training(sparse, dense, rtol)
+
+
+def test_stored_zeros_and_duplicates_are_nothing_special():
+    X, y = load_wine(return_X_y=True)
+    X = scale(X)
+    X[X < 0] = 0
+    coo = scipy.sparse.coo_array(X)
+    doubled = scipy.sparse.coo_array(
+        (
+            np.concatenate([coo.data / 2, coo.data / 2, np.zeros(3)]),
+            (
+                np.concatenate([coo.row, coo.row, [0, 1, 2]]),
+                np.concatenate([coo.col, coo.col, [0, 0, 0]]),
+            ),
+        ),
+        shape=X.shape,
+    )
+    assert_close_training(net_for().fit(doubled, y), net_for().fit(X, y))
+
+
+def test_rows_and_columns_of_zeros_are_nothing_special():
+    X, y = digits()
+    X[5] = X[:, 7] = 0
+    X = np.c_[X, np.zeros(300)]
+    sparse = net_for(batch_size=1).fit(scipy.sparse.csr_array(X[:30]), y[:30])
+    assert_close_training(sparse, net_for(batch_size=1).fit(X[:30], y[:30]))
+
+
+def test_the_data_are_left_alone():
+    X, y = digits()
+    X = scipy.sparse.csr_array(X)
+    before = X.copy()
+    net_for(early_stopping=True).fit(X, y).predict(X)
+    for name in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(X, name), getattr(before, name))
+
+
+@pytest.mark.parametrize("batch_size", [200, None])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_sparse_data_are_never_made_dense(method, batch_size):
+    rng = np.random.RandomState(0)
+    n_rows, n_columns = 20_000, 50_000  # 8 GB if dense
+    X = scipy.sparse.csr_array(
+        (
+            rng.rand(5 * n_rows),
+            (np.repeat(np.arange(n_rows), 5), rng.randint(n_columns, size=5 * n_rows)),
+        ),
+        shape=(n_rows, n_columns),
+    )
+    y = (np.arange(n_rows) % 2).astype(int)
+    net = DeepNetClassifier(
+        (4,), n_iter=1, tol=None, batch_size=batch_size, random_state=0, solver="sgd"
+    )
+    net.set_params(early_stopping=method == "fit")
+    tracemalloc.start()
+    try:
+        options = {} if method == "fit" else {"classes": [0, 1]}
+        getattr(net, method)(X, y, **options).predict_proba(X)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    n_weights = sum(W.size for W in net.coefs_)
+    assert peak < 12 * 8 * n_weights + 5 * (X.data.nbytes + X.indices.nbytes) + 2e7

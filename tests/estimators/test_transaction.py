@@ -1,0 +1,272 @@
+"""A call that raises leaves no trace; Ctrl-C leaves the last whole pass."""
+
+import re
+from copy import deepcopy
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+from sklearn.preprocessing import scale
+
+from sklearn_deepnet import DeepNetClassifier
+from sklearn_deepnet.nn.activations import Activation, relu
+
+X, y = load_wine(return_X_y=True)
+X = scale(X)
+
+
+class Fuse:
+    """Blows at a certain call from when it is lit; a deepcopy is the same fuse."""
+
+    n_calls_left = np.inf
+
+    def light(self, n_calls):
+        self.n_calls_left = n_calls
+
+    def __call__(self):
+        self.n_calls_left -= 1
+        if self.n_calls_left == 0:
+            raise RuntimeError("blown")
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def wired(fuse, wire="forward"):
+    """A ReLU with a fuse in it."""
+
+    def forward(z, a):
+        if wire == "forward":
+            fuse()
+        relu.forward(z, a)
+
+    def backward(grad, z, a):
+        if wire == "backward":
+            fuse()
+        relu.backward(grad, z, a)
+
+    return Activation("wired", forward, backward, overwrites_z=True)
+
+
+def net(**parameters):
+    usual = {"n_iter": 3, "tol": None, "random_state": 0, "warm_start": True}
+    return DeepNetClassifier((4,), **(usual | parameters))
+
+
+def unfitted(**parameters):
+    return net(**parameters)
+
+
+def fitted_plainly(**parameters):
+    return net(warm_start=False, **parameters).fit(X, y)
+
+
+def fitted_warm(**parameters):
+    return net(**parameters).fit(X, y)
+
+
+def partially_fitted(**parameters):
+    return net(**parameters).partial_fit(X, y, classes=[0, 1, 2])
+
+
+SITUATIONS = [unfitted, fitted_plainly, fitted_warm, partially_fitted]
+
+
+def assert_raises_without_a_trace(estimator, call, error=ValueError, message=None):
+    before, order = deepcopy(vars(estimator)), list(vars(estimator))
+    objects = {name: id(value) for name, value in vars(estimator).items()}
+    with pytest.raises(error, match=message):
+        call()
+    assert list(vars(estimator)) == order
+    assert {name: id(value) for name, value in vars(estimator).items()} == objects
+    np.testing.assert_equal(vars(estimator), before)
+
+
+# ---- parameters
+
+BAD_PARAMETERS = [
+    {"hidden_layer_sizes": 0},
+    {"hidden_layer_sizes": (4, -1)},
+    {"activation": "rely"},
+    {"activation": ["relu", "relu"]},
+    {"activation": [None]},
+    {"init": "hee"},
+    {"init": ["he"]},
+    {"init": [X]},
+    {"init": lambda shape, rng: np.zeros(shape).T},
+    {"init": lambda shape, rng: np.full(shape, np.nan)},
+    {"init_scale": -1.0},
+    {"bias_init": "ones"},
+    {"loss": "hinge"},
+    {"solver": "quasi"},
+    {"learning_rate": 0},
+    {"batch_size": 0},
+    {"n_iter": -1},
+    {"shuffle": "yes"},
+    {"alpha": -1},
+    {"tol": -1},
+    {"n_iter_no_change": 0},
+    {"warm_start": "yes"},
+    {"random_state": -1},
+    {"random_state": "seed"},
+    {"dtype": "float16"},
+]
+
+
+def is_read(parameters, situation, method):
+    """Whether a call looks at these parameters: how to begin matters only then."""
+    resumes = method == "partial_fit" or situation is not fitted_plainly
+    return situation is unfitted or not (
+        resumes and {"init", "bias_init"} & {*parameters}
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "situation", "parameters"),
+    [
+        pytest.param(
+            method, situation, parameters, id=f"{method}-{situation.__name__}-{name}"
+        )
+        for method in ("fit", "partial_fit")
+        for situation in SITUATIONS
+        for parameters in BAD_PARAMETERS
+        for name in parameters
+        if is_read(parameters, situation, method)
+    ],
+)
+def test_a_bad_parameter_leaves_no_trace(method, situation, parameters):
+    estimator = situation().set_params(**parameters)
+    keywords = {} if method == "fit" else {"classes": [0, 1, 2]}
+    call = getattr(estimator, method)
+    assert_raises_without_a_trace(estimator, lambda: call(X, y, **keywords))
+
+
+# ---- data
+
+X_WITH_NAN, X_WITH_INFINITY = X.copy(), X.copy()
+X_WITH_NAN[3, 3], X_WITH_INFINITY[3, 3] = np.nan, -np.inf
+NEGATIVE = np.where(y == 1, -1.0, 1.0)
+
+BAD_DATA = {
+    "no rows": (X[:0], y[:0]),
+    "a row too few": (X[1:], y),
+    "one dimension": (X[:, 0], y),
+    "three dimensions": (X[..., np.newaxis], y),
+    "no columns": (X[:, :0], y),
+    "NaN": (X_WITH_NAN, y),
+    "infinity": (X_WITH_INFINITY, y),
+    "words": (X.astype(str).astype(object) + "m", y),
+    "complex": (X * 1j, y),
+    "no y": (X, None),
+    "continuous y": (X, X[:, 0]),
+    "y with NaN": (X, np.where(y == 1, np.nan, y)),
+    "y of two columns": (X, np.stack([y, y, y], axis=1)),
+    "negative weights": (X, y, NEGATIVE),
+    "a weight too few": (X, y, NEGATIVE[1:] ** 2),
+    "NaN in weights": (X, y, np.where(y == 1, np.nan, 1)),
+    "no weight": (X, y, 0 * NEGATIVE),
+}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("data", BAD_DATA)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_bad_data_leave_no_trace(situation, data, method):
+    estimator = situation()
+    keywords = dict(zip(["X", "y", "sample_weight"], BAD_DATA[data], strict=False))
+    if method == "partial_fit" and situation is unfitted:
+        keywords["classes"] = [0, 1, 2]
+    assert_raises_without_a_trace(
+        estimator, lambda: getattr(estimator, method)(**keywords)
+    )
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_unknown_labels_leave_no_trace_in_partial_fit(situation):
+    estimator = situation()
+    assert_raises_without_a_trace(
+        estimator,
+        lambda: estimator.partial_fit(X, y + 1, classes=[0, 1, 2]),
+        message=re.escape("y holds [3], not among the classes [0, 1, 2]"),
+    )
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("classes", [[0], [[0, 1, 2]], [0.5, 1, 2], 3, [0, 1, None]])
+def test_bad_classes_leave_no_trace(situation, classes):
+    estimator = situation()
+    assert_raises_without_a_trace(
+        estimator,
+        lambda: estimator.partial_fit(X, y, classes=classes),
+        error=(ValueError, TypeError),
+    )
+
+
+def test_missing_classes_leave_no_trace():
+    estimator = unfitted()
+    assert_raises_without_a_trace(
+        estimator, lambda: estimator.partial_fit(X, y), message="needs classes"
+    )
+
+
+@pytest.mark.parametrize("situation", [fitted_warm, partially_fitted])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("change", "X", "y"),
+    [
+        ({"hidden_layer_sizes": (5,)}, X, y),
+        ({"activation": "tanh"}, X, y),
+        ({"dtype": "float32"}, X, y),
+        ({}, X[:, :12], y),
+        ({}, X, y + 1),
+        ({}, X.astype(np.float32), y),
+    ],
+    ids=["sizes", "activation", "dtype", "features", "classes", "float32"],
+)
+def test_another_network_leaves_no_trace(situation, method, change, X, y):
+    estimator = situation().set_params(**change)
+    call = getattr(estimator, method)
+    assert_raises_without_a_trace(estimator, lambda: call(X, y))
+
+
+# ---- errors from the user's own words
+
+
+@pytest.mark.parametrize("situation", [unfitted, fitted_plainly])
+def test_a_failing_initializer_leaves_no_trace(situation):
+    fuse = Fuse()
+
+    def init(shape, rng):
+        fuse()
+        return rng.randn(*shape)
+
+    estimator = situation(init=init)
+    fuse.light(2)
+    assert_raises_without_a_trace(
+        estimator, lambda: estimator.fit(X, y), RuntimeError, "blown"
+    )
+
+
+@pytest.mark.filterwarnings("ignore:The last fit kept neither:UserWarning")
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("wire", ["forward", "backward"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_failing_activation_leaves_no_trace(situation, wire, method):
+    fuse = Fuse()
+    estimator = situation(activation=wired(fuse, wire), batch_size=60)
+    keywords = {} if method == "fit" else {"classes": [0, 1, 2]}
+    fuse.light(3)
+    assert_raises_without_a_trace(
+        estimator,
+        lambda: getattr(estimator, method)(X, y, **keywords),
+        RuntimeError,
+        "blown",
+    )
+
+
+# A warning that a filter turns into an error is an error like others.
+def test_a_warning_that_raises_leaves_no_trace():
+    estimator = fitted_plainly().set_params(tol=0.0)
+    assert_raises_without_a_trace(
+        estimator, lambda: estimator.fit(X, y), UserWarning, "n_iter=3 passes"
+    )

@@ -1,0 +1,303 @@
+"""Who sets a parameter wrongly reads one clear sentence: here they all are, in full."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+from sklearn.preprocessing import scale
+
+from sklearn_deepnet import DeepNetClassifier
+from sklearn_deepnet.nn.losses import Loss, binary_cross_entropy
+from sklearn_deepnet.nn.optimizers import Adam
+from sklearn_deepnet.nn.schedules import Step
+
+X, y = load_wine(return_X_y=True)
+X = scale(X)
+W1, b1, W2, b2 = np.ones((13, 4)), np.ones(4), np.ones((4, 3)), np.ones(3)
+NAN_WEIGHTS = np.where(np.eye(13, 4), np.nan, W1)
+
+ACTIVATIONS = (
+    "['elu', 'gelu', 'identity', 'leaky_relu', 'logistic', 'relu', 'selu', 'sigmoid', "
+    "'silu', 'softplus', 'tanh']"
+)
+INITIALIZERS = (
+    "['glorot', 'glorot_uniform', 'he', 'he_uniform', 'lecun', 'lecun_uniform', "
+    "'orthogonal', 'random', 'xavier', 'xavier_uniform', 'zeros']"
+)
+LOSSES = (
+    "['absolute_error', 'focal', 'huber', 'log_loss', 'poisson', 'quantile', "
+    "'squared_error']"
+)
+SOLVERS = "['adam', 'adamw', 'lbfgs', 'momentum', 'nesterov', 'rmsprop', 'sgd']"
+SCHEDULES = (
+    "['constant', 'cosine', 'exponential', 'invscaling', 'onecycle', 'plateau', 'step']"
+)
+
+SIZES = "hidden_layer_sizes must hold positive integers, one for each hidden layer. Got"
+SCHEMES = (
+    "entries for a network of 2 layers (the output layer counts); give one for each "
+    "layer, or one for all."
+)
+FOR_EACH_HIDDEN = "entries for 1 hidden layers; give one for each, or one for all."
+
+# parameter, bad value, message
+OURS = [
+    ("hidden_layer_sizes", (4, 0), f"{SIZES} (4, 0) instead."),
+    ("hidden_layer_sizes", [4, 2.5], f"{SIZES} [4, 2.5] instead."),
+    ("hidden_layer_sizes", [[4]], f"{SIZES} [[4]] instead."),
+    ("hidden_layer_sizes", ["4"], f"{SIZES} ['4'] instead."),
+    ("hidden_layer_sizes", True, f"{SIZES} (True,) instead."),
+    ("hidden_layer_sizes", (True,), f"{SIZES} (True,) instead."),
+    (
+        "activation",
+        "rely",
+        f"activation='rely' is not one of {ACTIVATIONS}. Did you mean 'relu'?",
+    ),
+    (
+        "activation",
+        ["TANH"],
+        f"activation='TANH' is not one of {ACTIVATIONS}. Did you mean 'tanh'?",
+    ),
+    ("activation", "mish", f"activation='mish' is not one of {ACTIVATIONS}."),
+    ("activation", ["relu", "tanh"], f"activation has 2 {FOR_EACH_HIDDEN}"),
+    ("activation", [], f"activation has 0 {FOR_EACH_HIDDEN}"),
+    (
+        "activation",
+        [None],
+        "activation must hold names or Activation objects. Got None instead.",
+    ),
+    ("init", "hee", f"init='hee' is not one of {INITIALIZERS}. Did you mean 'he'?"),
+    (
+        "init",
+        ["he", "xaver"],
+        f"init='xaver' is not one of {INITIALIZERS}. Did you mean 'xavier'?",
+    ),
+    ("init", "normal", f"init='normal' is not one of {INITIALIZERS}."),
+    ("init", ["he"], f"init has 1 {SCHEMES}"),
+    ("init", [], f"init has 0 {SCHEMES}"),
+    (
+        "init",
+        [W1, b1],
+        "init holds 2 arrays; this network takes 4: [W1, b1, W2, b2].",
+    ),
+    (
+        "init",
+        [W1.T, b1, W2, b2],
+        "init gives W1 the shape (4, 13); expected (13, 4), as in coefs_.",
+    ),
+    (
+        "init",
+        [W1, b1, W2, b1],
+        "init gives b2 the shape (4,); expected (3,), as in intercepts_.",
+    ),
+    (
+        "init",
+        [NAN_WEIGHTS, b1, W2, b2],
+        "init gives NaN or infinity in W1; weights must be finite.",
+    ),
+    (
+        "init",
+        lambda shape, rng: np.zeros((13, 4)),
+        "init returned an array of shape (13, 4) for a layer of 13 inputs and 4 units; "
+        "expected (4, 13).",
+    ),
+    (
+        "init",
+        ["he", lambda shape, rng: np.full(shape, np.inf)],
+        "init returned NaN or infinity for a layer of 4 inputs and 3 units; weights "
+        "must be finite.",
+    ),
+    (
+        "bias_init",
+        "zero",
+        "bias_init='zero' is not one of ['random', 'uniform', 'zeros']. Did you mean "
+        "'zeros'?",
+    ),
+    (
+        "loss",
+        "logloss",
+        f"loss='logloss' is not one of {LOSSES}. Did you mean 'log_loss'?",
+    ),
+    (
+        "loss",
+        Loss("mine", logistic=binary_cross_entropy),
+        "loss=mine is not defined for the softmax outputs of DeepNetClassifier.",
+    ),
+    (
+        "loss",
+        "huber",
+        "loss=huber is not defined for the softmax outputs of DeepNetClassifier.",
+    ),
+    ("solver", "adm", f"solver='adm' is not one of {SOLVERS}. Did you mean 'adam'?"),
+    ("solver", "quasi", f"solver='quasi' is not one of {SOLVERS}."),
+    ("solver", Adam, "solver is the class Adam; give an object, such as Adam()."),
+    (
+        "schedule",
+        "cosinus",
+        f"schedule='cosinus' is not one of {SCHEDULES}. Did you mean 'cosine'?",
+    ),
+    ("schedule", Step, "schedule is the class Step; give an object, such as Step()."),
+    ("dropout", [0.1, 0.2], f"dropout has 2 {FOR_EACH_HIDDEN}"),
+    ("dropout", [1.0], "dropout must hold rates in [0, 1). Got 1.0 instead."),
+    ("dropout", ["a"], "dropout must hold rates in [0, 1). Got 'a' instead."),
+    (
+        "class_weight",
+        {7: 2.0},
+        "class_weight names [7], not among the classes [0, 1, 2].",
+    ),
+    (
+        "class_weight",
+        {1: -2.0},
+        "class_weight holds {1: -2.0}; weights must not be negative.",
+    ),
+    ("dtype", "float16", "dtype='float16' is not 'float32', 'float64' or None."),
+    ("dtype", "floot", "dtype='floot' is not 'float32', 'float64' or None."),
+    ("dtype", int, "dtype=<class 'int'> is not 'float32', 'float64' or None."),
+]
+
+A_SIZE = "an array-like or an int in the range [1, inf)"
+AN_ACTIVATION = (
+    "an instance of 'str', an instance of "
+    "'sklearn_deepnet.nn.activations.Activation' or an array-like"
+)
+A_LOSS = "an instance of 'str' or an instance of 'sklearn_deepnet.nn.losses.Loss'"
+A_SOLVER = (
+    "an instance of 'str', an object implementing 'step' or an instance of "
+    "'sklearn_deepnet.nn.optimizers.LBFGS'"
+)
+A_SCHEDULE = "an instance of 'str', a callable or an object implementing 'factor_at'"
+A_CLASS_WEIGHT = (
+    "an instance of 'dict', an instance of 'list', a str among {'balanced'} or None"
+)
+A_VERBOSITY = (
+    "an int in the range [0, inf), an instance of 'bool' or an instance of 'numpy.bool'"
+)
+A_BATCH = "a str among {'auto'}, an int in the range [1, inf) or None"
+A_BOOLEAN = "an instance of 'bool' or an instance of 'numpy.bool'"
+A_SEED = (
+    "an int in the range [0, 4294967295], an instance of "
+    "'numpy.random.mtrand.RandomState' or None"
+)
+A_DTYPE = (
+    "an instance of 'str', an instance of 'type', an instance of 'numpy.dtype' or None"
+)
+
+# parameter, bad values, what it must be
+SCIKIT_LEARNS = [
+    ("hidden_layer_sizes", [0, -3, 2.5, "big", None], A_SIZE),
+    ("activation", [None, np.tanh], AN_ACTIVATION),
+    ("init", [None, 0.1], "an instance of 'str', a callable or an array-like"),
+    (
+        "init_scale",
+        [0, -1.0, np.nan, np.inf],
+        "a float in the range (0.0, inf) or None",
+    ),
+    ("bias_init", [None, 0], "an instance of 'str'"),
+    ("loss", [None, binary_cross_entropy], A_LOSS),
+    ("solver", [None, 0.1], A_SOLVER),
+    ("schedule", [None, 0.1], A_SCHEDULE),
+    ("l1", [-1e-4, np.inf, None], "a float in the range [0.0, inf)"),
+    (
+        "dropout",
+        [-0.1, 1.0, None],
+        "an array-like or a float in the range [0.0, 1.0)",
+    ),
+    ("label_smoothing", [-0.1, 1.0, None], "a float in the range [0.0, 1.0)"),
+    (
+        "clip_norm",
+        [0, -1.0, np.inf, "none"],
+        "a float in the range (0.0, inf) or None",
+    ),
+    ("class_weight", ["balance", 2.0], A_CLASS_WEIGHT),
+    ("early_stopping", [None, 1, "yes"], A_BOOLEAN),
+    ("validation_fraction", [0.0, 1.0, 10, None], "a float in the range (0.0, 1.0)"),
+    ("scoring", [0.5], "an instance of 'str', a callable or None"),
+    ("restore_best", [None, 1, "yes"], A_BOOLEAN),
+    ("verbose", [-1, None, "yes"], A_VERBOSITY),
+    (
+        "learning_rate",
+        [0, -0.1, np.inf, np.nan, None, "constant"],
+        "a float in the range (0.0, inf)",
+    ),
+    ("batch_size", [0, 32.0, "all"], A_BATCH),
+    ("n_iter", [-1, 10.0, None], "an int in the range [0, inf)"),
+    ("shuffle", [None, 1, "yes"], A_BOOLEAN),
+    ("alpha", [-1e-4, np.inf, None], "a float in the range [0.0, inf)"),
+    ("tol", [-1e-4, np.inf, "none"], "a float in the range [0.0, inf) or None"),
+    ("n_iter_no_change", [0, 2.5, None], "an int in the range [1, inf)"),
+    ("warm_start", [None, 1, "yes"], A_BOOLEAN),
+    ("random_state", [-1, 2**32, "seed", np.random.default_rng(0)], A_SEED),
+    ("dtype", [32], A_DTYPE),
+]
+TABLE = OURS + [
+    (
+        parameter,
+        value,
+        f"The {parameter!r} parameter of DeepNetClassifier must be {what}. Got "
+        f"{value!r} instead.",
+    )
+    for parameter, values, what in SCIKIT_LEARNS
+    for value in values
+]
+
+
+def net(hidden_layer_sizes=(4,), **parameters):
+    usual = {"n_iter": 1, "tol": None, "random_state": 0}
+    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
+
+
+def exactly(message):
+    return f"^{re.escape(message)}$"
+
+
+def test_every_parameter_is_in_the_table():
+    assert {parameter for parameter, *_ in TABLE} == net().get_params().keys()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"), TABLE, ids=[row[0] for row in TABLE]
+)
+def test_a_bad_parameter_is_told_in_one_sentence(parameter, value, message):
+    with pytest.raises(ValueError, match=exactly(message)):
+        net(**{parameter: value}).fit(X, y)
+    with pytest.raises(ValueError, match=exactly(message)):
+        net(**{parameter: value}).partial_fit(X, y, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("init", [W1, b1, "he"]),
+        ("init", [[[1, 2], [3]], b1, W2, b2]),
+        ("init", lambda shape, rng: "weights"),
+    ],
+    ids=["names among arrays", "ragged", "no numbers"],
+)
+def test_a_message_names_the_parameter(parameter, value):
+    with pytest.raises(ValueError, match=rf"\b{parameter}\b"):
+        net(**{parameter: value}).fit(X, y)
+
+
+@pytest.mark.parametrize("parameters", [{"init_scale": 2.0}, {"bias_init": "uniform"}])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_what_arrays_as_init_leave_unused_is_told(parameters, method):
+    message = (
+        "init gives the weights and biases themselves, so init_scale and bias_init are "
+        "ignored."
+    )
+    keywords = {} if method == "fit" else {"classes": [0, 1, 2]}
+    estimator = net(init=[W1, b1, W2, b2], **parameters)
+    with pytest.warns(UserWarning, match=exactly(message)) as caught:
+        getattr(estimator, method)(X, y, **keywords)
+    assert [warning.filename for warning in caught] == [__file__]
+    np.testing.assert_array_equal(
+        estimator.coefs_[0],
+        getattr(net(init=[W1, b1, W2, b2]), method)(X, y, **keywords).coefs_[0],
+    )
+
+
+def test_weights_beyond_the_dtype_are_an_error():
+    message = "init gives weights too large for float32. Lower init_scale (now 1e+100)."
+    with pytest.raises(ValueError, match=exactly(message)):
+        net(init_scale=1e100, dtype="float32").fit(X, y)

@@ -1,0 +1,569 @@
+"""Jobs: what may be trained as one stack, on which rows, and how their fits end."""
+
+import copy
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.datasets import load_wine
+from sklearn.preprocessing import scale
+
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet._engine.batches import Batches
+from sklearn_deepnet._engine.network import rows_per_block
+from sklearn_deepnet._engine.task import Task
+from sklearn_deepnet._fitting.dataset import make_sample
+from sklearn_deepnet._fitting.jobs import join
+from sklearn_deepnet._fitting.targets import ClassTargets, NumberTargets
+from sklearn_deepnet.estimators.stack_sizes import stack_size, stack_size_of
+from sklearn_deepnet.estimators.stacking import Table, fit_networks
+from sklearn_deepnet.model_selection import fit_stack
+from sklearn_deepnet.nn.activations import Activation
+from sklearn_deepnet.nn.losses import Loss
+from sklearn_deepnet.nn.optimizers import Adam
+
+X, y = load_wine(return_X_y=True)
+X = scale(X)
+rng = np.random.RandomState(0)
+WEIGHT = rng.permutation(np.arange(178) % 3).astype(float)  # a third are zero
+
+
+def net(estimator=DeepNetClassifier, **parameters):
+    usual = {"learning_rate": 0.01, "batch_size": 50, "n_iter": 4, "tol": None}
+    usual |= {"hidden_layer_sizes": (5,), "random_state": 0}
+    return estimator(**(usual | parameters))
+
+
+def job_of(estimator, X=X, y=y, **params):
+    steps = estimator._fitting(X, y, **params)
+    job = next(steps)
+    steps.close()
+    return job
+
+
+# ---- kinds
+
+
+def fitted(n_iter=4, then=4, **parameters):
+    estimator = net(warm_start=True, n_iter=n_iter, **parameters).fit(X, y)
+    return estimator.set_params(n_iter=then)
+
+
+def scored(n_rows=30):
+    return job_of(net(scoring="accuracy"), X_val=X[:n_rows], y_val=y[:n_rows])
+
+
+ALIKE = {
+    "full batch": lambda: (net(batch_size=500), net(batch_size=None)),
+    "activation": lambda: (net(), net(activation=["relu"])),
+    "solver": lambda: (net(), net(solver=Adam())),
+    "layers": lambda: (net(), net(hidden_layer_sizes=5)),
+    "regressors": lambda: (net(DeepNetRegressor), net(DeepNetRegressor, alpha=1)),
+    "resumed": lambda: (fitted(), fitted(random_state=1)),
+}
+UNLIKE = {
+    "rows": lambda: (job_of(net()), job_of(net(), X[1:], y[1:])),
+    "rows held out": lambda: (scored(), scored(31)),
+    "dtype of X": lambda: [
+        job_of(net(dtype="float32"), X.astype(kind)) for kind in ("f4", "f8")
+    ],
+    "dtype of y": lambda: [
+        job_of(net(DeepNetRegressor), X, y.astype(kind)) for kind in ("i8", "f8")
+    ],
+    "passes to make": lambda: map(job_of, (fitted(), fitted(then=5))),
+    "steps": lambda: [
+        job_of(fitted(batch_size=n_rows).set_params(batch_size=50))
+        for n_rows in (50, 60)
+    ],
+    "passes": lambda: [
+        job_of(estimator.set_params(solver="adam", n_iter=4))
+        for estimator in (fitted(solver="sgd"), fitted(solver="sgd", then=1).fit(X, y))
+    ],
+    "horizon": lambda: (
+        job_of(fitted()),
+        job_of(fitted(2, then=2).fit(X, y).set_params(n_iter=4)),
+    ),
+    "first loss": lambda: (
+        job_of(net().fit(X, y).set_params(warm_start=True)),
+        job_of(fitted(solver="sgd").set_params(solver="adam")),
+    ),
+    "best": lambda: (
+        job_of(fitted(early_stopping=True)),
+        job_of(fitted().set_params(early_stopping=True)),
+    ),
+}
+
+
+@pytest.mark.parametrize("pair", ALIKE.values(), ids=ALIKE)
+def test_jobs_are_of_one_kind_however_it_is_called(pair):
+    one, other = map(job_of, pair())
+    assert one.kind == other.kind
+
+
+@pytest.mark.filterwarnings("ignore:The last fit kept neither")
+@pytest.mark.parametrize("pair", UNLIKE.values(), ids=UNLIKE)
+def test_jobs_are_of_two_kinds_if_they_do_not_go_in_step(pair):
+    one, other = pair()
+    assert one.kind != other.kind
+
+
+@pytest.mark.parametrize("start", [net, fitted])
+def test_steps_that_are_abandoned_leave_the_estimator_as_it_was(start):
+    estimator, other = start(early_stopping=True), start(early_stopping=True)
+    before = dict(vars(estimator))
+    for _ in range(2):
+        job = job_of(estimator)
+        for array in (job.state.params, *job.state.moments):
+            array[...] = 7
+        job.state.generators[0].randn(3)
+    assert vars(estimator) == before
+    np.testing.assert_equal(vars(estimator.fit(X, y)), vars(other.fit(X, y)))
+
+
+@pytest.mark.parametrize("hidden", [(), (5,), (5, 4)])
+def test_tasks_are_taken_from_a_stack_as_they_came(hidden):
+    wishes = [
+        {"dropout": 0.1, "l1": 0.3, "learning_rate": 0.2},
+        {"schedule": "cosine", "tol": 0.1, "n_iter_no_change": 3},
+        {"alpha": 2.0, "clip_norm": 4.0},
+    ]
+    tasks = [job_of(net(hidden_layer_sizes=hidden, **own)).task for own in wishes]
+    stack = Task.stack(tasks)
+    for k, task in enumerate(tasks):
+        taken = stack.take(np.arange(3) == k)
+        for field in fields(Task):
+            ours, its = getattr(taken, field.name), getattr(task, field.name)
+            is_own = isinstance(its, np.ndarray)
+            np.testing.assert_equal(ours, its[np.newaxis] if is_own else its)
+
+
+# ---- rows
+
+
+def sample_of(rows=slice(None), weight=None, smoothing=0.0):
+    targets = ClassTargets(np.arange(3), label_smoothing=smoothing)
+    return make_sample(X[rows], y[rows], targets, weight)
+
+
+def numbers(k):
+    targets = NumberTargets(3, np.array([0.5, k, 0.0]), np.array([1.0, 2.0, 1 + k]))
+    return replace(NUMBERS, targets=targets)
+
+
+ALL = sample_of()
+HEAVY = sample_of(weight=WEIGHT)
+NUMBERS = make_sample(X, X[:, :3], NumberTargets(3, np.zeros(3), np.ones(3)), None)
+UNEVEN = [rng.uniform(0.5, 2, 178) for _ in range(3)]
+SAMPLES = {
+    "all": [ALL, ALL, ALL],
+    "copies of rows": [replace(HEAVY, rows=HEAVY.rows.copy()) for _ in range(3)],
+    "smoothing": [
+        replace(ALL, targets=replace(ALL.targets, label_smoothing=k / 9))
+        for k in range(3)
+    ],
+    "scaling": [numbers(k) for k in range(3)],
+    "targets": [ALL, replace(ALL, target=ALL.target[::-1])],
+    "rows": [ALL.split(0.3, seed)[0] for seed in range(3)],
+    "weighted rows": [HEAVY.split(0.3, seed)[0] for seed in range(3)],
+    "weights": [ALL, sample_of(weight=np.full(178, 2.0)), sample_of(weight=UNEVEN[0])],
+    "own weights": [sample_of(weight=weight) for weight in UNEVEN],
+    "own weights of the same rows": [replace(ALL, weight=w) for w in UNEVEN],
+    "weights of some": [ALL, replace(ALL, weight=UNEVEN[0]), ALL],
+    "folds": [
+        sample_of(slice(k, k + 150), weight[:150], k / 9)
+        for k, weight in enumerate(UNEVEN)
+    ],
+    "folds of no weights": [sample_of(slice(0, 150)), sample_of(slice(28, 178))],
+    "folds of several weights": [
+        replace(fold, weight=weight[:150])
+        for fold, weight in zip(
+            (sample_of(slice(0, 150)), *[sample_of(slice(28, 178))] * 2),
+            UNEVEN,
+            strict=True,
+        )
+    ],
+}
+IS_OWN = {  # inputs, target, weight
+    "all": (False, False, False),
+    "copies of rows": (False, False, False),
+    "smoothing": (False, True, False),
+    "scaling": (False, True, False),
+    "rows": (True, True, False),
+    "weighted rows": (True, True, True),
+}
+
+
+def blocks_of(samples, seeds, n_passes=2, **options):
+    """Return copies of the blocks of some passes."""
+    stack_shape = () if len(samples) == 1 else (len(samples),)
+    generators = [np.random.RandomState(seed) for seed in seeds]
+    batches = join(samples, generators=generators, stack_shape=stack_shape, **options)
+    return [copy_of(block) for _ in range(n_passes) for block in blocks_in(batches)]
+
+
+def blocks_in(batches):
+    """Go through the blocks of a pass, each in place of the one before."""
+    return (read(0) for batch in batches for read in batch.blocks)
+
+
+def copy_of(block):
+    return {name: value.copy() for name, value in block._asdict().items()}
+
+
+SIZES = [(50, 999), (50, 20), (999, 64)]  # of batch and block
+
+
+@pytest.mark.parametrize("samples", SAMPLES.values(), ids=SAMPLES)
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_joined_samples_are_the_samples(samples, sizes, shuffle, dtype):
+    options = {"batch_size": sizes[0], "block_size": sizes[1], "shuffle": shuffle}
+    options |= {"dtype": dtype, "trains": shuffle}
+    joined = blocks_of(samples, range(3)[: len(samples)], **options)
+    for k, sample in enumerate(samples):
+        for block, own in zip(joined, blocks_of([sample], [k], **options), strict=True):
+            for name, value in own.items():
+                ours = block[name][k] if np.ndim(block[name]) > 2 else block[name]
+                assert_array_equal(ours, value)
+                assert np.asarray(ours).dtype == np.asarray(value).dtype
+
+
+@pytest.mark.parametrize("name", IS_OWN)
+def test_what_samples_have_in_common_is_there_once(name):
+    sizes = {"batch_size": 50, "block_size": 99, "dtype": "f8", "shuffle": False}
+    for block in blocks_of(SAMPLES[name], range(3), trains=True, **sizes):
+        shown = [np.ndim(block[of]) > 2 for of in ("inputs", "target", "weight")]
+        assert tuple(shown) == IS_OWN[name]
+
+
+@pytest.mark.parametrize("batch_size", [178, 999])
+def test_targets_are_smoothed_in_training_alone(batch_size):
+    options = {"batch_size": batch_size, "block_size": 999, "dtype": "f8"}
+    for trains, share in ((True, 0.1), (False, 0.0)):
+        sample = sample_of(smoothing=0.3)
+        (block,) = blocks_of([sample], [0], 1, trains=trains, shuffle=False, **options)
+        expected = (np.eye(3)[y] * (1 - 3 * share) + share).T
+        np.testing.assert_allclose(block["target"], expected, rtol=1e-15)
+        np.testing.assert_allclose(block["weight"], 1 / 178, rtol=1e-15)
+
+
+CLASSES = rng.randint(3, size=(178, 1))
+MAPS = rng.uniform(0.5, 2, (3, 3, 1, 1))  # weight scale, target scale and shift
+
+
+def stack_of(y, weight, n_outputs=2, block_size=999, shuffle=True, **options):
+    generators = [np.random.RandomState(k) for k in range(3)]
+    sizes = {"batch_size": 50, "block_size": block_size, "n_outputs": n_outputs}
+    options |= {"generators": generators, "stack_shape": (3,), "dtype": "f8"}
+    return Batches(X, y, weight, shuffle=shuffle, **sizes, **options)
+
+
+def assert_same_passes(batches, others, names=("inputs", "target", "weight")):
+    for _ in range(2):
+        for block, other in zip(blocks_in(batches), blocks_in(others), strict=True):
+            for name in names:
+                ours, its = getattr(block, name), getattr(other, name)
+                assert_array_equal(ours, np.broadcast_to(its, ours.shape))
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("block_size", [999, 20])
+@pytest.mark.parametrize(
+    "rows", [None, np.arange(9, 99), rng.randint(178, size=(3, 90))]
+)
+def test_no_weights_are_ones(shuffle, block_size, rows):
+    options = {"rows": rows, "shuffle": shuffle, "block_size": block_size}
+    ones, none = (stack_of(X[:, :2], w, **options) for w in (np.ones((178, 1)), None))
+    assert_same_passes(ones, none)
+    keep = np.array([True, False, True])
+    assert_same_passes(ones.take(keep), none.take(keep))
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("block_size", [999, 20])
+@pytest.mark.parametrize("keep", [[True] * 3, [False, True, True]])
+def test_each_network_has_its_scales(shuffle, block_size, keep):
+    weight, options = UNEVEN[0][:, np.newaxis], {"block_size": block_size}
+    scales = dict(
+        zip(("weight_scale", "target_scale", "target_shift"), MAPS, strict=True)
+    )
+    scaled = stack_of(X[:, :2], weight, shuffle=shuffle, **options, **scales)
+    y = MAPS[1] * X[:, :2] + MAPS[2]
+    own = stack_of(y, MAPS[0] * weight, shuffle=shuffle, **options)
+    assert_same_passes(own.take(np.array(keep)), scaled.take(np.array(keep)))
+
+
+def test_each_network_has_its_scale_of_one_hot_targets():
+    scales = {"target_scale": MAPS[1], "target_shift": MAPS[2]}
+    scaled = stack_of(CLASSES, None, n_outputs=3, **scales)
+    y = MAPS[1] * np.eye(3)[CLASSES[:, 0]] + MAPS[2]
+    assert_same_passes(stack_of(y, None, n_outputs=3), scaled)
+
+
+# ---- sizes
+
+
+SHAPES = [(13, 3), (30, 16, 1), (64, 100, 10), (13, 5, 200, 3), (784, 256, 128, 10)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("itemsize", [4, 8])
+def test_a_stack_is_not_larger_for_more_work(shape, itemsize):
+    for n_rows in (1, 32, 200, 256):
+        size = stack_size(shape, n_rows, itemsize)
+        assert size >= 1
+        assert size >= stack_size(shape, n_rows + 1, itemsize)
+        assert size >= stack_size(shape, n_rows * 1000, itemsize)
+        assert size >= stack_size((shape[0], max(shape), *shape[1:]), n_rows, itemsize)
+        assert size == max(1, stack_size(shape, n_rows, itemsize // 2) // 2)
+        for layer in range(len(shape)):
+            wider = [n + (k == layer) for k, n in enumerate(shape)]
+            assert size >= stack_size(wider, n_rows, itemsize)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rows_beyond_a_block_are_no_more_work(shape):
+    size = stack_size(shape, rows_per_block(shape), 4)
+    assert stack_size(shape, 10**6, 4) == size
+
+
+def test_the_largest_networks_are_trained_alone():
+    assert stack_size((784, 4096, 10), 256, 4) == 1
+    assert stack_size((10**6, 10**4, 10), 10**9, 8) == 1
+    assert stack_size((30, 16, 1), 32, 8) > 16
+
+
+@pytest.mark.parametrize("parameters", [{}, {"batch_size": None}, {"dtype": "float32"}])
+def test_size_can_be_told_before(parameters):
+    network = net(hidden_layer_sizes=(16,), **parameters)
+    job = job_of(network, X, np.minimum(y, 1))
+    itemsize = job.state.params.itemsize
+    size = stack_size(job.task.layer_sizes, job.batch_size, itemsize)
+    assert stack_size_of(network, 13, 178) == size
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"hidden_layer_sizes": (0,)}, {"hidden_layer_sizes": "x"}, {"batch_size": "x"}],
+)
+def test_networks_that_cannot_be_are_no_stack(bad):
+    assert stack_size_of(net(**bad), 13, 178) == 1
+
+
+# ---- endings
+
+
+def raises_at(n_passes, error):
+    def schedule(t):
+        if t == n_passes:
+            raise error("stop")
+        return 1.0
+
+    return schedule
+
+
+def raises_from(n_calls, error):
+    n_called = 0
+
+    def score(estimator, X, y):
+        nonlocal n_called
+        n_called += 1
+        if n_called >= n_calls:
+            raise error("stop")
+        return estimator.score(X, y)
+
+    return score
+
+
+FAILS = {
+    "schedule": lambda error: {"schedule": raises_at(3, error)},
+    "score": lambda error: {"scoring": raises_from(4, error)},
+}
+
+
+def started(warm, *settings, **parameters):
+    """Return networks for four passes, of which the warm have made two already."""
+    usual = {"early_stopping": True, "scoring": "accuracy", "warm_start": warm}
+    networks = [net(n_iter=2, **usual | parameters | own) for own in settings]
+    for network in networks:
+        if warm:
+            network.fit(X, y)
+        network.set_params(n_iter=4)
+    return networks
+
+
+@pytest.mark.parametrize("fails", FAILS.values(), ids=FAILS)
+@pytest.mark.parametrize("warm", [False, True])
+def test_who_fails_amid_training_fails_alone(fails, warm):
+    settings = {}, fails(RuntimeError), {"dropout": 0.2}, {"alpha": 1.0}
+    networks, others = started(warm, *settings), started(warm, {}, *settings[2:])
+    networks[3].set_params(learning_rate=-1.0)
+    before = [dict(vars(network)) for network in networks]
+    endings = fit_networks(networks, [Table(X, y, {})] * 4)
+    told = [type(ending.error).__name__ for ending in endings]
+    assert told == ["NoneType", "RuntimeError", "NoneType", "InvalidParameterError"]
+    for network, other in zip(networks[::2], others, strict=False):
+        np.testing.assert_equal(vars(network), vars(other.fit(X, y)))
+    assert [vars(network) for network in networks[1::2]] == before[1::2]
+
+
+def test_who_fails_alone_leaves_what_others_have_drawn():
+    """Also from a generator that is theirs together, and is drawn from but once."""
+    wishes = [{}, {"schedule": raises_at(2, RuntimeError)}, {"alpha": 1.0}]
+    for is_bad in (False, True):
+        rng = np.random.RandomState(7)
+        networks = [net(random_state=rng, **wish) for wish in wishes]
+        if not is_bad:
+            networks[1].set_params(schedule="constant")
+        fit_networks(networks, [Table(X, y, {})] * 3)
+        found = [networks[k].coefs_ for k in (0, 2)], rng.get_state()[1:]
+        if not is_bad:
+            expected = found
+    np.testing.assert_equal(found, expected)
+
+
+def test_the_error_of_training_is_told_as_alone():
+    networks = [net(schedule=raises_at(1, RuntimeError)) for _ in range(2)]
+    large = net(hidden_layer_sizes=(4096, 400), schedule=raises_at(0, RuntimeError))
+    for ending in fit_networks([*networks, large], [Table(X, y, {})] * 3):
+        assert isinstance(ending.error, RuntimeError)
+        assert ending.error.__context__ is None
+
+
+def test_generators_of_any_kind_are_put_back():
+    rng = np.random.RandomState(np.random.PCG64(0))
+    networks = [net(random_state=rng, alpha=k) for k in (0.0, 1.0)]
+    networks.append(net(schedule=raises_at(1, RuntimeError)))
+    before = copy.deepcopy(rng)
+    endings = fit_networks(networks, [Table(X, y, {})] * 3)
+    assert [type(it.error).__name__ for it in endings[:2]] == ["NoneType"] * 2
+    for network in networks[:2]:
+        other = net(random_state=before, alpha=network.alpha).fit(X, y)
+        np.testing.assert_equal(network.coefs_, other.coefs_)
+
+
+def of_one_network(z, target, scratch):
+    """A softmax and its cross-entropy, which take the first axis for the classes."""
+    z -= z.max(axis=0)
+    np.exp(z, out=z)
+    z /= z.sum(axis=0)
+    scratch[0] = -(target * np.log(np.maximum(z, 1e-300)))
+    z -= target
+    return scratch[0]
+
+
+class OneNorm(Adam):
+    """Divides by the norm of all there is."""
+
+    def step(self, params, gradient, learning_rate, n_steps, moments, scratch):
+        gradient /= np.linalg.norm(gradient)
+        super().step(params, gradient, learning_rate, n_steps, moments, scratch)
+
+
+OWN = {
+    "loss": Loss("own", softmax=of_one_network),
+    "solver": OneNorm(),
+    "activation": Activation(
+        "centred",
+        lambda z, a: np.subtract(z, z.mean(), out=a),
+        lambda grad, z, a: None,
+        overwrites_z=True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_words_of_the_users_own_may_be_for_one_network_alone(name):
+    networks = [net(alpha=alpha, **{name: OWN[name]}) for alpha in (0.0, 1.0)]
+    fit_networks(networks, [Table(X, y, {})] * 2)
+    for network in networks:
+        other = net(alpha=network.alpha, **{name: OWN[name]}).fit(X, y)
+        np.testing.assert_equal(network.coefs_, other.coefs_)
+
+
+class Undecided(Adam):
+    """An optimizer that cannot be compared, as one of arrays cannot."""
+
+    def __eq__(self, other):
+        return np.zeros(2) == 0
+
+    __hash__ = None
+
+
+def test_words_that_cannot_be_compared_are_trained_apart(stacks):
+    networks = [net(solver=solver) for solver in ("adam", Undecided(), Undecided())]
+    fit_networks(networks, [Table(X, y, {})] * 3)
+    assert stacks == [1, 1, 1]
+    np.testing.assert_equal(networks[1].coefs_, networks[0].coefs_)
+
+
+@pytest.mark.parametrize("fails", FAILS.values(), ids=FAILS)
+@pytest.mark.parametrize("warm", [False, True])
+def test_fit_stack_undoes_all_if_one_fails(fails, warm):
+    networks = [*started(warm, {}, fails(RuntimeError)), net(n_iter=1)]
+    before = [dict(vars(network)) for network in networks]
+    with pytest.raises(RuntimeError, match=r"^stop$"):
+        fit_stack(networks, X, y)
+    assert [vars(network) for network in networks] == before
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("fails", FAILS.values(), ids=FAILS)
+@pytest.mark.parametrize("warm", [False, True])
+def test_ctrl_c_leaves_a_stack_at_the_last_whole_pass(fails, warm):
+    settles = {"tol": 10, "n_iter_no_change": 2}  # after three passes
+    settings = {}, {"dropout": 0.3}, settles, fails(KeyboardInterrupt)
+    networks = started(warm, *settings, restore_best=False)
+    earlier, later = net(n_iter=3), net(n_iter=1)
+    untouched = dict(vars(later))
+    with pytest.raises(KeyboardInterrupt, match=r"^stop$"):
+        fit_stack([earlier, *networks, later], X, y)
+    assert earlier.n_iter_ == 3
+    assert vars(later) == untouched
+    settings[3].pop("scoring", None)
+    others = started(False, *settings, restore_best=False)
+    for network, other in zip(networks, others, strict=True):
+        other.set_params(n_iter=3).fit(X, y)
+        for of in ("coefs_", "loss_curve_", "validation_loss_curve_", "best_iter_"):
+            np.testing.assert_equal(getattr(network, of), getattr(other, of))
+
+
+def test_what_ctrl_c_leaves_is_what_it_leaves_alone():
+    stops = {"schedule": raises_at(3, KeyboardInterrupt)}
+    settings = [{}, {"alpha": 1.0}, {"dropout": 0.3}]
+    networks, others = started(True, *settings), started(True, *settings)
+    with pytest.raises(KeyboardInterrupt):
+        fit_stack([network.set_params(**stops) for network in networks], X, y)
+    for network, other in zip(networks, others, strict=True):
+        with pytest.raises(KeyboardInterrupt):
+            other.set_params(**stops).fit(X, y)
+        np.testing.assert_equal(vars(network), vars(other))
+
+
+# ---- memory
+
+
+@pytest.mark.parametrize("own_weights", [False, True], ids=["one weight", "own"])
+@pytest.mark.parametrize("own_rows", [False, True], ids=["same rows", "own rows"])
+@pytest.mark.parametrize("batch_size", [500, None])
+def test_a_stack_makes_no_copy_of_its_rows(batch_size, own_rows, own_weights, peak_of):
+    X = np.random.RandomState(0).randn(12_000, 400)  # 38 MB
+    y, weight = (X[:, 0] > 0).astype(int), np.random.RandomState(1).rand(12_000)
+    usual = {"batch_size": batch_size, "n_iter": 1, "early_stopping": own_rows}
+    usual |= {"class_weight": "balanced"}
+    networks = [net(random_state=seed, **usual) for seed in range(8)]
+    if own_weights:
+        for k, network in enumerate(networks):
+            network.set_params(class_weight={0: 1.0, 1: 1.0 + k})
+    assert (
+        peak_of(lambda: fit_stack(networks, X, y, sample_weight=weight)) < X.nbytes / 2
+    )
+
+
+def test_a_stack_holds_one_copy_of_rows_that_had_to_be_converted(peak_of):
+    X = np.random.RandomState(0).randn(6000, 400).astype(object)
+    y = np.arange(6000) % 2
+    networks = [net(random_state=seed, n_iter=1) for seed in range(8)]
+    assert peak_of(lambda: fit_stack(networks, X, y)) < 3 * 6000 * 400 * 8

@@ -1,0 +1,453 @@
+"""The doctor: each symptom is seen where it was made, and not elsewhere."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.testing import assert_array_equal, assert_equal
+from sklearn.base import clone
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_circles,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    DeepNetRegressor,
+    DivergenceWarning,
+    diagnose,
+)
+from sklearn_deepnet.inspection.rules import SYMPTOMS
+from sklearn_deepnet.nn import functional as F
+
+X, y = load_breast_cancer(return_X_y=True)
+X_raw, X = X, scale(X)
+
+
+def net(hidden_layer_sizes=(10,), **parameters):
+    usual = {"n_iter": 30, "tol": None, "random_state": 0}
+    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
+
+
+def figures(diagnosis, symptom):
+    """Return {layer: value} of a symptom."""
+    name = SYMPTOMS[symptom].name
+    return {f.layer: f.value for f in diagnosis.findings if f.name == name}
+
+
+def faults(diagnosis):
+    """Return the symptoms that are faults, with their layers."""
+    names = {symptom.name: key for key, symptom in SYMPTOMS.items()}
+    return {(names[f.name], f.layer) for f in diagnosis.faults}
+
+
+def with_weights(change, **parameters):
+    """Return a fitted network whose weights were changed."""
+    fitted = net(n_iter=0, **parameters).fit(X, y)
+    change(fitted)
+    return fitted
+
+
+def assert_same_findings(diagnosis, other):
+    for one, two in zip(diagnosis.findings, other.findings, strict=True):
+        assert one.value == pytest.approx(two.value, rel=1e-7)
+        assert one._replace(value=0) == two._replace(value=0)
+
+
+# ---- each symptom
+
+
+def test_a_sound_network_has_no_faults():
+    fitted = net(n_iter=150, learning_rate=0.01, alpha=10).fit(X, y)
+    assert faults(diagnose(fitted, X, y)) == set()
+
+
+HEALTHY = {
+    load_breast_cancer: DeepNetClassifier,
+    load_iris: DeepNetClassifier,
+    load_wine: DeepNetClassifier,
+    load_digits: DeepNetClassifier,
+    load_diabetes: DeepNetRegressor,
+}
+
+
+@pytest.mark.parametrize("load", HEALTHY)
+def test_healthy_networks_have_no_faults(load):
+    X, y = load(return_X_y=True)
+    parameters = {"learning_rate": 0.003, "early_stopping": True, "n_iter": 1000}
+    if load is not load_diabetes:
+        parameters["alpha"] = 1.0
+    fitted = HEALTHY[load]((32, 16), random_state=0, **parameters).fit(scale(X), y)
+    assert faults(diagnose(fitted, scale(X), y)) == set()
+
+
+PLANTED = {
+    "zeros": ({"init": "zeros", "bias_init": "zeros"}, ("identical", 1)),
+    "ten times too wide": ({"init_scale": 10.0}, ("first loss", None)),
+    "unscaled": ({}, ("largest input", None)),
+    "a thousand times too fast": ({"learning_rate": 1.0}, ("first step", 1)),
+    "a thousand times too slow": ({"learning_rate": 1e-6}, ("first step", 1)),
+    "twenty sigmoid layers": (
+        {"hidden_layer_sizes": (16,) * 20, "activation": "sigmoid"},
+        ("gradient", 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_planted_faults_are_found(fault):
+    parameters, expected = PLANTED[fault]
+    rows = X_raw if fault == "unscaled" else X
+    fitted = net(**({"hidden_layer_sizes": (32, 16)} | parameters)).fit(rows, y)
+    assert expected in faults(diagnose(fitted, rows, y))
+
+
+def test_zeros_are_identical_and_nothing_comes_back():
+    X, y = make_circles(300, noise=0.05, random_state=1)
+    fitted = net((10, 5), init="zeros", bias_init="zeros").fit(X, y)
+    found = diagnose(fitted, X, y)
+    assert figures(found, "identical") == {1: 0.9, 2: 0.8}
+    assert figures(found, "gradient") == {1: 0, 2: 0}
+    assert figures(found, "constant")[None] == pytest.approx(1, rel=1e-4)
+    kinds = ("identical", "gradient", "dead")
+    expected = {(kind, layer) for kind in kinds for layer in (1, 2)}
+    assert faults(found) == expected | {("constant", None)}
+
+
+@pytest.mark.parametrize(("n_dead", "is_fault"), [(0, False), (2, False), (3, True)])
+def test_dead_units_are_counted(n_dead, is_fault):
+    def kill(fitted):
+        fitted.intercepts_[0][:n_dead] = -1e3  # below what any row can lift it to
+
+    found = diagnose(with_weights(kill), X, y)
+    assert figures(found, "dead") == {1: pytest.approx(n_dead / 10)}
+    assert (("dead", 1) in faults(found)) == is_fault
+
+
+def test_a_unit_that_says_the_same_of_all_rows_is_dead_whatever_it_says():
+    def stick(fitted):
+        fitted.coefs_[0][:, 3] = 0
+        fitted.intercepts_[0][3] = 0.5
+
+    found = diagnose(with_weights(stick, activation="tanh"), X, y)
+    assert figures(found, "dead") == {1: pytest.approx(0.1)}
+
+
+def test_units_are_identical_if_they_see_and_say_the_same():
+    def pair(fitted):
+        fitted.coefs_[0][:, 1] = fitted.coefs_[0][:, 0]
+        fitted.intercepts_[0][1] = fitted.intercepts_[0][0]
+
+    def pair_and_tie(fitted):
+        pair(fitted)
+        fitted.coefs_[1][1] = fitted.coefs_[1][0]
+
+    assert figures(diagnose(with_weights(pair), X, y), "identical") == {1: 0}
+    found = diagnose(with_weights(pair_and_tie), X, y)
+    assert figures(found, "identical") == {1: pytest.approx(0.1)}
+    assert ("identical", 1) in faults(found)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+@pytest.mark.parametrize(("init_scale", "is_fault"), [(1, False), (50, True)])
+def test_saturated_activations_are_counted(activation, init_scale, is_fault):
+    unfitted = net(activation=activation, init_scale=init_scale)
+    found = diagnose(unfitted, X, y)
+    a = clone(unfitted).set_params(n_iter=0).fit(X, y).hidden_activations(X)
+    slopes = 1 - a**2 if activation == "tanh" else 4 * a * (1 - a)
+    share = np.mean(slopes < 1 - 0.97**2)
+    assert figures(found, "saturated") == {1: pytest.approx(share)}
+    assert (("saturated", 1) in faults(found)) == is_fault
+
+
+@pytest.mark.parametrize(
+    ("hidden", "activation", "init_scale", "advice"),
+    [
+        ((8,) * 3, "relu", 1.0, None),
+        ((8,) * 12, "sigmoid", 1.0, SYMPTOMS["gradient"].too_low),
+        ((8,) * 6, "identity", 5.0, SYMPTOMS["gradient"].too_high),
+    ],
+)
+def test_gradients_are_compared_with_the_last_layers(
+    hidden, activation, init_scale, advice
+):
+    parameters = {"activation": activation, "init_scale": init_scale, "init": "xavier"}
+    found = diagnose(net(hidden, **parameters, bias_init="zeros"), X, y)
+    sizes = [30, *hidden, 1]
+    names = [activation] * len(hidden) + ["sigmoid"]
+    layers = [
+        {"input_dim": a, "output_dim": b, "activation": name}
+        for a, b, name in zip(sizes[:-1], sizes[1:], names, strict=True)
+    ]
+    drawn = {"init": "xavier", "init_scale": init_scale, "random_state": 0}
+    _, caches = F.forward_propagation(
+        X.T, F.initialize_parameters(layers, **drawn), layers
+    )
+    grads = F.backward_propagation(y[np.newaxis], caches)
+    slopes = {
+        "relu": lambda Z: Z > 0,
+        "identity": np.ones_like,
+        "sigmoid": lambda Z: np.exp(-Z) / (1 + np.exp(-Z)) ** 2,
+    }
+    AL, _ = F.activation_forward(
+        caches[-1].A_prev, caches[-1].W, caches[-1].b, "sigmoid"
+    )
+    last = np.sqrt(np.mean(((AL - y) / len(y)) ** 2))
+    values = figures(found, "gradient")
+    for number in range(1, len(sizes) - 1):
+        dZ = grads[f"dA{number}"] * slopes[activation](caches[number - 1].Z)
+        expected = np.sqrt(np.mean(dZ**2)) / last
+        assert values[number] == pytest.approx(expected, rel=1e-6)
+    told = {f.advice for f in found.faults if f.name == SYMPTOMS["gradient"].name}
+    assert told == ({advice} if advice else set())
+
+
+def test_inputs_are_looked_at():
+    found = diagnose(net(), X_raw, y)
+    rms = np.sqrt(np.max(np.mean(X_raw**2, axis=0)))
+    assert figures(found, "largest input") == {None: pytest.approx(rms)}
+    std = X_raw.std(axis=0)
+    assert figures(found, "spread of inputs") == {
+        None: pytest.approx(max(std) / min(std))
+    }
+    assert {("largest input", None), ("spread of inputs", None)} <= faults(found)
+    assert not {kind for kind, _ in faults(diagnose(net(), X, y))} & {
+        "largest input",
+        "spread of inputs",
+    }
+
+
+@pytest.mark.parametrize("init_scale", [1.0, 30.0])
+def test_first_loss_is_compared_with_that_of_the_best_constant(init_scale):
+    found = diagnose(net(init_scale=init_scale), X, y)
+    start = net(init_scale=init_scale, n_iter=0).fit(X, y)
+    loss = -np.mean(start.predict_log_proba(X)[np.arange(len(y)), y])
+    p = y.mean()
+    constant = -p * np.log(p) - (1 - p) * np.log(1 - p)
+    expected = pytest.approx(loss / constant, rel=1e-5)
+    assert figures(found, "first loss") == {None: expected}
+    fitted = net(init_scale=init_scale).fit(X, y)
+    assert figures(diagnose(fitted, X, y), "first loss") == {None: expected}
+    assert (("first loss", None) in faults(found)) == (init_scale == 30)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("learning_rate", [1e-9, 1e-2, 3e2])
+def test_first_step_is_that_of_a_fit(solver, learning_rate):
+    parameters = {"solver": solver, "learning_rate": learning_rate}
+    found = diagnose(net(**parameters), X, y)
+    start = net(**parameters, n_iter=0).fit(X[:200], y[:200])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DivergenceWarning)
+        usual = {"n_iter": 1, "batch_size": None, "warm_start": True}
+        step = net(**parameters, **usual).fit(X[:200], y[:200])
+    expected = {}
+    for number, (W, W_start) in enumerate(
+        zip(step.coefs_, start.coefs_, strict=True), start=1
+    ):
+        ratio = np.linalg.norm(W - W_start) / np.linalg.norm(W_start)
+        expected[number] = pytest.approx(ratio, rel=1e-3)
+    if step.diverged_:  # which keeps the weights before
+        expected = figures(found, "first step")
+    assert figures(found, "first step") == expected
+    told = {f.advice for f in found.faults if f.name == SYMPTOMS["first step"].name}
+    if learning_rate == 1e-2:
+        assert not told
+    else:
+        change = "Raise" if learning_rate == 1e-9 else "Lower"
+        assert told == {f"{change} learning_rate (now {learning_rate:g})."}
+
+
+def test_first_step_is_at_the_rate_of_the_schedule():
+    constant, low = (
+        figures(diagnose(net(solver="sgd", schedule=schedule), X, y), "first step")
+        for schedule in ("constant", lambda n_passes: 0.25)
+    )
+    for number, ratio in constant.items():
+        assert low[number] == pytest.approx(0.25 * ratio)
+
+
+def test_curves_are_looked_at():
+    with pytest.warns(DivergenceWarning):
+        diverged = DeepNetRegressor((5,), solver="sgd", learning_rate=1e3).fit(X, y)
+    found = diagnose(diverged, X, y)
+    assert figures(found, "divergence") == {None: diverged.n_iter_}
+    assert ("divergence", None) in faults(found)
+
+    learning = net(n_iter=20).fit(X, y)
+    losses = learning.loss_curve_
+    fallen = 1 - losses[-1] / losses[-3]
+    found = diagnose(learning, X, y)
+    assert figures(found, "falling") == {None: pytest.approx(fallen)}
+    assert ("falling", None) in faults(found)
+
+    swinging = net(solver="rmsprop", learning_rate=0.3, batch_size=10, n_iter=40).fit(
+        X, y
+    )
+    losses = np.array(swinging.loss_curve_)
+    rises = np.mean(losses[1:] > 1.01 * losses[:-1])
+    found = diagnose(swinging, X, y)
+    assert figures(found, "rising") == {None: pytest.approx(rises)}
+    assert ("rising", None) in faults(found)
+
+
+@pytest.mark.parametrize("restore_best", [True, False])
+def test_overfitting_is_a_fault_unless_the_best_is_kept(restore_best):
+    rng = np.random.RandomState(0)
+    labels = np.where(rng.rand(len(y)) < 0.3, 1 - y, y)
+    fitted = net((100,), learning_rate=0.01, n_iter=60, restore_best=restore_best)
+    fitted.fit(X[:300], labels[:300], X_val=X[300:], y_val=labels[300:])
+    found = diagnose(fitted, X[:300], labels[:300])
+    curve = fitted.validation_loss_curve_
+    above = curve[-1] / min(curve) - 1
+    assert figures(found, "overfitting") == {None: pytest.approx(above)}
+    assert (("overfitting", None) in faults(found)) == (not restore_best)
+
+
+def test_loss_is_compared_with_that_of_the_best_constant():
+    labels = np.random.RandomState(1).randint(2, size=len(y))
+    found = diagnose(net(n_iter=3).fit(X, labels), X, labels)
+    assert ("constant", None) in faults(found)
+
+    weight = np.random.RandomState(2).rand(len(y))
+    fitted = net(class_weight={0: 3, 1: 1}).fit(X, y, sample_weight=weight)
+    weight_of_class = weight * np.where(y == 0, 3, 1)
+    p = np.average(y, weights=weight_of_class)
+    constant = -p * np.log(p) - (1 - p) * np.log(1 - p)
+    log_p = fitted.predict_log_proba(X)[np.arange(len(y)), y]
+    loss = -np.average(log_p, weights=weight_of_class)
+    value = figures(diagnose(fitted, X, y, weight), "constant")[None]
+    assert value == pytest.approx(loss / constant, rel=1e-6)
+
+
+# ---- any network
+
+
+CASES = {
+    "softmax": (net(), *load_iris(return_X_y=True)),
+    "several labels": (net(), X, np.column_stack([y, 1 - y, y])),
+    "regressor": (DeepNetRegressor((5,), n_iter=20, tol=None), X[:, 1:], X[:, 0]),
+    "poisson": (
+        DeepNetRegressor((5,), loss="poisson", n_iter=20, tol=None),
+        X,
+        X_raw[:, 0],
+    ),
+    "l-bfgs": (net(solver="lbfgs"), X, y),
+    "no hidden layer": (net(()), X, y),
+    "dropout": (net(dropout=0.5), X, y),
+    "early stopping": (net(early_stopping=True), X, y),
+    "float32": (net(), X.astype(np.float32), y),
+    "focal": (net(loss="focal"), X, y),
+    "smoothed": (net(label_smoothing=0.2), X, y),
+    "no passes": (net(n_iter=0), X, y),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_any_network_is_looked_at_and_left_as_it_is(case):
+    estimator, X, y = case
+    fitted = clone(estimator).fit(X, y)
+    for network in (clone(estimator), fitted):
+        before = copy.deepcopy(vars(network))
+        found = diagnose(network, X, y)
+        assert_equal(vars(network), before)
+        assert all(np.isfinite(finding.value) for finding in found.findings)
+        assert len(str(found).splitlines()) >= len(found.findings)
+
+
+def test_sparse_rows_are_looked_at_as_dense_ones():
+    X = np.where(np.abs(X_raw) > 1, X_raw, 0)
+    fitted = net().fit(X, y)
+    dense, sparse = (
+        diagnose(fitted, form(X), y) for form in (np.array, scipy.sparse.csr_array)
+    )
+    assert_same_findings(dense, sparse)
+
+
+def test_a_pipeline_is_its_network_on_what_arrives_there():
+    pipeline = make_pipeline(StandardScaler(), net()).fit(X_raw, y)
+    scaled = pipeline[:-1].transform(X_raw)
+    found = diagnose(make_pipeline(pipeline), X_raw, y)
+    assert_same_findings(found, diagnose(pipeline[-1], scaled, y))
+    assert not {kind for kind, _ in faults(found)} & {"largest input"}
+
+
+def test_rows_without_weight_are_not_looked_at():
+    weight = np.ones(len(y))
+    weight[::2] = 0
+    fitted = net().fit(X, y, sample_weight=weight)
+    spoilt = np.where(weight[:, np.newaxis] > 0, X, 1e6)
+    found, expected = (
+        diagnose(fitted, spoilt, y, weight),
+        diagnose(fitted, X[1::2], y[1::2]),
+    )
+    assert_same_findings(found, expected)
+
+
+def test_the_report_says_each_advice_once():
+    fitted = net((6, 6, 6), init="zeros", bias_init="zeros").fit(X, y)
+    found = diagnose(fitted, X, y)
+    lines = str(found).splitlines()
+    assert lines[0].startswith("ok     network  largest input, root mean square  ")
+    assert lines[0].endswith("  1        at most 10")
+    start = lines.index("layer 1, layer 2, layer 3: identical units, share.")
+    assert lines[start + 1] == (
+        "    They learn the same for ever. Draw their weights: any init but 'zeros'. "
+        "(Goodfellow et al., Deep Learning, 2016, section 8.4)"
+    )
+    assert sum("They learn the same" in line for line in lines) == 1
+    assert found.faults == [f for f in found.findings if f.is_fault]
+    assert {f.where for f in found.findings} == {
+        "network",
+        *(f"layer {k}" for k in (1, 2, 3)),
+    }
+
+
+# ---- errors
+
+
+def test_what_is_no_network_is_told():
+    message = (
+        "^estimator must be a DeepNetClassifier or DeepNetRegressor, or a pipeline "
+        r"that ends in one\. Got LogisticRegression\(\) instead\.$"
+    )
+    with pytest.raises(TypeError, match=message):
+        diagnose(LogisticRegression(), X, y)
+
+
+def test_data_of_another_network_are_told():
+    message = (
+        r"^X and y ask for a network of the layers \(29, 10, 1\), but the fitted one "
+        r"has \(30, 10, 1\); give the data it was trained on\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        diagnose(net().fit(X, y), X[:, 1:], y)
+
+
+def test_callbacks_are_not_told():
+    pytest.importorskip("sklearn.callback")
+
+    class Deaf:
+        def setup(self, *args, **options):
+            raise AssertionError("a callback was told")
+
+        on_fit_task_begin = on_fit_task_end = teardown = setup
+
+    network = net().set_callbacks(Deaf())
+    assert diagnose(network, X, y).findings
+
+
+def test_the_callers_generator_is_not_moved():
+    rng = np.random.RandomState(5)
+    state = rng.get_state()
+    diagnose(net(random_state=rng), X, y)
+    assert_array_equal(rng.get_state()[1], state[1])

@@ -1,0 +1,149 @@
+"""check_gradients: it passes what is right, and finds what is wrong where it is."""
+
+import copy
+
+import numpy as np
+import pytest
+from numpy.testing import assert_equal
+from sklearn.base import clone
+from sklearn.datasets import load_iris, load_wine
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, check_gradients
+from sklearn_deepnet.nn.activations import ACTIVATIONS, Activation, tanh
+from sklearn_deepnet.nn.losses import Loss, binary_cross_entropy
+
+X_raw, y = load_wine(return_X_y=True)
+X = scale(X_raw)
+weight = np.random.RandomState(1).rand(len(y))
+
+
+def net(hidden_layer_sizes=(6, 4), **parameters):
+    usual = {"n_iter": 10, "tol": None, "random_state": 0}
+    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
+
+
+CASES = {
+    **{name: (net(activation=name), y) for name in ACTIVATIONS},
+    "two classes": (net(), y == 1),
+    "several labels": (net(), np.column_stack([y == 0, y == 1]).astype(int)),
+    "squared error": (net(loss="squared_error"), y),
+    "focal": (net(loss="focal"), y),
+    "penalties": (net(alpha=10, l1=1), y),
+    "decay past the moments": (net(solver="adamw", alpha=10), y),
+    "smoothing": (net(label_smoothing=0.3), y),
+    "dropout": (net(dropout=0.5), y),
+    "l-bfgs": (net(solver="lbfgs"), y),
+    "early stopping": (net(early_stopping=True), y),
+    "regressor": (DeepNetRegressor((6,), random_state=0), X[:, :2] @ [[1, 2], [0, 1]]),
+    "huber": (DeepNetRegressor((6,), loss="huber", random_state=0), X[:, 0]),
+    "poisson": (DeepNetRegressor((6,), loss="poisson", random_state=0), X_raw[:, 0]),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_what_is_right_passes(case):
+    estimator, y = case
+    fitted = clone(estimator).fit(X, y, sample_weight=weight)
+    for network in (clone(estimator), fitted):
+        before = copy.deepcopy(vars(network))
+        check = check_gradients(network, X, y, weight)
+        assert_equal(vars(network), before)
+        assert check.passed, str(check)
+        assert check.n_checked == check.n_params
+        assert check.n_kinks == 0
+
+
+def crooked(grad, z, a):
+    """The derivative of tanh, but of the third unit a hundredth more."""
+    tanh.backward(grad, z, a)
+    grad[..., 2, :] *= 1.01
+
+
+def test_a_wrong_derivative_of_an_activation_is_found_in_its_unit():
+    word = Activation("crooked", tanh.forward, crooked, overwrites_z=True)
+    check = check_gradients(net((6,), activation=word), X, y)
+    assert not check.passed
+    assert (check.layer, check.unit) == (1, 2)
+    assert check.error == pytest.approx(0.01, rel=0.05)
+    assert check.analytic == pytest.approx(1.01 * check.numeric, rel=1e-4)
+
+
+def half(logits, target, scratch):
+    """The cross-entropy, whose gradient is halved."""
+    values = binary_cross_entropy(logits, target, scratch)
+    logits *= 0.5
+    return values
+
+
+def test_a_wrong_derivative_of_a_loss_is_found():
+    check = check_gradients(net(loss=Loss("half", logistic=half)), X, y == 1)
+    assert check.error == pytest.approx(0.5, rel=0.05)
+
+
+def test_a_derivative_that_is_not_a_number_is_an_error():
+    def backward(grad, z, a):
+        grad.fill(np.nan)
+
+    word = Activation("nan", tanh.forward, backward, overwrites_z=True)
+    check = check_gradients(net(activation=word), X, y)
+    assert check.error == np.inf
+    assert not check.passed
+
+
+@pytest.mark.parametrize("n_kinks", [0, 2])
+def test_kinks_are_left_out(n_kinks):
+    fitted = net((6,), n_iter=0, bias_init="random").fit(X, y)
+    fitted.coefs_[0][:, :n_kinks] = 0  # units at z = 0 for all rows: only biases move z
+    fitted.intercepts_[0][:n_kinks] = 0
+    check = check_gradients(fitted, X, y)
+    assert check.passed
+    assert check.n_kinks >= n_kinks * (13 + 1) - 2
+    assert check.n_kinks + check.n_checked == check.n_params
+    assert ("at a kink" in str(check)) == (n_kinks > 0)
+
+
+def test_of_many_parameters_some_are_drawn():
+    check = check_gradients(net((300,)), X, y, max_params=50)
+    assert check.passed
+    assert check.n_checked == 50
+    assert check.n_params == 13 * 300 + 300 + 300 * 3 + 3
+
+
+def test_float32_is_checked_in_double_precision():
+    fitted = net(dtype="float32", activation="tanh").fit(X, y)
+    assert check_gradients(fitted, X.astype(np.float32), y).error < 1e-6
+
+
+def test_a_fitted_network_is_checked_where_it_stands():
+    fitted = net(solver="lbfgs", n_iter=500, alpha=1, activation="tanh").fit(X, y)
+    check = check_gradients(fitted, X, y)
+    assert check.passed
+    assert abs(check.analytic) < 1e-4 < abs(check_gradients(net(), X, y).analytic)
+
+
+def test_a_pipeline_is_its_network_on_what_arrives_there():
+    pipeline = make_pipeline(StandardScaler(), net()).fit(X_raw, y)
+    check = check_gradients(pipeline, X_raw, y)
+    alone = check_gradients(pipeline[-1], pipeline[:-1].transform(X_raw), y)
+    assert check.passed
+    assert check.analytic == pytest.approx(alone.analytic, rel=1e-6)
+
+
+def test_the_report_is_one_sentence():
+    X, y = load_iris(return_X_y=True)
+    check = check_gradients(net((3,), activation="tanh", init="zeros"), X, y)
+    what = "bias" if check.input is None else f"weight of input {check.input}"
+    assert str(check) == (
+        f"Passed: 27 of 27 derivatives, largest error {check.error:.1e}, in layer "
+        f"{check.layer}, unit {check.unit}, {what}: {check.analytic:.6g} by backward "
+        f"propagation, {check.numeric:.6g} by central differences."
+    )
+
+
+def test_there_is_something_to_check():
+    message = r"^max_params must be at least 1\. Got 0 instead\.$"
+    with pytest.raises(ValueError, match=message):
+        check_gradients(net(), X, y, max_params=0)

@@ -1,0 +1,62 @@
+"""The lines for NumPy alone, as the documentation has them."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.preprocessing import scale
+
+from sklearn_deepnet import DeepNetClassifier, save_model
+
+PAGE = (Path(__file__).parents[2] / "docs" / "production.md").read_text("utf-8")
+(LINES,) = (
+    block
+    for block in re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    if "def load(path)" in block
+)
+SCRIPT = """
+import sys
+for name in ("sklearn", "scipy", "joblib", "sklearn_deepnet"):
+    sys.modules[name] = None
+%s
+layers, classes = load(sys.argv[1])
+p = predict_proba(layers, np.load(sys.argv[2]))
+print(json.dumps([p.tolist(), classes[p.argmax(axis=1)].tolist()]))
+"""
+
+
+NAMES = ["a", "bc", "d"]
+
+
+@pytest.mark.parametrize(
+    ("load", "names", "dtype", "activation"),
+    [
+        (load_breast_cancer, None, "float64", "relu"),
+        (load_wine, None, "float64", "tanh"),
+        (load_wine, None, "float32", "sigmoid"),
+        (load_breast_cancer, NAMES, "float64", "relu"),
+        (load_wine, np.array(NAMES, object), "float64", "relu"),
+        (load_wine, [1.0, 2.0, 7.0], "float64", "relu"),
+    ],
+)
+def test_numpy_alone_predicts_the_same(load, names, dtype, activation, tmp_path):
+    X, y = load(return_X_y=True)
+    X = scale(X).astype(dtype)
+    if names is not None:
+        y = np.array(names)[y]
+    net = DeepNetClassifier((6, 5), activation=activation, n_iter=3, tol=None)
+    save_model(net.set_params(random_state=0).fit(X, y), tmp_path / "net")
+    np.save(tmp_path / "X.npy", X)
+    command = [sys.executable, "-c", SCRIPT % LINES, tmp_path / "net"]
+    done = subprocess.run(
+        [*command, tmp_path / "X.npy"], capture_output=True, text=True, check=True
+    )
+    p, labels = json.loads(done.stdout)
+    tolerance = 1e-12 if dtype == "float64" else 1e-6
+    np.testing.assert_allclose(p, net.predict_proba(X), atol=tolerance)
+    assert labels == net.predict(X).tolist()

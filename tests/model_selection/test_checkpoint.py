@@ -1,0 +1,366 @@
+"""A search that keeps a file takes from it what was done, and does the rest."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_equal
+from scipy.stats import loguniform
+from sklearn.datasets import load_wine
+from sklearn.exceptions import FitFailedWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+from sklearn_deepnet import (
+    Checkpoint,
+    DeepNetClassifier,
+    ModelFileError,
+    StackedGridSearchCV,
+    StackedHalvingGridSearchCV,
+    StackedRandomizedSearchCV,
+    load_model,
+)
+from sklearn_deepnet.nn.initializers import he
+
+X, y = load_wine(return_X_y=True)
+X = scale(X)
+NET = DeepNetClassifier((5,), n_iter=4, tol=None, random_state=0)
+GRID = {"learning_rate": [0.001, 0.01], "alpha": [0.0, 1.0]}
+WEIGHT = np.random.RandomState(0).rand(len(y)) + 0.5
+
+
+def exactly(message):
+    return f"^{re.escape(message)}$"
+
+
+def found(search):
+    """All that a search tells, but for times."""
+    results = {k: v for k, v in search.cv_results_.items() if "_time" not in k}
+    results = {k: [str(value) for value in v] for k, v in results.items()}
+    return results, str(search.best_params_), search.best_estimator_.predict_proba(X)
+
+
+def grid(**parameters):
+    return StackedGridSearchCV(NET, **{"param_grid": GRID, "cv": 3} | parameters)
+
+
+ROWS = np.arange(len(y))
+
+
+def score_in_float32(estimator, X, y):
+    return np.float32(estimator.score(X, y))
+
+
+def fits_told(capsys):
+    return capsys.readouterr().out.count("] END")
+
+
+OF_SEARCHES = {
+    "plain": (grid, {}),
+    "two processes": (lambda: grid(n_jobs=2), {}),
+    "weights": (grid, {"sample_weight": WEIGHT}),
+    "several metrics": (
+        lambda: grid(
+            scoring=["accuracy", "neg_log_loss"], refit="accuracy", cv=2
+        ).set_params(return_train_score=True),
+        {},
+    ),
+    "pipeline": (
+        lambda: StackedGridSearchCV(
+            make_pipeline(StandardScaler(), NET),
+            {
+                "standardscaler": [StandardScaler(), "passthrough"],
+                "deepnetclassifier__alpha": [0.0, 1.0],
+            },
+            cv=2,
+        ),
+        {},
+    ),
+    "drawn": (
+        lambda: StackedRandomizedSearchCV(
+            NET, {"alpha": loguniform(1e-4, 1)}, n_iter=3, cv=2, random_state=0
+        ),
+        {},
+    ),
+    "folds that share rows": (
+        lambda: grid(
+            cv=[
+                (ROWS[::2], ROWS[1::2]),
+                (ROWS[::2], ROWS),
+                (ROWS[1::4], ROWS[1::2]),
+            ],
+            scoring="neg_log_loss",
+        ),
+        {},
+    ),
+    "a scorer of NumPy's": (lambda: grid(scoring=score_in_float32, cv=2), {}),
+    "halving": (
+        lambda: StackedHalvingGridSearchCV(
+            NET,
+            GRID,
+            cv=2,
+            factor=2,
+            resource="n_iter",
+            min_resources=2,
+            max_resources=8,
+        ),
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_SEARCHES)
+def test_what_is_known_is_not_done_again(name, tmp_path, capsys):
+    make, params = OF_SEARCHES[name]
+    checkpoint = Checkpoint(tmp_path / "search", every=1)
+    plain = make().fit(X, y, **params)
+    kept = make().fit(X, y, checkpoint=checkpoint, **params)
+    assert_equal(found(kept), found(plain))
+    capsys.readouterr()
+    search = make().set_params(verbose=2, n_jobs=None)
+    again = search.fit(X, y, checkpoint=checkpoint, **params)
+    assert fits_told(capsys) == 0
+    assert_equal(found(again), found(plain))
+    assert os.listdir(tmp_path) == ["search"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_backends_that_hand_on_all_in_the_end_do(tmp_path, capsys):
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
+        kept = grid().fit(X, y, checkpoint=tmp_path / "search")
+    grid(verbose=2).fit(X, y, checkpoint=tmp_path / "search")
+    assert fits_told(capsys) == 0
+    assert_equal(found(kept), found(grid().fit(X, y)))
+
+
+class Interrupting:
+    """Scores by accuracy, and interrupts when it has done so some times."""
+
+    def __init__(self):
+        self.n_left = np.inf
+
+    def __call__(self, estimator, X, y):
+        self.n_left -= 1
+        if self.n_left < 0:
+            raise KeyboardInterrupt
+        return estimator.score(X, y)
+
+    def __getstate__(self):
+        return {}  # when it interrupts is not what it is
+
+
+@pytest.mark.parametrize("name", ["plain", "pipeline", "halving"])
+@pytest.mark.parametrize("n_scores", [0, 3, 5, 7])
+def test_a_search_goes_on_after_an_interrupt(name, n_scores, tmp_path):
+    scoring = Interrupting()
+    make = OF_SEARCHES[name][0]
+    plain = make().set_params(scoring=scoring).fit(X, y)
+    checkpoint = Checkpoint(tmp_path / "search")
+    scoring.n_left = n_scores
+    small = make().set_params(scoring=scoring, max_bytes=1)
+    with pytest.raises(KeyboardInterrupt):
+        small.fit(X, y, checkpoint=checkpoint)
+    scoring.n_left = np.inf
+    resumed = make().set_params(scoring=scoring).fit(X, y, checkpoint=checkpoint)
+    assert_equal(found(resumed), found(plain))
+
+
+def test_only_new_candidates_and_folds_are_fitted(tmp_path, capsys):
+    path = tmp_path / "search"
+    grid(verbose=2).fit(X, y, checkpoint=path)
+    assert fits_told(capsys) == 4 * 3
+    larger = {"learning_rate": [0.001, 0.01, 0.1], "alpha": [1.0, 0.0]}
+    search = grid(param_grid=larger, verbose=2).fit(X, y, checkpoint=path)
+    assert fits_told(capsys) == 2 * 3
+    assert_equal(found(search), found(grid(param_grid=larger).fit(X, y)))
+    grid(cv=4, verbose=2).fit(X, y, checkpoint=path)
+    assert fits_told(capsys) == 4 * 4
+
+
+def test_functions_of_one_name_are_not_mistaken(tmp_path, capsys):
+    def drawing(scale):
+        return lambda shape, rng: scale * rng.randn(*shape)
+
+    path, wide, narrow = tmp_path / "search", drawing(3.0), drawing(1e-9)
+    grid(param_grid={"init": [wide, he]}).fit(X, y, checkpoint=path)
+    some = {"init": [narrow, he]}
+    again = grid(param_grid=some, verbose=2).fit(X, y, checkpoint=path)
+    assert fits_told(capsys) == 3
+    assert_equal(found(again), found(grid(param_grid=some).fit(X, y)))
+
+
+def test_fitted_parts_are_not_mistaken(tmp_path, capsys):
+    def frozen(*rows):
+        return FrozenEstimator(StandardScaler().fit(X[slice(*rows)]))
+
+    def search(*scalers, **parameters):
+        model = make_pipeline(frozen(9), NET)
+        return StackedGridSearchCV(
+            model, {"frozenestimator": [*scalers]}, cv=2, **parameters
+        )
+
+    path, both = tmp_path / "search", (frozen(5, 20), frozen(90, 178))
+    plain = search(*both).fit(X, y)
+    for _ in range(2):
+        kept = search(*both, verbose=2).fit(X, y, checkpoint=path)
+        assert_equal(found(kept), found(plain))
+    assert fits_told(capsys) == 4  # of the first search alone
+
+
+@pytest.mark.filterwarnings("ignore:One or more of the test scores")
+def test_candidates_that_failed_are_known(tmp_path, capsys):
+    path = tmp_path / "search"
+    wrong = {"init": ["he", "hee"]}
+    with pytest.warns(FitFailedWarning, match="3 fits failed out of a total of 6"):
+        kept = grid(param_grid=wrong).fit(X, y, checkpoint=path)
+    with pytest.warns(FitFailedWarning, match="3 fits failed out of a total of 6"):
+        again = grid(param_grid=wrong, verbose=2).fit(X, y, checkpoint=path)
+    assert fits_told(capsys) == 0
+    assert_equal(found(again), found(kept))
+
+
+def test_stacks_done_before_an_error_are_kept(tmp_path, capsys):
+    path = tmp_path / "search"
+    some = {"hidden_layer_sizes": [(4,), (0,)]}
+    parameters = {"param_grid": some, "error_score": "raise", "cv": 2}
+    with pytest.raises(ValueError, match="hidden_layer_sizes must hold positive"):
+        grid(**parameters).fit(X, y, checkpoint=path)
+    some["hidden_layer_sizes"].pop()
+    grid(**parameters, verbose=2).fit(X, y, checkpoint=path)
+    assert fits_told(capsys) == 0
+
+
+def scoring_by(factor):
+    return lambda estimator, X, y: factor * estimator.score(X, y)
+
+
+def test_another_function_to_score_by_is_an_error(tmp_path):
+    grid(scoring=scoring_by(1)).fit(X, y, checkpoint=tmp_path / "search")
+    grid(scoring=scoring_by(1)).fit(X, y, checkpoint=tmp_path / "search")
+    with pytest.raises(ValueError, match="scoring is now"):
+        grid(scoring=scoring_by(-1)).fit(X, y, checkpoint=tmp_path / "search")
+
+
+def test_what_cannot_be_told_is_an_error(tmp_path):
+    lock = threading.Lock()
+    start = f"checkpoint cannot tell whether scoring={scoring_with(lock)!r}"[:60]
+    with pytest.raises(ValueError, match=f"^{re.escape(start)}"):
+        grid(scoring=scoring_with(lock)).fit(X, y, checkpoint=tmp_path / "search")
+
+
+def scoring_with(lock):
+    def score(estimator, X, y):
+        with lock:
+            return estimator.score(X, y)
+
+    return score
+
+
+OTHERS = {
+    "failing": ({"error_score": 0.0}, {}, "error_score is now 0.0, and was not"),
+    "estimator": ({"estimator": NET.__class__((6,))}, {}, "estimator is now "),
+    "scoring": ({"scoring": "f1_macro"}, {}, "scoring is now 'f1_macro', and was not"),
+    "train": ({"return_train_score": True}, {}, "return_train_score is now True, and "),
+    "weights": ({}, {"sample_weight": WEIGHT}, "X, y or what else is given to fit, is"),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_search_is_an_error(other, tmp_path):
+    path = tmp_path / "search"
+    grid().fit(X, y, checkpoint=path)
+    written = path.read_bytes()
+    parameters, params, message = OTHERS[other]
+    start = f"The checkpoint '{path}' is of another fit: {message}"
+    with pytest.raises(ValueError, match=f"^{re.escape(start)}"):
+        grid().set_params(**parameters).fit(X, y, checkpoint=path, **params)
+    with pytest.raises(ValueError, match="X, y or what else is given to fit, is not"):
+        grid().fit(X + 1, y, checkpoint=path)
+    with pytest.raises(ValueError, match="X, y or what else is given to fit, is not"):
+        grid().fit(X, y[::-1], checkpoint=path)
+    assert path.read_bytes() == written
+
+
+def test_files_of_searches_and_of_fits_are_told_apart(tmp_path):
+    NET.__class__((4,), n_iter=1, tol=None).fit(X, y, checkpoint=tmp_path / "fit")
+    grid().fit(X, y, checkpoint=tmp_path / "search")
+    for name, call in (
+        ("fit", lambda path: grid().fit(X, y, checkpoint=path)),
+        ("search", lambda path: DeepNetClassifier().fit(X, y, checkpoint=path)),
+    ):
+        path, asked = tmp_path / name, {"fit": "search", "search": "fit"}[name]
+        message = (
+            f"'{path}' is not the checkpoint of a {asked}. Give another path, so that "
+            "what it is is not lost."
+        )
+        with pytest.raises(ValueError, match=exactly(message)):
+            call(path)
+    with pytest.raises(ModelFileError, match="it is of the class None"):
+        load_model(tmp_path / "search")
+
+
+SCRIPT = """
+import os, sys
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_wine
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
+
+X, y = load_wine(return_X_y=True, as_frame=True)
+X = X.iloc[:, :4].assign(kind=np.where(X["hue"] > 1, "light", "dark"))
+steps = make_column_transformer(
+    (StandardScaler(), list(X.columns[:4])), (OneHotEncoder(), ["kind"])
+)
+net = DeepNetClassifier((20,), n_iter=30, tol=None, random_state=0)
+grid = {"deepnetclassifier__hidden_layer_sizes": [(n,) for n in range(20, 32)]}
+search = StackedGridSearchCV(make_pipeline(steps, net), grid, cv=3, verbose=2)
+search.fit(X, y, checkpoint=sys.argv[1])
+print(search.cv_results_["mean_test_score"].tolist())
+"""
+
+
+def test_a_search_that_is_killed_goes_on(tmp_path):
+    """Killed as soon as its file is new, in processes of other hash seeds."""
+    command = [sys.executable, "-c", SCRIPT]
+    path, whole = tmp_path / "search", tmp_path / "whole"
+    for seed in range(2):
+        before = path.stat().st_mtime_ns if path.exists() else None
+        environment = os.environ | {"PYTHONHASHSEED": str(seed)}
+        process = subprocess.Popen(
+            [*command, path], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        lines = [process.stdout.readline() for _ in range(1 + 3)]
+        process.kill()
+        process.communicate()
+        assert all("END" in line for line in lines[1:])
+        assert path.stat().st_mtime_ns != before
+        assert process.returncode == -9
+    ends = []
+    for place in (path, whole):
+        done = subprocess.run(
+            [*command, place], capture_output=True, text=True, check=True
+        )
+        *lines, scores = done.stdout.strip().split("\n")
+        ends.append((scores, sum("END" in line for line in lines)))
+    (resumed, n_left), (alone, n_all) = ends
+    assert resumed == alone
+    assert n_left < n_all == 12 * 3
+    assert os.listdir(tmp_path) in (["search", "whole"], ["whole", "search"])
+
+
+def test_a_table_is_known_by_its_values(tmp_path):
+    path, table = tmp_path / "search", pd.DataFrame(X).rename(columns=str)
+    grid().fit(table, y, checkpoint=path)
+    with pytest.raises(ValueError, match="X, y or what else is given to fit, is not"):
+        grid().fit(table.rename(columns={"0": "a"}), y, checkpoint=path)
+    grid().fit(table.copy(), y.copy(), checkpoint=path)

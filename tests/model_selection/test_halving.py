@@ -1,0 +1,232 @@
+"""Successive halving on stacks: scikit-learn's results, and nothing trained twice."""
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+    KFold,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    DeepNetRegressor,
+    StackedHalvingGridSearchCV,
+    StackedHalvingRandomSearchCV,
+)
+from sklearn_deepnet.nn.schedules import Cosine, Schedule
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+GRID = {
+    "init": ["zeros", "he", "xavier"],
+    "learning_rate": [1e-3, 1e-2, 1e9],  # the last diverges
+    "dropout": [0, 0.2],
+}
+PASSES = {"resource": "n_iter", "max_resources": 18, "factor": 3, "cv": 3}
+
+
+def on_pipeline(parameters):
+    return {f"deepnetclassifier__{name}": it for name, it in parameters.items()}
+
+
+def assert_same_search(ours, theirs):
+    scores = [
+        name
+        for name in theirs.cv_results_
+        if name not in ("mean_fit_time", "std_fit_time")
+        and name not in ("mean_score_time", "std_score_time")
+    ]
+    assert ours.cv_results_.keys() == theirs.cv_results_.keys()
+    for name in scores:
+        np.testing.assert_array_equal(
+            np.ma.getdata(ours.cv_results_[name]),
+            np.ma.getdata(theirs.cv_results_[name]),
+            err_msg=name,
+        )
+    assert ours.best_params_ == theirs.best_params_
+    assert ours.best_score_ == theirs.best_score_
+    assert ours.n_candidates_ == theirs.n_candidates_
+    assert ours.n_resources_ == theirs.n_resources_
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"tol": None},
+        {"tol": 0.05, "n_iter_no_change": 2},  # some converge before a round is over
+        {"early_stopping": True, "n_iter_no_change": 3},
+        {"early_stopping": True, "scoring": "accuracy", "restore_best": False},
+        {"schedule": "plateau", "tol": None},
+        {"solver": "sgd", "batch_size": None, "dtype": "float32", "tol": None},
+    ],
+)
+def test_survivors_end_as_if_they_had_been_started_anew(settings, n_jobs):
+    X, y = load_iris(return_X_y=True)
+    net = DeepNetClassifier((6,), random_state=0, **settings)
+    ours = StackedHalvingGridSearchCV(net, GRID, n_jobs=n_jobs, **PASSES).fit(X, y)
+    assert_same_search(ours, HalvingGridSearchCV(net, GRID, **PASSES).fit(X, y))
+    assert len(ours.n_resources_) == 3
+
+
+def test_pipelines_go_on_too():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = make_pipeline(StandardScaler(), DeepNetClassifier((4,), random_state=0))
+    settings = PASSES | {"resource": "deepnetclassifier__n_iter"}
+    grid = on_pipeline(GRID) | {"standardscaler__with_std": [True, False]}
+    ours = StackedHalvingGridSearchCV(model, grid, **settings).fit(X, y)
+    assert_same_search(ours, HalvingGridSearchCV(model, grid, **settings).fit(X, y))
+
+
+def test_random_candidates_of_a_regressor_go_on():
+    X, y = load_diabetes(return_X_y=True)
+    net = DeepNetRegressor((5,), tol=None, random_state=0)
+    drawn = {"alpha": [1e-4, 1e-2, 1], "learning_rate": [1e-3, 1e-2, 3e-2]}
+    settings = PASSES | {"min_resources": 2, "random_state": 0, "n_candidates": 9}
+    weight = np.linspace(0, 1, len(y))
+    ours = StackedHalvingRandomSearchCV(net, drawn, **settings)
+    theirs = HalvingRandomSearchCV(net, drawn, **settings)
+    assert_same_search(
+        ours.fit(X, y, sample_weight=weight), theirs.fit(X, y, sample_weight=weight)
+    )
+
+
+def test_rows_as_the_resource_are_scikit_learns():
+    X, y = load_iris(return_X_y=True)
+    net = DeepNetClassifier((6,), n_iter=10, tol=None, random_state=0)
+    settings = {"cv": 3, "random_state": 0}
+    ours = StackedHalvingGridSearchCV(net, GRID, **settings).fit(X, y)
+    assert_same_search(ours, HalvingGridSearchCV(net, GRID, **settings).fit(X, y))
+
+
+def test_repeated_rounds_of_the_same_resource_are_scikit_learns():
+    X, y = load_iris(return_X_y=True)
+    net = DeepNetClassifier((6,), tol=None, random_state=0)
+    settings = PASSES | {"min_resources": 6, "aggressive_elimination": True}
+    ours = StackedHalvingGridSearchCV(net, GRID, **settings).fit(X, y)
+    assert_same_search(ours, HalvingGridSearchCV(net, GRID, **settings).fit(X, y))
+    assert ours.n_resources_ == [6, 6, 18]
+
+
+class Fewer:
+    """A schedule that falls with every call, whichever pass it is for."""
+
+    n_calls = 0
+
+    def __call__(self, t):
+        self.n_calls += 1
+        return 0.8**self.n_calls
+
+
+class Falling(Schedule):
+    """An own schedule, which falls to zero at the end of what was asked for."""
+
+    learns = False
+
+    def factor_at(self, t, horizon, memory):
+        return 1 - t / horizon
+
+
+def test_no_pass_is_made_twice():
+    X, y = load_iris(return_X_y=True)
+    passes = []
+    constant = lambda t: passes.append(t) or 1.0  # noqa: E731
+    net = DeepNetClassifier((6,), tol=None, schedule=constant, random_state=0)
+    grid = {"learning_rate": [1e-4, 1e-3, 1e-2], "init": ["he", "xavier", "lecun"]}
+    search = StackedHalvingGridSearchCV(net, grid, refit=False, **PASSES).fit(X, y)
+    assert (search.n_candidates_, search.n_resources_) == ([9, 3, 1], [2, 6, 18])
+    assert len(passes) == 3 * (9 * 2 + 3 * (6 - 2) + 1 * (18 - 6))
+
+
+def assert_same_as_scikit_learns(estimator, prefix="", **settings):
+    X, y = load_iris(return_X_y=True)
+    grid = {"learning_rate": [1e-3, 1e-2, 1e-1], "init": ["he", "xavier", "lecun"]}
+    grid = {prefix + name: values for name, values in grid.items()}
+    settings = PASSES | {"resource": f"{prefix}n_iter"} | settings
+    found = []
+    for search in (StackedHalvingGridSearchCV, HalvingGridSearchCV):
+        Round.number = 0
+        found.append(search(estimator, grid, **settings).fit(X, y))
+    assert_same_search(*found)
+
+
+@pytest.mark.parametrize(
+    "schedule", ["cosine", "onecycle", Cosine(horizon=10), Falling(), Fewer()]
+)
+def test_a_horizon_that_is_n_iter_starts_over(schedule):
+    net = DeepNetClassifier((6,), tol=None, schedule=schedule, random_state=0)
+    assert_same_as_scikit_learns(net)
+
+
+class Round(KFold):
+    """Knows the number of the round; folds may change from one to the next."""
+
+    number = 0
+
+    def __init__(self, changes):
+        super().__init__(3, shuffle=True, random_state=0)
+        self.changes = changes
+
+    def split(self, X, y=None, groups=None):
+        Round.number += 1
+        self.random_state = Round.number * self.changes
+        return super().split(X, y, groups)
+
+
+class NewEveryRound(TransformerMixin, BaseEstimator):
+    """Divides by another number in every round, as a step that draws would."""
+
+    def fit(self, X, y=None):
+        self.scale_ = Round.number
+        return self
+
+    def transform(self, X):
+        return X / self.scale_
+
+
+@pytest.mark.parametrize("what", ["folds", "step"])
+def test_networks_on_other_data_than_before_start_over(what):
+    net = DeepNetClassifier((6,), tol=None, random_state=0)
+    if what == "folds":
+        assert_same_as_scikit_learns(net, cv=Round(changes=True))
+    else:
+        model, cv = make_pipeline(NewEveryRound(), net), Round(changes=False)
+        assert_same_as_scikit_learns(model, "deepnetclassifier__", cv=cv)
+
+
+def test_a_scorer_that_fits_leaves_survivors_as_they_were():
+    def fitted_anew(estimator, X, y):
+        score = estimator.score(X, y)
+        estimator.fit(10 * X + 1, y)
+        return score
+
+    net = DeepNetClassifier((6,), tol=None, random_state=0)
+    assert_same_as_scikit_learns(net, scoring=fitted_anew)
+
+
+def test_a_candidate_that_fails_scores_nan_in_every_round():
+    X, y = load_iris(return_X_y=True)
+    net = DeepNetClassifier((6,), tol=None, random_state=0)
+    grid = {"learning_rate": [1e-3, 1e-2], "init": ["he", "hee"]}
+    settings = PASSES | {"factor": 2, "max_resources": 8}
+    with pytest.warns(Warning, match="fits failed|non-finite"):
+        ours = StackedHalvingGridSearchCV(net, grid, **settings).fit(X, y)
+    with pytest.warns(Warning, match="fits failed|non-finite"):
+        theirs = HalvingGridSearchCV(net, grid, **settings).fit(X, y)
+    assert_same_search(ours, theirs)
+
+
+def test_the_networks_asked_for_keep_their_parameters():
+    X, y = load_iris(return_X_y=True)
+    net = DeepNetClassifier((6,), tol=None, random_state=0)
+    search = StackedHalvingGridSearchCV(net, GRID, **PASSES).fit(X, y)
+    assert search.best_estimator_.n_iter == 18
+    assert search.best_estimator_.n_iter_ == 18
+    assert not search.best_estimator_.warm_start
+    assert search.best_estimator_._training_state is None

@@ -1,0 +1,279 @@
+"""Stacked searches give scikit-learn's own answer, to the last bit."""
+
+import warnings
+from collections import Counter
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+from scipy.stats import loguniform, uniform
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_circles,
+)
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    RandomizedSearchCV,
+    RepeatedStratifiedKFold,
+    ShuffleSplit,
+    StratifiedKFold,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    DeepNetRegressor,
+    StackedGridSearchCV,
+    StackedRandomizedSearchCV,
+)
+from sklearn_deepnet.nn.optimizers import Adam
+from sklearn_deepnet.nn.schedules import Exponential, Plateau
+
+GRID = GridSearchCV, StackedGridSearchCV
+RANDOM = [
+    partial(search, n_iter=5, random_state=1)
+    for search in (RandomizedSearchCV, StackedRandomizedSearchCV)
+]
+DIGITS, DIGIT_LABELS = load_digits(return_X_y=True)
+TABLES = {
+    "cancer": load_breast_cancer(return_X_y=True),
+    "digits": (DIGITS[::6, 2:40], DIGIT_LABELS[::6]),
+    "iris": load_iris(return_X_y=True),
+    "wine": load_wine(return_X_y=True),
+    "circles": make_circles(201, noise=0.1, factor=0.6, random_state=0),
+}
+TABLES = {name: (scale(X), y) for name, (X, y) in TABLES.items()}
+WINE = TABLES["wine"]
+
+
+def net_for(estimator=DeepNetClassifier, **parameters):
+    usual = {"hidden_layer_sizes": (5, 4), "learning_rate": 0.02, "batch_size": 40}
+    usual |= {"n_iter": 4, "tol": None, "random_state": 0}
+    return estimator(**(usual | parameters))
+
+
+def answers(net, grid, X, y, fit=(), classes=GRID, **options):
+    """Return scikit-learn's search and ours, and what each warned of, after fit."""
+    found = []
+    options = {"cv": 3, "scoring": "neg_log_loss"} | options
+    for search in classes:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            fitted = search(net, grid, **options).fit(X, y, **dict(fit))
+        found.append((fitted, Counter((w.category, str(w.message)) for w in told)))
+    return found
+
+
+def assert_same_answer(found, X):
+    """Compare all but times."""
+    (theirs, told_theirs), (ours, told_ours) = found
+    assert told_ours == told_theirs
+    assert [*ours.cv_results_] == [*theirs.cv_results_]
+    for name, column in theirs.cv_results_.items():
+        if not name.endswith("_time"):
+            np.testing.assert_equal(ours.cv_results_[name], column, err_msg=name)
+            assert type(ours.cv_results_[name]) is type(column)
+    for name in ("best_index_", "best_params_", "best_score_", "n_splits_"):
+        np.testing.assert_equal(getattr(ours, name), getattr(theirs, name))
+    nets = [search.best_estimator_ for search in (ours, theirs)]
+    one, two = (net[-1] if isinstance(net, Pipeline) else net for net in nets)
+    np.testing.assert_equal(one.coefs_ + one.intercepts_, two.coefs_ + two.intercepts_)
+    assert one.loss_curve_ == two.loss_curve_
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+# ---- every grid in every kind of search
+
+GRIDS = {
+    "init": [
+        {"init": ["zeros", "xavier"], "bias_init": ["uniform"]},
+        {"init": [["he", "random", "orthogonal"]], "init_scale": [None, 3.0]},
+        {"init": [lambda shape, rng: rng.rand(*shape) - 0.5]},
+    ],
+    "rates": {
+        "learning_rate": [0.001, 0.3],
+        "schedule": ["cosine", Exponential(factor=0.7), lambda t: 1 / (1 + t)],
+    },
+    "penalties": [
+        {"alpha": [0.0, 3.0], "l1": [0.0, 0.5]},
+        {"clip_norm": [0.05], "l1": [0.1]},
+    ],
+    "noise": [
+        {"dropout": [0.0, 0.3], "random_state": [0, 7]},
+        {"dropout": [[0.0, 0.5]]},
+    ],
+    "patience": [
+        {"tol": [None, 1e-4, 9.0]},
+        {"tol": [0.1], "n_iter_no_change": [1, 2], "schedule": [Plateau(patience=1)]},
+    ],
+    "classes": [
+        {"class_weight": [None, "balanced", {0: 3.0, 1: 0.5}]},
+        {"label_smoothing": [0.1], "class_weight": [None, {1: 0.5}]},
+    ],
+    "architectures": [
+        {"hidden_layer_sizes": [(), 7], "alpha": [0.0, 3.0]},
+        {"solver": ["lbfgs", Adam(beta1=0.8)], "batch_size": [None]},
+        {"activation": ["tanh"], "batch_size": ["auto"]},
+    ],
+}
+
+
+class Kind(NamedTuple):
+    """A kind of search, in which every grid is tried."""
+
+    cv: Any
+    given: tuple[str, ...] = ()
+    parameters: dict[str, Any] = {}  # noqa: RUF012
+    classes: Any = GRID
+
+
+EARLY = {"early_stopping": True, "validation_fraction": 0.2}
+KINDS = {
+    "plain": Kind(5),
+    "weighted": Kind(StratifiedKFold(3, shuffle=True, random_state=3), ("weight",)),
+    "early": Kind(GroupKFold(3), ("groups", "weight"), EARLY, RANDOM),
+    "scored": Kind(
+        ShuffleSplit(3, random_state=5), (), EARLY | {"scoring": "f1_macro"}
+    ),
+    "piped": Kind(
+        RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0),
+        ("net__weight",),
+        EARLY,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("grid", GRIDS)
+def test_the_answer_is_the_same(grid, kind, sound_stacks):
+    place = [*GRIDS].index(grid) + [*KINDS].index(kind)
+    X, y = [*TABLES.values()][place % len(TABLES)]
+    grid, (cv, given, parameters, classes) = GRIDS[grid], KINDS[kind]
+    net = net_for(**parameters)
+    if "net__weight" in given:
+        net = Pipeline([("scaler", StandardScaler()), ("net", net)])
+        grid = [grid] if isinstance(grid, dict) else grid
+        grid = [{f"net__{name}": row[name] for name in row} for row in grid]
+    rng = np.random.RandomState(place)
+    known = {"groups": ("groups", rng.randint(9, size=len(y)))}
+    known["weight"] = "sample_weight", rng.choice([0.0, 0.7, 1.0, 2.5], len(y))
+    known["net__weight"] = "net__sample_weight", known["weight"][1]
+    found = answers(net, grid, X, y, [known[g] for g in given], classes, cv=cv)
+    assert_same_answer(found, X)
+    assert max(sound_stacks) > 1
+
+
+def test_distributions_are_drawn_from_alike():
+    X, y = TABLES["circles"]
+    drawn = {"learning_rate": loguniform(1e-3, 1.0), "dropout": uniform(0.0, 0.5)}
+    found = answers(net_for(), drawn, X, y, classes=RANDOM)
+    assert_same_answer(found, X)
+    assert len({*found[1][0].cv_results_["mean_test_score"]}) == 5
+
+
+def test_seeds_may_be_generators():
+    X, y = TABLES["iris"]
+    seed = np.random.RandomState(5)
+    grid = {"random_state": [5, seed, np.random.RandomState(6)], "dropout": [0.0, 0.3]}
+    found = answers(net_for(random_state=np.random.RandomState(7)), grid, X, y)
+    assert_same_answer(found, X)
+    found = answers(net_for(random_state=seed), {"dropout": [0.0, 0.3]}, X, y)
+    assert_same_answer(found, X)
+    assert seed.randint(99) == np.random.RandomState(5).randint(99)  # cloned, not used
+
+
+# ---- what is searched
+
+Y = load_diabetes().target[:120]
+NUMBERS = scale(load_diabetes().data[:120])
+LABELS = np.column_stack([WINE[1] == 0, WINE[0][:, :2] > 0]).astype(int)
+NAMES = np.array(["red", "white", "rosé"])[WINE[1]]
+UNITS = {"target_scaling": ["standard", None]}
+REGRESSOR = net_for(DeepNetRegressor)
+TARGETS = {
+    "numbers": (REGRESSOR, UNITS | {"alpha": [0.0, 9.0]}, NUMBERS, Y),
+    "counts": (REGRESSOR, UNITS | {"loss": ["poisson", "huber"]}, NUMBERS, Y // 10),
+    "many numbers": (REGRESSOR, {"l1": [0.0, 9.0]}, NUMBERS, np.c_[Y, NUMBERS[:, :2]]),
+    "many labels": (
+        net_for(),
+        {"class_weight": [None, "balanced"], "label_smoothing": [0.0, 0.2]},
+        WINE[0],
+        LABELS,
+    ),
+    "names": (net_for(), {"class_weight": [None, "balanced"]}, WINE[0], NAMES),
+}
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("case", TARGETS)
+def test_targets_of_any_kind_are_learnt_alike(case, early_stopping, sound_stacks):
+    net, grid, X, y = TARGETS[case]
+    grid = grid | {"early_stopping": [early_stopping], "random_state": [0, 1]}
+    weight = np.random.RandomState(1).choice([0.0, 1.0, 2.0], len(y))
+    found = answers(net, grid, X, y, {"sample_weight": weight}, scoring=None)
+    assert_same_answer(found, X)
+    assert max(sound_stacks) > 1
+
+
+INPUTS = {
+    "float32": lambda X: X.astype(np.float32),
+    "integers": lambda X: (9 * X).astype(int),
+    "lists": lambda X: X.tolist(),
+    "by column": np.asfortranarray,
+    "frame": lambda X: pd.DataFrame(X).add_prefix("x"),
+    "sparse": csr_matrix,
+}
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+def test_inputs_of_any_kind_are_learnt_alike(kind, sound_stacks):
+    X, y = INPUTS[kind](WINE[0]), WINE[1]
+    grid = {"dtype": [None, "float32"], "init": ["he", "xavier"], "alpha": [0.0, 9.0]}
+    found = answers(net_for(early_stopping=True), grid, X, y, return_train_score=True)
+    assert_same_answer(found, X)
+    names = [getattr(search, "feature_names_in_", None) for search, _ in found]
+    np.testing.assert_equal(*names)
+    assert sum(sound_stacks) == (0 if kind == "sparse" else 24)
+
+
+HALVES = np.arange(178) % 2 == 0
+SPLITS = {
+    "unequal": KFold(5, shuffle=True, random_state=0),
+    "by group": LeaveOneGroupOut(),
+    "masks": [(HALVES, ~HALVES), (np.arange(178) % 3 > 0, HALVES)],
+    "overlapping": [(np.r_[0:178:2, 1:9], np.r_[1:178:2]), (np.r_[0:178:3], [0, 99])],
+    "twice the same rows": [(np.r_[0:178:2, 0:178:2], np.r_[1:178:2])],
+}
+
+
+@pytest.mark.parametrize("cv", SPLITS)
+@pytest.mark.parametrize("max_bytes", [1, 20_000, 2**28])
+def test_splits_of_any_kind_are_made_alike(cv, max_bytes):
+    X, y = WINE
+    ours = partial(StackedGridSearchCV, max_bytes=max_bytes)
+    fit = {"groups": np.arange(178) % 4, "sample_weight": 1.0 + np.arange(178) % 3}
+    grid = {"alpha": [0.0, 9.0], "dropout": [0.0, 0.2]}
+    options = {"cv": SPLITS[cv], "scoring": "accuracy", "return_train_score": True}
+    found = answers(net_for(), grid, X, y, fit, (GridSearchCV, ours), **options)
+    assert_same_answer(found, X)
+
+
+@pytest.mark.parametrize("scoring", [None, "accuracy"])
+def test_given_validation_rows_are_monitored_alike(scoring, sound_stacks):
+    X, y = WINE
+    fit = {"X_val": X[1::4], "y_val": y[1::4], "sample_weight_val": 1.0 + y[1::4]}
+    grid = {"learning_rate": [0.01, 0.3], "n_iter_no_change": [1, 3], "tol": [0.01]}
+    found = answers(net_for(scoring=scoring), grid, X[::2], y[::2], fit)
+    assert_same_answer(found, X)
+    assert sum(sound_stacks) == 12

@@ -1,0 +1,434 @@
+"""What onnxruntime computes from `to_onnx` is what the estimators predict."""
+
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnxruntime import InferenceSession
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_linnerud,
+    load_wine,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import scale
+
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    DeepNetEnsembleClassifier,
+    DeepNetEnsembleRegressor,
+    DeepNetRegressor,
+    StackedGridSearchCV,
+)
+from sklearn_deepnet.nn.activations import ACTIVATIONS, Activation, relu
+from sklearn_deepnet.onnx import to_onnx
+from sklearn_deepnet.onnx.activations import NODES
+
+ERROR = {"float32": 1e-6, "float64": 1e-12}
+DTYPES = pytest.mark.parametrize("dtype", ERROR)
+
+
+def scaled(load):
+    X, y = load(return_X_y=True)
+    return scale(X), y
+
+
+X_iris, y_iris = scaled(load_iris)
+Y_digits = (load_digits().target[:, np.newaxis] == [1, 3, 5]).astype(int)
+CLASSES = {
+    "two classes": scaled(load_breast_cancer),
+    "three classes": (X_iris, y_iris),
+    "ten classes": scaled(load_digits),
+    "several labels": (scaled(load_digits)[0], Y_digits),
+    "names": (scaled(load_wine)[0], load_wine().target_names[load_wine().target]),
+}
+NUMBERS = {
+    "one target": scaled(load_diabetes),
+    "three targets": scaled(load_linnerud),
+}
+
+
+def classifier(hidden_layer_sizes=(16, 8), **parameters):
+    usual = {"learning_rate": 0.01, "n_iter": 15, "tol": None, "random_state": 0}
+    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
+
+
+def regressor(hidden_layer_sizes=(16, 8), **parameters):
+    usual = {"learning_rate": 0.01, "n_iter": 15, "tol": None, "random_state": 0}
+    return DeepNetRegressor(hidden_layer_sizes, **(usual | parameters))
+
+
+def run(model, X):
+    """Return the outputs by name, X in the dtype of the model."""
+    session = InferenceSession(model.SerializeToString())
+    (taken,) = session.get_inputs()
+    dtype = {"tensor(float)": np.float32, "tensor(double)": np.float64}[taken.type]
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {"X": X.astype(dtype)}), strict=True))
+
+
+def assert_classified_alike(outputs, fitted, X, dtype):
+    X = X.astype(dtype)
+    np.testing.assert_array_equal(outputs["label"], fitted.predict(X), strict=False)
+    p = outputs["probabilities"]
+    assert p.dtype == dtype
+    np.testing.assert_allclose(p, fitted.predict_proba(X), rtol=0, atol=ERROR[dtype])
+
+
+def assert_predicted_alike(outputs, fitted, X, dtype):
+    expected = fitted.predict(X.astype(dtype))
+    found = outputs["variable"]
+    assert found.dtype == dtype
+    assert found.ndim == 2
+    unit = np.abs(expected).max()
+    expected = expected.reshape(found.shape)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=ERROR[dtype] * unit)
+
+
+# ---- activations
+
+
+def test_every_activation_is_written():
+    assert NODES.keys() == ACTIVATIONS.keys()
+
+
+def one_unit(activation, dtype):
+    """Return the network that computes the activation of its only feature."""
+    net = regressor((1,), activation=activation, dtype=dtype, target_scaling=None)
+    net.fit(np.zeros((2, 1)), np.zeros(2))
+    net._params[:] = [1, 0, 1, 0]
+    return net
+
+
+@DTYPES
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_errs_by_a_few_roundings(name, dtype):
+    far = np.array([88, 89, 104, 710, 750, 1e10, 1e30])
+    z = np.concatenate([np.linspace(-30, 30, 6001), far, -far])[:, np.newaxis]
+    net = one_unit(name, dtype)
+    expected = net.predict(z.astype(dtype))
+    found = run(to_onnx(net), z)["variable"][:, 0]
+    error = np.abs(found - expected) / np.maximum(1, np.abs(expected))
+    assert error.max() < {"float32": 3e-7, "float64": 1e-15}[dtype]
+
+
+# ---- classifiers
+
+
+@DTYPES
+@pytest.mark.parametrize("data", CLASSES)
+def test_classifier_is_carried_out(data, dtype):
+    X, y = CLASSES[data]
+    net = classifier().fit(X, y)
+    model = to_onnx(net, dtype=dtype)
+    assert_classified_alike(run(model, X), net, X, dtype)
+
+
+@DTYPES
+@pytest.mark.parametrize("n_estimators", [1, 5])
+@pytest.mark.parametrize("data", CLASSES)
+def test_ensemble_of_classifiers_is_carried_out(data, n_estimators, dtype):
+    X, y = CLASSES[data]
+    net = classifier((8,), learning_rate=0.03, n_iter=3)
+    ensemble = DeepNetEnsembleClassifier(
+        net, n_estimators=n_estimators, random_state=0
+    ).fit(X, y)
+    model = to_onnx(ensemble, dtype=dtype)
+    assert_classified_alike(run(model, X), ensemble, X, dtype)
+
+
+@pytest.mark.parametrize("dtype", ERROR)
+def test_model_has_the_dtype_of_the_weights_unless_told(dtype):
+    net = classifier(dtype=dtype).fit(X_iris, y_iris)
+    assert_classified_alike(run(to_onnx(net), X_iris), net, X_iris, dtype)
+
+
+def test_network_without_hidden_layers_is_carried_out():
+    net = classifier(()).fit(X_iris, y_iris)
+    assert_classified_alike(run(to_onnx(net), X_iris), net, X_iris, "float64")
+
+
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [
+        (["setosa", "versicolor", "virginica"], object),
+        (np.array(["a", "b", "ü"], dtype=object), object),
+        ([-5, 7, 10**12], np.int64),
+        (np.array([3, 4, 200], np.uint8), np.int64),
+        ([-1.0, 2.0, 4.0], np.int64),
+        ([False, True, True], np.int64),
+    ],
+    ids=["str", "object", "int", "uint8", "float", "bool"],
+)
+def test_labels_are_those_of_training(labels, dtype):
+    y = np.asarray(labels)[y_iris]
+    net = classifier().fit(X_iris, y)
+    for fitted in (net, DeepNetEnsembleClassifier(net, n_estimators=2).fit(X_iris, y)):
+        label = run(to_onnx(fitted), X_iris)["label"]
+        assert label.dtype == dtype
+        assert label.tolist() == fitted.predict(X_iris).tolist()
+
+
+@pytest.mark.parametrize("labels", [[0.5, 1.0, 2.0], [b"a", b"b", b"c"], [0, 1, 1e300]])
+def test_labels_that_onnx_lacks_raise(labels):
+    net = classifier().fit(X_iris, y_iris)
+    net.classes_ = np.array(labels)
+    with pytest.raises(ValueError, match="label in ONNX") as caught:
+        to_onnx(net)
+    assert str(caught.value) == (
+        f"classes_ are {net.classes_!r}, but a label in ONNX is a 64-bit integer or a "
+        "string. Train on such labels."
+    )
+
+
+@pytest.mark.parametrize("y", [[0, 1], [0, 1, 2], [[0, 1], [1, 0]]])
+def test_a_tie_is_broken_as_predict_does(y):
+    X = np.eye(len(y))
+    net = classifier().fit(X, y)
+    net._params[:] = 0
+    assert run(to_onnx(net), X)["label"].tolist() == net.predict(X).tolist()
+    ensemble = DeepNetEnsembleClassifier(net).fit(X, y)
+    for member in ensemble.estimators_:
+        member._params[:] = 0
+    assert run(to_onnx(ensemble), X)["label"].tolist() == ensemble.predict(X).tolist()
+
+
+def with_last_bias(net, bias):
+    net._params[:] = 0
+    net._params[-1] = bias
+    return net
+
+
+@pytest.mark.parametrize("y", [["no", "yes"], [[0, 1], [1, 1]]])
+def test_label_is_told_where_the_probability_is_rounded_to_one_half(y):
+    X = np.eye(2)
+    net = with_last_bias(classifier().fit(X, y), 1e-20)
+    ensemble = DeepNetEnsembleClassifier(net, n_estimators=1).fit(X, y)
+    with_last_bias(ensemble.estimators_[0], 1e-20)
+    for fitted in (net, ensemble):
+        label = run(to_onnx(fitted), X)["label"]
+        assert label.tolist() == fitted.predict(X).tolist()
+    assert net.predict(X).tolist() != ensemble.predict(X).tolist()
+
+
+@DTYPES
+@pytest.mark.parametrize("z", [-1e5, -800.0, -40.0, -20.0, 20.0, 40.0, 800.0, 1e5])
+@pytest.mark.parametrize("y", [[0, 1], [0, 1, 2], [[0, 1], [1, 1]]])
+def test_tiny_probabilities_are_as_exact_as_others(y, z, dtype):
+    X = np.eye(len(y))
+    net = with_last_bias(classifier(dtype=dtype).fit(X, y), z)
+    p = run(to_onnx(net), X)["probabilities"]
+    expected = net.predict_proba(X)
+    tiny = np.finfo(dtype).tiny  # less is computed as 0, or not
+    np.testing.assert_allclose(p, expected, rtol=ERROR[dtype], atol=tiny)
+
+
+# ---- regressors
+
+
+@DTYPES
+@pytest.mark.parametrize("target_scaling", ["standard", None])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+@pytest.mark.parametrize("data", NUMBERS)
+def test_regressor_is_carried_out(data, loss, target_scaling, dtype):
+    X, y = NUMBERS[data]
+    net = regressor(loss=loss, target_scaling=target_scaling).fit(X, y)
+    assert_predicted_alike(run(to_onnx(net, dtype=dtype), X), net, X, dtype)
+
+
+@DTYPES
+@pytest.mark.parametrize("n_estimators", [1, 5])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+@pytest.mark.parametrize("data", NUMBERS)
+def test_ensemble_of_regressors_is_carried_out(data, loss, n_estimators, dtype):
+    X, y = NUMBERS[data]
+    ensemble = DeepNetEnsembleRegressor(
+        regressor(loss=loss), n_estimators=n_estimators, bootstrap=True, random_state=0
+    ).fit(X, y)
+    model = to_onnx(ensemble, dtype=dtype)
+    assert_predicted_alike(run(model, X), ensemble, X, dtype)
+
+
+# ---- models
+
+
+FITTED = {
+    "classifier": classifier().fit(X_iris, y_iris),
+    "named": classifier().fit(*CLASSES["names"]),
+    "several labels": classifier().fit(*CLASSES["several labels"]),
+    "ensemble": DeepNetEnsembleClassifier(classifier(), n_estimators=2).fit(
+        X_iris, y_iris
+    ),
+    "regressor": regressor().fit(*NUMBERS["three targets"]),
+    "ensemble of regressors": DeepNetEnsembleRegressor(
+        regressor(activation="gelu"), n_estimators=2
+    ).fit(*NUMBERS["one target"]),
+}
+
+
+@DTYPES
+@pytest.mark.parametrize("fitted", FITTED.values(), ids=FITTED)
+def test_model_is_sound_under_the_strictest_check(fitted, dtype):
+    onnx.checker.check_model(to_onnx(fitted, dtype=dtype), full_check=True)
+
+
+@pytest.mark.parametrize("fitted", FITTED.values(), ids=FITTED)
+def test_model_is_of_2022_so_that_old_runtimes_read_it(fitted):
+    model = to_onnx(fitted)
+    assert model.ir_version == 8
+    assert [(it.domain, it.version) for it in model.opset_import] == [("", 17)]
+
+
+@pytest.mark.parametrize("n_rows", [1, 3])
+@pytest.mark.parametrize("fitted", FITTED.values(), ids=FITTED)
+def test_outputs_have_the_declared_shapes_for_any_number_of_rows(fitted, n_rows):
+    session = InferenceSession(to_onnx(fitted).SerializeToString())
+    (taken,) = session.get_inputs()
+    assert taken.shape[1:] == [fitted.n_features_in_]
+    X = np.zeros((n_rows, fitted.n_features_in_))
+    for output, found in zip(
+        session.get_outputs(), session.run(None, {"X": X}), strict=True
+    ):
+        assert isinstance(output.shape[0], str | None)
+        assert found.shape == (n_rows, *output.shape[1:])
+
+
+def test_model_names_where_it_is_from():
+    model = to_onnx(FITTED["classifier"])
+    assert model.producer_name == "sklearn_deepnet"
+    assert model.graph.name == "DeepNetClassifier"
+    assert [it.name for it in model.graph.output] == ["label", "probabilities"]
+
+
+# ---- errors
+
+
+def test_unfitted_network_raises():
+    with pytest.raises(NotFittedError):
+        to_onnx(classifier())
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LogisticRegression(),
+        None,
+        StackedGridSearchCV(classifier(), {"alpha": [0.1]}, cv=2).fit(X_iris, y_iris),
+    ],
+)
+def test_anything_else_raises(estimator):
+    with pytest.raises(TypeError, match="must be a DeepNetClassifier") as caught:
+        to_onnx(estimator)
+    assert str(caught.value) == (
+        "estimator must be a DeepNetClassifier, a DeepNetRegressor or an ensemble of "
+        f"these. Got {estimator!r} instead; for pipelines and searches there is "
+        "skl2onnx.to_onnx, after register_converters()."
+    )
+
+
+def test_activation_of_the_user_raises():
+    mine = Activation("mine", relu.forward, relu.backward, overwrites_z=True)
+    net = classifier((4, 4), activation=["relu", mine], n_iter=1).fit(X_iris, y_iris)
+    with pytest.raises(ValueError, match="not of this library") as caught:
+        to_onnx(net)
+    assert str(caught.value) == (
+        f"activation {mine!r} is not of this library, so it is not known how to write "
+        f"it in ONNX; train with one of {sorted(ACTIVATIONS)}."
+    )
+
+
+def test_numbers_beyond_float32_raise():
+    net = one_unit("relu", "float64")
+    net.target_spread_ = np.array([-1e300])
+    with pytest.raises(ValueError, match="too large") as caught:
+        to_onnx(net, dtype="float32")
+    assert str(caught.value) == (
+        "The network holds numbers up to 1e+300, too large for float32. Export it in "
+        "float64."
+    )
+    assert run(to_onnx(net), np.ones((1, 1)))["variable"] == -1e300
+
+
+def test_unknown_dtype_raises():
+    with pytest.raises(ValueError, match="dtype='float16' is not 'float32'"):
+        to_onnx(FITTED["classifier"], dtype="float16")
+
+
+class Sure(DeepNetClassifier):
+    def predict_proba(self, X):
+        return super().predict_proba(X).round()
+
+
+class Hesitant(DeepNetClassifier):
+    def predict(self, X):
+        return super().predict(X)
+
+
+class Positive(DeepNetEnsembleRegressor):
+    def predict(self, X, return_std=False):
+        return abs(super().predict(X))
+
+
+class Renamed(DeepNetClassifier):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("fitted", "name"),
+    [
+        (Sure((4,), n_iter=1, tol=None).fit(X_iris, y_iris), "predict_proba"),
+        (Hesitant((4,), n_iter=1, tol=None).fit(X_iris, y_iris), "predict"),
+        (Positive(regressor(n_iter=1)).fit(*NUMBERS["one target"]), "predict"),
+    ],
+)
+def test_class_that_predicts_in_another_way_raises(fitted, name):
+    with pytest.raises(ValueError, match="of its own") as caught:
+        to_onnx(fitted)
+    assert str(caught.value) == (
+        f"estimator is {fitted!r}, whose class has a {name} of its own, which ONNX "
+        "cannot carry out; give a fitted estimator whose class has none."
+    )
+
+
+def test_subclass_that_predicts_alike_is_carried_out():
+    net = Renamed((4,), n_iter=5, tol=None, random_state=0).fit(X_iris, y_iris)
+    assert_classified_alike(run(to_onnx(net), X_iris), net, X_iris, "float64")
+
+
+# ---- imports
+
+
+def python(code):
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_onnx_is_imported_when_it_is_needed_only():
+    code = (
+        "import sys, sklearn_deepnet.onnx;"
+        "print({'onnx', 'skl2onnx', 'onnxruntime'} & sys.modules.keys())"
+    )
+    assert python(code) == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "package"),
+    [("to_onnx(None)", "onnx"), ("register_converters()", "skl2onnx")],
+)
+def test_missing_package_is_named(call, package):
+    code = (
+        f"import sys; sys.modules['{package}'] = None\n"
+        "from sklearn_deepnet.onnx import register_converters, to_onnx\n"
+        f"try: {call}\n"
+        "except ImportError as error: print(error)"
+    )
+    assert python(code) == (
+        f"{call.partition('(')[0]} needs the package {package}: "
+        "pip install 'sklearn-deepnet[onnx]'\n"
+    )

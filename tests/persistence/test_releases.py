@@ -1,0 +1,66 @@
+"""What older versions have saved still loads, and predicts what it did.
+
+`tests/releases` holds what each of them saved, by its `keep.py`; the one of before the
+first release lacks what has been added since.
+"""
+
+import contextlib
+import json
+import pickle
+from base64 import b85decode
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_deepnet import VersionWarning, __version__, load_model, save_model
+
+RELEASES = {
+    path.stem: json.loads(path.read_text("utf-8"))
+    for path in sorted(Path(__file__).parents[1].joinpath("releases").glob("*.json"))
+}
+MODELS = [
+    (version, name) for version in RELEASES for name in RELEASES[version]["models"]
+]
+
+
+def warns_of(version):
+    if version == __version__:
+        return contextlib.nullcontext()
+    return pytest.warns(VersionWarning, match=f"saved by sklearn_deepnet {version} ")
+
+
+def predict(model, X):
+    return getattr(model, "predict_proba", model.predict)(X)
+
+
+@pytest.mark.parametrize(("version", "name"), MODELS)
+def test_what_was_saved_predicts_what_it_did(version, name, tmp_path):
+    kept = RELEASES[version]["models"][name]
+    assert RELEASES[version]["version"] == version
+    loaded = []
+    with warns_of(version):
+        loaded.append(pickle.loads(b85decode(kept["pickle"])))
+    if "file" in kept:
+        (tmp_path / "model").write_bytes(b85decode(kept["file"]))
+        with warns_of(version):
+            loaded.append(load_model(tmp_path / "model"))
+    X, y = (load_diabetes if name == "regressor" else load_iris)(return_X_y=True)
+    for model in loaded:
+        check_is_fitted(model)
+        np.testing.assert_allclose(predict(model, X[::10]), kept["expected"], rtol=1e-9)
+        save_model(model, tmp_path / "again")
+        again = load_model(tmp_path / "again")
+        np.testing.assert_array_equal(predict(again, X), predict(model, X))
+        clone(model).fit(X, y)
+    if name == "in the middle of training":
+        gone_on = [model.fit(X, y).coefs_[0] for model in (*loaded, again)]
+        for coefs in gone_on[1:]:
+            np.testing.assert_array_equal(coefs, gone_on[0])
+
+
+def test_there_are_some():
+    assert RELEASES
