@@ -102,14 +102,14 @@ def _step(params, gradient, M, V, n_steps, rate, adam):
 
 
 @njit(fastmath=ANY_ORDER)
-def _train(X, Y, params, sizes, first, passes, batch_size, rate, adam, shuffle):
+def _train(X, Y, params, sizes, first, epochs, batch_size, rate, adam, shuffle):
     n, n_units = len(X), sizes.sum()
     A = np.empty((n_units, batch_size), X.dtype)
     D = np.empty_like(A)
     gradient, M, V = np.empty_like(params), np.zeros_like(params), np.zeros_like(params)
     order, y = np.arange(n), np.empty(batch_size, Y.dtype)
-    losses, n_steps = np.zeros(passes), 0
-    for done in range(passes):
+    losses, n_steps = np.zeros(epochs), 0
+    for done in range(epochs):
         if shuffle:
             np.random.shuffle(order)  # noqa: NPY002 (what Numba knows)
         for start in range(0, n, batch_size):
@@ -142,6 +142,6 @@ def fused_loop(work):
         ]
         params = np.concatenate([layer.ravel() for layer in layers]).astype(dtype)
         arrays = work.X, work.y, params, sizes, first
-        return len(_train(*arrays, work.passes, *settings, work.shuffle))
+        return len(_train(*arrays, work.epochs, *settings, work.shuffle))
 
     return train

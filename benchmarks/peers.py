@@ -28,7 +28,7 @@ class Work:
     X: np.ndarray
     y: np.ndarray
     hidden: tuple[int, ...]
-    passes: int
+    epochs: int
     solver: str = "adam"
     learning_rate: float = 1e-3
     batch_size: int | None = None
@@ -64,7 +64,7 @@ def ours(work: Work) -> Training:
             solver=work.solver,
             learning_rate=work.learning_rate,
             batch_size=work.batch_size,
-            n_iter=work.passes,
+            n_iter=work.epochs,
             shuffle=work.shuffle,
             alpha=work.alpha,
             tol=None,
@@ -84,7 +84,7 @@ def mlp_classifier(work: Work) -> Training:
         momentum=0.0,  # only read by solver="sgd": plain gradient descent
         nesterovs_momentum=False,
         batch_size=work.rows_per_step,
-        max_iter=work.passes,
+        max_iter=work.epochs,
         shuffle=work.shuffle,
         alpha=work.alpha,
         tol=0.0,
@@ -135,14 +135,14 @@ def pytorch(work: Work) -> Training:
     def train() -> int:
         model = torch_network(work)
         optimizer = torch_optimizer(work)(model.parameters(), lr=work.learning_rate)
-        for _ in range(work.passes):
+        for _ in range(work.epochs):
             order = torch.randperm(len(X)) if work.shuffle else torch.arange(len(X))
             for batch in order.split(work.rows_per_step):
                 optimizer.zero_grad()
                 loss = loss_of(model(X[batch]), y[batch])
                 loss.backward()
                 optimizer.step()
-        return work.passes
+        return work.epochs
 
     return train
 
@@ -165,7 +165,7 @@ def skorch(work: Work) -> Training:
             optimizer=torch_optimizer(work),
             lr=work.learning_rate,
             batch_size=work.rows_per_step,
-            max_epochs=work.passes,
+            max_epochs=work.epochs,
             iterator_train__shuffle=work.shuffle,
             train_split=None,
             verbose=0,
@@ -214,7 +214,7 @@ def course_loop(work: Work) -> Training:
         weights = [rng.randn(*shape) * np.sqrt(2 / shape[1]) for shape in shapes]
         biases = [np.zeros((n_out, 1)) for n_out, _ in shapes]
         costs = []
-        for _ in range(work.passes):
+        for _ in range(work.epochs):
             activations = forward(weights, biases)
             costs.append(cost(activations[-1]))
             gradients = backward(weights, activations)
@@ -245,13 +245,13 @@ def bare_products(work: Work) -> Training:
     dA = [rng.randn(size, m).astype(dtype) for size in sizes]
 
     def train() -> int:
-        for _ in range(work.passes * work.steps_per_pass):
+        for _ in range(work.epochs * work.steps_per_pass):
             for layer in range(len(W)):
                 np.matmul(W[layer], A[layer], out=A[layer + 1])
             for layer in reversed(range(len(W))):
                 np.matmul(dA[layer + 1], A[layer].T, out=dW[layer])
                 if layer > 0:
                     np.matmul(W[layer].T, dA[layer + 1], out=dA[layer])
-        return work.passes
+        return work.epochs
 
     return train

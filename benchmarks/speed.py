@@ -68,7 +68,7 @@ def training_rows(quick):
         X,
         y,
         (10, 5),
-        passes=5000 // scale,
+        epochs=5000 // scale,
         solver="sgd",
         learning_rate=0.01,
         alpha=0.0,
@@ -78,24 +78,24 @@ def training_rows(quick):
 
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X).astype(np.float32)
-    cancer = Work(X, y, (32, 16), passes=200 // scale, batch_size=64)
+    cancer = Work(X, y, (32, 16), epochs=200 // scale, batch_size=64)
     yield cancer, {mlp_classifier: 5.0, pytorch: 5.0, skorch: None}
 
     X, y = load_digits(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     for dtype in (np.float64, np.float32):
-        digits = Work(X.astype(dtype), y, (100,), passes=100 // scale, batch_size=200)
+        digits = Work(X.astype(dtype), y, (100,), epochs=100 // scale, batch_size=200)
         yield digits, {mlp_classifier: 2.0, pytorch: 2.5, skorch: None}
 
     rng = np.random.default_rng(0)
     X = rng.standard_normal((4096, 784), dtype=np.float32)
     y = rng.integers(10, size=len(X))
     for solver, most in {"adam": 1.5, "sgd": 1.2}.items():
-        work = Work(X, y, (512, 256), passes=20 // scale, solver=solver, batch_size=256)
+        work = Work(X, y, (512, 256), epochs=20 // scale, solver=solver, batch_size=256)
         yield work, {bare_products: 1 / most, mlp_classifier: None, pytorch: None}
 
     X = rng.standard_normal((50_000, 50))
-    full = Work(X, (X[:, 0] > 0).astype(np.int64), (100, 50), passes=20 // scale)
+    full = Work(X, (X[:, 0] > 0).astype(np.int64), (100, 50), epochs=20 // scale)
     yield full, {mlp_classifier: None, pytorch: None}
 
 
@@ -147,7 +147,7 @@ def lines_for(work, floors, seconds):
     """Return the table's lines for one network, one for each peer."""
 
     def per_step(name):
-        steps = work.passes * work.steps_per_pass
+        steps = work.epochs * work.steps_per_pass
         return statistics.median(seconds[name]) / steps * 1e6
 
     def ratios(name):

@@ -131,7 +131,7 @@ def make_jobs(case, tables, count, n_iter):
 def cpu_microseconds(case, tables, count, n_iter):
     """Train `count` networks as one stack; return the time per network and step."""
     jobs = make_jobs(case, tables, count, n_iter)
-    n_steps = -(-jobs[0].sample.n_rows // case.batch_size) * n_iter
+    n_steps = -(-jobs[0].dataset.n_rows // case.batch_size) * n_iter
     start = time.process_time()
     train_jobs(jobs)
     return (time.process_time() - start) / (count * n_steps) * 1e6, n_steps
@@ -140,13 +140,13 @@ def cpu_microseconds(case, tables, count, n_iter):
 def measure_crossover(case, n_folds, n_rounds, seconds):
     """Return the time per network and step for each of `COUNTS`."""
     tables = case.tables(n_folds)
-    n_passes = {}
+    n_epochs = {}
     for count in COUNTS:
         each, n_steps = cpu_microseconds(case, tables, count, 2)
         pass_seconds = each * count * (n_steps / 2) / 1e6
-        n_passes[count] = int(np.clip(seconds / pass_seconds, 3, 1000))
+        n_epochs[count] = int(np.clip(seconds / pass_seconds, 3, 1000))
     rounds = [
-        [cpu_microseconds(case, tables, n, n_passes[n])[0] for n in COUNTS]
+        [cpu_microseconds(case, tables, n, n_epochs[n])[0] for n in COUNTS]
         for _ in range(n_rounds)
     ]
     return np.median(rounds, axis=0)

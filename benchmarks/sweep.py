@@ -46,16 +46,16 @@ def work_for(sweep, value, dtype):
     width = value if sweep == "width" else 64
     depth = value if sweep == "depth" else 1
     batch_size = min(value if sweep == "batch" else 200, len(X))
-    return Work(X, y, (width,) * depth, passes=1, batch_size=batch_size)
+    return Work(X, y, (width,) * depth, epochs=1, batch_size=batch_size)
 
 
 def measure(work, n_rounds, seconds):
     """Return nanoseconds for each row and pass, of as many passes as there is time."""
-    once = interleaved({"ours": ours(replace(work, passes=2))}, 1)["ours"][0] / 2
-    work = replace(work, passes=int(np.clip(seconds / once, 2, 500)))
+    once = interleaved({"ours": ours(replace(work, epochs=2))}, 1)["ours"][0] / 2
+    work = replace(work, epochs=int(np.clip(seconds / once, 2, 500)))
     taken = interleaved({who.__name__: who(work) for who in WHO}, n_rounds)
     return {
-        name: statistics.median(times) / work.passes / len(work.X) * 1e9
+        name: statistics.median(times) / work.epochs / len(work.X) * 1e9
         for name, times in taken.items()
     }
 

@@ -58,12 +58,12 @@ print(f"\nbest: {search.best_params_}, accuracy {search.best_score_:.3f} in vali
 # What is scored are the rows that the network is trained on; for others, see
 # ``X_val`` and ``scoring`` of the network.
 
-passes = [task for task in monitor.get_logs().data if task["task_name"] == "passes"]
+epochs = [task for task in monitor.get_logs().data if task["task_name"] == "passes"]
 curves = {}
-for task in passes:
+for task in epochs:
     *where, _ = task["task_id_path"]
     curves.setdefault(tuple(where), []).append(task["accuracy"])
-print(f"\n{len(passes)} passes of {len(curves)} networks are in the log")
+print(f"\n{len(epochs)} passes of {len(curves)} networks are in the log")
 
 # %%
 # A callback of one's own is any object with these four methods. It asks for what it

@@ -1,6 +1,6 @@
 """Deep neural networks as scikit-learn estimators, written on NumPy."""
 
-from ._serialization.checkpoint_file import Checkpoint
+from ._serialization.checkpoint import Checkpoint
 from ._utils.version import __version__
 from .estimators.classifier import DeepNetClassifier
 from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ._serialization.checkpoint_file import Checkpoint
+from ._serialization.checkpoint import Checkpoint
 from ._serialization.container import (
     name_unreadable,
-    read_artefact,
+    read_container,
     replace_file,
-    write_artefact,
+    write_container,
 )
 from ._serialization.encoding import Encoder, decode
 from ._serialization.schema import (
@@ -116,15 +116,15 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     encoder = Encoder()
     description = {"format": FORMAT, "version": __version__}
     description |= _describe(estimator, encoder)
-    replace_file(path, lambda file: write_artefact(file, description, encoder.arrays))
+    replace_file(path, lambda file: write_container(file, description, encoder.arrays))
 
 
 def _describe(estimator: Any, encoder: Encoder, name: str = "") -> dict[str, Any]:
-    told = _describe_params(estimator, encoder, name)
+    described = _describe_params(estimator, encoder, name)
     if not isinstance(estimator, _ENSEMBLES):
-        told["attributes"] = describe_attributes(estimator, encoder, name)
-        return told
-    told["attributes"] = attributes = {}
+        described["attributes"] = describe_attributes(estimator, encoder, name)
+        return described
+    described["attributes"] = attributes = {}
     attributes["estimators_"] = [
         _describe(member, encoder, f"estimators_.{k}.")
         for k, member in enumerate(estimator.estimators_)
@@ -132,7 +132,7 @@ def _describe(estimator: Any, encoder: Encoder, name: str = "") -> dict[str, Any
     for key in _OF_ENSEMBLES:
         if key in vars(estimator):
             attributes[key] = encoder.encode(getattr(estimator, key), key)
-    return told
+    return described
 
 
 def _describe_params(
@@ -195,7 +195,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     --------
     See `save_model`.
     """
-    description, arrays = read_artefact(path)
+    description, arrays = read_container(path)
     with name_unreadable(path):
         estimator, version = _read(description, arrays)
     warn_of_version(type(estimator).__name__, version)
@@ -219,11 +219,11 @@ def _read(
 def _restore(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     """Return an estimator with parameters and attributes, or raise a ValueError."""
     estimator = _restore_params(description, arrays)
-    told = description.get("attributes")
+    described = description.get("attributes")
     if isinstance(estimator, _ENSEMBLES):
-        _restore_ensemble(estimator, told, arrays)
+        _restore_ensemble(estimator, described, arrays)
     else:
-        restore_attributes(estimator, told, arrays)
+        restore_attributes(estimator, described, arrays)
     return estimator
 
 
@@ -237,19 +237,21 @@ def _restore_params(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
             f"its {description['unsaved']!r:.80} are code, which is not in it; fit "
             "with the same parameters and checkpoint goes on from it"
         )
-    cls, told = _CLASSES[name], description.get("params")
+    cls, described = _CLASSES[name], description.get("params")
     estimator = cls()
-    if not isinstance(told, dict):
+    if not isinstance(described, dict):
         raise ValueError("it does not say what the parameters are")
-    unknown = sorted(told.keys() - estimator.get_params(deep=False))
+    unknown = sorted(described.keys() - estimator.get_params(deep=False))
     if unknown:
         raise ValueError(f"a {name} has no parameters {unknown!r:.80}")
-    is_made_of = isinstance(estimator, _ENSEMBLES) and told.get("estimator") is not None
+    is_made_of = (
+        isinstance(estimator, _ENSEMBLES) and described.get("estimator") is not None
+    )
     params = {
         key: _restore_params(value, arrays)
         if is_made_of and key == "estimator"
         else decode(value, arrays)
-        for key, value in told.items()
+        for key, value in described.items()
     }
     if is_made_of and type(params["estimator"]) is not cls._member:
         raise ValueError(f"the members of a {name} are each a {cls._member.__name__}")
@@ -257,18 +259,18 @@ def _restore_params(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
 
 
 def _restore_ensemble(
-    ensemble: Any, told: Any, arrays: dict[str, NDArray[Any]]
+    ensemble: Any, described: Any, arrays: dict[str, NDArray[Any]]
 ) -> None:
-    members = told.get("estimators_") if isinstance(told, dict) else None
+    members = described.get("estimators_") if isinstance(described, dict) else None
     if not isinstance(members, list) or not members:
         raise ValueError("its ensemble has no members")
-    unknown = sorted(told.keys() - {"estimators_", *_OF_ENSEMBLES})
+    unknown = sorted(described.keys() - {"estimators_", *_OF_ENSEMBLES})
     if unknown:
         raise ValueError(f"attributes of the ensemble are unknown, {unknown!r:.80}")
     estimators = [_restore(member, arrays) for member in members]
     for key in _OF_ENSEMBLES:
-        if key in told:
-            restore_attribute(ensemble, key, told[key], arrays)
+        if key in described:
+            restore_attribute(ensemble, key, described[key], arrays)
     first = estimators[0]
     is_right = type(first) is ensemble._member
     if not is_right or any(not _are_alike(one, first) for one in estimators):

@@ -45,7 +45,7 @@ def stacks(monkeypatch):
 
 
 @pytest.fixture
-def sound_stacks(stacks, monkeypatch):
+def unbroken_stacks(stacks, monkeypatch):
     """Note it, and fail if a stack raises an error: it would be trained one by one."""
     train_jobs = stacking.train_jobs
 

@@ -1,1 +1,40 @@
-"""The engine: many networks of one shape, trained by one loop, on arrays alone."""
+"""Trains and evaluates one network, or a stack of them: arrays only.
+
+This file is the face of the engine: other folders import from here alone.
+"""
+
+from .batches import Batches, MicroBatch
+from .early_stopping import Score, ValidationSet
+from .lbfgs import train_quasi_newton
+from .network import Network, count_params, cut_layers, rows_per_block
+from .parallel import Threads, one_blas_thread
+from .prediction import predict_logits
+from .propagation import Propagation
+from .state import NEVER, TrainingSpec, TrainingState
+from .training import Ending, Report, TrainingLoop, TrainingResult, train
+from .update import ParameterUpdater
+
+__all__ = [
+    "NEVER",
+    "Batches",
+    "Ending",
+    "MicroBatch",
+    "Network",
+    "ParameterUpdater",
+    "Propagation",
+    "Report",
+    "Score",
+    "Threads",
+    "TrainingLoop",
+    "TrainingResult",
+    "TrainingSpec",
+    "TrainingState",
+    "ValidationSet",
+    "count_params",
+    "cut_layers",
+    "one_blas_thread",
+    "predict_logits",
+    "rows_per_block",
+    "train",
+    "train_quasi_newton",
+]

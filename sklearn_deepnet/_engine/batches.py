@@ -21,7 +21,7 @@ from .network import extend_sparse, transpose_sparse
 _CHUNK_BYTES = 2**22
 
 
-class Block(NamedTuple):
+class MicroBatch(NamedTuple):
     """Samples that are propagated together: a batch, or a part of a large one."""
 
     inputs: Any  # (..., n_inputs + 1, n_samples), the last row ones; may be sparse
@@ -29,9 +29,9 @@ class Block(NamedTuple):
     target: FloatArray  # (..., n_outputs, n_samples)
     weight: FloatArray  # (..., 1, n_samples)
 
-    def take(self, keep: BoolArray) -> "Block":
+    def select(self, keep: BoolArray) -> "MicroBatch":
         """Return what is left of it for those networks for which `keep` is True."""
-        return Block(*(_take_own(array, keep) for array in self))
+        return MicroBatch(*(_take_own(array, keep) for array in self))
 
 
 class Batch(NamedTuple):
@@ -46,7 +46,7 @@ class Batch(NamedTuple):
     """
 
     share: float
-    blocks: Sequence[Callable[[int], Block]]
+    blocks: Sequence[Callable[[int], MicroBatch]]
 
 
 class _Chunk(NamedTuple):
@@ -56,14 +56,16 @@ class _Chunk(NamedTuple):
     target: FloatArray
     weight: FloatArray
 
-    def block(self, rows: slice) -> Block:
+    def block(self, rows: slice) -> MicroBatch:
         if issparse(self.inputs_t):
             inputs_t = self.inputs_t[rows]
             inputs = transpose_sparse(inputs_t)
         else:
             inputs_t = self.inputs_t[..., rows, :]
             inputs = inputs_t.swapaxes(-1, -2)
-        return Block(inputs, inputs_t, self.target[..., rows], self.weight[..., rows])
+        return MicroBatch(
+            inputs, inputs_t, self.target[..., rows], self.weight[..., rows]
+        )
 
 
 class Batches:
@@ -158,7 +160,7 @@ class Batches:
                 self._fill(0, order, start, stop)
             yield from self._cut_chunk(start, stop)
 
-    def take(self, keep: BoolArray) -> "Batches":
+    def select(self, keep: BoolArray) -> "Batches":
         """Return the batches of those networks of a stack for which `keep` is True."""
         X, y, weight = (_take_own(array, keep) for array in self._data)
         weight_scale, target_scale, target_shift = (
@@ -294,7 +296,9 @@ class Batches:
         ]
         return Batch((stop - start) / self._n_samples, blocks)
 
-    def _read(self, order: IntArray | None, start: int, stop: int, lane: int) -> Block:
+    def _read(
+        self, order: IntArray | None, start: int, stop: int, lane: int
+    ) -> MicroBatch:
         if lane not in self._lanes:
             self._lanes[lane] = self._make_chunk()
         self._fill(lane, order, start, stop)
@@ -324,7 +328,7 @@ def _even_size(n_rows: int, most: int) -> int:
     return min(most, -(-n_rows // n_blocks // 16) * 16)
 
 
-def _at_hand(block: Block, lane: int) -> Block:
+def _at_hand(block: MicroBatch, lane: int) -> MicroBatch:
     return block
 
 

@@ -9,15 +9,13 @@ from .._utils.typing import BoolArray, FloatArray
 from ..nn.schedules import Plateau
 from .batches import Batches
 from .network import Network
-from .parallel import Lanes
-from .state import State
-from .task import NEVER, Task
-from .threads import Threads
+from .parallel import BlockwisePropagation, Threads
+from .state import NEVER, TrainingSpec, TrainingState
 
 Score = Callable[[FloatArray], float]
 
 
-class Validation(NamedTuple):
+class ValidationSet(NamedTuple):
     """Rows that are kept from training, and how they are judged.
 
     Parameters
@@ -31,26 +29,26 @@ class Validation(NamedTuple):
     batches: Batches
     scores: Sequence[Score] | None = None
 
-    def take(self, keep: BoolArray) -> "Validation":
+    def select(self, keep: BoolArray) -> "ValidationSet":
         """Return the validation of those networks for which `keep` is True."""
         scores = self.scores
         if scores is not None:
             scores = [scores[k] for k in np.flatnonzero(keep).tolist()]
-        return Validation(self.batches.take(keep), scores)
+        return ValidationSet(self.batches.select(keep), scores)
 
 
-class Monitor:
+class EarlyStopping:
     """Watches the monitored value: of the validation rows if there are any.
 
     Parameters
     ----------
-    task : Task
+    spec : TrainingSpec
         Says who is patient, and whose schedule learns.
-    state : State
+    state : TrainingState
         Brought up to date in place.
     network : Network
         Cut from the parameters of `state`.
-    validation : Validation or None
+    validation : ValidationSet or None
         None monitors the training loss.
     threads : Threads
         For the blocks of many validation rows.
@@ -58,22 +56,22 @@ class Monitor:
 
     def __init__(
         self,
-        task: Task,
-        state: State,
+        spec: TrainingSpec,
+        state: TrainingState,
         network: Network,
-        validation: Validation | None,
+        validation: ValidationSet | None,
         threads: Threads,
     ) -> None:
-        self._task, self._state, self._validation = task, state, validation
-        self._lanes = Lanes(network, task.loss, threads, trains=False)
-        self._impatient = bool(np.any(task.n_iter_no_change < NEVER))
-        self._learns = any(schedule.learns for schedule in task.schedules)
+        self._spec, self._state, self._validation = spec, state, validation
+        self._lanes = BlockwisePropagation(network, spec.loss, threads, trains=False)
+        self._impatient = bool(np.any(spec.n_iter_no_change < NEVER))
+        self._learns = any(schedule.learns for schedule in spec.schedules)
         self._nobody = np.zeros(state.params.shape[:-1], bool)
         self.validation_loss: FloatArray | None = None
         self.validation_score: FloatArray | None = None
 
     def observe(
-        self, value: FloatArray, sound: BoolArray, limit: FloatArray
+        self, value: FloatArray, finite: BoolArray, limit: FloatArray
     ) -> BoolArray:
         """Take note of a pass, and return who has converged.
 
@@ -81,61 +79,61 @@ class Monitor:
         ----------
         value : ndarray of shape stack_shape
             Its training loss.
-        sound : ndarray of bool of shape stack_shape
+        finite : ndarray of bool of shape stack_shape
             Who has not diverged.
         limit : ndarray of shape stack_shape
             The largest loss that is no divergence; beyond it nothing is the best.
         """
         if self._validation is not None:
-            value, sound = self._validate(self._validation, sound, limit)
-            self._keep_best(value, sound)
+            value, finite = self._validate(self._validation, finite, limit)
+            self._keep_best(value, finite)
         if self._learns:
             self._teach_schedules(value)
         return self._lose_patience(value) if self._impatient else self._nobody
 
     def _validate(
-        self, validation: Validation, sound: BoolArray, limit: FloatArray
+        self, validation: ValidationSet, finite: BoolArray, limit: FloatArray
     ) -> tuple[FloatArray, BoolArray]:
         """Return the loss or minus the score, and who may be the best."""
         (batch,) = validation.batches
         self.validation_loss = loss = self._lanes.loss(batch)
-        sound = sound & (loss <= limit)
+        finite = finite & (loss <= limit)
         if validation.scores is None:
-            return loss, sound
+            return loss, finite
         params = self._state.params
         scores = [
-            score(params[k]) if sound[k] else np.nan
+            score(params[k]) if finite[k] else np.nan
             for score, k in zip(
                 validation.scores, np.ndindex(params.shape[:-1]), strict=True
             )
         ]
         self.validation_score = np.reshape(scores, params.shape[:-1])
-        return -self.validation_score, sound
+        return -self.validation_score, finite
 
-    def _keep_best(self, value: FloatArray, sound: BoolArray) -> None:
+    def _keep_best(self, value: FloatArray, finite: BoolArray) -> None:
         state = self._state
         if state.best_params is None:
             state.best_params = state.params.copy()
-        better = np.asarray(sound & (value < state.best_value))
+        better = np.asarray(finite & (value < state.best_value))
         state.best_value = np.where(better, value, state.best_value)
-        state.best_iter = np.where(better, state.n_passes, state.best_iter)
+        state.best_iter = np.where(better, state.n_epochs, state.best_iter)
         np.copyto(state.best_params, state.params, where=better[..., np.newaxis])
 
     def _teach_schedules(self, value: FloatArray) -> None:
         memory = self._state.memory.reshape(-1, 3)
         for schedule, seen, row in zip(
-            self._task.schedules, np.ravel(value), memory, strict=True
+            self._spec.schedules, np.ravel(value), memory, strict=True
         ):
             if isinstance(schedule, Plateau):
                 schedule.observe(float(seen), row)
 
     def _lose_patience(self, value: FloatArray) -> BoolArray:
         """Count passes without improvement, and return whose patience has ended."""
-        state, task = self._state, self._task
-        counts = task.n_iter_no_change < NEVER
-        improved = counts & (value < state.reference - task.tol)
+        state, spec = self._state, self._spec
+        counts = spec.n_iter_no_change < NEVER
+        improved = counts & (value < state.reference - spec.tol)
         state.reference = np.where(improved, value, state.reference)
         state.n_stale = np.where(improved, 0, state.n_stale + counts)
-        converged: BoolArray = state.n_stale >= task.n_iter_no_change
+        converged: BoolArray = state.n_stale >= spec.n_iter_no_change
         state.n_stale = np.where(converged, 0, state.n_stale)  # the next fit's start
         return converged

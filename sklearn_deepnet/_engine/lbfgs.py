@@ -7,29 +7,28 @@ from scipy.optimize import OptimizeResult, minimize
 from .._utils.typing import FloatArray
 from ..nn.optimizers import LBFGS
 from .batches import Batches
-from .early_stopping import Validation
-from .state import State
-from .task import NEVER, Task
-from .threads import Threads
-from .training import Outcome, Report, Run
+from .early_stopping import ValidationSet
+from .parallel import Threads
+from .state import NEVER, TrainingSpec, TrainingState
+from .training import Report, TrainingLoop, TrainingResult
 
 # Below this relative progress, and this slope, SciPy may stop a fit that may be stopped
 _FLAT, _LEVEL = 64 * np.finfo(float).eps, 1e-9
 
 
 def train_quasi_newton(
-    task: Task,
-    state: State,
+    spec: TrainingSpec,
+    state: TrainingState,
     batches: Batches,
     n_iter: int,
-    validation: Validation | None = None,
+    validation: ValidationSet | None = None,
     report: Report | None = None,
     threads: Threads | None = None,
-) -> list[Outcome]:
+) -> list[TrainingResult]:
     """Make up to `n_iter` iterations of L-BFGS with one network; see `train`."""
-    run = _QuasiNewtonRun(task, state, batches, n_iter, validation, threads)
-    stops = bool(task.n_iter_no_change < NEVER)
-    assert isinstance(task.optimizer, LBFGS)
+    run = _QuasiNewtonRun(spec, state, batches, n_iter, validation, threads)
+    stops = bool(spec.n_iter_no_change < NEVER)
+    assert isinstance(spec.optimizer, LBFGS)
 
     def on_iteration(intermediate_result: OptimizeResult) -> None:
         run.accept(intermediate_result.x)
@@ -50,7 +49,7 @@ def train_quasi_newton(
                     options={
                         "maxiter": n_iter,
                         "maxfun": 50 * n_iter,
-                        "maxcor": task.optimizer.n_corrections,
+                        "maxcor": spec.optimizer.n_corrections,
                         "ftol": _FLAT if stops else 0,
                         "gtol": _LEVEL if stops else 0,
                     },
@@ -61,22 +60,22 @@ def train_quasi_newton(
                 run.finish("n_iter" if run.n_done == n_iter else "tol")
         except KeyboardInterrupt as interrupt:
             run.interrupt(interrupt)
-    return list(run.outcomes.values())
+    return list(run.results.values())
 
 
-class _QuasiNewtonRun(Run):
+class _QuasiNewtonRun(TrainingLoop):
     """A run whose passes are made by SciPy."""
 
     def __init__(
         self,
-        task: Task,
-        state: State,
+        spec: TrainingSpec,
+        state: TrainingState,
         batches: Batches,
         n_iter: int,
-        validation: Validation | None,
+        validation: ValidationSet | None,
         threads: Threads | None,
     ) -> None:
-        super().__init__(task, state, batches, n_iter, validation, threads)
+        super().__init__(spec, state, batches, n_iter, validation, threads)
         zero: FloatArray = np.zeros(())
         self._latest = zero, zero
         self._latest_x = np.empty(0)
@@ -85,8 +84,8 @@ class _QuasiNewtonRun(Run):
     def evaluate(self, x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return value and gradient at `x`."""
         if self._n_evaluated == 0:
-            np.copyto(self._start, self.state.params)
-            self._in_pass = True
+            np.copyto(self._epoch_start, self.state.params)
+            self._in_epoch = True
         params, lanes = self.state.params, self._lanes
         np.copyto(params, x)
         (batch,) = self._batches
@@ -106,11 +105,11 @@ class _QuasiNewtonRun(Run):
         if not np.array_equal(x, self._latest_x):
             self.evaluate(x)
         latest = self._latest
-        self.judge()
+        self.end_epoch()
         if self.goes_on:
-            np.copyto(self._start, self.state.params)
+            np.copyto(self._epoch_start, self.state.params)
             self._measured = latest
-            self._in_pass = True  # as soon as SciPy tries another point
+            self._in_epoch = True  # as soon as SciPy tries another point
 
     def step_back(self) -> None:
         """Leave the point that a failed line search has tried last.
@@ -118,6 +117,6 @@ class _QuasiNewtonRun(Run):
         From an infinite loss SciPy does not set out at all: let it be judged.
         """
         if self._n_evaluated:
-            np.copyto(self.state.params, self._start)
+            np.copyto(self.state.params, self._epoch_start)
             if not np.isfinite(sum(self._measured)):
-                self.judge()
+                self.end_epoch()

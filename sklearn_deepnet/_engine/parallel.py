@@ -1,29 +1,140 @@
-"""The blocks of a large batch side by side, in lanes: a thread and work arrays each.
+"""Threads while a network trains: one in BLAS, ours for the blocks of large batches.
 
-A batch is cut into the same parts however many lanes there are for them. Blocks of a
+A batch is cut into the same parts however many threads there are for them. Blocks of a
 part are summed in their order and parts in theirs, so the number of threads does not
-show in the bits.
+change the bits.
+
+BLAS has one thread during training, since small products lose by threads and their
+number changes the last bits. A scan for libraries costs 18 ms, so it is made once.
+Limits that overlap in time, of fits in several threads, would restore each other's
+values; so they are counted: the first to come sets the limit, the last to leave lifts
+it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import TypeAlias
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import cache, partial
+from threading import Lock
+from types import TracebackType
+from typing import Self, TypeAlias, TypeVar
 
 import numpy as np
+from threadpoolctl import LibController, ThreadpoolController
 
 from .._utils.typing import FloatArray
 from ..nn.losses import LossFunction
-from .batches import Batch, Block
+from .batches import Batch, MicroBatch
 from .network import Network
 from .propagation import Dropout, Propagation
-from .threads import MOST_THREADS, Threads
 
-_Reads: TypeAlias = Sequence[Callable[[int], Block]]
+MOST_THREADS = 16  # each has work arrays of its own
+
+_Result = TypeVar("_Result")
+
+_lock = Lock()
+_n_inside = 0
+_before: list[int] = []
+
+
+class Threads:
+    """The thread that makes them and `n` - 1 others, started when they are needed.
+
+    A context: at its end the others are gone.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self._others = ThreadPoolExecutor(
+            max(1, n - 1),
+            initializer=partial(np.seterr, all="ignore"),  # for that thread alone
+        )
+
+    def call(self, functions: Sequence[Callable[[], _Result]]) -> list[_Result]:
+        """Call up to `n` functions side by side, and return what they return.
+
+        It comes back when all are done, even if it was interrupted.
+        """
+        first, *rest = functions
+        futures = [self._others.submit(function) for function in rest]
+        try:
+            result = first()
+        finally:
+            wait(futures)
+        return [result, *(future.result() for future in futures)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._others.shutdown()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[int]:
+    """Hold BLAS to one thread, for the whole process, until the last holder leaves.
+
+    Yields
+    ------
+    n_threads : int
+        How many BLAS was allowed before, or this holder's share of them; at most
+        `MOST_THREADS`.
+    """
+    global _n_inside, _before
+    with _lock:
+        if _n_inside == 0:
+            _before = [library.get_num_threads() for library in _libraries()]
+            _set_threads([1] * len(_before))
+        _n_inside += 1
+        share = min(_before, default=1) // _n_inside
+        n_threads = min(max(share, 1), MOST_THREADS)
+    try:
+        yield n_threads
+    finally:
+        with _lock:
+            _n_inside -= 1
+            if _n_inside == 0:
+                _set_threads(_before)
+
+
+@cache
+def _libraries() -> list[LibController]:
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def _set_threads(numbers: list[int]) -> None:
+    for library, number in zip(_libraries(), numbers, strict=True):
+        _free(library)
+        library.set_num_threads(number)
+        _free(library)
+
+
+def _free(library: LibController) -> None:
+    """Let any thread set limits.
+
+    Since 3.8 threadpoolctl lets only the thread that set a limit of OpenBLAS first set
+    another, and ignores others without a word; here the last to leave may be another.
+    """
+    if hasattr(library, "clear_controlling_thread"):
+        library.clear_controlling_thread(force=True)
+
+
+_Reads: TypeAlias = Sequence[Callable[[int], MicroBatch]]
 
 _ZERO: FloatArray = np.zeros(())
 
 
-class Lanes:
+class BlockwisePropagation:
     """Propagates batches through a network, or a stack of them.
 
     Parameters
@@ -44,7 +155,7 @@ class Lanes:
     ----------
     gradient : ndarray of shape (*stack_shape, n_params)
         Where `loss_and_gradient` leaves the gradient.
-    last_block : Block
+    last_block : MicroBatch
         The block that came last, as long as its lane reads no other.
     """
 
@@ -60,10 +171,10 @@ class Lanes:
         self._network = network
         self._make = partial(Propagation, network, loss, trains=trains, dropout=dropout)
         self._first = self._make()
-        self._lanes: list[_Lane] = []
+        self._lanes: list[Worker] = []
         self._threads = threads
         self._n_lanes = threads.n if dropout is None else 1
-        self.last_block: Block
+        self.last_block: MicroBatch
         if trains:
             self.gradient = self._first.gradient
 
@@ -100,25 +211,25 @@ class Lanes:
             loss = sum(self._threads.call(calls), loss)
         return loss
 
-    def loss_of(self, block: Block) -> FloatArray:
+    def loss_of(self, block: MicroBatch) -> FloatArray:
         """Return the weighted sum of the losses of one block."""
         return self._first.loss(block.inputs, block.target, block.weight)
 
-    def _parts(self, batch: Batch) -> Iterator[list[tuple["_Lane", _Reads]]]:
+    def _parts(self, batch: Batch) -> Iterator[list[tuple["Worker", _Reads]]]:
         """Go through the parts, as many at once as there are lanes, each in its own."""
         n_blocks = len(batch.blocks)
         size = -(-n_blocks // MOST_THREADS)
         parts = [batch.blocks[at : at + size] for at in range(0, n_blocks, size)]
         while len(self._lanes) < min(len(parts), self._n_lanes):
             total = np.empty_like(self._network.params)
-            self._lanes.append(_Lane(len(self._lanes), self._make(), total))
+            self._lanes.append(Worker(len(self._lanes), self._make(), total))
         for at in range(0, len(parts), self._n_lanes):
             abreast = list(zip(self._lanes, parts[at:], strict=False))
             yield abreast
         self.last_block = abreast[-1][0].block
 
 
-class _Lane:
+class Worker:
     """Goes through the blocks of a part, one after the other."""
 
     def __init__(
@@ -127,7 +238,7 @@ class _Lane:
         self._number = number
         self._propagation = propagation
         self.total = total
-        self.block: Block
+        self.block: MicroBatch
 
     def loss_and_gradient(self, reads: _Reads, total: FloatArray) -> FloatArray:
         """Return the sum of the losses, and leave that of the gradients in `total`."""

@@ -10,8 +10,8 @@ from scipy.sparse import issparse
 from .._utils.lookup import is_ours
 from .._utils.typing import FloatArray
 from .network import Network, extend_sparse, rows_per_block, transpose_sparse
+from .parallel import Threads, one_blas_thread
 from .propagation import Propagation
-from .threads import Threads, one_blas_thread
 
 
 def predict_logits(

@@ -12,35 +12,33 @@ import numpy as np
 
 from .._utils.typing import BoolArray, FloatArray
 from .batches import Batches
-from .early_stopping import Monitor, Validation
+from .early_stopping import EarlyStopping, ValidationSet
 from .network import Network
-from .parallel import Lanes
+from .parallel import BlockwisePropagation, Threads
 from .propagation import Dropout
-from .state import State
-from .task import Task
-from .threads import Threads
-from .update import Stepper
+from .state import TrainingSpec, TrainingState
+from .update import ParameterUpdater
 
 _ZERO: FloatArray = np.zeros(())
 _DIVERGED = 1e6  # times the first loss: no detour to a minimum leads so high
 
 Ending: TypeAlias = Literal["n_iter", "tol", "report", "divergence", "interrupt"]
-Report: TypeAlias = Callable[["Run"], bool]
+Report: TypeAlias = Callable[["TrainingLoop"], bool]
 
 
-class Outcome(NamedTuple):
+class TrainingResult(NamedTuple):
     """What became of one network.
 
     Parameters
     ----------
-    state : State
+    state : TrainingState
         Where it stands; after a divergence, with the parameters of the last pass whose
         loss was sound, and after an interrupt with those of the last complete pass.
-    losses : ndarray of shape (n_passes,)
+    losses : ndarray of shape (n_epochs,)
         The loss of each sound pass, penalty included.
-    validation_losses : ndarray of shape (n_passes,) or (0,)
+    validation_losses : ndarray of shape (n_epochs,) or (0,)
         The loss of the validation rows after each pass.
-    validation_scores : ndarray of shape (n_passes,) or (0,)
+    validation_scores : ndarray of shape (n_epochs,) or (0,)
         Their score, if one is asked for.
     ended_by : {"n_iter", "tol", "report", "divergence", "interrupt"}
         Why training ended.
@@ -50,7 +48,7 @@ class Outcome(NamedTuple):
         To be raised again.
     """
 
-    state: State
+    state: TrainingState
     losses: FloatArray
     validation_losses: FloatArray
     validation_scores: FloatArray
@@ -60,28 +58,28 @@ class Outcome(NamedTuple):
 
 
 def train(
-    task: Task,
-    state: State,
+    spec: TrainingSpec,
+    state: TrainingState,
     batches: Batches,
     n_iter: int,
-    validation: Validation | None = None,
+    validation: ValidationSet | None = None,
     report: Report | None = None,
     threads: Threads | None = None,
-) -> list[Outcome]:
+) -> list[TrainingResult]:
     """Train for up to `n_iter` passes.
 
     Parameters
     ----------
-    task : Task
+    spec : TrainingSpec
         What is asked.
-    state : State
+    state : TrainingState
         Where to start from; used up.
     batches : Batches
         One pass over the data each time it is iterated, drawing from the generators of
         `state`.
     n_iter : int
         Passes.
-    validation : Validation or None, default=None
+    validation : ValidationSet or None, default=None
         Rows to be monitored in place of the training loss.
     report : callable ``(run) -> bool``, or None, default=None
         Called after each pass; True ends the training.
@@ -90,30 +88,30 @@ def train(
 
     Returns
     -------
-    outcomes : list of Outcome
+    results : list of TrainingResult
         One for each network, in the order of the stack.
     """
     with np.errstate(all="ignore"):
-        run = Run(task, state, batches, n_iter, validation, threads)
+        run = TrainingLoop(spec, state, batches, n_iter, validation, threads)
         try:
             while run.n_done < n_iter and run.goes_on:
-                run.make_pass()
-                run.judge()
+                run.run_epoch()
+                run.end_epoch()
                 if report is not None and run.goes_on and report(run):
                     run.finish("report")
             if run.goes_on:
                 run.finish("n_iter")
         except KeyboardInterrupt as interrupt:
             run.interrupt(interrupt)
-    return [run.outcomes[k] for k in sorted(run.outcomes)]
+    return [run.results[k] for k in sorted(run.results)]
 
 
-class Run:
+class TrainingLoop:
     """The networks that are still in training, and their work arrays.
 
     Attributes
     ----------
-    outcomes : dict of int to Outcome
+    results : dict of int to Outcome
         Of the networks that are done, by their place in the first stack.
     n_done : int
         Passes made.
@@ -121,21 +119,21 @@ class Run:
         Passes to be made.
     goes_on : bool
         Whether any network is left.
-    state : State
+    state : TrainingState
         Of those that are left.
     """
 
     def __init__(
         self,
-        task: Task,
-        state: State,
+        spec: TrainingSpec,
+        state: TrainingState,
         batches: Batches,
         n_iter: int,
-        validation: Validation | None,
+        validation: ValidationSet | None,
         threads: Threads | None,
     ) -> None:
         stack_shape = state.params.shape[:-1]
-        self.outcomes: dict[int, Outcome] = {}
+        self.results: dict[int, TrainingResult] = {}
         self.n_done = 0
         self.n_iter = n_iter
         self.goes_on = True
@@ -146,26 +144,32 @@ class Run:
             self._curves["validation_losses"] = np.empty((*stack_shape, n_iter))
             if validation.scores is not None:
                 self._curves["validation_scores"] = np.empty((*stack_shape, n_iter))
-        sound, state.sound_params = state.sound_params, None
+        finite, state.finite_params = state.finite_params, None
         # parameters whose loss is known to be sound
-        self._sound = state.params.copy() if sound is None else sound
-        self._settle(task, state, batches, validation)
+        self._finite_params = state.params.copy() if finite is None else finite
+        self._allocate(spec, state, batches, validation)
 
-    def _settle(
-        self, task: Task, state: State, batches: Batches, validation: Validation | None
+    def _allocate(
+        self,
+        spec: TrainingSpec,
+        state: TrainingState,
+        batches: Batches,
+        validation: ValidationSet | None,
     ) -> None:
         """Make the work arrays for the networks that are left."""
         self.state = state
-        self._task, self._batches, self._validation = task, batches, validation
-        network = Network(task.layer_sizes, task.activations, state.params)
+        self._spec, self._batches, self._validation = spec, batches, validation
+        network = Network(spec.layer_sizes, spec.activations, state.params)
         dropout = None
-        if np.any(task.dropout):
-            dropout = Dropout(np.asarray(task.dropout), state.generators)
-        self._lanes = Lanes(network, task.loss, self._threads, dropout=dropout)
-        self._stepper = Stepper(task, state, self._lanes.gradient)
-        self._monitor = Monitor(task, state, network, validation, self._threads)
-        self._start = np.empty_like(state.params)  # of the pass under way
-        self._in_pass = False
+        if np.any(spec.dropout):
+            dropout = Dropout(np.asarray(spec.dropout), state.generators)
+        self._lanes = BlockwisePropagation(
+            network, spec.loss, self._threads, dropout=dropout
+        )
+        self._stepper = ParameterUpdater(spec, state, self._lanes.gradient)
+        self._monitor = EarlyStopping(spec, state, network, validation, self._threads)
+        self._epoch_start = np.empty_like(state.params)  # of the pass under way
+        self._in_epoch = False
         self._limit = _loss_limit(state.first_loss)
         self._is_new = bool(np.isnan(state.first_loss).any())
 
@@ -179,12 +183,12 @@ class Run:
         """Validation loss after the last pass, or None."""
         return self._monitor.validation_loss
 
-    def make_pass(self) -> None:
+    def run_epoch(self) -> None:
         """Go through the data once, with a step for each batch."""
-        np.copyto(self._start, self.state.params)
-        self._in_pass = True
+        np.copyto(self._epoch_start, self.state.params)
+        self._in_epoch = True
         data_loss = penalty = _ZERO
-        self._stepper.start_pass()
+        self._stepper.start_epoch()
         for batch in self._batches:
             loss = self._lanes.loss_and_gradient(batch)
             data_loss = data_loss + batch.share * loss
@@ -200,112 +204,114 @@ class Run:
         self._limit = _loss_limit(self.state.first_loss)
         self._is_new = False
 
-    def judge(self) -> None:
+    def end_epoch(self) -> None:
         """End the pass: find who has diverged or converged, and let them leave."""
         state, (data_loss, penalty) = self.state, self._measured
         value = data_loss + penalty
-        sound = (value < np.inf) & (data_loss <= self._limit)
-        converged = self._monitor.observe(value, sound, self._limit)
-        self._note("losses", value)
-        self._note("validation_losses", self._monitor.validation_loss)
-        self._note("validation_scores", self._monitor.validation_score)
-        self._start, self._sound = self._sound, self._start
-        state.n_passes += 1
+        finite = (value < np.inf) & (data_loss <= self._limit)
+        converged = self._monitor.observe(value, finite, self._limit)
+        self._record("losses", value)
+        self._record("validation_losses", self._monitor.validation_loss)
+        self._record("validation_scores", self._monitor.validation_score)
+        self._epoch_start, self._finite_params = self._finite_params, self._epoch_start
+        state.n_epochs += 1
         self.n_done += 1
-        self._in_pass = False
-        diverged = ~sound
+        self._in_epoch = False
+        diverged = ~finite
         leaving = diverged | converged
         if np.count_nonzero(leaving):
-            self._dismiss_diverged(diverged, value, self._start, self.n_done - 1)
-            self._dismiss(leaving & ~diverged, "tol")
-            self._keep(~leaving)
+            self._finish_diverged(diverged, value, self._epoch_start, self.n_done - 1)
+            self._finish(leaving & ~diverged, "tol")
+            self._compact(~leaving)
 
-    def _note(self, curve: str, value: FloatArray | None) -> None:
+    def _record(self, curve: str, value: FloatArray | None) -> None:
         if value is not None:
             self._curves[curve][..., self.n_done] = value
 
     def finish(self, ended_by: Ending, **details: Any) -> None:
         """Dismiss all who are left."""
         everyone = np.ones(self._number.shape, bool)
-        self._dismiss(everyone, ended_by, **details)
+        self._finish(everyone, ended_by, **details)
         self.goes_on = False
 
     def interrupt(self, interrupt: KeyboardInterrupt) -> None:
         """Dismiss all who are left, with the parameters of the last complete pass."""
-        if self._in_pass:
-            np.copyto(self.state.params, self._start)
-            self.state.forget_moments(self._task.optimizer.n_moments)
+        if self._in_epoch:
+            np.copyto(self.state.params, self._epoch_start)
+            self.state.forget_moments(self._spec.optimizer.n_moments)
         self.finish("interrupt", interrupt=interrupt)
 
-    def _dismiss(self, who: BoolArray, ended_by: Ending, **details: Any) -> None:
+    def _finish(self, who: BoolArray, ended_by: Ending, **details: Any) -> None:
         """Record who is done, unless their last step led astray.
 
         The loss of a pass is measured before its steps, so where the last one led has
         not been seen yet; a look at the last block shows it.
         """
         if self.n_done:
-            loss = self._look()
+            loss = self._current_loss()
             diverged = who & ~(loss <= self._limit)
-            self._dismiss_diverged(diverged, loss, self._sound, self.n_done, **details)
+            self._finish_diverged(
+                diverged, loss, self._finite_params, self.n_done, **details
+            )
             who = who & ~diverged
         for k in _places(who):
-            self._record(k, self.n_done, ended_by, **details)
+            self._record_result(k, self.n_done, ended_by, **details)
 
-    def _look(self) -> FloatArray:
+    def _current_loss(self) -> FloatArray:
         return self._lanes.loss_of(self._last_block)
 
-    def sound_params(self) -> FloatArray:
+    def finite_params(self) -> FloatArray:
         """Return a copy of the parameters, or of the last sound ones before them."""
-        sound = np.asarray(self._look() <= self._limit)[..., np.newaxis]
-        return np.where(sound, self.state.params, self._sound)
+        finite = np.asarray(self._current_loss() <= self._limit)[..., np.newaxis]
+        return np.where(finite, self.state.params, self._finite_params)
 
-    def _dismiss_diverged(
+    def _finish_diverged(
         self,
         who: BoolArray,
         loss: FloatArray,
-        sound: FloatArray,
+        finite: FloatArray,
         n_sound: int,
         **details: Any,
     ) -> None:
-        """Record who has diverged, with their last `sound` parameters."""
+        """Record who has diverged, with their last `finite` parameters."""
         for k in _places(who):
-            state = self.state.take(k)
-            np.copyto(state.params, sound[k])
-            state.sound_params = None
-            state.forget_moments(self._task.optimizer.n_moments)
-            state.n_passes -= self.n_done - n_sound
+            state = self.state.select(k)
+            np.copyto(state.params, finite[k])
+            state.finite_params = None
+            state.forget_moments(self._spec.optimizer.n_moments)
+            state.n_epochs -= self.n_done - n_sound
             bad_loss = float(loss[k])
-            self._record(
+            self._record_result(
                 k, n_sound, "divergence", state=state, bad_loss=bad_loss, **details
             )
 
-    def _record(
+    def _record_result(
         self,
         k: tuple[int, ...],
-        n_passes: int,
+        n_epochs: int,
         ended_by: Ending,
-        state: State | None = None,
+        state: TrainingState | None = None,
         **details: Any,
     ) -> None:
         """Record an outcome, once: an interrupt may come while some are dismissed."""
         if state is None:
-            state = self.state.take(k)
-            state.sound_params = self._sound[k].copy()
-        outcome = self._outcome(k, n_passes, ended_by, state, **details)
-        self.outcomes.setdefault(int(self._number[k]), outcome)
+            state = self.state.select(k)
+            state.finite_params = self._finite_params[k].copy()
+        result = self._outcome(k, n_epochs, ended_by, state, **details)
+        self.results.setdefault(int(self._number[k]), result)
 
     def _outcome(
         self,
         k: tuple[int, ...],
-        n_passes: int,
+        n_epochs: int,
         ended_by: Ending,
-        state: State,
+        state: TrainingState,
         **details: Any,
-    ) -> Outcome:
+    ) -> TrainingResult:
         curves = {
-            name: curve[k][:n_passes].copy() for name, curve in self._curves.items()
+            name: curve[k][:n_epochs].copy() for name, curve in self._curves.items()
         }
-        return Outcome(
+        return TrainingResult(
             state,
             curves["losses"],
             curves.get("validation_losses", np.empty(0)),
@@ -314,30 +320,30 @@ class Run:
             **details,
         )
 
-    def snapshot(self) -> Outcome | None:
+    def snapshot(self) -> TrainingResult | None:
         """Return what became of one network so far, as if no more passes were asked.
 
         None if its last step led astray, as the next pass will find.
         """
-        if not self._look() <= self._limit:
+        if not self._current_loss() <= self._limit:
             return None
-        state = replace(self.state, sound_params=self._sound)
+        state = replace(self.state, finite_params=self._finite_params)
         return self._outcome((), self.n_done, "n_iter", state)
 
-    def _keep(self, keep: BoolArray) -> None:
+    def _compact(self, keep: BoolArray) -> None:
         """Close the ranks after some have left."""
         self.goes_on = bool(keep.any())
         if not self.goes_on:
             return
         self._number = self._number[keep]
         self._curves = {name: curve[keep] for name, curve in self._curves.items()}
-        self._sound = self._sound[keep]
-        self._last_block = self._last_block.take(keep)
-        self._settle(
-            self._task.take(keep),
-            self.state.take(keep),
-            self._batches.take(keep),
-            self._validation.take(keep) if self._validation is not None else None,
+        self._finite_params = self._finite_params[keep]
+        self._last_block = self._last_block.select(keep)
+        self._allocate(
+            self._spec.select(keep),
+            self.state.select(keep),
+            self._batches.select(keep),
+            self._validation.select(keep) if self._validation is not None else None,
         )
 
 

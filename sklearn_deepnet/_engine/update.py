@@ -9,8 +9,7 @@ import numpy as np
 
 from .._utils.typing import FloatArray
 from .network import cut_layers
-from .state import State
-from .task import Task
+from .state import TrainingSpec, TrainingState
 
 _ZERO: FloatArray = np.zeros(())
 _SLICE = 2**16  # parameters
@@ -27,27 +26,29 @@ class _Slice(NamedTuple):
     l1: FloatArray | None  # factor of the absolute weights
 
 
-class Stepper:
+class ParameterUpdater:
     """Moves the parameters of `state` in place.
 
     Parameters
     ----------
-    task : Task
+    spec : TrainingSpec
         What is asked.
-    state : State
+    state : TrainingState
         Whose parameters, moments and counts it brings up to date.
     gradient : ndarray of shape (*stack_shape, n_params)
         Where the gradient of the loss is found at each step; overwritten.
     """
 
-    def __init__(self, task: Task, state: State, gradient: FloatArray) -> None:
-        self._task, self._state, self._gradient = task, state, gradient
-        self._optimizer: Any = task.optimizer
-        self._decouples = task.optimizer.decouples_decay
-        self._is_scheduled = task.is_scheduled
-        self._clips = bool(np.any(task.clip_norm < np.inf))
-        self._rate = self._column(task.learning_rate)
-        decay, l1 = self._by_weight(task.decay), self._by_weight(task.l1)
+    def __init__(
+        self, spec: TrainingSpec, state: TrainingState, gradient: FloatArray
+    ) -> None:
+        self._spec, self._state, self._gradient = spec, state, gradient
+        self._optimizer: Any = spec.optimizer
+        self._decouples = spec.optimizer.decouples_decay
+        self._is_scheduled = spec.is_scheduled
+        self._clips = bool(np.any(spec.clip_norm < np.inf))
+        self._rate = self._column(spec.learning_rate)
+        decay, l1 = self._by_weight(spec.decay), self._by_weight(spec.l1)
         scratch = np.empty_like(gradient[..., :_SLICE])
         self._slices = []
         for start in range(0, gradient.shape[-1], _SLICE):
@@ -68,22 +69,22 @@ class Stepper:
         if not np.any(factor):
             return None
         by_param = np.zeros_like(self._gradient)
-        for layer in cut_layers(self._task.layer_sizes, by_param):
+        for layer in cut_layers(self._spec.layer_sizes, by_param):
             layer[..., :-1] = np.asarray(factor)[..., np.newaxis, np.newaxis]
         return by_param
 
-    def start_pass(self) -> None:
+    def start_epoch(self) -> None:
         """Set the learning rates of the pass that begins."""
-        task, state = self._task, self._state
+        spec, state = self._spec, self._state
         if not self._is_scheduled:
             return
         factors = [
-            schedule.factor_at(state.n_passes, state.horizon, memory)
+            schedule.factor_at(state.n_epochs, state.horizon, memory)
             for schedule, memory in zip(
-                task.schedules, state.memory.reshape(-1, 3).tolist(), strict=True
+                spec.schedules, state.memory.reshape(-1, 3).tolist(), strict=True
             )
         ]
-        rates = task.learning_rate * np.reshape(factors, task.learning_rate.shape)
+        rates = spec.learning_rate * np.reshape(factors, spec.learning_rate.shape)
         self._rate = self._column(rates)
 
     def step(self) -> FloatArray:
@@ -134,7 +135,7 @@ class Stepper:
         """Scale gradients that are longer than allowed down to that length."""
         gradient = self._gradient
         norm = np.sqrt(np.vecdot(gradient, gradient))
-        limit = self._task.clip_norm
+        limit = self._spec.clip_norm
         factor = np.where(norm > limit, limit / norm, 1)
         np.multiply(gradient, self._column(factor), out=gradient)
 

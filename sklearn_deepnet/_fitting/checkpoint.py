@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from .._engine.state import State
-from .._engine.training import Outcome, Run
-from .._serialization.checkpoint_file import Checkpoint, KeptFile, tell_all
+from .._engine import TrainingLoop, TrainingResult, TrainingState
+from .._serialization.checkpoint import Checkpoint
+from .._serialization.checkpoint_file import CheckpointFile, fingerprint_all
 from .._serialization.container import name_unreadable
 from .._serialization.encoding import Encoder, decode
-from .._serialization.fingerprint import digest, tell
+from .._serialization.fingerprint import fingerprint, hash_arrays
 from .._serialization.schema import (
     FORMAT,
     describe_attributes,
@@ -20,7 +20,7 @@ from .._serialization.schema import (
 )
 from .._utils.lookup import is_ours
 from .._utils.version import __version__
-from .dataset import Sample
+from .dataset import Dataset
 from .parameters import name_activations, resolve_activations
 
 _SECONDS = 30.0
@@ -29,7 +29,7 @@ _MAY_DIFFER = ("n_iter", "verbose", "warm_start")
 _OF_DATA = ("n_features_in_", "feature_names_in_", "classes_")
 
 
-class Progress:
+class FitCheckpoint:
     """What a file says, and is to say, of one fit.
 
     Parameters
@@ -38,16 +38,16 @@ class Progress:
         Where and when.
     estimator : estimator
         With its parameters; fitted, if its training goes on.
-    sample : Sample
+    dataset : Dataset
         All rows, before any split.
-    held_out : Sample or None
+    held_out : Dataset or None
         Rows that were given to be monitored.
     resumes : bool
         Whether it goes on from what `estimator` has learned.
 
     Attributes
     ----------
-    n_made : int
+    n_epochs_done : int
         Passes that this fit has made already, according to the file.
     is_complete : bool
         Whether no more are to be made.
@@ -57,16 +57,16 @@ class Progress:
         self,
         checkpoint: Checkpoint,
         estimator: Any,
-        sample: Sample,
-        held_out: Sample | None,
+        dataset: Dataset,
+        held_out: Dataset | None,
         resumes: bool,
     ) -> None:
-        self._file = KeptFile(checkpoint, "training", _SECONDS)
+        self._file = CheckpointFile(checkpoint, "training", _SECONDS)
         self._estimator = estimator
         self._n_before = estimator.n_iter_ if resumes else 0
-        self._fit = _tell_fit(estimator, sample, held_out, resumes)
+        self._fit = _tell_fit(estimator, dataset, held_out, resumes)
         self._drawn: np.random.RandomState | None = None
-        self.n_made, self.is_complete = 0, False
+        self.n_epochs_done, self.is_complete = 0, False
 
     def restore(self, n_iter: int) -> bool:
         """Give the estimator, in place, what the file has, and tell if there is one.
@@ -90,8 +90,8 @@ class Progress:
         self._fit, network = description["fit"], self._estimator
         of_data = {k: v for k, v in vars(network).items() if k in _OF_DATA}
         with name_unreadable(self._file.path):
-            told = description.get("attributes")
-            restore_attributes(network, told, arrays, lacking=("_activations",))
+            described = description.get("attributes")
+            restore_attributes(network, described, arrays, lacking=("_activations",))
             if network._training_state is None or network.n_iter_ < self._n_before:
                 raise ValueError("it lacks the state of training")
             drawn = decode(description.get("drawn"), arrays)
@@ -103,12 +103,12 @@ class Progress:
         network._activations = name_activations(
             resolve_activations(network.activation, network.n_layers_ - 2)
         )
-        self.n_made = network.n_iter_ - self._n_before
-        if self.n_made > n_iter:
+        self.n_epochs_done = network.n_iter_ - self._n_before
+        if self.n_epochs_done > n_iter:
             raise ValueError(
-                f"The checkpoint '{self._file.path}' has made {self.n_made} passes, "
-                f"more than n_iter={n_iter}. Raise n_iter, or give another path to "
-                "start over."
+                f"The checkpoint '{self._file.path}' has made {self.n_epochs_done} "
+                f"epochs, more than n_iter={n_iter}. Raise n_iter, or give another "
+                "path to start over."
             )
         rng = network.random_state
         if drawn is not None and isinstance(rng, np.random.RandomState):
@@ -117,7 +117,7 @@ class Progress:
         ends = {"tol", "divergence"}
         if "_skl_callbacks" in vars(network):  # which would stop it again
             ends.add("report")
-        self.is_complete = network._ended_by in ends or self.n_made == n_iter
+        self.is_complete = network._ended_by in ends or self.n_epochs_done == n_iter
         return True
 
     def _describe_difference(self, description: dict[str, Any], arrays: Any) -> str:
@@ -148,9 +148,9 @@ class Progress:
     def begin(
         self,
         network: Any,
-        state: State,
+        state: TrainingState,
         resumes: bool,
-        shows_best: bool,
+        restore_best: bool,
         kept: tuple[Any, ...],
     ) -> None:
         """Write the first file, or raise an `OSError` if that is impossible.
@@ -159,9 +159,9 @@ class Progress:
         ----------
         network : estimator
             That knows its layers.
-        state : State
+        state : TrainingState
             Where it starts.
-        resumes, shows_best : bool
+        resumes, restore_best : bool
             For its `_keep`.
         kept : tuple
             For its `_keep_state`.
@@ -169,45 +169,47 @@ class Progress:
         rng = network.random_state
         if isinstance(rng, np.random.RandomState) and self._drawn is None:
             self._drawn = deepcopy(rng)
-            self._fit["generator_after"] = tell(rng)
+            self._fit["generator_after"] = fingerprint(rng)
         self._start = copy(network)
-        self._kept = resumes, shows_best, kept
+        self._kept = resumes, restore_best, kept
         none = np.empty(0)
-        outcome = Outcome(state, none, none, none, "n_iter")
-        self._file.begin(state.n_passes, *self._describe(outcome))
+        result = TrainingResult(state, none, none, none, "n_iter")
+        self._file.begin(state.n_epochs, *self._describe(result))
 
-    def __call__(self, run: Run) -> bool:
+    def __call__(self, run: TrainingLoop) -> bool:
         """Write the file if it is time to; never ask for a stop."""
-        if self._file.is_due(run.state.n_passes):
-            outcome = run.snapshot()
-            if outcome is not None:
-                self._write(outcome)
+        if self._file.is_due(run.state.n_epochs):
+            result = run.snapshot()
+            if result is not None:
+                self._write(result)
         return False
 
-    def finish(self, outcome: Outcome) -> Outcome:
+    def finish(self, result: TrainingResult) -> TrainingResult:
         """Write the last file, unless an interrupt may have come within a pass.
 
         Return the outcome, with the interrupt if one comes now.
         """
-        if outcome.interrupt is None:
+        if result.interrupt is None:
             try:
-                self._write(outcome)
+                self._write(result)
             except KeyboardInterrupt as interrupt:
-                return outcome._replace(interrupt=interrupt)
-        return outcome
+                return result._replace(interrupt=interrupt)
+        return result
 
     def end(self) -> None:
         """Do nothing, as the file is written."""
 
-    def _write(self, outcome: Outcome) -> None:
-        self._file.write(outcome.state.n_passes, "passes", *self._describe(outcome))
+    def _write(self, result: TrainingResult) -> None:
+        self._file.write(result.state.n_epochs, "passes", *self._describe(result))
 
-    def _describe(self, outcome: Outcome) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _describe(
+        self, result: TrainingResult
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return a file of the network that would be kept, and of how to go on."""
         network, encoder = copy(self._start), Encoder()
-        resumes, shows_best, kept = self._kept
-        network._keep(outcome, resumes, shows_best)
-        network._keep_state(outcome.state, *kept)
+        resumes, restore_best, kept = self._kept
+        network._keep(result, resumes, restore_best)
+        network._keep_state(result.state, *kept)
         params, unsaved = describe_params(network, encoder)
         if not is_ours(type(network)):
             unsaved.append("class")
@@ -233,33 +235,33 @@ def _was(name: str, description: dict[str, Any], arrays: Any) -> str:
 
 
 def _tell_fit(
-    estimator: Any, sample: Sample, held_out: Sample | None, resumes: bool
+    estimator: Any, dataset: Dataset, held_out: Dataset | None, resumes: bool
 ) -> dict[str, Any]:
     """Return what a fit goes by, as JSON that is equal if that is."""
     cls, params = type(estimator), estimator.get_params(deep=False)
-    samples = [it for it in (sample, held_out) if it is not None]
+    datasets = [it for it in (dataset, held_out) if it is not None]
     rng = params["random_state"]
     has_generator = isinstance(rng, np.random.RandomState)
-    told = {k: v for k, v in params.items() if k not in _MAY_DIFFER}
-    told["random_state"] = "a generator" if has_generator else rng
+    described = {k: v for k, v in params.items() if k not in _MAY_DIFFER}
+    described["random_state"] = "a generator" if has_generator else rng
     start = None
     if resumes:
         learned = [estimator._params, estimator._training_state]
-        start = [estimator.n_iter_, tell(learned)]
+        start = [estimator.n_iter_, fingerprint(learned)]
     return {
         "class": f"{cls.__module__}.{cls.__qualname__}",
-        "code": tell(cls),
-        "params": tell_all(told),
-        "generator": tell(rng) if has_generator else None,
+        "code": fingerprint(cls),
+        "params": fingerprint_all(described),
+        "generator": fingerprint(rng) if has_generator else None,
         "start": start,
-        "shapes": [list(it.X.shape) for it in samples],
-        "data": [_digest_sample(it) for it in samples],
+        "shapes": [list(it.X.shape) for it in datasets],
+        "data": [_digest_sample(it) for it in datasets],
     }
 
 
-def _digest_sample(sample: Sample) -> str:
-    X, labels = sample.X, getattr(sample.targets, "classes", np.empty(0))
+def _digest_sample(dataset: Dataset) -> str:
+    X, labels = dataset.X, getattr(dataset.targets, "classes", np.empty(0))
     parts = (X.data, X.indices, X.indptr) if issparse(X) else (X,)
-    weight = np.empty(0) if sample.weight is None else sample.weight
+    weight = np.empty(0) if dataset.weight is None else dataset.weight
     named = repr(labels.tolist()).encode()
-    return digest(*parts, sample.target, weight, np.frombuffer(named, np.uint8))
+    return hash_arrays(*parts, dataset.target, weight, np.frombuffer(named, np.uint8))

@@ -15,7 +15,7 @@ from .targets import Targets
 
 
 @dataclass
-class Sample:
+class Dataset:
     """Data for a network.
 
     Parameters
@@ -55,25 +55,25 @@ class Sample:
             self.weight.sum() if self.rows is None else self.weight[self.rows].sum()
         )
 
-    def share(self, other: "Sample") -> None:
+    def share(self, other: "Dataset") -> None:
         """Hold, in place, the arrays of `other`, which were made of the same data."""
         self.X, self.y, self.target = other.X, other.y, other.target
         if other.weight is not None and np.array_equal(other.weight, self.weight):
             self.weight = other.weight
 
-    def taken(self) -> tuple[Any, NDArray[Any], FloatArray | None]:
+    def rows_used(self) -> tuple[Any, NDArray[Any], FloatArray | None]:
         """Return X, y and weight of the rows that count, copies if not all do."""
         X = self.X if self.rows is None else self.X[self.rows]
-        return X, *self.taken_targets()
+        return X, *self.targets_used()
 
-    def taken_targets(self) -> tuple[NDArray[Any], FloatArray | None]:
+    def targets_used(self) -> tuple[NDArray[Any], FloatArray | None]:
         """Return y and weight of the rows that count."""
         if self.rows is None:
             return self.y, self.weight
         weight = None if self.weight is None else self.weight[self.rows]
         return self.y[self.rows], weight
 
-    def counting_rows(self) -> IntArray:
+    def row_numbers(self) -> IntArray:
         """Return the numbers of the rows that count."""
         return np.arange(self.X.shape[0]) if self.rows is None else self.rows
 
@@ -84,9 +84,9 @@ class Sample:
             return np.broadcast_to(1.0, shape)
         return self.weight.reshape(shape)
 
-    def split(self, fraction: float, seed: int) -> tuple["Sample", "Sample"]:
+    def split(self, fraction: float, seed: int) -> tuple["Dataset", "Dataset"]:
         """Return the rows to train on and those to hold out, stratified by class."""
-        rows = self.counting_rows()
+        rows = self.row_numbers()
         strata = self.targets.strata(self.y)
         labels = None if strata is None else strata[rows]
         n_classes = 1 if labels is None else len(_check_strata(labels))
@@ -158,13 +158,13 @@ def check_rows(
     return X, y
 
 
-def make_sample(
+def make_dataset(
     X: Any,
     y: NDArray[Any],
     targets: Targets,
     sample_weight: ArrayLike | None,
     name: str = "sample_weight",
-) -> Sample:
+) -> Dataset:
     """Check labels and weights; rows of weight 0 are no rows."""
     target = targets.encode(y)
     weight = None
@@ -176,7 +176,7 @@ def make_sample(
             )
     weight = targets.weigh(target, weight)
     if weight is None:
-        return Sample(X, y, targets, target, None, None)
+        return Dataset(X, y, targets, target, None, None)
     with np.errstate(over="ignore"):
         total = float(weight.sum())
     if not np.finfo(float).tiny <= total < np.inf:
@@ -185,4 +185,4 @@ def make_sample(
             "their sum finite."
         )
     rows = None if weight.all() else np.flatnonzero(weight)
-    return Sample(X, y, targets, target, weight, rows)
+    return Dataset(X, y, targets, target, weight, rows)

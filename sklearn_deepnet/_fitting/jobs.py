@@ -7,32 +7,38 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._engine.batches import Batches
-from .._engine.early_stopping import Score, Validation
-from .._engine.lbfgs import train_quasi_newton
-from .._engine.network import rows_per_block
-from .._engine.state import State
-from .._engine.task import Task
-from .._engine.threads import Threads, one_blas_thread
-from .._engine.training import Outcome, Report, train
+from .._engine import (
+    Batches,
+    Report,
+    Score,
+    Threads,
+    TrainingResult,
+    TrainingSpec,
+    TrainingState,
+    ValidationSet,
+    one_blas_thread,
+    rows_per_block,
+    train,
+    train_quasi_newton,
+)
 from .._utils.typing import FloatArray
 from ..nn.optimizers import LBFGS
-from .dataset import Sample
+from .dataset import Dataset
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """One network and its data, ready to be trained.
 
     Parameters
     ----------
-    task : Task
+    spec : TrainingSpec
         What is asked.
-    state : State
+    state : TrainingState
         Where to start from; used up.
-    sample : Sample
+    dataset : Dataset
         The rows to train on.
-    held_out : Sample or None
+    held_out : Dataset or None
         The rows to monitor.
     score : callable ``(params) -> float``, or None
         How the rows held out are scored; None monitors their loss.
@@ -46,10 +52,10 @@ class Job:
         See `train`.
     """
 
-    task: Task
-    state: State
-    sample: Sample
-    held_out: Sample | None
+    spec: TrainingSpec
+    state: TrainingState
+    dataset: Dataset
+    held_out: Dataset | None
     score: Score | None
     batch_size: int
     shuffle: bool
@@ -59,33 +65,33 @@ class Job:
     @property
     def kind(self) -> tuple[Any, ...]:
         """What jobs must have in common to be trained as one stack."""
-        task, state, sample, held_out = (
-            self.task,
+        spec, state, dataset, held_out = (
+            self.spec,
             self.state,
-            self.sample,
+            self.dataset,
             self.held_out,
         )
         return (
-            task.layer_sizes,
-            tuple(task.activations),
-            task.loss,
-            task.optimizer,
+            spec.layer_sizes,
+            tuple(spec.activations),
+            spec.loss,
+            spec.optimizer,
             self.batch_size,
             self.shuffle,
             self.n_iter,
-            sample.n_rows,
+            dataset.n_rows,
             None if held_out is None else held_out.n_rows,
             self.score is None,
-            (state.params.dtype, sample.X.dtype, sample.target.dtype),
-            sample.target.shape[1:],
-            (state.n_steps, state.n_passes, state.horizon),
+            (state.params.dtype, dataset.X.dtype, dataset.target.dtype),
+            dataset.target.shape[1:],
+            (state.n_steps, state.n_epochs, state.horizon),
             bool(np.isnan(state.first_loss)),
             state.best_params is None,
-            state.sound_params is None,
+            state.finite_params is None,
         )
 
 
-Steps: TypeAlias = Generator[Job, Outcome, None]
+Steps: TypeAlias = Generator[TrainingJob, TrainingResult, None]
 
 
 def carry_out(steps: Steps) -> None:
@@ -94,48 +100,48 @@ def carry_out(steps: Steps) -> None:
     if job is None:
         return
     try:
-        (outcome,) = train_jobs([job])
+        (result,) = train_jobs([job])
     except BaseException as error:
         steps.throw(error)
     else:
-        go_on(steps, outcome)
+        go_on(steps, result)
 
 
-def go_on(steps: Steps, outcome: Outcome) -> None:
+def go_on(steps: Steps, result: TrainingResult) -> None:
     """Carry out the rest of `steps`, once the job is done."""
     with suppress(StopIteration):
-        steps.send(outcome)
+        steps.send(result)
 
 
-def train_jobs(jobs: Sequence[Job]) -> list[Outcome]:
+def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
     """Train one network; or a stack of them, to the same bits as one by one.
 
     Parameters
     ----------
-    jobs : sequence of Job
+    jobs : sequence of TrainingJob
         Several must be of one `kind`, with first-order solvers, dense X, and without
         reports.
 
     Returns
     -------
-    outcomes : list of Outcome
+    results : list of TrainingResult
         In the order of `jobs`.
     """
     first = jobs[0]
-    task, state = first.task, first.state
+    spec, state = first.spec, first.state
     stack_shape: tuple[int, ...] = ()
     if len(jobs) > 1:
-        task = Task.stack([job.task for job in jobs])
-        state = State.stack([job.state for job in jobs])
+        spec = TrainingSpec.stack([job.spec for job in jobs])
+        state = TrainingState.stack([job.state for job in jobs])
         stack_shape = (len(jobs),)
     options = {
-        "block_size": rows_per_block(task.layer_sizes),
+        "block_size": rows_per_block(spec.layer_sizes),
         "dtype": state.params.dtype,
         "generators": state.generators,
         "stack_shape": stack_shape,
     }
     batches = join(
-        [job.sample for job in jobs],
+        [job.dataset for job in jobs],
         trains=True,
         batch_size=first.batch_size,
         shuffle=first.shuffle,
@@ -152,50 +158,52 @@ def train_jobs(jobs: Sequence[Job]) -> list[Outcome]:
             **options,
         )
         scores = [job.score for job in jobs if job.score is not None]
-        validation = Validation(rows, scores or None)
-    make = train_quasi_newton if isinstance(task.optimizer, LBFGS) else train
-    with one_blas_thread() as n, Threads(n if task.is_ours else 1) as threads:
+        validation = ValidationSet(rows, scores or None)
+    make = train_quasi_newton if isinstance(spec.optimizer, LBFGS) else train
+    with one_blas_thread() as n, Threads(n if spec.is_ours else 1) as threads:
         return make(
-            task, state, batches, first.n_iter, validation, first.report, threads
+            spec, state, batches, first.n_iter, validation, first.report, threads
         )
 
 
 def join(
-    samples: Sequence[Sample], *, trains: bool, batch_size: int, **options: Any
+    datasets: Sequence[Dataset], *, trains: bool, batch_size: int, **options: Any
 ) -> Batches:
     """Return batches of the rows that count, of one sample for each network.
 
     What networks have in common is there once: X and targets of samples that hold the
     same arrays, weights and rows if all have the same ones.
     """
-    first = samples[0]
-    tables = {_table(sample): sample for sample in samples}
+    first = datasets[0]
+    tables = {_table(dataset): dataset for dataset in datasets}
     ends = np.cumsum([len(table.target) for table in tables.values()])
     starts = dict(zip(tables, [0, *ends[:-1].tolist()], strict=True))
-    at = [starts[_table(sample)] for sample in samples]
+    at = [starts[_table(dataset)] for dataset in datasets]
     rows = first.rows
-    if len(tables) > 1 or any(not _same(s.rows, rows) for s in samples):
+    if len(tables) > 1 or any(not _same(s.rows, rows) for s in datasets):
         rows = np.stack(
-            [k + s.counting_rows() for k, s in zip(at, samples, strict=True)]
+            [k + s.row_numbers() for k, s in zip(at, datasets, strict=True)]
         )
-    maps = [sample.targets.map(trains) for sample in samples]
+    maps = [dataset.targets.map(trains) for dataset in datasets]
     return Batches(
         _pile([table.X for table in tables.values()]),
         _pile([table.target for table in tables.values()]),
-        _weights(samples, at, int(ends[-1])),
+        _weights(datasets, at, int(ends[-1])),
         n_outputs=first.targets.n_outputs,
         batch_size=batch_size,
         rows=rows,
-        weight_scale=_in_common([sample.n_rows / sample.total for sample in samples]),
+        weight_scale=_in_common(
+            [dataset.n_rows / dataset.total for dataset in datasets]
+        ),
         target_scale=_in_common([scale for scale, _ in maps]),
         target_shift=_in_common([shift for _, shift in maps]),
         **options,
     )
 
 
-def _table(sample: Sample) -> tuple[int, int]:
+def _table(dataset: Dataset) -> tuple[int, int]:
     """Tell samples of other arrays apart."""
-    return id(sample.X), id(sample.target)
+    return id(dataset.X), id(dataset.target)
 
 
 def _same(rows: Any, others: Any) -> bool:
@@ -210,17 +218,17 @@ def _pile(arrays: Sequence[FloatArray]) -> FloatArray:
 
 
 def _weights(
-    samples: Sequence[Sample], at: Sequence[int], n_rows: int
+    datasets: Sequence[Dataset], at: Sequence[int], n_rows: int
 ) -> FloatArray | None:
     """Return weights of all rows, as a column for each network if they differ."""
-    if all(sample.weight is None for sample in samples):
+    if all(dataset.weight is None for dataset in datasets):
         return None
-    columns = {(k, id(s.weight)): s for k, s in zip(at, samples, strict=True)}
+    columns = {(k, id(s.weight)): s for k, s in zip(at, datasets, strict=True)}
     if len(columns) == len({*at}):
-        return _pile([sample.weight_column() for sample in columns.values()])
-    weight = np.zeros((len(samples), n_rows, 1))
-    for own, k, sample in zip(weight, at, samples, strict=True):
-        own[k : k + len(sample.target)] = sample.weight_column()
+        return _pile([dataset.weight_column() for dataset in columns.values()])
+    weight = np.zeros((len(datasets), n_rows, 1))
+    for own, k, dataset in zip(weight, at, datasets, strict=True):
+        own[k : k + len(dataset.target)] = dataset.weight_column()
     return weight
 
 

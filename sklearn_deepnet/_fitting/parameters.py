@@ -1,19 +1,32 @@
 """From what users write in parameters to the words that the engine takes."""
 
+import inspect
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from .._utils.lookup import look_up
+from .._utils.warnings import warn
 from ..nn.activations import ACTIVATIONS, Activation
+from ..nn.initializers import is_scheme
 from ..nn.losses import LOSSES, Loss, LossFunction
 from ..nn.optimizers import LBFGS, SOLVERS, Optimizer
 from ..nn.schedules import SCHEDULES, Custom, Schedule
 from .targets import Targets
 
+_FIRST_ORDER_ONLY = (
+    "learning_rate",
+    "schedule",
+    "batch_size",
+    "shuffle",
+    "dropout",
+    "clip_norm",
+)
 
-class Words(NamedTuple):
+
+class ResolvedParams(NamedTuple):
     """What the parameters of an estimator name, for one network."""
 
     layer_sizes: tuple[int, ...]
@@ -25,7 +38,7 @@ class Words(NamedTuple):
     dropout: list[float]
 
 
-def resolve_words(estimator: Any, n_inputs: int, targets: Targets) -> Words:
+def resolve_params(estimator: Any, n_inputs: int, targets: Targets) -> ResolvedParams:
     """Look up all that the parameters of `estimator` name."""
     hidden = resolve_hidden_layer_sizes(estimator.hidden_layer_sizes)
     loss = resolve_loss(estimator.loss)
@@ -36,7 +49,7 @@ def resolve_words(estimator: Any, n_inputs: int, targets: Targets) -> Words:
             f"loss={loss!r} is not defined for the {out_activation} outputs of "
             f"{type(estimator).__name__}."
         )
-    return Words(
+    return ResolvedParams(
         layer_sizes=(n_inputs, *hidden, targets.n_outputs),
         activations=resolve_activations(estimator.activation, len(hidden)),
         out_activation=out_activation,
@@ -163,3 +176,32 @@ def name_activations(activations: list[Activation]) -> list[str | Activation]:
         word.name if ACTIVATIONS.get(word.name) == word else word
         for word in activations
     ]
+
+
+def warn_of_ignored(estimator: BaseEstimator) -> None:
+    """Warn of parameters that the solver ignores but that were set."""
+    if not is_quasi_newton(estimator.solver):
+        return
+    defaults = inspect.signature(type(estimator)).parameters
+    ignored = [
+        f"{name}={getattr(estimator, name)!r}"
+        for name in _FIRST_ORDER_ONLY
+        if not _are_equal(getattr(estimator, name), defaults[name].default)
+    ]
+    if ignored:
+        warn(f"solver='lbfgs' ignores {', '.join(ignored)}.")
+
+
+def _are_equal(value: Any, other: Any) -> bool:
+    return np.array_equal(np.asarray(value, object), np.asarray(other, object))
+
+
+def warn_of_ignored_draws(estimator: BaseEstimator) -> None:
+    """Warn of how to draw what is not drawn."""
+    if estimator.init_scale is None and estimator.bias_init == "random":
+        return
+    if not is_scheme(estimator.init) and not any(map(is_scheme, estimator.init)):
+        warn(
+            "init gives the weights and biases themselves, so init_scale and "
+            "bias_init are ignored.",
+        )

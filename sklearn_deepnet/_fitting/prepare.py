@@ -5,29 +5,35 @@ from typing import Any
 
 import numpy as np
 
-from .._engine.state import State
-from .._engine.task import NEVER, Task
+from .._engine import NEVER, TrainingSpec, TrainingState
+from .._fitting.parameters import warn_of_ignored_draws
 from .._utils.typing import FloatArray
 from ..nn.initializers import initialize
-from .advice import warn_of_ignored_draws
-from .parameters import Words, is_quasi_newton, resolve_random_state
+from .parameters import ResolvedParams, is_quasi_newton, resolve_random_state
 
 
-def initial_state(estimator: Any, words: Words, dtype: np.dtype[Any]) -> State:
+def initial_state(
+    estimator: Any, resolved: ResolvedParams, dtype: np.dtype[Any]
+) -> TrainingState:
     """Return the state before the first pass, with weights as `init` draws them."""
     rng = resolve_random_state(estimator.random_state)
-    params = _initial_params(estimator, words, rng, dtype)
+    params = _initial_params(estimator, resolved, rng, dtype)
     if rng is estimator.random_state:
         rng = copy.deepcopy(rng)  # the caller's own is for the draw alone
-    return State.start(params, [rng], words.optimizer.n_moments, estimator.n_iter)
+    return TrainingState.start(
+        params, [rng], resolved.optimizer.n_moments, estimator.n_iter
+    )
 
 
 def _initial_params(
-    estimator: Any, words: Words, rng: np.random.RandomState, dtype: np.dtype[Any]
+    estimator: Any,
+    resolved: ResolvedParams,
+    rng: np.random.RandomState,
+    dtype: np.dtype[Any],
 ) -> FloatArray:
     warn_of_ignored_draws(estimator)
     layers = initialize(
-        words.layer_sizes,
+        resolved.layer_sizes,
         rng,
         estimator.init,
         estimator.init_scale,
@@ -53,33 +59,35 @@ def rows_per_batch(estimator: Any, n_rows: int) -> int:
     )
 
 
-def make_task(estimator: Any, words: Words, total_weight: float, stops: bool) -> Task:
+def make_spec(
+    estimator: Any, resolved: ResolvedParams, total_weight: float, stops: bool
+) -> TrainingSpec:
     """Return what is asked of training.
 
     Parameters
     ----------
     estimator : estimator
         With its parameters.
-    words : Words
+    resolved : ResolvedParams
         What they name.
     total_weight : float
         Of the rows to train on, which penalties are relative to.
     stops : bool
         Whether `tol` may end it.
     """
-    return Task(
-        layer_sizes=words.layer_sizes,
-        activations=words.activations,
-        loss=words.loss,
-        optimizer=words.optimizer,
-        schedules=[words.schedule],
+    return TrainingSpec(
+        layer_sizes=resolved.layer_sizes,
+        activations=resolved.activations,
+        loss=resolved.loss,
+        optimizer=resolved.optimizer,
+        schedules=[resolved.schedule],
         learning_rate=np.array(float(estimator.learning_rate)),
         decay=np.array(estimator.alpha / total_weight),
         l1=np.array(estimator.l1 / total_weight),
         clip_norm=np.array(
             np.inf if estimator.clip_norm is None else estimator.clip_norm
         ),
-        dropout=np.array(words.dropout) * (not is_quasi_newton(estimator.solver)),
+        dropout=np.array(resolved.dropout) * (not is_quasi_newton(estimator.solver)),
         tol=np.array(float(estimator.tol) if stops else 0.0),
         n_iter_no_change=np.array(estimator.n_iter_no_change if stops else NEVER),
     )

@@ -5,17 +5,23 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 
-from .._engine.training import Report, Run
+from .._engine import Report, TrainingLoop, TrainingResult
 from .._utils.sklearn_compat import CallbackContext
+from .._utils.warnings import largest, warn
+from ..exceptions import DivergenceWarning
+from .dataset import Dataset
+from .parameters import is_quasi_newton
 
 _MOST_TASKS = 1000  # ProgressBar takes time quadratic in their number
 _LINES = 10
 _BAR_WIDTH = 30
 
 
-class Printer:
+class ProgressPrinter:
     """Prints about ten lines a fit; to a terminal, one line that is written over.
 
     Parameters
@@ -24,17 +30,17 @@ class Printer:
         Passes to be made.
     verbose : int
         1 for ten lines, more for a line each pass.
-    n_made : int
+    n_epochs_done : int
         Passes that were made before this fit goes on.
     """
 
-    def __init__(self, n_iter: int, verbose: int, n_made: int) -> None:
-        self._n_iter, self._n_made = n_iter, n_made
+    def __init__(self, n_iter: int, verbose: int, n_epochs_done: int) -> None:
+        self._n_iter, self._n_made = n_iter, n_epochs_done
         self._in_place = verbose == 1 and sys.stdout.isatty()
         self._every = 1 if verbose > 1 else -(-n_iter // _LINES)
         self._start = self._printed = time.perf_counter()
 
-    def __call__(self, run: Run) -> bool:
+    def __call__(self, run: TrainingLoop) -> bool:
         """Print if it is time to; never ask for a stop."""
         now, n_done = time.perf_counter(), self._n_made + run.n_done
         if self._in_place:
@@ -55,7 +61,7 @@ class Printer:
         if self._in_place and self._printed > self._start:
             print()
 
-    def _line(self, run: Run, now: float) -> str:
+    def _line(self, run: TrainingLoop, now: float) -> str:
         n_done = self._n_made + run.n_done
         left = (now - self._start) * (self._n_iter - n_done) / run.n_done
         line = f"pass {n_done} of {self._n_iter}, loss {float(run.last_loss):.5g}"
@@ -77,7 +83,7 @@ class CallbackTasks:
         Its data.
     n_iter : int
         Passes to be made.
-    n_made : int
+    n_epochs_done : int
         Of these, passes that were made before this fit goes on.
     """
 
@@ -88,28 +94,28 @@ class CallbackTasks:
         X: Any,
         y: Any,
         n_iter: int,
-        n_made: int,
+        n_epochs_done: int,
     ) -> None:
         self._estimator, self._context, self._data = (
             estimator,
             context,
             {"X": X, "y": y},
         )
-        self._n_iter, self._n_made = n_iter, n_made
-        self._every = passes_per_task(n_iter)
+        self._n_iter, self._n_made = n_iter, n_epochs_done
+        self._every = epochs_per_task(n_iter)
         context.call_on_fit_task_begin(estimator=estimator, **self._data)
         self._task: CallbackContext | None = None
-        if n_iter > n_made:
+        if n_iter > n_epochs_done:
             self._begin()
 
-    def __call__(self, run: Run) -> bool:
+    def __call__(self, run: TrainingLoop) -> bool:
         """End a task if it is time to, and return whether a callback asks to stop."""
         n_done = self._n_made + run.n_done
         if n_done % self._every and n_done < self._n_iter:
             return False
         stops = self._task.call_on_fit_task_end(
             estimator=self._estimator,
-            reconstruction_attributes=lambda: {"_params": run.sound_params()},
+            reconstruction_attributes=lambda: {"_params": run.finite_params()},
             **self._data,
         )
         self._task = None
@@ -130,22 +136,88 @@ class CallbackTasks:
         self._task.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
 
-def passes_per_task(n_iter: int) -> int:
+def epochs_per_task(n_iter: int) -> int:
     """Return how many passes make a task."""
     return max(1, -(-n_iter // _MOST_TASKS))
 
 
 def count_tasks(n_iter: int) -> int:
     """Return how many tasks a fit has."""
-    return -(-n_iter // passes_per_task(n_iter))
+    return -(-n_iter // epochs_per_task(n_iter))
 
 
-def all_of(reports: Sequence[Callable[[Run], bool]]) -> Report | None:
+def all_of(reports: Sequence[Callable[[TrainingLoop], bool]]) -> Report | None:
     """Return one report that makes them all, None if there are none."""
     if not reports:
         return None
 
-    def report_all(run: Run) -> bool:
+    def report_all(run: TrainingLoop) -> bool:
         return max([report(run) for report in reports])
 
     return report_all
+
+
+def warn_of_ending(
+    estimator: BaseEstimator,
+    result: TrainingResult,
+    dataset: Dataset,
+    n_iter: int,
+    stops: bool,
+    n_epochs_done: int,
+) -> None:
+    """Say what to change where training diverged or was too short.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    result : TrainingResult
+        What became of it now.
+    dataset : Dataset
+        Its rows.
+    n_iter : int
+        Passes that were asked for.
+    stops : bool
+        Whether `tol` might have ended it.
+    n_epochs_done : int
+        Of these, passes that were made before, and kept in a checkpoint.
+    """
+    if result.ended_by == "divergence":
+        warn(
+            f"The loss became {_name_number(result.bad_loss)} after "
+            f"{estimator.n_iter_} passes. Lower learning_rate (now "
+            f"{estimator.learning_rate:.3g}) or scale X (largest value "
+            f"{largest(dataset.X):.2g}). Training has stopped, with the last "
+            "sound weights kept.",
+            DivergenceWarning,
+        )
+    elif result.ended_by == "n_iter" and stops and n_iter:
+        no_rate = is_quasi_newton(estimator.solver)
+        raise_what = "n_iter" if no_rate else "n_iter or learning_rate"
+        warn(
+            f"All n_iter={n_iter} passes were used before the loss settled. Raise "
+            f"{raise_what}; or set tol=None, if so many passes are wanted.",
+            ConvergenceWarning,
+        )
+    elif result.ended_by == "tol" and _made_no_progress(
+        estimator, result, n_epochs_done
+    ):
+        warn(
+            f"The loss never fell from its first value, {estimator.loss_curve_[0]:.3g}"
+            f". Scale X (largest value {largest(dataset.X):.2g}), change learning_rate "
+            f"(now {estimator.learning_rate:.3g}), or initialize otherwise (init is "
+            f"{estimator.init!r}).",
+            ConvergenceWarning,
+        )
+
+
+def _made_no_progress(
+    estimator: BaseEstimator, result: TrainingResult, n_epochs_done: int
+) -> bool:
+    losses = estimator.loss_curve_
+    from_the_start = n_epochs_done + len(result.losses) == len(losses) > 1
+    return from_the_start and min(losses) >= losses[0] - 1e-6 * abs(losses[0])
+
+
+def _name_number(value: float) -> str:
+    return "NaN" if np.isnan(value) else f"{value:.2g}"

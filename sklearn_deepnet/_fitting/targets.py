@@ -210,26 +210,26 @@ def check_same_classes(classes: NDArray[Any], before: NDArray[Any]) -> None:
 class NumberTargets:
     """Numbers, scaled so that networks train well whatever their unit.
 
-    The network's output is taken as ``center + spread * output``.
+    The network's output is taken as ``mean + spread * output``.
 
     Parameters
     ----------
     n_outputs : int
         Columns of y.
-    center : ndarray of shape (n_outputs,)
+    mean : ndarray of shape (n_outputs,)
         Subtracted from y.
-    spread : ndarray of shape (n_outputs,)
+    scale : ndarray of shape (n_outputs,)
         What it is then divided by.
     """
 
     n_outputs: int
-    center: FloatArray
-    spread: FloatArray
+    mean: FloatArray
+    scale: FloatArray
 
     def map(self, trains: bool) -> tuple[FloatArray, FloatArray]:
         """Return factor on y and summand, one row for each output."""
-        scale = 1 / self.spread
-        return scale[:, np.newaxis], (-self.center * scale)[:, np.newaxis]
+        scale = 1 / self.scale
+        return scale[:, np.newaxis], (-self.mean * scale)[:, np.newaxis]
 
     def scaled_to(
         self, y: NDArray[Any], weight: FloatArray | None, counts: bool
@@ -241,11 +241,11 @@ class NumberTargets:
         unit[unit == 0] = 1.0
         mean = np.average(columns / unit, axis=0, weights=weight)
         if counts:
-            return replace(self, spread=np.where(mean > 0, mean, 1.0) * unit)
+            return replace(self, scale=np.where(mean > 0, mean, 1.0) * unit)
         variance = np.average((columns / unit - mean) ** 2, axis=0, weights=weight)
         std = np.sqrt(variance)
-        spread = np.where(std > 1e-12 * np.abs(mean), std, 1.0)  # a constant y
-        return replace(self, center=mean * unit, spread=spread * unit)
+        scale = np.where(std > 1e-12 * np.abs(mean), std, 1.0)  # a constant y
+        return replace(self, mean=mean * unit, scale=scale * unit)
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return y as columns."""

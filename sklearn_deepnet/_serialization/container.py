@@ -53,7 +53,7 @@ def can_hold(dtype: np.dtype[Any]) -> bool:
     return dtype.newbyteorder("<") in _NAMES
 
 
-def write_artefact(
+def write_container(
     file: BinaryIO, description: dict[str, Any], arrays: Mapping[str, NDArray[Any]]
 ) -> None:
     """Write a description, which JSON can hold, and arrays.
@@ -78,8 +78,8 @@ def write_artefact(
         }
         end += part.size
         parts.append(part)
-    told = json.dumps(description, allow_nan=False)
-    header = {"__metadata__": {_KEY: told}, **entries}
+    described = json.dumps(description, allow_nan=False)
+    header = {"__metadata__": {_KEY: described}, **entries}
     digest = _begin_digest(header)
     for part in parts:
         digest.update(part)
@@ -97,13 +97,13 @@ def write_artefact(
         file.write(part.data)
 
 
-def read_artefact(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
+def read_container(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
     """Return the description and the arrays of a file.
 
     Raises
     ------
     ModelFileError
-        If it is anything but what `write_artefact` has written.
+        If it is anything but what `write_container` has written.
     OSError
         If it cannot be opened.
     """
@@ -133,8 +133,8 @@ def _read(file: BinaryIO, n_bytes: int) -> tuple[dict[str, Any], Arrays]:
         raise ValueError("its header has no metadata")
     expected = header["__metadata__"].pop("sha256", None)
     digest = _begin_digest(header)
-    told = header.pop("__metadata__").get(_KEY)
-    if not isinstance(told, str):
+    described = header.pop("__metadata__").get(_KEY)
+    if not isinstance(described, str):
         raise ValueError("its metadata do not say what it holds")
     arrays, end = Arrays(), 0
     for name, entry in header.items():
@@ -148,7 +148,7 @@ def _read(file: BinaryIO, n_bytes: int) -> tuple[dict[str, Any], Arrays]:
         raise ValueError("it is not as long as its header says")
     if digest.hexdigest() != expected:
         raise ValueError("its checksum is wrong")
-    description = json.loads(told)
+    description = json.loads(described)
     if not isinstance(description, dict):
         raise ValueError("its description is not one of a model")
     return description, arrays

@@ -42,11 +42,11 @@ _OF_EVERY_CLASS = {
 }
 
 
-class Untellable(TypeError):
+class NotHashable(TypeError):
     """A value is of a kind that cannot be told, such as a lock."""
 
 
-def tell(value: Any) -> str:
+def fingerprint(value: Any) -> str:
     """Return a digest that equal values share, and hardly any others.
 
     Raises
@@ -55,15 +55,17 @@ def tell(value: Any) -> str:
         If there is none.
     """
     try:
-        told = json.dumps(_Teller().describe(value))
-    except Untellable:
+        described = json.dumps(_Hasher().describe(value))
+    except NotHashable:
         raise
     except Exception as error:  # of the value's own methods, or since it is too deep
-        raise Untellable(f"a {type(value).__name__} raised an error") from error
-    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        raise NotHashable(f"a {type(value).__name__} raised an error") from error
+    return blake2b(
+        described.encode("utf-8", "surrogatepass"), digest_size=16
+    ).hexdigest()
 
 
-def digest(*arrays: NDArray[Any]) -> str:
+def hash_arrays(*arrays: NDArray[Any]) -> str:
     """Return a digest of arrays of numbers, of their shapes and dtypes."""
     found = blake2b(digest_size=16)
     for array in arrays:
@@ -76,7 +78,7 @@ def digest(*arrays: NDArray[Any]) -> str:
     return found.hexdigest()
 
 
-class _Teller:
+class _Hasher:
     """Describes a value as JSON; what holds itself is told by its depth."""
 
     def __init__(self) -> None:
@@ -92,7 +94,7 @@ class _Teller:
             return ["again", len(self._open) - self._open.index(id(value))]
         self._n_parts += 1
         if self._n_parts > _MOST_PARTS:
-            raise Untellable("it has too many parts")
+            raise NotHashable("it has too many parts")
         self._open.append(id(value))
         try:
             return self._describe_parts(value)
@@ -130,14 +132,19 @@ class _Teller:
             return ["record", list(array.shape), fields]
         if array.dtype.hasobject:
             return ["objects", list(array.shape), self.describe(array.tolist())]
-        return ["array", digest(array)]
+        return ["array", hash_arrays(array)]
 
     def _describe_sparse(self, matrix: Any) -> Any:
         rows = matrix.tocsr()
         if not rows.has_sorted_indices:
             rows = rows.sorted_indices()
         parts = rows.data, rows.indices, rows.indptr
-        return ["sparse", type(matrix).__name__, list(matrix.shape), digest(*parts)]
+        return [
+            "sparse",
+            type(matrix).__name__,
+            list(matrix.shape),
+            hash_arrays(*parts),
+        ]
 
     def _describe_table(self, table: Any) -> Any:
         """Describe a Series or a DataFrame of pandas, or what is like one."""
@@ -152,8 +159,8 @@ class _Teller:
 
     def _describe_dtype(self, dtype: Any) -> Any:
         categories = np.asarray(getattr(dtype, "categories", ()))
-        told = str(dtype), categories, getattr(dtype, "ordered", None)
-        return self.describe(told)
+        described = str(dtype), categories, getattr(dtype, "ordered", None)
+        return self.describe(described)
 
     def _describe_code(self, value: Any) -> Any:
         """Describe functions and what holds them, return None of all else."""
@@ -209,7 +216,7 @@ class _Teller:
         if isinstance(value, bytes):
             return ["bytes", value.hex()]
         if isinstance(value, BaseEstimator):
-            state = _told_of(value.__getstate__())
+            state = _state_to_hash(value.__getstate__())
             return ["estimator", *map(self.describe, (type(value), state))]
         reduce = copyreg.dispatch_table.get(type(value))
         reduced = reduce(value) if reduce else value.__reduce_ex__(4)
@@ -222,18 +229,18 @@ class _Teller:
         return ["object", *map(self.describe, parts)]
 
 
-def _told_of(state: dict[str, Any]) -> dict[str, Any]:
+def _state_to_hash(state: dict[str, Any]) -> dict[str, Any]:
     """Return what an estimator's results may depend on.
 
     scikit-learn's own callbacks watch, and hold what is another thing in each process.
     """
-    told = {k: v for k, v in state.items() if k not in _OF_NO_EFFECT}
-    callbacks = told.pop("_skl_callbacks", [])
+    described = {k: v for k, v in state.items() if k not in _OF_NO_EFFECT}
+    callbacks = described.pop("_skl_callbacks", [])
     if own := [
         it for it in callbacks if not type(it).__module__.startswith("sklearn.")
     ]:
-        told["_skl_callbacks"] = own
-    return told
+        described["_skl_callbacks"] = own
+    return described
 
 
 def _is_in_a_module(cls: type) -> bool:

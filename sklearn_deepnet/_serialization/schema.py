@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
 
-from .._engine.network import count_params
-from .._engine.state import State
-from .._engine.training import Ending
+from .._engine import Ending, TrainingState, count_params
 from ..nn.activations import ACTIVATIONS
 from ..nn.optimizers import SOLVERS
 from .encoding import Encoder, NotEncodable, check_generator, decode
 
 FORMAT = 1  # of files; a change that older readers would misread makes it 2
 _ENDINGS = get_args(Ending)
-_ADDED = {it.name for it in fields(State) if it.default is not MISSING}  # by and by
-_IN_STATE = {it.name for it in fields(State)} - {"params"} - _ADDED
+_ADDED = {
+    it.name for it in fields(TrainingState) if it.default is not MISSING
+}  # by and by
+_IN_STATE = {it.name for it in fields(TrainingState)} - {"params"} - _ADDED
 _N_MOMENTS = {solver.__name__: solver.n_moments for solver in SOLVERS.values()}
 
 
@@ -33,13 +33,13 @@ def describe_params(
     estimator: BaseEstimator, encoder: Encoder, name: str = ""
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the parameters as JSON, and the names of those that are code."""
-    told, unsaved = {}, []
+    described, unsaved = {}, []
     for key, value in estimator.get_params(deep=False).items():
         try:
-            told[key] = encoder.encode(value, f"{name}{key}")
+            described[key] = encoder.encode(value, f"{name}{key}")
         except NotEncodable:
             unsaved.append(key)
-    return told, unsaved
+    return described, unsaved
 
 
 def describe_attributes(
@@ -54,13 +54,13 @@ def describe_attributes(
     ValueError
         If an attribute has no place in a file.
     """
-    told = {}
+    described = {}
     for key in _names_for(network):
         if not hasattr(network, key):
             continue
         value = getattr(network, key)
         try:
-            told[key] = encoder.encode(value, f"{name}{key}")
+            described[key] = encoder.encode(value, f"{name}{key}")
         except NotEncodable:
             is_right = key == "_activations"
         else:
@@ -70,12 +70,12 @@ def describe_attributes(
                 f"{key} is {value!r:.200}, which a model file cannot hold; it holds "
                 "numbers, bools and strings. Use joblib.dump."
             )
-    return told
+    return described
 
 
 def restore_attributes(
     network: Any,
-    told: Any,
+    described: Any,
     arrays: dict[str, NDArray[Any]],
     lacking: tuple[str, ...] = (),
 ) -> None:
@@ -85,7 +85,7 @@ def restore_attributes(
     ----------
     network : estimator
         Of the right class, not fitted.
-    told : JSON value
+    described : JSON value
         What the file says.
     arrays : dict of str to ndarray
         What stands beside it, to be taken out.
@@ -98,26 +98,26 @@ def restore_attributes(
         If anything is missing, unknown, or not as it has to be. The network is then
         half made.
     """
-    if not isinstance(told, dict):
+    if not isinstance(described, dict):
         raise ValueError("it does not say what the network has learned")
     names = _names_for(network)
-    unknown = sorted(told.keys() - {*names})
-    missing = sorted({*names} - told.keys() - {"feature_names_in_", *lacking})
+    unknown = sorted(described.keys() - {*names})
+    missing = sorted({*names} - described.keys() - {"feature_names_in_", *lacking})
     if unknown or missing:
         raise ValueError(
             f"attributes of the network are unknown, {unknown!r:.80}, or missing, "
             f"{missing!r:.80}"
         )
     for name in names:
-        if name in told:
-            restore_attribute(network, name, told[name], arrays)
+        if name in described:
+            restore_attribute(network, name, described[name], arrays)
 
 
 def restore_attribute(
-    estimator: Any, name: str, told: Any, arrays: dict[str, NDArray[Any]]
+    estimator: Any, name: str, described: Any, arrays: dict[str, NDArray[Any]]
 ) -> None:
     """Set one attribute in place, or raise a ValueError."""
-    value = decode(told, arrays)
+    value = decode(described, arrays)
     if not _is_right(name, value, estimator):
         raise ValueError(f"its {name} is not as it has to be")
     setattr(estimator, name, value)
@@ -234,7 +234,7 @@ def _is_training_state(value: Any, network: Any) -> bool:
 
 def _is_state(state: dict[str, Any], solver: str, network: Any) -> bool:
     generators, moments = state["generators"], state["moments"]
-    earlier = [state.get(name) for name in ("best_params", "sound_params")]
+    earlier = [state.get(name) for name in ("best_params", "finite_params")]
     earlier = [params for params in earlier if params is not None]
     if not (isinstance(generators, list) and len(generators) == 1):
         return False
@@ -271,8 +271,8 @@ ATTRIBUTES: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType
         "out_activation_": _is_out_activation,
         "_params": _are_params,
         "classes_": _are_classes,
-        "target_center_": _is_center,
-        "target_spread_": lambda it, net: _is_center(it, net) and (it > 0).all(),
+        "target_mean_": _is_center,
+        "target_scale_": lambda it, net: _is_center(it, net) and (it > 0).all(),
         "_takes_1d": lambda it, net: (
             it is False or (it is True and net.n_outputs_ == 1)
         ),
@@ -288,6 +288,6 @@ ATTRIBUTES: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType
         "_training_state": _is_training_state,
     }
 )
-_COUNTS = ("n_steps", "n_passes", "horizon")  # the last may be an integer of NumPy
+_COUNTS = ("n_steps", "n_epochs", "horizon")  # the last may be an integer of NumPy
 _OF_CLASSIFIERS = {"classes_"}
-_OF_REGRESSORS = {"target_center_", "target_spread_", "_takes_1d"}
+_OF_REGRESSORS = {"target_mean_", "target_scale_", "_takes_1d"}

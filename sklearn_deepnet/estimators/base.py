@@ -12,20 +12,25 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
 
-from .._engine.early_stopping import Score
-from .._engine.training import Outcome
-from .._fitting.advice import warn, warn_of_ending, warn_of_ignored
-from .._fitting.checkpoint import Progress
-from .._fitting.dataset import Sample, check_rows, make_sample
-from .._fitting.jobs import Job, Steps
+from .._engine import Score, TrainingResult
+from .._fitting.checkpoint import FitCheckpoint
+from .._fitting.dataset import Dataset, check_rows, make_dataset
+from .._fitting.jobs import Steps, TrainingJob
 from .._fitting.parameters import (
     is_quasi_newton,
     resolve_dtype,
-    resolve_words,
+    resolve_params,
+    warn_of_ignored,
 )
-from .._fitting.prepare import initial_state, make_task, rows_per_batch
-from .._fitting.reporting import CallbackTasks, Printer, all_of, count_tasks
-from .._serialization.checkpoint_file import resolve_checkpoint
+from .._fitting.prepare import initial_state, make_spec, rows_per_batch
+from .._fitting.reporting import (
+    CallbackTasks,
+    ProgressPrinter,
+    all_of,
+    count_tasks,
+    warn_of_ending,
+)
+from .._serialization.checkpoint import resolve_checkpoint
 from .._utils.sklearn_compat import (
     CallbackSupportMixin,
     HasMethods,
@@ -33,22 +38,26 @@ from .._utils.sklearn_compat import (
     StrOptions,
 )
 from .._utils.typing import FloatArray
+from .._utils.warnings import warn
 from ..exceptions import DivergenceWarning
 from ..nn.activations import Activation
 from ..nn.losses import Loss
 from ..nn.optimizers import LBFGS
 from .fitted import FittedNetwork
-from .mixins import Versioned, transaction
-from .overview import Overview
+from .mixins import HTMLReprMixin, PickleVersionMixin, transaction
 
 
 class BaseDeepNet(
-    Overview, FittedNetwork, Versioned, CallbackSupportMixin, BaseEstimator
+    HTMLReprMixin,
+    FittedNetwork,
+    PickleVersionMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
 ):
     """A dense network behind scikit-learn's interface.
 
-    A subclass turns y into `Targets` and its rows into a `Sample`, in `_make_samples`,
-    and makes predictions of `_logits`.
+    A subclass turns y into `Targets` and its rows into a `Dataset`, in
+    `_make_datasets`, and makes predictions of `_logits`.
     """
 
     _y_is_numeric = False
@@ -133,11 +142,11 @@ class BaseDeepNet(
         checkpoint : Checkpoint, path or None, default=None
             Where to keep progress.
         **details : dict
-            What else `_make_samples` is to know.
+            What else `_make_datasets` is to know.
 
         Yields
         ------
-        job : Job
+        job : TrainingJob
             Once, to be answered by its outcome; never if a checkpoint has it all.
         """
         self._validate_params()
@@ -147,7 +156,7 @@ class BaseDeepNet(
         with transaction(self):
             is_fitted = self.__sklearn_is_fitted__()
             resumes = is_fitted and (partial or self.warm_start)
-            sample, held_out = self._make_samples(
+            dataset, held_out = self._make_datasets(
                 X, y, sample_weight, validation, resumes, **details
             )
             if partial and self.early_stopping and held_out is None:
@@ -157,23 +166,28 @@ class BaseDeepNet(
                 )
             n_iter, progress = 1 if partial else int(self.n_iter), None
             if checkpoint is not None:
-                progress = Progress(checkpoint, self, sample, held_out, resumes)
+                progress = FitCheckpoint(checkpoint, self, dataset, held_out, resumes)
                 resumes |= progress.restore(n_iter)
             if progress is not None and progress.is_complete:
-                interrupt = self._stay(sample, n_iter, progress.n_made)
+                interrupt = self._stay(dataset, n_iter, progress.n_epochs_done)
             else:
                 interrupt = yield from self._learn(
-                    sample, held_out, n_iter, progress, resumes=resumes, partial=partial
+                    dataset,
+                    held_out,
+                    n_iter,
+                    progress,
+                    resumes=resumes,
+                    partial=partial,
                 )
         if interrupt is not None:
             raise interrupt
 
-    def _stay(self, sample: Sample, n_iter: int, n_made: int) -> None:
+    def _stay(self, dataset: Dataset, n_iter: int, n_epochs_done: int) -> None:
         """Leave the network as a checkpoint has it, which says that it is trained."""
         warn_of_ignored(self)
         if not self.warm_start:
             self._training_state = None
-        for report in self._open_reports(sample, n_iter, n_iter):
+        for report in self._open_reports(dataset, n_iter, n_iter):
             report.end()
         if self.diverged_:
             warn(
@@ -183,91 +197,93 @@ class BaseDeepNet(
             )
         else:
             none, stops = np.empty(0), self.tol is not None
-            outcome = Outcome(None, none, none, none, self._ended_by)
-            warn_of_ending(self, outcome, sample, n_iter, stops, n_made)
+            result = TrainingResult(None, none, none, none, self._ended_by)
+            warn_of_ending(self, result, dataset, n_iter, stops, n_epochs_done)
 
     def _learn(
         self,
-        sample: Sample,
-        held_out: Sample | None,
+        dataset: Dataset,
+        held_out: Dataset | None,
         n_iter: int,
-        progress: Progress | None,
+        progress: FitCheckpoint | None,
         *,
         resumes: bool,
         partial: bool,
-    ) -> Generator[Job, Outcome, KeyboardInterrupt | None]:
+    ) -> Generator[TrainingJob, TrainingResult, KeyboardInterrupt | None]:
         """Turn names into words, build the network, train it, keep what came out.
 
         Return the interrupt that ended it, if one did.
         """
         stops = self.tol is not None and not partial
-        n_made = 0 if progress is None else progress.n_made
-        words = resolve_words(self, sample.X.shape[1], sample.targets)
-        dtype = resolve_dtype(self.dtype, sample.X.dtype)
+        n_epochs_done = 0 if progress is None else progress.n_epochs_done
+        resolved = resolve_params(self, dataset.X.shape[1], dataset.targets)
+        dtype = resolve_dtype(self.dtype, dataset.X.dtype)
         warn_of_ignored(self)
         monitored = self._name_monitored(held_out)
         split_seed = None
         if resumes:
-            state, split_seed = self._kept_state(words, dtype, monitored)
+            state, split_seed = self._kept_state(resolved, dtype, monitored)
         else:
-            state = initial_state(self, words, dtype)
+            state = initial_state(self, resolved, dtype)
         if held_out is None and self.early_stopping:
             if split_seed is None:
                 split_seed = int(state.generators[0].randint(2**31 - 1))
-            sample, held_out = sample.split(self.validation_fraction, split_seed)
-        sample.targets.check_weighted(sample.y, sample.rows)
-        self._describe(words)
-        shows_best = held_out is not None and self.restore_best
-        reports = self._open_reports(sample, n_iter, n_made)
+            dataset, held_out = dataset.split(self.validation_fraction, split_seed)
+        dataset.targets.check_weighted(dataset.y, dataset.rows)
+        self._describe(resolved)
+        restore_best = held_out is not None and self.restore_best
+        reports = self._open_reports(dataset, n_iter, n_epochs_done)
         if progress is not None:
-            kept = words, monitored, split_seed
-            progress.begin(self, state, resumes, shows_best, kept)
+            kept = resolved, monitored, split_seed
+            progress.begin(self, state, resumes, restore_best, kept)
             reports.append(progress)
-        outcome = yield Job(
-            task=make_task(self, words, sample.total, stops),
+        result = yield TrainingJob(
+            spec=make_spec(self, resolved, dataset.total, stops),
             state=state,
-            sample=sample,
+            dataset=dataset,
             held_out=held_out,
             score=self._make_score(held_out),
-            batch_size=rows_per_batch(self, sample.n_rows),
+            batch_size=rows_per_batch(self, dataset.n_rows),
             shuffle=self.shuffle,
-            n_iter=n_iter - n_made,
+            n_iter=n_iter - n_epochs_done,
             report=all_of(reports),
         )
-        self._keep(outcome, resumes, shows_best)
+        self._keep(result, resumes, restore_best)
         self._training_state = None
         if partial or self.warm_start:
-            self._keep_state(outcome.state, words, monitored, split_seed)
+            self._keep_state(result.state, resolved, monitored, split_seed)
         if progress is not None:
-            outcome = progress.finish(outcome)
+            result = progress.finish(result)
         for report in reports:
             report.end()
-        warn_of_ending(self, outcome, sample, n_iter, stops, n_made)
-        return outcome.interrupt
+        warn_of_ending(self, result, dataset, n_iter, stops, n_epochs_done)
+        return result.interrupt
 
-    def _open_reports(self, sample: Sample, n_iter: int, n_made: int) -> list[Any]:
+    def _open_reports(
+        self, dataset: Dataset, n_iter: int, n_epochs_done: int
+    ) -> list[Any]:
         reports: list[Any] = []
-        if self.verbose and n_iter > n_made:
-            reports.append(Printer(n_iter, self.verbose, n_made))
+        if self.verbose and n_iter > n_epochs_done:
+            reports.append(ProgressPrinter(n_iter, self.verbose, n_epochs_done))
         if "_callback_fit_ctx" in vars(self):
-            data = sample.X, sample.y
+            data = dataset.X, dataset.y
             context = self._callback_fit_ctx
-            reports.append(CallbackTasks(self, context, *data, n_iter, n_made))
+            reports.append(CallbackTasks(self, context, *data, n_iter, n_epochs_done))
         return reports
 
-    def _name_monitored(self, held_out: Sample | None) -> str:
+    def _name_monitored(self, held_out: Dataset | None) -> str:
         """Return what is monitored, to know when it is another thing than before."""
         if held_out is None and not self.early_stopping:
             return "training loss"
         name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(self.scoring))  # also unpickled
         return f"{name} of rows {'held out' if held_out is None else 'given'}"
 
-    def _make_score(self, held_out: Sample | None) -> Score | None:
+    def _make_score(self, held_out: Dataset | None) -> Score | None:
         """Return a function that scores this network with other parameters, if any."""
         if held_out is None or self.scoring is None:
             return None
         scorer = check_scoring(self, scoring=self.scoring)
-        X, y, weight = held_out.taken()
+        X, y, weight = held_out.rows_used()
         weighs = "sample_weight" in inspect.signature(scorer).parameters
         options = {"sample_weight": weight} if weighs and weight is not None else {}
 
@@ -286,9 +302,9 @@ class BaseDeepNet(
         return X, self._check_y(y)
 
     def _make_held_out(
-        self, validation: tuple[Any, Any, Any], sample: Sample
-    ) -> Sample | None:
-        """Return the validation data like `sample`, or None if there are none."""
+        self, validation: tuple[Any, Any, Any], dataset: Dataset
+    ) -> Dataset | None:
+        """Return the validation data like `dataset`, or None if there are none."""
         X_val, y_val, sample_weight_val = validation
         if (X_val is None) != (y_val is None):
             given, missing = ("X_val", "y_val")[:: 1 if y_val is None else -1]
@@ -300,13 +316,13 @@ class BaseDeepNet(
         if X_val is None:
             return None
         X_val, y_val = self._check_data(X_val, y_val, reset=False)
-        if y_val.shape[1:] != sample.y.shape[1:]:
+        if y_val.shape[1:] != dataset.y.shape[1:]:
             raise ValueError(
-                f"y_val has the shape {y_val.shape} and y {sample.y.shape}; both must "
+                f"y_val has the shape {y_val.shape} and y {dataset.y.shape}; both must "
                 f"{self._alike}."
             )
-        return make_sample(
-            X_val, y_val, sample.targets, sample_weight_val, "sample_weight_val"
+        return make_dataset(
+            X_val, y_val, dataset.targets, sample_weight_val, "sample_weight_val"
         )
 
     def __sklearn_tags__(self) -> Any:

@@ -12,7 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
-from .._fitting.dataset import Sample, make_sample
+from .._fitting.dataset import Dataset, make_dataset
 from .._fitting.jobs import carry_out
 from .._fitting.targets import (
     ClassTargets,
@@ -398,7 +398,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
             check_same_classes(classes, self.classes_)
         return self.classes_
 
-    def _make_samples(
+    def _make_datasets(
         self,
         X: ArrayLike,
         y: ArrayLike,
@@ -406,7 +406,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         validation: tuple[Any, Any, Any],
         resumes: bool,
         find_classes: Callable[[NDArray[Any], bool], NDArray[Any]] | None = None,
-    ) -> tuple[Sample, Sample | None]:
+    ) -> tuple[Dataset, Dataset | None]:
         """Return the rows to train on, and those to monitor if there are any."""
         X, y = self._check_data(X, y, reset=not resumes)
         self.classes_ = (find_classes or self._find_classes)(y, resumes)
@@ -418,8 +418,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         targets = ClassTargets(
             self.classes_, y.ndim == 2, self.class_weight, self.label_smoothing
         )
-        sample = make_sample(X, y, targets, sample_weight)
-        return sample, self._make_held_out(validation, sample)
+        dataset = make_dataset(X, y, targets, sample_weight)
+        return dataset, self._make_held_out(validation, dataset)
 
     def decision_function(self, X: ArrayLike) -> FloatArray:
         """Return the logits: what the last layer computes before its activation.

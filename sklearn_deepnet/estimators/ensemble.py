@@ -14,8 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._engine.network import Network
-from .._engine.prediction import predict_logits
+from .._engine import Network, predict_logits
 from .._fitting.dataset import check_rows
 from .._fitting.parameters import resolve_random_state
 from .._fitting.targets import check_class_y
@@ -23,7 +22,7 @@ from .._utils.sklearn_compat import Interval, check_sample_weight
 from .._utils.typing import FloatArray, IntArray
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
-from .mixins import Versioned, transaction
+from .mixins import PickleVersionMixin, transaction
 from .regressor import DeepNetRegressor
 from .stacking import fit_stack
 
@@ -33,7 +32,7 @@ _COPIED_BYTES = 2**26  # of rows that are drawn with replacement, at once
 _ROWS = 2**14  # predicted at once, so that memory does not grow with their number
 
 
-class _Ensemble(Versioned, BaseEstimator):
+class _Ensemble(PickleVersionMixin, BaseEstimator):
     """Members that differ by seed, and by their rows if these are drawn."""
 
     _parameter_constraints = {  # noqa: RUF012

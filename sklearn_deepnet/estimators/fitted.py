@@ -7,18 +7,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._engine.network import Network
-from .._engine.prediction import predict_logits
-from .._engine.state import State
-from .._engine.training import Outcome
-from .._fitting.advice import largest, warn
+from .._engine import Network, TrainingResult, TrainingState, predict_logits
 from .._fitting.parameters import (
-    Words,
+    ResolvedParams,
     name_activations,
     resolve_activations,
     resolve_random_state,
 )
 from .._utils.typing import FloatArray
+from .._utils.warnings import largest, warn
 
 
 class FittedNetwork:
@@ -30,26 +27,26 @@ class FittedNetwork:
 
     _ended_by = "n_iter"  # in what was saved before it was kept
 
-    def _describe(self, words: Words) -> None:
-        self._layer_sizes = list(words.layer_sizes)
-        self._activations = name_activations(words.activations)
-        self.n_outputs_ = words.layer_sizes[-1]
-        self.n_layers_ = len(words.layer_sizes)
-        self.out_activation_ = words.out_activation
+    def _describe(self, resolved: ResolvedParams) -> None:
+        self._layer_sizes = list(resolved.layer_sizes)
+        self._activations = name_activations(resolved.activations)
+        self.n_outputs_ = resolved.layer_sizes[-1]
+        self.n_layers_ = len(resolved.layer_sizes)
+        self.out_activation_ = resolved.out_activation
 
-    def _keep(self, outcome: Outcome, resumes: bool, shows_best: bool) -> None:
-        state = outcome.state
+    def _keep(self, result: TrainingResult, resumes: bool, restore_best: bool) -> None:
+        state = result.state
         has_best = state.best_iter >= 0
-        self._params = state.best_params if shows_best and has_best else state.params
+        self._params = state.best_params if restore_best and has_best else state.params
         before = self if resumes else None
-        n_new = len(outcome.losses)
+        n_new = len(result.losses)
         self.validation_loss_curve_ = _extend(
-            before, "validation_loss_curve_", outcome.validation_losses, n_new
+            before, "validation_loss_curve_", result.validation_losses, n_new
         )
         self.validation_scores_ = _extend(
-            before, "validation_scores_", outcome.validation_scores, n_new
+            before, "validation_scores_", result.validation_scores, n_new
         )
-        self.loss_curve_ = _extend(before, "loss_curve_", outcome.losses, n_new) or []
+        self.loss_curve_ = _extend(before, "loss_curve_", result.losses, n_new) or []
         self.n_iter_ = len(self.loss_curve_)
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
         self.best_loss_ = min(self.loss_curve_, default=np.nan)
@@ -58,14 +55,18 @@ class FittedNetwork:
             self.best_iter_ = int(state.best_iter)
         elif self.loss_curve_:
             self.best_iter_ = int(np.argmin(self.loss_curve_))
-        self.diverged_ = outcome.ended_by == "divergence"
-        self._ended_by = outcome.ended_by
+        self.diverged_ = result.ended_by == "divergence"
+        self._ended_by = result.ended_by
 
     def _keep_state(
-        self, state: State, words: Words, monitored: str, split_seed: int | None
+        self,
+        state: TrainingState,
+        resolved: ResolvedParams,
+        monitored: str,
+        split_seed: int | None,
     ) -> None:
         self._training_state = {
-            "solver": type(words.optimizer).__name__,
+            "solver": type(resolved.optimizer).__name__,
             "monitored": monitored,
             "split_seed": split_seed,
             "last_params": None if self._params is state.params else state.params,
@@ -73,11 +74,11 @@ class FittedNetwork:
         }
 
     def _kept_state(
-        self, words: Words, dtype: np.dtype[Any], monitored: str
-    ) -> tuple[State, int | None]:
+        self, resolved: ResolvedParams, dtype: np.dtype[Any], monitored: str
+    ) -> tuple[TrainingState, int | None]:
         """Return the state to go on from, and the seed of the split if drawn."""
-        self._check_same_network(words, dtype)
-        n_moments = words.optimizer.n_moments
+        self._check_same_network(resolved, dtype)
+        n_moments = resolved.optimizer.n_moments
         kept = self._training_state
         if kept is None:
             warn(
@@ -86,24 +87,30 @@ class FittedNetwork:
                 "warm_start=True before the first fit, or begin with partial_fit."
             )
             rng = copy.deepcopy(resolve_random_state(self.random_state))
-            state = State.start(self._params.copy(), [rng], n_moments, self.n_iter)
-            state.n_passes = self.n_iter_
+            state = TrainingState.start(
+                self._params.copy(), [rng], n_moments, self.n_iter
+            )
+            state.n_epochs = self.n_iter_
             return state, None
         last = kept["last_params"]
-        state = State.from_dict(self._params if last is None else last, kept["state"])
-        if kept["solver"] != type(words.optimizer).__name__:
+        state = TrainingState.from_dict(
+            self._params if last is None else last, kept["state"]
+        )
+        if kept["solver"] != type(resolved.optimizer).__name__:
             state.forget_moments(n_moments)
         if kept["monitored"] != monitored:
             state.forget_values()
         return state, kept["split_seed"]
 
-    def _check_same_network(self, words: Words, dtype: np.dtype[Any]) -> None:
-        hidden = list(words.layer_sizes[1:-1])
+    def _check_same_network(
+        self, resolved: ResolvedParams, dtype: np.dtype[Any]
+    ) -> None:
+        hidden = list(resolved.layer_sizes[1:-1])
         for name, now, before in (
             ("hidden_layer_sizes", hidden, self._layer_sizes[1:-1]),
-            ("activation", name_activations(words.activations), self._activations),
-            ("n_outputs_", words.layer_sizes[-1], self.n_outputs_),
-            ("out_activation_", words.out_activation, self.out_activation_),
+            ("activation", name_activations(resolved.activations), self._activations),
+            ("n_outputs_", resolved.layer_sizes[-1], self.n_outputs_),
+            ("out_activation_", resolved.out_activation, self.out_activation_),
             ("dtype", dtype.name, self._params.dtype.name),
         ):
             if now != before:

@@ -14,7 +14,7 @@ from .base import BaseDeepNet
 _numbers = count()  # of values that are equal to no other
 
 
-class Table(NamedTuple):
+class FitArguments(NamedTuple):
     """What a network's ``fit`` is called with."""
 
     X: Any
@@ -46,7 +46,7 @@ def last_of(estimator: Any) -> Any:
     return last if isinstance(last, BaseDeepNet) else estimator
 
 
-def name_passes(estimator: Any) -> str:
+def n_iter_param(estimator: Any) -> str:
     """Return how a search calls the parameter `n_iter` of the network."""
     names = ["n_iter"]
     while isinstance(estimator, Pipeline):
@@ -55,7 +55,7 @@ def name_passes(estimator: Any) -> str:
     return "__".join(names)
 
 
-def copied(value: Any) -> Any:
+def try_deepcopy(value: Any) -> Any:
     """Return a deep copy, or `value` if it has none, such as of a lock."""
     try:
         return deepcopy(value)
@@ -72,7 +72,7 @@ def with_network(estimator: Any, network: BaseDeepNet) -> Any:
         return copy(network)
     *steps, (name, last) = estimator.steps
     estimator = copy(estimator)
-    estimator.steps = [*copied(steps), (name, with_network(last, network))]
+    estimator.steps = [*try_deepcopy(steps), (name, with_network(last, network))]
     return estimator
 
 
@@ -86,7 +86,7 @@ def fit_replaced(estimator: Any, fit: Callable[..., Any]) -> Iterator[None]:
         vars(estimator).pop("fit", None)
 
 
-def capture(network: BaseDeepNet, fit: Callable[[], Any]) -> Table:
+def record_fit_call(network: BaseDeepNet, fit: Callable[[], Any]) -> FitArguments:
     """Call `fit`, which fits `network` within something, but for the network itself.
 
     So a pipeline fits its earlier steps, with all that it knows of weights, routing and
@@ -95,7 +95,7 @@ def capture(network: BaseDeepNet, fit: Callable[[], Any]) -> Table:
     tables = []
 
     def note(X: Any, y: Any = None, **params: Any) -> BaseDeepNet:
-        tables.append(Table(X, y, params))
+        tables.append(FitArguments(X, y, params))
         return network
 
     with fit_replaced(network, note):
@@ -104,7 +104,7 @@ def capture(network: BaseDeepNet, fit: Callable[[], Any]) -> Table:
     return table
 
 
-def prefix_of(estimator: Any) -> str:
+def prefix_key(estimator: Any) -> str:
     """Return a key that pipelines share if they fit their networks to the same.
 
     All but the networks is equal, and the networks ask for the same metadata.
@@ -116,10 +116,10 @@ def prefix_of(estimator: Any) -> str:
         parts.append((type(estimator), steps, name, parameters))
         estimator = last
     requests = vars(estimator).get("_metadata_request")
-    return key_of((parts, type(estimator), requests))
+    return hash_key((parts, type(estimator), requests))
 
 
-def key_of(value: Any) -> str:
+def hash_key(value: Any) -> str:
     """Return a key that equal values share, or one of its own for what has none."""
     try:
         return joblib.hash(value)
@@ -127,7 +127,7 @@ def key_of(value: Any) -> str:
         return f"of its own: {next(_numbers)}"
 
 
-def graft(estimator: Any, fitted: Any) -> None:
+def set_prefix(estimator: Any, fitted: Any) -> None:
     """Give a pipeline, in place, the earlier steps of one that is `fitted`, if any."""
     while fitted is not None and isinstance(estimator, Pipeline):
         estimator.steps = [*fitted.steps[:-1], estimator.steps[-1]]

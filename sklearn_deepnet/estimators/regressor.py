@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from .._fitting.dataset import Sample, make_sample
+from .._fitting.dataset import Dataset, make_dataset
 from .._fitting.jobs import carry_out
 from .._fitting.parameters import resolve_loss
 from .._fitting.targets import NumberTargets, check_number_y
@@ -120,9 +120,9 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Weights of each layer, for the scaled target.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer, for the scaled target.
-    target_center_ : ndarray of shape (`n_outputs_`,)
+    target_mean_ : ndarray of shape (`n_outputs_`,)
         Subtracted from y.
-    target_spread_ : ndarray of shape (`n_outputs_`,)
+    target_scale_ : ndarray of shape (`n_outputs_`,)
         What it is then divided by.
     loss_curve_ : list of float
         Mean loss of each pass, weighted and with the penalty, each batch measured
@@ -369,19 +369,19 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         with np.errstate(all="ignore"):
             if self.out_activation_ == "exponential":
                 outputs = np.exp(outputs)
-            outputs = outputs * self.target_spread_ + self.target_center_
+            outputs = outputs * self.target_scale_ + self.target_mean_
             outputs = outputs.astype(dtype, copy=False)
         self._check_overflow(outputs, X)
         return outputs[:, 0] if self._takes_1d else outputs
 
-    def _make_samples(
+    def _make_datasets(
         self,
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
         validation: tuple[Any, Any, Any],
         resumes: bool,
-    ) -> tuple[Sample, Sample | None]:
+    ) -> tuple[Dataset, Dataset | None]:
         """Return the rows to train on, and those to monitor if there are any."""
         X, y = self._check_data(X, y, reset=not resumes)
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
@@ -392,18 +392,18 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
                     f"{self.n_outputs_} outputs. Keep it, or start anew by fit with "
                     "warm_start=False."
                 )
-            targets = NumberTargets(n_outputs, self.target_center_, self.target_spread_)
-            sample = make_sample(X, y, targets, sample_weight)
+            targets = NumberTargets(n_outputs, self.target_mean_, self.target_scale_)
+            dataset = make_dataset(X, y, targets, sample_weight)
         else:
             blank = NumberTargets(n_outputs, np.zeros(n_outputs), np.ones(n_outputs))
-            sample = make_sample(X, y, blank, sample_weight)
+            dataset = make_dataset(X, y, blank, sample_weight)
             if self.target_scaling is not None:
-                targets = blank.scaled_to(*sample.taken_targets(), self._counts)
-                sample = replace(sample, targets=targets)
+                targets = blank.scaled_to(*dataset.targets_used(), self._counts)
+                dataset = replace(dataset, targets=targets)
         self._takes_1d = y.ndim == 1
-        self.target_center_ = sample.targets.center
-        self.target_spread_ = sample.targets.spread
-        return sample, self._make_held_out(validation, sample)
+        self.target_mean_ = dataset.targets.mean
+        self.target_scale_ = dataset.targets.scale
+        return dataset, self._make_held_out(validation, dataset)
 
     @property
     def _counts(self) -> bool:

@@ -14,37 +14,88 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.utils import indexable
 
-from .._engine.training import Outcome
-from .._fitting.jobs import Job, Steps, go_on, train_jobs
-from .._fitting.parameters import is_quasi_newton
+from .._engine import TrainingResult, count_params, rows_per_block
+from .._fitting.jobs import Steps, TrainingJob, go_on, train_jobs
+from .._fitting.parameters import is_quasi_newton, resolve_hidden_layer_sizes
+from .._fitting.prepare import rows_per_batch
 from .._utils.sklearn_compat import check_method_params, safe_indexing
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
 from .pipelines import (
-    Table,
-    capture,
-    copied,
-    graft,
+    FitArguments,
     last_of,
     network_of,
-    prefix_of,
+    prefix_key,
+    record_fit_call,
+    set_prefix,
+    try_deepcopy,
 )
 from .regressor import DeepNetRegressor
-from .stack_sizes import size_of
+
+# Bytes of parameters and work arrays up to which a stack gains by another network:
+# benchmarks/stacking.py. Beyond, it loses more to the cache than it saves in Python.
+_WORKING_SET = 5 * 2**19
+
+
+def size_of(job: TrainingJob) -> int:
+    """Return how many like `job` to train at once."""
+    datasets = job.dataset, job.held_out
+    if any(dataset is not None and issparse(dataset.X) for dataset in datasets):
+        return 1
+    if not job.spec.is_ours:
+        return 1
+    itemsize = job.state.params.dtype.itemsize
+    return stack_size(job.spec.layer_sizes, job.batch_size, itemsize)
+
+
+def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
+    """Return how many networks to train at once.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Inputs, units of each hidden layer, outputs.
+    n_rows : int
+        Rows in a step.
+    itemsize : int
+        Bytes of a number.
+    """
+    # ten arrays of the parameters: moments, gradient, scratch and so on; the inputs,
+    # activations and their gradients, and the loss's scratch
+    n_inputs, *hidden, n_outputs = layer_sizes
+    n_units = n_inputs + 2 * sum(hidden) + 5 * n_outputs
+    n_rows = min(n_rows, rows_per_block(layer_sizes))
+    n_bytes = itemsize * (10 * count_params(layer_sizes) + n_rows * n_units)
+    return max(1, _WORKING_SET // n_bytes)
+
+
+def stack_size_of(network: BaseDeepNet, n_inputs: int, n_rows: int) -> int:
+    """Return how many like `network` to train at once, as far as can be told before."""
+    try:
+        hidden = resolve_hidden_layer_sizes(network.hidden_layer_sizes)
+        n_rows = rows_per_batch(network, n_rows)
+    except (TypeError, ValueError, OverflowError):  # which its fit will tell of
+        return 1
+    itemsize = 4 if network.dtype == "float32" else 8
+    return stack_size((n_inputs, *hidden, 1), n_rows, itemsize)
+
 
 __all__ = ["fit_stack"]
 
 
-class Ended(NamedTuple):
+class FitResult(NamedTuple):
     """How a fit ended."""
 
     error: Exception | None
     seconds: float
 
 
-def fit_networks(estimators: Sequence[Any], tables: Sequence[Table]) -> list[Ended]:
+def fit_networks(
+    estimators: Sequence[Any], tables: Sequence[FitArguments]
+) -> list[FitResult]:
     """Fit each estimator to its table, many networks at once where that pays.
 
     Parameters
@@ -52,17 +103,17 @@ def fit_networks(estimators: Sequence[Any], tables: Sequence[Table]) -> list[End
     estimators : sequence of estimators
         Fitted, but for those whose fit raises an error; networks of those are left as
         they were. What is no network is fitted alone.
-    tables : sequence of Table
+    tables : sequence of FitArguments
         One for each. Networks that are given the same object share its rows.
 
     Returns
     -------
-    endings : list of Ended
+    endings : list of FitResult
         One for each: the error that it raised, and the time that it took. The time of a
         stack is shared out by the passes that each network made.
     """
-    fits = [_Fit(*pair) for pair in zip(estimators, tables, strict=True)]
-    shared: dict[int, Job] = {}
+    fits = [StackMember(*pair) for pair in zip(estimators, tables, strict=True)]
+    shared: dict[int, TrainingJob] = {}
     with ExitStack() as stack:
         for fit in fits:
             stack.callback(fit.close)
@@ -71,16 +122,16 @@ def fit_networks(estimators: Sequence[Any], tables: Sequence[Table]) -> list[End
                 _train([fit])  # at once, so that large ones are not all there together
         for group in _group([fit for fit in fits if fit.job is not None]):
             _train(group)
-    return [Ended(fit.error, fit.seconds) for fit in fits]
+    return [FitResult(fit.error, fit.seconds) for fit in fits]
 
 
-class _Fit:
+class StackMember:
     """One fit: prepared, trained with others, completed."""
 
-    def __init__(self, estimator: Any, table: Table) -> None:
+    def __init__(self, estimator: Any, table: FitArguments) -> None:
         self._estimator, self._table = estimator, table
         self._steps: Steps | None = None
-        self.job: Job | None = None
+        self.job: TrainingJob | None = None
         self.error: Exception | None = None
         self.seconds = 0.0
 
@@ -95,7 +146,7 @@ class _Fit:
         finally:
             self.seconds += time.perf_counter() - start
 
-    def prepare(self, shared: dict[int, Job]) -> None:
+    def prepare(self, shared: dict[int, TrainingJob]) -> None:
         """Go to where the network is to be trained; or fit what cannot be stacked.
 
         Jobs of one table share its arrays, as they were first validated.
@@ -109,11 +160,11 @@ class _Fit:
             self.job = next(self._steps)
             _share(self.job, shared.setdefault(id(self._table), self.job))
 
-    def complete(self, outcome: Outcome) -> None:
+    def complete(self, result: TrainingResult) -> None:
         """Keep what came out of training."""
         self.job = None
         with self._clocked():
-            go_on(self._steps, outcome)
+            go_on(self._steps, result)
 
     def fail(self, error: Exception) -> None:
         """Undo all, as the network's own fit does when its training raises `error`."""
@@ -127,17 +178,17 @@ class _Fit:
             self._steps.close()
 
 
-def _share(job: Job, first: Job) -> None:
+def _share(job: TrainingJob, first: TrainingJob) -> None:
     """Let `job`, in place, hold the arrays that `first` made of the same table.
 
     Fits that pause would else hold one copy each of all that had to be converted.
     """
-    if type(first.sample.targets) is not type(job.sample.targets):
+    if type(first.dataset.targets) is not type(job.dataset.targets):
         return
     if job.held_out is not None:
-        is_split = job.held_out.target is job.sample.target  # X_val may be X itself
-        job.held_out.share(first.sample if is_split else first.held_out)
-    job.sample.share(first.sample)
+        is_split = job.held_out.target is job.dataset.target  # X_val may be X itself
+        job.held_out.share(first.dataset if is_split else first.held_out)
+    job.dataset.share(first.dataset)
 
 
 def is_stackable(estimator: Any) -> bool:
@@ -155,9 +206,9 @@ def is_stackable(estimator: Any) -> bool:
     )
 
 
-def _group(fits: Sequence[_Fit]) -> Iterator[list[_Fit]]:
+def _group(fits: Sequence[StackMember]) -> Iterator[list[StackMember]]:
     """Return stacks: of one kind, and no larger than pays."""
-    groups: dict[tuple[Any, ...], list[_Fit]] = {}
+    groups: dict[tuple[Any, ...], list[StackMember]] = {}
     for fit in fits:
         groups.setdefault(fit.job.kind, []).append(fit)
     for group in groups.values():
@@ -166,7 +217,7 @@ def _group(fits: Sequence[_Fit]) -> Iterator[list[_Fit]]:
             yield [group[k] for k in members]
 
 
-def _train(fits: Sequence[_Fit]) -> None:
+def _train(fits: Sequence[StackMember]) -> None:
     """Train a stack; or each alone, if one of the users' functions raises an error."""
     jobs = [fit.job for fit in fits]
     generators = [rng for job in jobs for rng in job.state.generators]
@@ -174,12 +225,12 @@ def _train(fits: Sequence[_Fit]) -> None:
     failed = None
     start = time.perf_counter()
     try:
-        outcomes = train_jobs(jobs)
+        results = train_jobs(jobs)
     except Exception as error:
         failed = error
     seconds = time.perf_counter() - start
     if failed is None:
-        _complete(fits, outcomes, seconds)
+        _complete(fits, results, seconds)
     elif len(fits) == 1:
         fits[0].seconds += seconds
         fits[0].fail(failed)
@@ -190,14 +241,16 @@ def _train(fits: Sequence[_Fit]) -> None:
             _train([fit])
 
 
-def _complete(fits: Sequence[_Fit], outcomes: list[Outcome], seconds: float) -> None:
+def _complete(
+    fits: Sequence[StackMember], results: list[TrainingResult], seconds: float
+) -> None:
     """Go on with the fits, all of them even if an interrupt ended the training."""
-    n_passes = [len(outcome.losses) + 1 for outcome in outcomes]
+    n_epochs = [len(result.losses) + 1 for result in results]
     interrupts = []
-    for fit, outcome, n in zip(fits, outcomes, n_passes, strict=True):
-        fit.seconds += seconds * n / sum(n_passes)
+    for fit, result, n in zip(fits, results, n_epochs, strict=True):
+        fit.seconds += seconds * n / sum(n_epochs)
         try:
-            fit.complete(outcome)
+            fit.complete(result)
         except KeyboardInterrupt as interrupt:
             interrupts.append(interrupt)
     if interrupts:
@@ -293,7 +346,9 @@ def fit_stack(
     finally:  # also for those that were trained before an interrupt
         for k, fitted in enumerate(ahead):
             if vars(networks[k]).get("_params") is not before[k].get("_params"):
-                graft(estimators[k], copied(fitted))  # so that each has its own
+                set_prefix(
+                    estimators[k], try_deepcopy(fitted)
+                )  # so that each has its own
     return estimators
 
 
@@ -313,14 +368,14 @@ def _fit_ahead(
     y: Any,
     rows: Sequence[ArrayLike] | None,
     fit_params: dict[str, Any],
-) -> tuple[list[Table], list[Any]]:
+) -> tuple[list[FitArguments], list[Any]]:
     """Return what the last step of each is to be fitted to, and the steps before it.
 
     They are fitted once for what is the same, and in a copy.
     """
     X, y = indexable(X, y)
-    cuts: dict[bytes, Table] = {}
-    found: dict[tuple[bytes, str], tuple[Table, Any]] = {}
+    cuts: dict[bytes, FitArguments] = {}
+    found: dict[tuple[bytes, str], tuple[FitArguments, Any]] = {}
     pairs = []
     for k, estimator in enumerate(estimators):
         taken = None if rows is None else np.asarray(rows[k])
@@ -330,20 +385,20 @@ def _fit_ahead(
         if last_of(estimator) is estimator:
             pairs.append((cuts[cut], None))
             continue
-        key = cut, prefix_of(estimator)
+        key = cut, prefix_key(estimator)
         if key not in found:
             some_X, some_y, params = cuts[cut]
-            fitted = copied(estimator)
+            fitted = try_deepcopy(estimator)
             fit = partial(fitted.fit, some_X, some_y, **params)
-            found[key] = capture(network_of(fitted), fit), fitted
+            found[key] = record_fit_call(network_of(fitted), fit), fitted
         pairs.append(found[key])
     tables, ahead = zip(*pairs, strict=True) if pairs else ((), ())
     return list(tables), list(ahead)
 
 
-def _cut(X: Any, y: Any, params: dict[str, Any], rows: Any) -> Table:
+def _cut(X: Any, y: Any, params: dict[str, Any], rows: Any) -> FitArguments:
     if rows is None:
-        return Table(X, y, params)
+        return FitArguments(X, y, params)
     cut = {name: it for name, it in params.items() if not name.endswith("_val")}
     cut = check_method_params(X, params=cut, indices=rows)
-    return Table(safe_indexing(X, rows), safe_indexing(y, rows), params | cut)
+    return FitArguments(safe_indexing(X, rows), safe_indexing(y, rows), params | cut)

@@ -150,7 +150,7 @@ class InitializerComparison:
     ----------
     labels : list of str
         Of the initializations, in the order in which they were given.
-    loss_curves : dict of ndarray of shape (n_repeats, n_folds, n_passes)
+    loss_curves : dict of ndarray of shape (n_repeats, n_folds, n_epochs)
         Training loss of each pass; NaN after the last.
     scores : dict of ndarray of shape (n_repeats, n_folds)
         Of the rows left out.
@@ -195,7 +195,7 @@ class InitializerComparison:
         """Median of the last losses of all networks."""
         return float(np.median([_last(self.loss_curves[it]) for it in self.labels]))
 
-    def passes_to(self, loss: float | None = None) -> dict[str, FloatArray]:
+    def epochs_to(self, loss: float | None = None) -> dict[str, FloatArray]:
         """Return how many passes it took to bring the training loss down to `loss`.
 
         Parameters
@@ -205,16 +205,16 @@ class InitializerComparison:
 
         Returns
         -------
-        n_passes : dict of ndarray of shape (n_repeats, n_folds)
+        n_epochs : dict of ndarray of shape (n_repeats, n_folds)
             From 1; infinity where it was never reached.
         """
         loss = self.median_loss if loss is None else loss
-        n_passes = {}
+        n_epochs = {}
         for label, curves in self.loss_curves.items():
             reached = curves <= loss
             first = 1.0 + reached.argmax(axis=-1)
-            n_passes[label] = np.where(reached.any(axis=-1), first, np.inf)
-        return n_passes
+            n_epochs[label] = np.where(reached.any(axis=-1), first, np.inf)
+        return n_epochs
 
     def summarize(self, loss: float | None = None) -> dict[str, list[Any]]:
         """Return a table, as a dict of columns such as ``pandas.DataFrame`` takes.
@@ -229,18 +229,18 @@ class InitializerComparison:
         table : dict of list
             A row for each initialization: "init"; "score" and "score_std", mean and
             standard deviation over repeats and folds; "final_loss", the median of the
-            last losses; "n_passes", the median of `passes_to` that loss; "dead_units",
+            last losses; "n_epochs", the median of `epochs_to` that loss; "dead_units",
             the mean share; and "n_diverged".
         """
         final = [_last(self.loss_curves[it]) for it in self.labels]
-        n_passes = self.passes_to(loss)
+        n_epochs = self.epochs_to(loss)
         return {
             "init": list(self.labels),
             "score": [float(self.scores[it].mean()) for it in self.labels],
             "score_std": [float(self.scores[it].std()) for it in self.labels],
             "final_loss": [float(np.median(losses)) for losses in final],
-            "n_passes": [
-                float(np.quantile(n_passes[it], 0.5, method="lower"))
+            "n_epochs": [
+                float(np.quantile(n_epochs[it], 0.5, method="lower"))
                 for it in self.labels
             ],
             "dead_units": [float(self.dead_units[it].mean()) for it in self.labels],
@@ -275,7 +275,7 @@ class InitializerComparison:
             "  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True))
             for line in zip(*columns, strict=True)
         ]
-        lines.append(f"n_passes: to a training loss of {self.median_loss:.3g}")
+        lines.append(f"n_epochs: to a training loss of {self.median_loss:.3g}")
         return "\n".join(lines)
 
     def plot(self, ax: Any = None) -> "InitializerComparison":
@@ -302,16 +302,16 @@ class InitializerComparison:
             curves = _held(self.loss_curves[label])
             curves = curves.reshape(-1, curves.shape[-1])
             scores = self.scores[label]
-            passes = np.arange(1, curves.shape[-1] + 1)
+            epochs = np.arange(1, curves.shape[-1] + 1)
             (line,) = ax.plot(
-                passes,
+                epochs,
                 np.median(curves, axis=0),
                 _STYLES[number % len(_STYLES)],
                 linewidth=1.5 + number // len(_STYLES),
                 label=f"{label}: {scores.mean():.3f} ± {scores.std():.3f}",
             )
             ax.fill_between(
-                passes,
+                epochs,
                 curves.min(axis=0),
                 curves.max(axis=0),
                 color=line.get_color(),
@@ -380,10 +380,10 @@ def _held(curves: FloatArray) -> FloatArray:
 
 def _last(curves: FloatArray) -> FloatArray:
     """Return the last loss of each; infinity if there was no complete pass."""
-    n_passes = np.count_nonzero(~np.isnan(curves), axis=-1)
-    place = np.maximum(n_passes - 1, 0)[..., np.newaxis]
+    n_epochs = np.count_nonzero(~np.isnan(curves), axis=-1)
+    place = np.maximum(n_epochs - 1, 0)[..., np.newaxis]
     last = np.take_along_axis(curves, place, axis=-1)[..., 0]
-    return np.where(n_passes > 0, last, np.inf)
+    return np.where(n_epochs > 0, last, np.inf)
 
 
 def _share_of_dead_units(model: Any, X: Any) -> float:

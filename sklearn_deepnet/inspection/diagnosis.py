@@ -9,10 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from .._engine.network import Network
-from .._engine.propagation import Propagation
-from .._engine.threads import one_blas_thread
-from .._fitting.jobs import Job
+from .._engine import Network, Propagation, one_blas_thread
+from .._fitting.jobs import TrainingJob
 from .._utils.typing import FloatArray
 from ..estimators.base import BaseDeepNet
 from .probe import (
@@ -24,7 +22,7 @@ from .probe import (
     params_of,
     reach_network,
 )
-from .rules import SYMPTOMS, Finding
+from .rules import RULES, Finding
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
 
@@ -138,64 +136,64 @@ def diagnose(
     with np.errstate(all="ignore"), one_blas_thread():
         findings = [*_of_inputs(job), *_of_layers(job, params)]
         # A loss of zero, of a y that does not vary, is no measure
-        n_outputs = job.task.layer_sizes[-1]
+        n_outputs = job.spec.layer_sizes[-1]
         constant = _loss_of_constant(network, n_outputs, X, y, sample_weight) or np.inf
         start = _loss_at(job, job.state.params) / constant
-        findings.append(SYMPTOMS["first loss"].judge(start))
+        findings.append(RULES["first loss"].judge(start))
         findings += _of_first_step(job, float(network.learning_rate))
         if is_fitted:
             ratio = _loss_at(job, params) / constant
-            findings += [SYMPTOMS["constant"].judge(ratio), *_of_curves(network)]
+            findings += [RULES["constant"].judge(ratio), *_of_curves(network)]
     return Diagnosis(findings)
 
 
-def _of_inputs(job: Job) -> Iterator[Finding]:
-    X, _, _ = on_some_rows(job, _N_ROWS).sample.taken()
+def _of_inputs(job: TrainingJob) -> Iterator[Finding]:
+    X, _, _ = on_some_rows(job, _N_ROWS).dataset.rows_used()
     if issparse(X):
         mean, variance = mean_variance_axis(X.astype(float), axis=0)
     else:
         mean, variance = np.mean(X, axis=0, dtype=float), np.var(X, axis=0, dtype=float)
-    yield SYMPTOMS["largest input"].judge(np.sqrt(np.max(mean**2 + variance)))
+    yield RULES["largest input"].judge(np.sqrt(np.max(mean**2 + variance)))
     std = np.sqrt(variance)
     varies = std > _CONSTANT * np.maximum(np.abs(mean), std.max())
     if varies.any():
         spread = std[varies].max() / std[varies].min()
-        yield SYMPTOMS["spread of inputs"].judge(spread)
+        yield RULES["spread of inputs"].judge(spread)
 
 
-def _of_layers(job: Job, params: FloatArray) -> Iterator[Finding]:
+def _of_layers(job: TrainingJob, params: FloatArray) -> Iterator[Finding]:
     """Look at units and gradients, with these parameters."""
-    task = job.task
-    network = Network(task.layer_sizes, task.activations, params)
+    spec = job.spec
+    network = Network(spec.layer_sizes, spec.activations, params)
     some = on_some_rows(job, _N_ROWS)
-    block = block_of(some, some.sample.n_rows)
-    activations, gradients = Propagation(network, task.loss).observe(*block)
+    block = block_of(some, some.dataset.n_rows)
+    activations, gradients = Propagation(network, spec.loss).observe(*block)
     last = _rms(gradients[-1])
     for number, a in enumerate(activations, start=1):
         dead = np.mean(np.min(a, axis=-1) == np.max(a, axis=-1))
-        yield SYMPTOMS["dead"].judge(dead, number)
+        yield RULES["dead"].judge(dead, number)
         twins = _share_of_twins(*network.layers[number - 1 : number + 1])
-        yield SYMPTOMS["identical"].judge(twins, number)
-        name = task.activations[number - 1].name
+        yield RULES["identical"].judge(twins, number)
+        name = spec.activations[number - 1].name
         if name in ("tanh", "sigmoid"):
             a = 2 * a - 1 if name == "sigmoid" else a
             share = np.mean(np.abs(a) > _SATURATION)
-            yield SYMPTOMS["saturated"].judge(share, number)
+            yield RULES["saturated"].judge(share, number)
         if last:
             ratio = _rms(gradients[number - 1]) / last
-            yield SYMPTOMS["gradient"].judge(ratio, number)
+            yield RULES["gradient"].judge(ratio, number)
 
 
-def _of_first_step(job: Job, learning_rate: float) -> Iterator[Finding]:
+def _of_first_step(job: TrainingJob, learning_rate: float) -> Iterator[Finding]:
     """Make the first step, and compare it with the weights that it changes."""
-    task = job.task
-    network = Network(task.layer_sizes, task.activations, job.state.params)
+    spec = job.spec
+    network = Network(spec.layer_sizes, spec.activations, job.state.params)
     some = on_some_rows(job, _N_ROWS) if job.batch_size > _N_ROWS else job
-    block = block_of(some, min(job.batch_size, some.sample.n_rows))
-    moved = make_step(job, Propagation(network, task.loss), block)
+    block = block_of(some, min(job.batch_size, some.dataset.n_rows))
+    moved = make_step(job, Propagation(network, spec.loss), block)
     for number, (weights, update) in enumerate(moved, start=1):
         if size := _rms(weights):
-            yield SYMPTOMS["first step"].judge(
+            yield RULES["first step"].judge(
                 _rms(update) / size, number, learning_rate=learning_rate
             )
 
@@ -204,20 +202,18 @@ def _of_curves(network: BaseDeepNet) -> Iterator[Finding]:
     losses = np.array(network.loss_curve_)
     told = {"learning_rate": float(network.learning_rate), "n_iter": network.n_iter}
     if network.diverged_:
-        found = SYMPTOMS["divergence"].judge(network.n_iter_, **told)
+        found = RULES["divergence"].judge(network.n_iter_, **told)
         yield found._replace(limit="never", is_fault=True)
     if len(losses) > 10:
         tenth = losses[-1 - len(losses) // 10 :]
         fallen = (tenth[0] - tenth[-1]) / abs(tenth[0])
         is_cut = network._ended_by == "n_iter"
-        yield SYMPTOMS["falling"].judge(fallen if is_cut else 0.0, **told)
+        yield RULES["falling"].judge(fallen if is_cut else 0.0, **told)
         rises = np.diff(losses) > _A_RISE * np.abs(losses[:-1])
-        yield SYMPTOMS["rising"].judge(np.mean(rises), **told)
+        yield RULES["rising"].judge(np.mean(rises), **told)
     validation = np.array(network.validation_loss_curve_ or [np.nan], float)
     if np.isfinite(validation[-1]):
-        found = SYMPTOMS["overfitting"].judge(
-            validation[-1] / np.nanmin(validation) - 1
-        )
+        found = RULES["overfitting"].judge(validation[-1] / np.nanmin(validation) - 1)
         yield found._replace(is_fault=found.is_fault and not network.restore_best)
 
 
@@ -238,11 +234,11 @@ def _loss_of_constant(
     return _loss_at(job_of(constant, nothing, y, sample_weight), constant._params)
 
 
-def _loss_at(job: Job, params: FloatArray) -> float:
+def _loss_at(job: TrainingJob, params: FloatArray) -> float:
     """Return the training loss of all rows, without penalties."""
-    network = Network(job.task.layer_sizes, job.task.activations, params)
-    propagation = Propagation(network, job.task.loss, trains=False)
-    (batch,) = batches_of(job, job.sample.n_rows, _N_ROWS)
+    network = Network(job.spec.layer_sizes, job.spec.activations, params)
+    propagation = Propagation(network, job.spec.loss, trains=False)
+    (batch,) = batches_of(job, job.dataset.n_rows, _N_ROWS)
     loss = 0.0
     for read in batch.blocks:
         inputs, _, target, weight = read(0)

@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine.network import Network
-from .._engine.propagation import Propagation
-from .._engine.threads import one_blas_thread
+from .._engine import Network, Propagation, one_blas_thread
 from .._utils.typing import FloatArray
 from .probe import (
     block_of,
@@ -35,9 +33,9 @@ class LossCurveDisplay:
 
     Parameters
     ----------
-    loss_curves : dict of str to ndarray of shape (n_passes,)
+    loss_curves : dict of str to ndarray of shape (n_epochs,)
         Training loss, penalties included.
-    validation_loss_curves : dict of str to ndarray of shape (n_passes,)
+    validation_loss_curves : dict of str to ndarray of shape (n_epochs,)
         Of those with validation data.
     best_iters : dict of str to int
         The best pass of those, from 0.
@@ -154,16 +152,16 @@ class LossCurveDisplay:
                 "marker": _MARKERS[len(self.lines_) % len(_MARKERS)],
                 "markevery": max(1, len(curve) // 8),
             }
-            passes = np.arange(1, len(curve) + 1)
-            (line,) = ax.plot(passes, curve, label=name, **style)
+            epochs = np.arange(1, len(curve) + 1)
+            (line,) = ax.plot(epochs, curve, label=name, **style)
             self.lines_.append(line)
             if name not in self.validation_loss_curves:
                 continue
             validation, color = self.validation_loss_curves[name], line.get_color()
-            passes = np.arange(1, len(validation) + 1)
+            epochs = np.arange(1, len(validation) + 1)
             style |= {"linestyle": "--", "color": color}
             label = f"{name}, validation"
-            dashed += ax.plot(passes, validation, label=label, **style)
+            dashed += ax.plot(epochs, validation, label=label, **style)
             best = self.best_iters[name]
             ax.plot(best + 1, validation[best], "o", color=color)
         self.lines_ += dashed
@@ -258,17 +256,17 @@ class LayerDisplay:
         job = job_of(network, X, y, sample_weight)
         job.state.params[...] = params_of(network, job)
         some = on_some_rows(job, _N_ROWS)
-        block = block_of(some, some.sample.n_rows)
-        task = job.task
-        layers = Network(task.layer_sizes, task.activations, job.state.params)
-        propagation = Propagation(layers, task.loss)
+        block = block_of(some, some.dataset.n_rows)
+        spec = job.spec
+        layers = Network(spec.layer_sizes, spec.activations, job.state.params)
+        propagation = Propagation(layers, spec.loss)
         with np.errstate(all="ignore"), one_blas_thread():
             activations, gradients = propagation.observe(*block)
             updates = [
                 update / np.sqrt(np.mean(weights**2))
                 for weights, update in make_step(job, propagation, block)
             ]
-        n_rows = some.sample.n_rows
+        n_rows = some.dataset.n_rows
         return cls(
             activations=activations,
             gradients=[n_rows * gradient for gradient in gradients],

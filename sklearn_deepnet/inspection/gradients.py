@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._engine.batches import Block
-from .._engine.network import Network, count_params, cut_layers
-from .._engine.propagation import Propagation
-from .._engine.state import State
-from .._engine.task import Task
-from .._engine.threads import one_blas_thread
-from .._engine.update import Stepper
+from .._engine import (
+    MicroBatch,
+    Network,
+    ParameterUpdater,
+    Propagation,
+    TrainingSpec,
+    TrainingState,
+    count_params,
+    cut_layers,
+    one_blas_thread,
+)
 from .._utils.typing import FloatArray, IntArray
 from .probe import block_of, job_of, on_some_rows, params_of, reach_network
 
@@ -130,24 +134,24 @@ def check_gradients(
         raise ValueError(f"max_params must be at least 1. Got {max_params} instead.")
     network, X = reach_network(estimator, X)
     job = job_of(network, X, y, sample_weight)
-    task, state = job.task, job.state
+    spec, state = job.spec, job.state
     state = replace(state, params=params_of(network, job).astype(np.float64))
     some = on_some_rows(job, _N_ROWS)
-    block = block_of(some, some.sample.n_rows)
+    block = block_of(some, some.dataset.n_rows)
     n_params = len(state.params)
     chosen = np.arange(n_params)
     if n_params > max_params:
         rng = np.random.RandomState(random_state)
         chosen = rng.choice(n_params, max_params, replace=False)
     with np.errstate(all="ignore"), one_blas_thread():
-        loss, analytic, slopes = _slopes(task, state, block, chosen)
+        loss, analytic, slopes = _slopes(spec, state, block, chosen)
     numeric = slopes.mean(axis=0)
-    errors = _errors(task.layer_sizes, analytic, numeric, loss)
+    errors = _errors(spec.layer_sizes, analytic, numeric, loss)
     apart = np.abs(slopes[1] - slopes[0]) >= np.abs(analytic - numeric)
     at_kink = (errors > _LIMIT) & apart
     errors = np.where(np.isnan(errors), np.inf, np.where(at_kink, 0, errors))
     k = int(np.argmax(errors))
-    layer, unit, input_ = _place(task.layer_sizes, k)
+    layer, unit, input_ = _place(spec.layer_sizes, k)
     n_kinks = int(at_kink.sum())
     return GradientCheck(
         float(errors[k]),
@@ -163,16 +167,16 @@ def check_gradients(
 
 
 def _slopes(
-    task: Task, state: State, block: Block, chosen: IntArray
+    spec: TrainingSpec, state: TrainingState, block: MicroBatch, chosen: IntArray
 ) -> tuple[float, FloatArray, FloatArray]:
     """Return the loss, its gradient, and its slopes to the left and to the right.
 
     Slopes of parameters that are not chosen are the gradient.
     """
     params = state.params
-    network = Network(task.layer_sizes, task.activations, params)
-    propagation = Propagation(network, task.loss)
-    stepper = Stepper(task, state, propagation.gradient)
+    network = Network(spec.layer_sizes, spec.activations, params)
+    propagation = Propagation(network, spec.loss)
+    stepper = ParameterUpdater(spec, state, propagation.gradient)
     loss = float(propagation.loss_and_gradient(*block) + stepper.add_penalty())
     analytic = propagation.gradient.copy()
 

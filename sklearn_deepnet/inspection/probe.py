@@ -7,11 +7,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from .._engine.batches import Batches, Block
-from .._engine.network import cut_layers
-from .._engine.propagation import Propagation
-from .._engine.update import Stepper
-from .._fitting.jobs import Job, join
+from .._engine import Batches, MicroBatch, ParameterUpdater, Propagation, cut_layers
+from .._fitting.jobs import TrainingJob, join
 from .._utils.typing import FloatArray
 from ..estimators.base import BaseDeepNet
 from ..estimators.pipelines import network_of
@@ -38,7 +35,9 @@ def reach_network(estimator: Any, X: Any) -> tuple[BaseDeepNet, Any]:
     return network, X
 
 
-def job_of(network: BaseDeepNet, X: Any, y: Any, sample_weight: Any = None) -> Job:
+def job_of(
+    network: BaseDeepNet, X: Any, y: Any, sample_weight: Any = None
+) -> TrainingJob:
     """Return what a fit from the start would have the engine do; train nothing."""
     twin = clone(network)
     vars(twin).pop("_skl_callbacks", None)
@@ -48,29 +47,29 @@ def job_of(network: BaseDeepNet, X: Any, y: Any, sample_weight: Any = None) -> J
     return job
 
 
-def params_of(network: BaseDeepNet, job: Job) -> FloatArray:
+def params_of(network: BaseDeepNet, job: TrainingJob) -> FloatArray:
     """Return the parameters of a fitted network, else those that `job` starts from."""
     if not network.__sklearn_is_fitted__():
         return job.state.params
-    if tuple(network._layer_sizes) != job.task.layer_sizes:
+    if tuple(network._layer_sizes) != job.spec.layer_sizes:
         raise ValueError(
-            f"X and y ask for a network of the layers {job.task.layer_sizes}, but the "
+            f"X and y ask for a network of the layers {job.spec.layer_sizes}, but the "
             f"fitted one has {tuple(network._layer_sizes)}; give the data it was "
             "trained on."
         )
     return network._params
 
 
-def block_of(job: Job, n_rows: int) -> Block:
+def block_of(job: TrainingJob, n_rows: int) -> MicroBatch:
     """Return the first rows as one block."""
     batch = next(iter(batches_of(job, n_rows, n_rows)))
     return batch.blocks[0](0)
 
 
-def batches_of(job: Job, batch_size: int, block_size: int) -> Batches:
+def batches_of(job: TrainingJob, batch_size: int, block_size: int) -> Batches:
     """Return all rows, in their order."""
     return join(
-        [job.sample],
+        [job.dataset],
         trains=True,
         batch_size=batch_size,
         block_size=block_size,
@@ -81,15 +80,15 @@ def batches_of(job: Job, batch_size: int, block_size: int) -> Batches:
     )
 
 
-def on_some_rows(job: Job, most: int) -> Job:
+def on_some_rows(job: TrainingJob, most: int) -> TrainingJob:
     """Return a job with up to `most` of its rows, from all over."""
-    rows = job.sample.counting_rows()
+    rows = job.dataset.row_numbers()
     chosen = np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)
-    return replace(job, sample=replace(job.sample, rows=rows[chosen]))
+    return replace(job, dataset=replace(job.dataset, rows=rows[chosen]))
 
 
 def make_step(
-    job: Job, propagation: Propagation, block: Block
+    job: TrainingJob, propagation: Propagation, block: MicroBatch
 ) -> list[tuple[FloatArray, FloatArray]]:
     """Move the parameters of `job` by one step, in place.
 
@@ -98,13 +97,13 @@ def make_step(
     moved : list of (weights, update)
         Of each layer, biases excepted, before the step; [] with L-BFGS, which has none.
     """
-    task, state = job.task, job.state
-    if isinstance(task.optimizer, LBFGS):
+    spec, state = job.spec, job.state
+    if isinstance(spec.optimizer, LBFGS):
         return []
     propagation.loss_and_gradient(*block)
-    layers = cut_layers(task.layer_sizes, state.params)
+    layers = cut_layers(spec.layer_sizes, state.params)
     before = [W[:, :-1].copy() for W in layers]
-    stepper = Stepper(task, state, propagation.gradient)
-    stepper.start_pass()
+    stepper = ParameterUpdater(spec, state, propagation.gradient)
+    stepper.start_epoch()
     stepper.step()
     return [(W, after[:, :-1] - W) for W, after in zip(before, layers, strict=True)]

@@ -51,7 +51,7 @@ class Finding(NamedTuple):
         return "network" if self.layer is None else f"layer {self.layer}"
 
 
-class Symptom(NamedTuple):
+class Rule(NamedTuple):
     """A figure, what is no fault, and the advice if it is above or below."""
 
     name: str
@@ -77,34 +77,32 @@ class Symptom(NamedTuple):
         )
 
 
-SYMPTOMS = MappingProxyType(
+RULES = MappingProxyType(
     {
-        "largest input": Symptom(
-            "largest input, root mean square", 10.0, _SCALE, _LECUN
-        ),
-        "spread of inputs": Symptom(
+        "largest input": Rule("largest input, root mean square", 10.0, _SCALE, _LECUN),
+        "spread of inputs": Rule(
             "inputs, largest over smallest standard deviation", 100.0, _SCALE, _LECUN
         ),
-        "dead": Symptom(
+        "dead": Rule(
             "dead units, share",
             0.2,
             "They say the same of every row. Lower learning_rate, scale X, take "
             "init='he', or activation='leaky_relu'.",
             _LU,
         ),
-        "identical": Symptom(
+        "identical": Rule(
             "identical units, share",
             0.0,
             "They learn the same for ever. Draw their weights: any init but 'zeros'.",
             _GOODFELLOW,
         ),
-        "saturated": Symptom(
+        "saturated": Rule(
             "saturated activations, share",
             0.5,
             "Hardly any gradient passes. Scale X, or lower init_scale.",
             _GLOROT,
         ),
-        "gradient": Symptom(
+        "gradient": Rule(
             "gradient, over the last layer's",
             1e3,
             "It explodes on the way back. Lower init_scale, or set clip_norm.",
@@ -113,7 +111,7 @@ SYMPTOMS = MappingProxyType(
             "It vanishes on the way back. Take activation='relu' with init='he', or "
             "fewer layers.",
         ),
-        "first step": Symptom(
+        "first step": Rule(
             "first step, over the weights",
             1e-1,
             "Lower learning_rate (now {learning_rate:g}).",
@@ -121,39 +119,39 @@ SYMPTOMS = MappingProxyType(
             1e-5,
             "Raise learning_rate (now {learning_rate:g}).",
         ),
-        "first loss": Symptom(
+        "first loss": Rule(
             "loss before training, over the best constant's",
             10.0,
             "The network begins sure and wrong. Scale X, or lower init_scale.",
             "Karpathy, A Recipe for Training Neural Networks, 2019",
         ),
-        "divergence": Symptom(
+        "divergence": Rule(
             "passes after which it diverged",
             0.0,
             "Lower learning_rate (now {learning_rate:g}), scale X, or set clip_norm.",
             _OURS,
         ),
-        "constant": Symptom(
+        "constant": Rule(
             "loss, over the best constant's",
             0.95,
             "It has learned hardly more than the mean of y. See the other faults; if "
             "there are none, give it more units, passes or features.",
             _OURS,
         ),
-        "falling": Symptom(
+        "falling": Rule(
             "loss, share that fell in the last tenth of the passes",
             0.01,
             "It is still learning. Raise n_iter (now {n_iter}), or learning_rate.",
             _OURS,
         ),
-        "rising": Symptom(
+        "rising": Rule(
             "passes in which the loss rose by 1 %, share",
             0.3,
             "Lower learning_rate (now {learning_rate:g}), raise batch_size, or set a "
             "schedule.",
             _OURS,
         ),
-        "overfitting": Symptom(
+        "overfitting": Rule(
             "validation loss, share above its lowest",
             0.05,
             "It learns the training rows by heart. Raise alpha or dropout, take fewer "

@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._serialization.checkpoint_file import Checkpoint, KeptFile, tell_all
+from .._serialization.checkpoint import Checkpoint
+from .._serialization.checkpoint_file import CheckpointFile, fingerprint_all
 from .._serialization.container import name_unreadable
-from .._serialization.fingerprint import Untellable, tell
+from .._serialization.fingerprint import NotHashable, fingerprint
 from .._serialization.schema import FORMAT
 from .._utils.version import __version__
-from .tasks import Fit
+from .tasks import CVTask
 
 _MUST_AGREE = ("estimator", "scoring", "error_score", "return_train_score")
 
 
-class Ledger:
+class SearchCheckpoint:
     """Results of tasks, by their candidate's parameters and their rows.
 
     So it does not matter in which order tasks come, which of them make a stack, or
@@ -51,10 +52,10 @@ class Ledger:
         y: Any,
         params: dict[str, Any],
     ) -> None:
-        self._file = KeptFile(checkpoint, "the search", seconds=0.0)
+        self._file = CheckpointFile(checkpoint, "the search", seconds=0.0)
         self._search = {
-            "parameters": tell_all({k: getattr(search, k) for k in _MUST_AGREE}),
-            "data": tell_all({"X": X, "y": y, **params}),
+            "parameters": fingerprint_all({k: getattr(search, k) for k in _MUST_AGREE}),
+            "data": fingerprint_all({"X": X, "y": y, **params}),
         }
         self._results: dict[str, dict[str, Any]] = {}
         self._n_done = 0
@@ -67,9 +68,9 @@ class Ledger:
     def _check(self, before: dict[str, Any], search: Any) -> None:
         if before.get("data") != self._search["data"]:
             self._file.refuse("X, y or what else is given to fit, is not what it was")
-        told = before.get("parameters")
+        described = before.get("parameters")
         for name, text in self._search["parameters"].items():
-            if not isinstance(told, dict) or told.get(name) != text:
+            if not isinstance(described, dict) or described.get(name) != text:
                 value = getattr(search, name)
                 self._file.refuse(f"{name} is now {value!r:.200}, and was not")
 
@@ -82,7 +83,7 @@ class Ledger:
                 raise ValueError("its results are not by task")
         return results
 
-    def look_up(self, fit: Fit) -> tuple[str | None, dict[str, Any] | None]:
+    def look_up(self, fit: CVTask) -> tuple[str | None, dict[str, Any] | None]:
         """Return the key of a task, and its result; None where there is none."""
         key = _key_of(fit)
         return key, None if key is None else self._results.get(key)
@@ -109,12 +110,12 @@ class Ledger:
         )
 
 
-def _key_of(fit: Fit) -> str | None:
+def _key_of(fit: CVTask) -> str | None:
     """Return a key of parameters and rows, None if one of these cannot be told."""
     rows = [np.asarray(fit.options[name]) for name in ("train", "test")]
     try:
-        return tell([fit.options["parameters"], *rows])
-    except Untellable:
+        return fingerprint([fit.options["parameters"], *rows])
+    except NotHashable:
         return None
 
 

@@ -12,10 +12,16 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..estimators.pipelines import Table, graft, key_of, network_of, prefix_of
-from ..estimators.stack_sizes import stack_size_of
-from .checkpoint import Ledger
-from .tasks import Fit, Kept, Result, call, fit_prefix, run_alone, run_stack
+from ..estimators.pipelines import (
+    FitArguments,
+    hash_key,
+    network_of,
+    prefix_key,
+    set_prefix,
+)
+from ..estimators.stacking import stack_size_of
+from .checkpoint import SearchCheckpoint
+from .tasks import CVTask, Result, WarmNetwork, call, fit_prefix, run_alone, run_stack
 
 _FEWEST = 4  # networks in a stack, if it is made smaller for the sake of n_jobs
 
@@ -31,14 +37,14 @@ class Rows(NamedTuple):
         Features.
     n_bytes : int
         Of X.
-    table : Table or None
+    table : FitArguments or None
         None if it is to be cut out of X where it is needed.
     """
 
     places: list[int]
     n_columns: int
     n_bytes: int
-    table: Table | None = None
+    table: FitArguments | None = None
 
 
 Call: TypeAlias = tuple[list[int], Any]  # places of tasks, and what carries them out
@@ -53,17 +59,21 @@ class StackedParallel:
         Of training rows, cut out or transformed, to be held at once.
     resource : str
         Parameter of passes that grows from call to call, while networks go on; or "".
-    ledger : Ledger or None
+    ledger : SearchCheckpoint or None
         Results that are known, and where to keep others.
     **options : dict
         For ``Parallel``.
     """
 
     def __init__(
-        self, max_bytes: int, resource: str, ledger: Ledger | None, **options: Any
+        self,
+        max_bytes: int,
+        resource: str,
+        ledger: SearchCheckpoint | None,
+        **options: Any,
     ) -> None:
         self._max_bytes, self._resource, self._ledger = max_bytes, resource, ledger
-        self._kept: dict[tuple[str, int], Kept] = {}
+        self._kept: dict[tuple[str, int], WarmNetwork] = {}
         self._options = options
         # a stack is a task, and joblib is not to bundle those that are soon done
         self._parallel = Parallel(**options, batch_size=1)
@@ -81,7 +91,7 @@ class StackedParallel:
         fits, numbers, keys, data = [], [], [], [None, None]
         for number, (wrapped, (estimator, *data), options) in enumerate(tasks):  # noqa: B007
             parameters = clone(options["parameters"], safe=False)
-            fit = Fit(wrapped.function, estimator.set_params(**parameters), options)
+            fit = CVTask(wrapped.function, estimator.set_params(**parameters), options)
             key = known = None
             if self._ledger is not None:
                 key, known = self._ledger.look_up(fit)
@@ -129,12 +139,12 @@ class StackedParallel:
             for places, (wrapped, args, params) in calls
         )
 
-    def _look_up(self, fit: Fit) -> Fit:
+    def _look_up(self, fit: CVTask) -> CVTask:
         """Return the task with what is known of its candidate from an earlier call."""
         if not self._resource:
             return fit
         parameters = fit.options["parameters"]
-        key = key_of({k: v for k, v in parameters.items() if k != self._resource})
+        key = hash_key({k: v for k, v in parameters.items() if k != self._resource})
         return fit._replace(key=key, before=self._kept.get((key, fit.fold)))
 
 
@@ -146,7 +156,7 @@ class _Plan:
     """Which tasks are carried out together, and when."""
 
     def __init__(
-        self, fits: list[Fit], X: Any, y: Any, n_jobs: int, max_bytes: int
+        self, fits: list[CVTask], X: Any, y: Any, n_jobs: int, max_bytes: int
     ) -> None:
         self._fits, self._X, self._y = fits, X, y
         self._n_jobs, self._max_bytes = n_jobs, max_bytes
@@ -183,7 +193,7 @@ class _Plan:
         """
         fits = self._fits
         firsts = {fits[k].candidate: fits[k].estimator for k in reversed(places)}
-        prefixes = {number: prefix_of(first) for number, first in firsts.items()}
+        prefixes = {number: prefix_key(first) for number, first in firsts.items()}
         groups = _by(places, lambda k: (prefixes[fits[k].candidate], fits[k].fold))
         n_folds = len({fold for (_, fold), _ in groups})
         n_bytes = _n_bytes(self._X, fits[places[0]].n_rows)
@@ -200,7 +210,7 @@ class _Plan:
                     continue
                 pipeline, table, seconds = fitted
                 for k in some:
-                    graft(fits[k].estimator, pipeline)
+                    set_prefix(fits[k].estimator, pipeline)
                     fits[k] = fits[k]._replace(seconds=seconds / len(some))
                 n_bytes = _n_bytes(table.X, fits[some[0]].n_rows)
                 rows.append(Rows(some, _shape(table.X)[1], n_bytes, table))

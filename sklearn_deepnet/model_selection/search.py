@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
-from .._serialization.checkpoint_file import resolve_checkpoint
+from .._serialization.checkpoint import resolve_checkpoint
 from .._utils.sklearn_compat import BaseSearchCV, Interval, fit_search, with_callbacks
-from ..estimators.mixins import Versioned
-from ..estimators.pipelines import name_passes
+from ..estimators.mixins import PickleVersionMixin
+from ..estimators.pipelines import n_iter_param
 from ..estimators.stacking import fit_stack
-from .checkpoint import Ledger
+from .checkpoint import SearchCheckpoint
 from .planner import StackedParallel
 
 __all__ = ["StackedGridSearchCV", "StackedRandomizedSearchCV", "fit_stack"]
@@ -22,7 +22,7 @@ __all__ = ["StackedGridSearchCV", "StackedRandomizedSearchCV", "fit_stack"]
 OF_STACKS = {"max_bytes": [Interval(Integral, 1, None, closed="left")]}
 
 
-class _StackedSearch(Versioned, BaseSearchCV):
+class _StackedSearch(PickleVersionMixin, BaseSearchCV):
     """scikit-learn's search, but for who carries out its tasks."""
 
     @with_callbacks
@@ -66,10 +66,10 @@ class _StackedSearch(Versioned, BaseSearchCV):
         """
         self._validate_params()
         grows = getattr(self, "resource", "")
-        resource = grows if grows == name_passes(self.estimator) else ""
+        resource = grows if grows == n_iter_param(self.estimator) else ""
         checkpoint, ledger = resolve_checkpoint(checkpoint), None
         if checkpoint is not None:
-            ledger = Ledger(checkpoint, self, X, y, params)
+            ledger = SearchCheckpoint(checkpoint, self, X, y, params)
         parallel = partial(StackedParallel, self.max_bytes, resource, ledger)
         try:
             return fit_search(self, X, y, params, parallel)
@@ -152,7 +152,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     See Also
     --------
     StackedRandomizedSearchCV : Draw candidates at random.
-    fit_stack : Fit any list of networks as stacks.
+    fit_stack : CVTask any list of networks as stacks.
 
     Examples
     --------

@@ -16,15 +16,15 @@ from sklearn.utils.parallel import delayed
 from .._fitting.parameters import resolve_schedule
 from ..estimators.base import BaseDeepNet
 from ..estimators.pipelines import (
-    Table,
-    capture,
+    FitArguments,
     fit_replaced,
-    key_of,
+    hash_key,
     last_of,
     network_of,
+    record_fit_call,
     with_network,
 )
-from ..estimators.stacking import Ended, fit_networks, is_stackable
+from ..estimators.stacking import FitResult, fit_networks, is_stackable
 from ..nn.schedules import SCHEDULES, Cosine, Custom, OneCycle
 
 _ALIKE = (  # parameters in which the networks of a stack do not differ
@@ -41,7 +41,7 @@ _ALIKE = (  # parameters in which the networks of a stack do not differ
 )
 
 
-class Fit(NamedTuple):
+class CVTask(NamedTuple):
     """One task of scikit-learn's search: a candidate on a fold.
 
     Parameters
@@ -54,7 +54,7 @@ class Fit(NamedTuple):
         The keyword arguments of the function.
     key : str, default=""
         The candidate, but for its passes, if its network is to be kept; else empty.
-    before : Kept or None, default=None
+    before : WarmNetwork or None, default=None
         The network that the candidate had when it had fewer passes, to go on with.
     seconds : float, default=0.0
         What was spent on it before, on earlier steps.
@@ -64,7 +64,7 @@ class Fit(NamedTuple):
     estimator: Any
     options: dict[str, Any]
     key: str = ""
-    before: "Kept | None" = None
+    before: "WarmNetwork | None" = None
     seconds: float = 0.0
 
     @property
@@ -94,17 +94,17 @@ class Fit(NamedTuple):
         alike = [repr(getattr(network, name)) for name in _ALIKE]
         return type(network), self.n_rows, *alike, network.scoring is None
 
-    def capture(self, X: Any, y: Any) -> Table:
+    def record_fit_call(self, X: Any, y: Any) -> FitArguments:
         """Fit the earlier steps, and return what the network is to be fitted to."""
         quiet = {"scorer": _no_score, "error_score": "raise", "verbose": 0}
         quiet |= {"return_train_score": False, "parameters": None}
         if "callback_ctx" in self.options:
             quiet["callback_ctx"] = None
         fit = partial(self.function, self.estimator, X, y, **self.options | quiet)
-        return capture(network_of(self.estimator), fit)
+        return record_fit_call(network_of(self.estimator), fit)
 
     def score(
-        self, X: Any, y: Any, network: BaseDeepNet, ended: Ended
+        self, X: Any, y: Any, network: BaseDeepNet, ended: FitResult
     ) -> dict[str, Any]:
         """Score what is fitted, or deal with the error as scikit-learn does."""
         estimator = with_network(self.estimator, network)
@@ -150,14 +150,14 @@ def _describe_scores(result: dict[str, Any]) -> str:
     return text
 
 
-class Kept(NamedTuple):
+class WarmNetwork(NamedTuple):
     """A network that may be gone on with, and a key of what it was fitted to."""
 
     network: BaseDeepNet
     data: str
 
 
-Result: TypeAlias = tuple[dict[str, Any], Kept | None]
+Result: TypeAlias = tuple[dict[str, Any], WarmNetwork | None]
 
 
 class _Apart(NamedTuple):
@@ -211,7 +211,7 @@ def _put_back(value: Any, arrays: Sequence[Any]) -> Any:
 
 def _is_container(value: Any) -> bool:
     """Return whether it is known how to build `value` of its items; not subclasses."""
-    return type(value) in (dict, list, tuple, Fit, Table)
+    return type(value) in (dict, list, tuple, CVTask, FitArguments)
 
 
 def _rebuild(value: Any, function: Any) -> Any:
@@ -223,7 +223,7 @@ def _rebuild(value: Any, function: Any) -> Any:
 
 
 @_called
-def run_alone(X: Any, y: Any, fit: Fit) -> list[Result]:
+def run_alone(X: Any, y: Any, fit: CVTask) -> list[Result]:
     """Return the result of one task, carried out as scikit-learn would.
 
     The search keeps the estimator, so a clone is fitted and let go.
@@ -235,9 +235,9 @@ def run_alone(X: Any, y: Any, fit: Fit) -> list[Result]:
 def run_stack(
     X: Any,
     y: Any,
-    fits: Sequence[Fit],
+    fits: Sequence[CVTask],
     numbers: Sequence[int],
-    cut: Sequence[Table],
+    cut: Sequence[FitArguments],
 ) -> list[Result]:
     """Return the results of several tasks, whose networks are trained at once.
 
@@ -245,21 +245,21 @@ def run_stack(
     ----------
     X, y : array-like
         All rows.
-    fits : sequence of Fit
+    fits : sequence of CVTask
         The tasks.
     numbers : sequence of int
         Which table each network is to be fitted to.
-    cut : sequence of Table
+    cut : sequence of FitArguments
         These tables; empty if they are to be cut out here.
     """
     tables = dict(enumerate(cut))
     for fit, number in zip(fits, numbers, strict=True):
         if number not in tables:
-            tables[number] = fit.capture(X, y)
+            tables[number] = fit.record_fit_call(X, y)
     # copies: the search holds the estimators to its end, and not what is learned
     networks = [copy(network_of(fit.estimator)) for fit in fits]
-    data = {k: key_of(table) if fits[0].key else "" for k, table in tables.items()}
-    endings = [Ended(None, 0.0)] * len(fits)
+    data = {k: hash_key(table) if fits[0].key else "" for k, table in tables.items()}
+    endings = [FitResult(None, 0.0)] * len(fits)
     with ExitStack() as stack:
         left = []
         for k, (fit, number) in enumerate(zip(fits, numbers, strict=True)):
@@ -274,13 +274,15 @@ def run_stack(
     results = []
     for k, (fit, ended) in enumerate(zip(fits, endings, strict=True)):
         is_kept = fit.key and ended.error is None
-        kept = Kept(networks[k], data[numbers[k]]) if is_kept else None
+        kept = WarmNetwork(networks[k], data[numbers[k]]) if is_kept else None
         results.append((fit.score(X, y, networks[k], ended), kept))
     return results
 
 
 @contextmanager
-def _going_on(network: BaseDeepNet, before: Kept | None, data: str) -> Iterator[bool]:
+def _going_on(
+    network: BaseDeepNet, before: WarmNetwork | None, data: str
+) -> Iterator[bool]:
     """Let `network` go on from `before`, and be gone on from; tell if it has to.
 
     It starts over if it was fitted to other data, such as a step before it that draws
@@ -288,15 +290,15 @@ def _going_on(network: BaseDeepNet, before: Kept | None, data: str) -> Iterator[
     itself would have stopped as soon with more passes.
     """
     n_iter, warm_start = network.n_iter, network.warm_start
-    n_made, has_to = 0, True
+    n_epochs_done, has_to = 0, True
     is_same = before is not None and before.data == data
     if is_same and _has_fixed_course(network.schedule):
         parameters = network.get_params(deep=False)
         learned = vars(before.network).items()
         vars(network).update({k: v for k, v in learned if k not in parameters})
-        n_made = before.network.n_iter
-        has_to = before.network._ended_by == "n_iter" and n_iter > n_made
-    network.set_params(n_iter=n_iter - n_made, warm_start=True)
+        n_epochs_done = before.network.n_iter
+        has_to = before.network._ended_by == "n_iter" and n_iter > n_epochs_done
+    network.set_params(n_iter=n_iter - n_epochs_done, warm_start=True)
     try:
         yield has_to
     finally:
@@ -314,14 +316,14 @@ def _has_fixed_course(schedule: Any) -> bool:
 
 
 @_called
-def fit_prefix(X: Any, y: Any, fit: Fit) -> tuple[Any, Table, float] | None:
+def fit_prefix(X: Any, y: Any, fit: CVTask) -> tuple[Any, FitArguments, float] | None:
     """Fit the earlier steps of a pipeline; return it, its network's table, and seconds.
 
     None if that fails: then the tasks are carried out alone, and each tells of it.
     """
     start = time.perf_counter()
     try:
-        table = fit.capture(X, y)
+        table = fit.record_fit_call(X, y)
     except Exception:
         return None
     return fit.estimator, table, time.perf_counter() - start

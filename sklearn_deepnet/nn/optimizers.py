@@ -6,7 +6,7 @@ place on flat buffers, with one learning rate per network:
 
 >>> import numpy as np
 >>> params, gradient = np.array([1.0, 2.0]), np.array([0.5, -0.5])
->>> Sgd().step(params, gradient, np.array([0.1]), 1, (), np.empty(2))
+>>> SGD().step(params, gradient, np.array([0.1]), 1, (), np.empty(2))
 >>> params
 array([0.95, 2.05])
 """
@@ -23,6 +23,7 @@ from .._utils.typing import FloatArray
 __all__ = [
     "LBFGS",
     "OPTIMIZERS",
+    "SGD",
     "SOLVERS",
     "Adam",
     "AdamW",
@@ -30,7 +31,6 @@ __all__ = [
     "Nesterov",
     "Optimizer",
     "RMSprop",
-    "Sgd",
 ]
 
 
@@ -69,7 +69,7 @@ class Optimizer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sgd:
+class SGD:
     r"""Gradient descent: :math:`\theta \leftarrow \theta - \eta\, g`.
 
     With the full batch, the plain gradient descent of the textbooks.
@@ -370,7 +370,7 @@ def _check_positive(name: str, value: float) -> None:
 
 OPTIMIZERS = MappingProxyType(
     {
-        "sgd": Sgd,
+        "sgd": SGD,
         "momentum": Momentum,
         "nesterov": Nesterov,
         "rmsprop": RMSprop,

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine.network import Network
+from .._engine import Network
 from .._utils.lookup import is_ours
 from .._utils.typing import FloatArray
 from ..estimators.fitted import FittedNetwork
-from ..estimators.mixins import Versioned
+from ..estimators.mixins import PickleVersionMixin
 from .activations import NODES, add_probability
 from .graph import Graph, type_of
 
@@ -20,7 +20,7 @@ from .graph import Graph, type_of
 def networks_of(estimator: Any) -> list[FittedNetwork]:
     """Return the networks whose outputs a fitted estimator averages, or raise."""
     networks = None
-    if isinstance(estimator, Versioned):
+    if isinstance(estimator, PickleVersionMixin):
         check_is_fitted(estimator)
         networks = vars(estimator).get("estimators_")
         if isinstance(estimator, FittedNetwork):
@@ -142,7 +142,7 @@ def _add_numbers(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
     y = _add_logits(graph, networks, X)
     if networks[0].out_activation_ == "exponential":
         y = graph.add("Exp", y)
-    for op, name in (("Mul", "target_spread_"), ("Add", "target_center_")):
+    for op, name in (("Mul", "target_scale_"), ("Add", "target_mean_")):
         rows = [getattr(network, name)[np.newaxis] for network in networks]
         y = graph.add(op, y, _unstacked(np.stack(rows)))
     return _add_mean(graph, y, len(networks)) if len(networks) > 1 else y

@@ -12,7 +12,7 @@ from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils.sklearn_compat import BaseSearchCV
-from ..estimators.mixins import Versioned
+from ..estimators.mixins import PickleVersionMixin
 from .graph import PartOfGraph, type_of
 from .networks import outputs_of, shapes_of
 
@@ -32,7 +32,7 @@ def register_all() -> None:
     """Register all estimators of this library, and subclasses of these."""
     from skl2onnx import update_registered_converter
 
-    for cls in _subclasses(Versioned):
+    for cls in _subclasses(PickleVersionMixin):
         alias = f"{cls.__module__}.{cls.__qualname__}"
         if issubclass(cls, BaseSearchCV):
             update_registered_converter(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_deepnet._engine.batches import Batches, Block
+from sklearn_deepnet._engine.batches import Batches, MicroBatch
 
 
 def make(X, y=None, weight=None, **options):
@@ -43,7 +43,9 @@ def blocks_of(batches):
 
 def copies(batches):
     """Return blocks that outlive the next one."""
-    return [Block(*(array.copy() for array in block)) for block in blocks_of(batches)]
+    return [
+        MicroBatch(*(array.copy() for array in block)) for block in blocks_of(batches)
+    ]
 
 
 def one_pass(batches):
@@ -237,9 +239,9 @@ def test_those_taken_go_on_as_if_the_others_had_never_been(own, shuffle):
     one_pass(stack)
     for member in alone:
         one_pass(member)
-    taken = stack.take(np.array([True, False, True]))
+    rows_used = stack.select(np.array([True, False, True]))
     for ours, first, last in zip(
-        one_pass(taken), one_pass(alone[0]), one_pass(alone[2]), strict=True
+        one_pass(rows_used), one_pass(alone[0]), one_pass(alone[2]), strict=True
     ):
         if ours.ndim > 2:
             assert_array_equal(ours, [first, last])

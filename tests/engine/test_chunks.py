@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from sklearn_deepnet._engine import batches as engine_batches
-from sklearn_deepnet._engine.batches import Batches, Block
+from sklearn_deepnet._engine.batches import Batches, MicroBatch
 
 
 def make(X, y=None, weight=None, **options):
@@ -36,7 +36,9 @@ def blocks_of(batches):
 
 def copies(batches):
     """Return blocks that outlive the next one."""
-    return [Block(*(array.copy() for array in block)) for block in blocks_of(batches)]
+    return [
+        MicroBatch(*(array.copy() for array in block)) for block in blocks_of(batches)
+    ]
 
 
 def assert_same_blocks(batches, others):

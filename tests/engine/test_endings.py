@@ -8,11 +8,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_deepnet._engine.batches import Batches
-from sklearn_deepnet._engine.state import State
-from sklearn_deepnet._engine.task import NEVER, Task
+from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
 from sklearn_deepnet._engine.training import train
 from sklearn_deepnet.nn.losses import binary_cross_entropy
-from sklearn_deepnet.nn.optimizers import Adam, Momentum, Sgd
+from sklearn_deepnet.nn.optimizers import SGD, Adam, Momentum
 
 RNG = np.random.RandomState(0)
 X, Y = RNG.randn(23, 3), RNG.randint(2, size=(23, 1)) * 1.0
@@ -40,12 +39,12 @@ def run(
     state=None,
 ):
     """Train one network, or a stack if `params` holds several; return the outcomes."""
-    optimizer = optimizer or Sgd()
+    optimizer = optimizer or SGD()
     *stack_shape, _ = params.shape
     if state is None:
         generators = [np.random.RandomState(k) for k in range(math.prod(stack_shape))]
-        state = State.start(params.copy(), generators, optimizer.n_moments)
-    task = Task(
+        state = TrainingState.start(params.copy(), generators, optimizer.n_moments)
+    spec = TrainingSpec(
         (3, 1),
         [],
         loss,
@@ -67,12 +66,12 @@ def run(
         shuffle=True,
         stack_shape=tuple(stack_shape),
     )
-    return train(task, state, batches, n_iter)
+    return train(spec, state, batches, n_iter)
 
 
 def run_alone(*args, **options):
-    (outcome,) = run(*args, **options)
-    return outcome
+    (result,) = run(*args, **options)
+    return result
 
 
 def dictate(losses):
@@ -107,12 +106,12 @@ def test_divergence_ends_training_at_the_pass_where_it_shows(learning_rate, n_mo
     limit = 1e6 * max(1, losses[0])
     n_sound = np.flatnonzero(~(np.array(losses) <= limit))[0]
     # With no more passes than are sound, the last step is what leads astray.
-    outcome = run_alone(n_sound + n_more, learning_rate)
-    assert outcome.ended_by == "divergence"
-    assert_allclose(outcome.losses, losses[:n_sound], rtol=1e-10)
-    assert_allclose(outcome.state.params, path[n_sound - 1], rtol=1e-10)
-    assert_allclose(outcome.bad_loss, losses[n_sound], rtol=1e-10)
-    assert outcome.state.n_passes == n_sound
+    result = run_alone(n_sound + n_more, learning_rate)
+    assert result.ended_by == "divergence"
+    assert_allclose(result.losses, losses[:n_sound], rtol=1e-10)
+    assert_allclose(result.state.params, path[n_sound - 1], rtol=1e-10)
+    assert_allclose(result.bad_loss, losses[n_sound], rtol=1e-10)
+    assert result.state.n_epochs == n_sound
 
 
 @pytest.mark.parametrize(
@@ -129,52 +128,52 @@ def test_divergence_ends_training_at_the_pass_where_it_shows(learning_rate, n_mo
     ],
 )
 def test_loss_may_rise_to_a_million_times_the_first(losses, ended_by):
-    outcome = run_alone(3, loss=dictate(losses))
-    assert outcome.ended_by == ended_by
+    result = run_alone(3, loss=dictate(losses))
+    assert result.ended_by == ended_by
     n_sound = 3 if ended_by == "n_iter" else 1
-    assert_allclose(outcome.losses, losses[:n_sound], rtol=1e-12)
+    assert_allclose(result.losses, losses[:n_sound], rtol=1e-12)
 
 
 @pytest.mark.parametrize("bad", [1.1e6, np.inf, np.nan])
 def test_last_step_that_leads_astray_is_found(bad):
-    outcome = run_alone(2, loss=dictate([1, 0.9, bad]))
-    assert (outcome.ended_by, len(outcome.losses)) == ("divergence", 2)
-    assert_allclose(outcome.bad_loss, bad, rtol=1e-12)
+    result = run_alone(2, loss=dictate([1, 0.9, bad]))
+    assert (result.ended_by, len(result.losses)) == ("divergence", 2)
+    assert_allclose(result.bad_loss, bad, rtol=1e-12)
 
 
 @pytest.mark.parametrize("bad", [1e308, np.inf, np.nan])
 def test_divergence_in_the_first_pass_keeps_the_initial_parameters(bad):
     inputs = X.copy()
     inputs[7, 1] = bad
-    outcome = run_alone(5, inputs=inputs)
-    assert outcome.ended_by == "divergence"
-    assert outcome.losses.shape == (0,)
-    assert_array_equal(outcome.state.params, THETA)
-    assert outcome.state.n_passes == 0
-    assert not np.isfinite(outcome.bad_loss)
+    result = run_alone(5, inputs=inputs)
+    assert result.ended_by == "divergence"
+    assert result.losses.shape == (0,)
+    assert_array_equal(result.state.params, THETA)
+    assert result.state.n_epochs == 0
+    assert not np.isfinite(result.bad_loss)
 
 
 @pytest.mark.parametrize("n_iter", [1, 2, 10])
 @pytest.mark.parametrize("learning_rate", [50.0, 1e6, 1e100])
 def test_divergence_within_the_first_pass_is_found(learning_rate, n_iter):
-    outcome = run_alone(n_iter, learning_rate, batch_size=4)
-    assert outcome.ended_by == "divergence"
-    assert outcome.losses.shape == (0,)
-    assert_array_equal(outcome.state.params, THETA)
+    result = run_alone(n_iter, learning_rate, batch_size=4)
+    assert result.ended_by == "divergence"
+    assert result.losses.shape == (0,)
+    assert_array_equal(result.state.params, THETA)
 
 
 def test_those_who_would_leave_by_tol_are_looked_at_once_more():
     losses, path = zip(*descend(300.0, 4), strict=True)
     assert losses[0] < losses[1] < 1e6 * max(1, losses[0]) < losses[2]
-    outcome = run_alone(9, 300.0, tol=0.0, n_iter_no_change=1)
-    assert outcome.ended_by == "divergence"
-    assert_allclose(outcome.losses, losses[:2], rtol=1e-12)
-    assert_allclose(outcome.state.params, path[1], rtol=1e-12)
-    assert_allclose(outcome.bad_loss, losses[2], rtol=1e-12)
+    result = run_alone(9, 300.0, tol=0.0, n_iter_no_change=1)
+    assert result.ended_by == "divergence"
+    assert_allclose(result.losses, losses[:2], rtol=1e-12)
+    assert_allclose(result.state.params, path[1], rtol=1e-12)
+    assert_allclose(result.bad_loss, losses[2], rtol=1e-12)
 
 
 @pytest.mark.parametrize("n_iter", [1, 2, 3, 9])
-@pytest.mark.parametrize("optimizer", [Sgd(), Momentum(), Adam()])
+@pytest.mark.parametrize("optimizer", [SGD(), Momentum(), Adam()])
 def test_neighbours_do_not_notice_a_divergence(n_iter, optimizer):
     options = {"optimizer": optimizer, "batch_size": 4}
     params = np.stack([THETA, 2 * THETA, 3 * THETA])
@@ -182,17 +181,17 @@ def test_neighbours_do_not_notice_a_divergence(n_iter, optimizer):
     before, diverged, after = run(n_iter, rates, params, **options)
     assert diverged.ended_by == "divergence"
     assert_array_equal(diverged.state.params, params[1])
-    sound = run(n_iter, np.full(3, 0.01), params, **options)[0]
+    finite = run(n_iter, np.full(3, 0.01), params, **options)[0]
     assert before.ended_by == after.ended_by == "n_iter"
-    assert_array_equal(before.losses, sound.losses)
-    assert_array_equal(before.state.params, sound.state.params)
+    assert_array_equal(before.losses, finite.losses)
+    assert_array_equal(before.state.params, finite.state.params)
 
 
 def test_divergence_starts_the_optimizer_anew():
-    outcome = run_alone(50, 20.0, optimizer=Momentum())
-    assert outcome.ended_by == "divergence"
-    assert outcome.state.n_steps == 0
-    assert_array_equal(outcome.state.moments, np.zeros((1, 4)))
+    result = run_alone(50, 20.0, optimizer=Momentum())
+    assert result.ended_by == "divergence"
+    assert result.state.n_steps == 0
+    assert_array_equal(result.state.moments, np.zeros((1, 4)))
 
 
 def test_measure_of_divergence_is_the_first_loss_also_after_a_resumption():
@@ -229,43 +228,43 @@ INTERRUPTIONS = {  # calls of the loss until Ctrl-C, passes complete by then
 
 
 @pytest.mark.parametrize("when", INTERRUPTIONS)
-@pytest.mark.parametrize("optimizer", [Sgd(), Adam()])
+@pytest.mark.parametrize("optimizer", [SGD(), Adam()])
 @pytest.mark.parametrize("params", [THETA, np.stack([THETA, 2 * THETA])])
 def test_interrupt_leaves_the_last_complete_pass(when, optimizer, params):
-    n_calls, n_passes = INTERRUPTIONS[when]  # 6 steps a pass
+    n_calls, n_epochs = INTERRUPTIONS[when]  # 6 steps a pass
     options = {"params": params, "optimizer": optimizer, "batch_size": 4}
-    outcomes = run(5, **options, loss=interrupted_at(n_calls))
-    complete = run(n_passes, **options, loss=binary_cross_entropy)
-    for outcome, expected in zip(outcomes, complete, strict=True):
-        assert outcome.ended_by == "interrupt"
-        assert outcome.interrupt.args == ("pressed",)
-        assert_array_equal(outcome.losses, expected.losses)
-        assert_array_equal(outcome.state.params, expected.state.params)
-        assert outcome.state.n_passes == n_passes
-        assert outcome.state.n_steps == 0
-        assert not np.any(outcome.state.moments)
+    results = run(5, **options, loss=interrupted_at(n_calls))
+    complete = run(n_epochs, **options, loss=binary_cross_entropy)
+    for result, expected in zip(results, complete, strict=True):
+        assert result.ended_by == "interrupt"
+        assert result.interrupt.args == ("pressed",)
+        assert_array_equal(result.losses, expected.losses)
+        assert_array_equal(result.state.params, expected.state.params)
+        assert result.state.n_epochs == n_epochs
+        assert result.state.n_steps == 0
+        assert not np.any(result.state.moments)
 
 
 def test_interrupt_does_not_recall_those_who_have_left():
     params, patience = np.stack([THETA, THETA]), np.array([NEVER, 2])
     options = {"params": params, "tol": 1e9, "n_iter_no_change": patience}
     # Three passes, a look at who leaves, and in the fourth pass Ctrl-C.
-    outcomes = run(9, **options, loss=interrupted_at(5))
-    assert [outcome.ended_by for outcome in outcomes] == ["interrupt", "tol"]
-    assert [len(outcome.losses) for outcome in outcomes] == [3, 3]
+    results = run(9, **options, loss=interrupted_at(5))
+    assert [result.ended_by for result in results] == ["interrupt", "tol"]
+    assert [len(result.losses) for result in results] == [3, 3]
 
 
 def test_interrupt_while_a_diverged_network_leaves_keeps_it_sound():
     params, rates = np.stack([THETA, THETA]), np.array([0.1, 1e200])
     # In the second pass one has diverged; Ctrl-C is pressed before it is gone.
-    outcomes = run(9, rates, params, loss=interrupted_at(3, half_square))
-    assert_array_equal(outcomes[1].state.params, THETA)
-    assert np.isfinite(outcomes[1].losses).all()
+    results = run(9, rates, params, loss=interrupted_at(3, half_square))
+    assert_array_equal(results[1].state.params, THETA)
+    assert np.isfinite(results[1].losses).all()
 
 
 def test_interrupt_amid_a_divergence_leaves_sound_parameters():
-    outcome = run_alone(9, 1e200, loss=interrupted_at(2, half_square))
-    assert np.abs(outcome.state.params).max() < 1e6
+    result = run_alone(9, 1e200, loss=interrupted_at(2, half_square))
+    assert np.abs(result.state.params).max() < 1e6
 
 
 def test_other_exceptions_pass_through():

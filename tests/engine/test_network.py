@@ -16,8 +16,7 @@ from sklearn_deepnet._engine.network import (
 )
 from sklearn_deepnet._engine.prediction import predict_logits
 from sklearn_deepnet._engine.propagation import Propagation
-from sklearn_deepnet._engine.state import State
-from sklearn_deepnet._engine.task import NEVER, Task
+from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
 from sklearn_deepnet._engine.training import train
 from sklearn_deepnet.nn.activations import ACTIVATIONS, relu, softplus, tanh
 from sklearn_deepnet.nn.losses import (
@@ -26,7 +25,7 @@ from sklearn_deepnet.nn.losses import (
     squared_error_logistic,
     squared_error_softmax,
 )
-from sklearn_deepnet.nn.optimizers import Sgd
+from sklearn_deepnet.nn.optimizers import SGD
 
 OUTPUTS = [
     (binary_cross_entropy, 1),
@@ -128,12 +127,12 @@ def test_step_goes_down_the_slope_of_the_penalized_loss(stack_shape, decay):
     decays = decay * np.arange(1, 1 + params[..., 0].size).reshape(stack_shape)
 
     def one_pass(rate):
-        state = State.start(params.copy(), [rng] * math.prod(stack_shape), 0)
-        task = Task(
+        state = TrainingState.start(params.copy(), [rng] * math.prod(stack_shape), 0)
+        spec = TrainingSpec(
             layer_sizes,
             [tanh, softplus],
             binary_cross_entropy,
-            Sgd(),
+            SGD(),
             learning_rate=np.full(stack_shape, rate),
             decay=decays,
             tol=np.zeros(stack_shape),
@@ -151,7 +150,7 @@ def test_step_goes_down_the_slope_of_the_penalized_loss(stack_shape, decay):
             shuffle=False,
             stack_shape=stack_shape,
         )
-        return train(task, state, batches, 1)
+        return train(spec, state, batches, 1)
 
     def loss():
         return np.reshape([o.losses[0] for o in one_pass(0.0)], stack_shape)

@@ -14,9 +14,13 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, fit_stack
 from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import Network
-from sklearn_deepnet._engine.parallel import Lanes
+from sklearn_deepnet._engine.parallel import (
+    MOST_THREADS,
+    BlockwisePropagation,
+    Threads,
+    one_blas_thread,
+)
 from sklearn_deepnet._engine.propagation import Propagation
-from sklearn_deepnet._engine.threads import MOST_THREADS, Threads, one_blas_thread
 from sklearn_deepnet.nn.activations import Activation, relu
 from sklearn_deepnet.nn.losses import Loss, binary_cross_entropy
 
@@ -122,7 +126,7 @@ def test_targets_of_a_regressor_are_summed_alike():
 
 @pytest.mark.parametrize("batch_size", [None, 1000])
 def test_a_stack_equals_its_members_on_any_number_of_threads(batch_size, monkeypatch):
-    monkeypatch.setattr("sklearn_deepnet.estimators.stack_sizes._WORKING_SET", 2**30)
+    monkeypatch.setattr("sklearn_deepnet.estimators.stacking._WORKING_SET", 2**30)
     networks = [
         net(batch_size=batch_size, random_state=seed, early_stopping=True, alpha=alpha)
         for seed, alpha in enumerate((0, 1e-2, 1))
@@ -276,7 +280,7 @@ def test_the_last_block_is_that_of_the_last_rows(n_threads):
     network = Network((1, 1), [], np.zeros(2))
     (batch,) = batches
     with Threads(n_threads) as threads:
-        lanes = Lanes(network, binary_cross_entropy, threads)
+        lanes = BlockwisePropagation(network, binary_cross_entropy, threads)
         for measure in (lanes.loss_and_gradient, lanes.loss):
             measure(batch)
             assert_array_equal(lanes.last_block.inputs[0], np.arange(60, 70))

@@ -6,9 +6,8 @@ from numpy.testing import assert_array_equal
 
 from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import count_params
-from sklearn_deepnet._engine.state import State
-from sklearn_deepnet._engine.task import NEVER, Task
-from sklearn_deepnet._engine.threads import one_blas_thread
+from sklearn_deepnet._engine.parallel import one_blas_thread
+from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
 from sklearn_deepnet._engine.training import train
 from sklearn_deepnet.nn.activations import ACTIVATIONS, leaky_relu, relu, tanh
 from sklearn_deepnet.nn.losses import (
@@ -49,15 +48,15 @@ def make_data(own, n_classes):
 def make_state(member, n_params, n_moments, dtype):
     rng = np.random.RandomState(member)
     params = (rng.randn(n_params) * 0.5).astype(dtype)
-    return State.start(params, [rng], n_moments)
+    return TrainingState.start(params, [rng], n_moments)
 
 
-def train_members(members, data, n_iter, task, wishes, dtype, **options):
+def train_members(members, data, n_iter, spec, wishes, dtype, **options):
     """Train some networks as a stack, or one on its own if `members` is a number."""
     alone = np.ndim(members) == 0
-    n_moments, n_params = task["optimizer"].n_moments, count_params(task["layer_sizes"])
+    n_moments, n_params = spec["optimizer"].n_moments, count_params(spec["layer_sizes"])
     states = [make_state(k, n_params, n_moments, dtype) for k in np.atleast_1d(members)]
-    state = states[0] if alone else State.stack(states)
+    state = states[0] if alone else TrainingState.stack(states)
     own = [array is not None and len(array) == K for array in data]
     X, y, weight, rows = (
         array[members] if is_own else array
@@ -68,7 +67,7 @@ def train_members(members, data, n_iter, task, wishes, dtype, **options):
         y,
         weight,
         rows=rows,
-        n_outputs=task["layer_sizes"][-1],
+        n_outputs=spec["layer_sizes"][-1],
         dtype=dtype,
         generators=state.generators,
         shuffle=True,
@@ -76,24 +75,24 @@ def train_members(members, data, n_iter, task, wishes, dtype, **options):
         **options,
     )
     wishes = {name: wish[members] for name, wish in wishes.items()}
-    return train(Task(**task, **wishes), state, batches, n_iter)
+    return train(TrainingSpec(**spec, **wishes), state, batches, n_iter)
 
 
-def assert_same(outcome, other):
-    assert_array_equal(outcome.losses, other.losses)
-    assert outcome.ended_by == other.ended_by
-    assert_array_equal(outcome.bad_loss, other.bad_loss)
-    assert_array_equal(outcome.state.params, other.state.params, strict=True)
-    ours, its = outcome.state.to_dict(), other.state.to_dict()
+def assert_same(result, other):
+    assert_array_equal(result.losses, other.losses)
+    assert result.ended_by == other.ended_by
+    assert_array_equal(result.bad_loss, other.bad_loss)
+    assert_array_equal(result.state.params, other.state.params, strict=True)
+    ours, its = result.state.to_dict(), other.state.to_dict()
     np.testing.assert_equal(ours, its)
 
 
 def assert_stack_equals_members(*args, **options):
-    outcomes = train_members(np.arange(K), *args, **options)
-    assert len(outcomes) == K
-    for k, outcome in enumerate(outcomes):
-        assert_same(outcome, *train_members(k, *args, **options))
-    return outcomes
+    results = train_members(np.arange(K), *args, **options)
+    assert len(results) == K
+    for k, result in enumerate(results):
+        assert_same(result, *train_members(k, *args, **options))
+    return results
 
 
 @pytest.mark.parametrize("penalized", [True, False])
@@ -115,25 +114,25 @@ def test_stack_equals_training_one_by_one(
         WISHES["learning_rate"],
     )
     wishes = WISHES | {"learning_rate": rates, "decay": WISHES["decay"] * penalized}
-    task = {
+    spec = {
         "layer_sizes": (4, 5, 4, 3),
         "activations": [leaky_relu] * 2,
         "loss": cross_entropy,
         "optimizer": OPTIMIZERS[optimizer](),
     }
     n_rows = 16 if own == "rows" else N_ROWS
-    outcomes = assert_stack_equals_members(
+    results = assert_stack_equals_members(
         data,
         8,
-        task,
+        spec,
         wishes,
         np.dtype(dtype),
         batch_size=batch_size or n_rows,
         block_size=block_size,
     )
-    endings = [outcome.ended_by for outcome in outcomes]
+    endings = [result.ended_by for result in results]
     assert endings == ["n_iter", "divergence", "tol", "tol", "tol"]
-    assert len({len(outcome.losses) for outcome in outcomes}) == K
+    assert len({len(result.losses) for result in results}) == K
 
 
 @pytest.mark.parametrize(
@@ -152,7 +151,7 @@ def test_stack_equals_training_one_by_one(
 def test_stack_equals_training_one_by_one_for_any_outputs(
     loss, n_outputs, batch_size, dtype, hidden
 ):
-    task = {
+    spec = {
         "layer_sizes": (4, *hidden, n_outputs),
         "activations": [relu, tanh][: len(hidden)],
         "loss": loss,
@@ -161,7 +160,7 @@ def test_stack_equals_training_one_by_one_for_any_outputs(
     assert_stack_equals_members(
         make_data("nothing", max(2, n_outputs)),
         4,
-        task,
+        spec,
         WISHES | {"learning_rate": np.array([0.1, 0.01, 0.2, 1.0, 0.5])},
         np.dtype(dtype),
         batch_size=batch_size,
@@ -172,7 +171,7 @@ def test_stack_equals_training_one_by_one_for_any_outputs(
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_stack_equals_training_one_by_one_for_any_activation(activation, dtype):
-    task = {
+    spec = {
         "layer_sizes": (4, 9, 7, 3),
         "activations": [ACTIVATIONS[activation]] * 2,
         "loss": cross_entropy,
@@ -181,7 +180,7 @@ def test_stack_equals_training_one_by_one_for_any_activation(activation, dtype):
     assert_stack_equals_members(
         make_data("data", 3),
         4,
-        task,
+        spec,
         WISHES | {"learning_rate": np.array([0.1, 0.01, 0.2, 1.0, 0.5])},
         np.dtype(dtype),
         batch_size=5,
@@ -206,5 +205,5 @@ def test_company_in_a_stack_does_not_matter(members):
     options = {"batch_size": 5, "block_size": 1000}
     all_of_them = train_members(np.arange(K), *args, **options)
     some = train_members(np.array(members), *args, **options)
-    for k, outcome in zip(members, some, strict=True):
-        assert_same(outcome, all_of_them[k])
+    for k, result in zip(members, some, strict=True):
+        assert_same(result, all_of_them[k])

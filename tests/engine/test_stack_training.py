@@ -13,12 +13,11 @@ from sklearn.preprocessing import scale
 
 from sklearn_deepnet import DeepNetClassifier
 from sklearn_deepnet._engine.batches import Batches
-from sklearn_deepnet._engine.early_stopping import Validation
+from sklearn_deepnet._engine.early_stopping import ValidationSet
 from sklearn_deepnet._engine.network import Network, count_params
+from sklearn_deepnet._engine.parallel import one_blas_thread
 from sklearn_deepnet._engine.prediction import predict_logits
-from sklearn_deepnet._engine.state import State
-from sklearn_deepnet._engine.task import NEVER, Task
-from sklearn_deepnet._engine.threads import one_blas_thread
+from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
 from sklearn_deepnet._engine.training import train
 from sklearn_deepnet.nn.activations import gelu, relu, tanh
 from sklearn_deepnet.nn.losses import (
@@ -77,7 +76,7 @@ def draw_rows():
 def start_of(member, sizes, n_moments, dtype):
     rng = np.random.RandomState(member)
     params = (rng.randn(count_params(sizes)) * 0.4).astype(dtype)
-    return State.start(params, [rng], n_moments, horizon=8)
+    return TrainingState.start(params, [rng], n_moments, horizon=8)
 
 
 def accuracy_on(rows):
@@ -114,7 +113,7 @@ def train_members(
     word = OPTIMIZERS[optimizer]()
     if states is None:
         states = [start_of(k, sizes, word.n_moments, dtype) for k in numbers]
-    state = states[0] if alone else State.stack(states)
+    state = states[0] if alone else TrainingState.stack(states)
     rows, held_out = draw_rows()
     if own_rows:
         rows, held_out = rows[members], held_out[members]
@@ -147,8 +146,8 @@ def train_members(
         if monitors == "score":
             each = np.broadcast_to(held_out, (len(numbers), N_HELD_OUT))
             scores = [accuracy_on(rows) for rows in each]
-        validation = Validation(watched, scores)
-    task = Task(
+        validation = ValidationSet(watched, scores)
+    spec = TrainingSpec(
         sizes,
         words,
         loss,
@@ -156,26 +155,26 @@ def train_members(
         schedules=[SCHEDULES[k] for k in numbers],
         **{name: wish[members] for name, wish in wishes.items()},
     )
-    return train(task, state, batches, n_iter, validation)
+    return train(spec, state, batches, n_iter, validation)
 
 
-def assert_same(outcome, other):
+def assert_same(result, other):
     for name in ("losses", "validation_losses", "validation_scores", "bad_loss"):
-        assert_array_equal(getattr(outcome, name), getattr(other, name), strict=True)
-    assert outcome.ended_by == other.ended_by
-    assert_array_equal(outcome.state.params, other.state.params, strict=True)
-    ours, its = outcome.state.to_dict(), other.state.to_dict()
+        assert_array_equal(getattr(result, name), getattr(other, name), strict=True)
+    assert result.ended_by == other.ended_by
+    assert_array_equal(result.state.params, other.state.params, strict=True)
+    ours, its = result.state.to_dict(), other.state.to_dict()
     np.testing.assert_equal(ours, its)
     if ours["best_params"] is not None:
         assert_array_equal(ours["best_params"], its["best_params"], strict=True)
 
 
 def assert_stack_equals_members(*args, **options):
-    outcomes = train_members(np.arange(K), *args, **options)
-    assert len(outcomes) == K
-    for k, outcome in enumerate(outcomes):
-        assert_same(outcome, *train_members(k, *args, **options))
-    return outcomes
+    results = train_members(np.arange(K), *args, **options)
+    assert len(results) == K
+    for k, result in enumerate(results):
+        assert_same(result, *train_members(k, *args, **options))
+    return results
 
 
 ENDINGS = ["n_iter", "divergence", "tol", "tol", "tol", "n_iter"]
@@ -190,7 +189,7 @@ ENDINGS = ["n_iter", "divergence", "tol", "tol", "tol", "n_iter"]
 def test_stack_equals_training_one_by_one(
     dtype, batch_size, block_size, own_rows, monitors
 ):
-    outcomes = assert_stack_equals_members(
+    results = assert_stack_equals_members(
         8,
         np.dtype(dtype),
         monitors=monitors,
@@ -199,15 +198,15 @@ def test_stack_equals_training_one_by_one(
         block_size=block_size,
         optimizer="nesterov",
     )
-    assert [outcome.ended_by for outcome in outcomes] == ENDINGS
-    n_passes = [len(outcome.losses) for outcome in outcomes]
-    assert n_passes[2:] == [4, 6, 3, 8]  # the first betters infinity
-    assert n_passes[0] == 8
-    for outcome in outcomes:
-        n_monitored = 0 if monitors is None else len(outcome.losses)
-        assert len(outcome.validation_losses) == n_monitored
-        n_scored = len(outcome.losses) if monitors == "score" else 0
-        assert len(outcome.validation_scores) == n_scored
+    assert [result.ended_by for result in results] == ENDINGS
+    n_epochs = [len(result.losses) for result in results]
+    assert n_epochs[2:] == [4, 6, 3, 8]  # the first betters infinity
+    assert n_epochs[0] == 8
+    for result in results:
+        n_monitored = 0 if monitors is None else len(result.losses)
+        assert len(result.validation_losses) == n_monitored
+        n_scored = len(result.losses) if monitors == "score" else 0
+        assert len(result.validation_scores) == n_scored
 
 
 @pytest.mark.parametrize("optimizer", FIRST_ORDER)
@@ -254,8 +253,8 @@ def test_company_in_a_stack_does_not_matter(members, monitors):
     options = {"monitors": monitors, "optimizer": "momentum"}
     everyone = train_members(np.arange(K), 8, np.dtype("f8"), **options)
     some = train_members(np.array(members), 8, np.dtype("f8"), **options)
-    for k, outcome in zip(members, some, strict=True):
-        assert_same(outcome, everyone[k])
+    for k, result in zip(members, some, strict=True):
+        assert_same(result, everyone[k])
 
 
 @pytest.mark.parametrize("name", ["l1", "clip_norm", "dropout", "schedules", "decay"])
@@ -289,8 +288,8 @@ def test_a_stack_goes_on_as_its_members_do():
     whole = train_members(numbers, 7, np.dtype("f8"), **options)
     half = train_members(numbers, 3, np.dtype("f8"), **options)
     states = [
-        State.from_dict(outcome.state.params, outcome.state.to_dict())
-        for outcome in half
+        TrainingState.from_dict(result.state.params, result.state.to_dict())
+        for result in half
     ]
     rest = train_members(numbers, 4, np.dtype("f8"), states=states, **options)
     for first, second, expected in zip(half, rest, whole, strict=True):
@@ -300,14 +299,14 @@ def test_a_stack_goes_on_as_its_members_do():
 
 
 def test_every_network_keeps_its_own_best():
-    outcomes = train_members(np.arange(K), 8, np.dtype("f8"), monitors="loss")
-    for k, outcome in enumerate(outcomes):
-        if outcome.ended_by == "divergence":
+    results = train_members(np.arange(K), 8, np.dtype("f8"), monitors="loss")
+    for k, result in enumerate(results):
+        if result.ended_by == "divergence":
             continue
-        best = int(np.argmin(outcome.validation_losses))
-        assert outcome.state.best_value == outcome.validation_losses[best]
+        best = int(np.argmin(result.validation_losses))
+        assert result.state.best_value == result.validation_losses[best]
         (stopped_there,) = train_members(k, best + 1, np.dtype("f8"))
-        assert_array_equal(outcome.state.best_params, stopped_there.state.params)
+        assert_array_equal(result.state.best_params, stopped_there.state.params)
 
 
 def test_wide_networks_are_moved_in_the_same_slices():
@@ -319,7 +318,7 @@ def test_wide_networks_are_moved_in_the_same_slices():
         alone = np.ndim(members) == 0
         numbers = np.atleast_1d(members).tolist()
         states = [start_of(k, sizes, 2, np.dtype("f4")) for k in numbers]
-        state = states[0] if alone else State.stack(states)
+        state = states[0] if alone else TrainingState.stack(states)
         batches = Batches(
             digits,
             labels[:, np.newaxis],
@@ -332,7 +331,7 @@ def test_wide_networks_are_moved_in_the_same_slices():
             shuffle=True,
             stack_shape=() if alone else (len(numbers),),
         )
-        task = Task(
+        spec = TrainingSpec(
             sizes,
             [relu, tanh],
             cross_entropy,
@@ -345,10 +344,10 @@ def test_wide_networks_are_moved_in_the_same_slices():
             dropout=np.array([[0.2, 0.0], [0.1, 0.3]])[members],
             clip_norm=np.array([0.5, 2.0])[members],
         )
-        return train(task, state, batches, 2)
+        return train(spec, state, batches, 2)
 
-    for k, outcome in enumerate(run(np.arange(2))):
-        assert_same(outcome, *run(k))
+    for k, result in enumerate(run(np.arange(2))):
+        assert_same(result, *run(k))
 
 
 def test_every_parameter_of_a_wide_network_is_moved():

@@ -8,9 +8,8 @@ from numpy.testing import assert_array_equal
 
 from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import count_params
-from sklearn_deepnet._engine.state import State
-from sklearn_deepnet._engine.task import NEVER, Task
-from sklearn_deepnet._engine.threads import one_blas_thread
+from sklearn_deepnet._engine.parallel import one_blas_thread
+from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
 from sklearn_deepnet._engine.training import train
 from sklearn_deepnet.nn.activations import relu, tanh
 from sklearn_deepnet.nn.losses import cross_entropy
@@ -30,12 +29,14 @@ def _one_thread():
 
 def start(optimizer, dtype=np.float64, seed=0):
     params = PARAMS.astype(dtype) * (1 + seed)
-    return State.start(params, [np.random.RandomState(seed)], optimizer.n_moments)
+    return TrainingState.start(
+        params, [np.random.RandomState(seed)], optimizer.n_moments
+    )
 
 
 def go_on(state, optimizer, n_iter, batch_size=5, tol=0.0, n_iter_no_change=NEVER):
     stack_shape = state.params.shape[:-1]
-    task = Task(
+    spec = TrainingSpec(
         SIZES,
         [relu, tanh],
         cross_entropy,
@@ -54,13 +55,13 @@ def go_on(state, optimizer, n_iter, batch_size=5, tol=0.0, n_iter_no_change=NEVE
         shuffle=True,
         stack_shape=stack_shape,
     )
-    return train(task, state, batches, n_iter)
+    return train(spec, state, batches, n_iter)
 
 
 def store(state):
     """Return the state as another process would find it."""
     kept = pickle.loads(pickle.dumps((state.params, state.to_dict())))
-    return State.from_dict(*kept)
+    return TrainingState.from_dict(*kept)
 
 
 def assert_same(state, other):
@@ -79,19 +80,19 @@ def test_training_in_chunks_equals_training_without_a_stop(
     (whole,) = go_on(start(optimizer, dtype), optimizer, 7, batch_size)
     state, losses = start(optimizer, dtype), []
     for n_iter in chunks:
-        (outcome,) = go_on(store(state), optimizer, n_iter, batch_size)
-        state = outcome.state
-        losses += [*outcome.losses]
+        (result,) = go_on(store(state), optimizer, n_iter, batch_size)
+        state = result.state
+        losses += [*result.losses]
     assert_array_equal(losses, whole.losses)
     assert_same(state, whole.state)
-    assert state.n_passes == 7
+    assert state.n_epochs == 7
 
 
 @pytest.mark.parametrize("n_iter", [1, 2, 3, 4, 5])
 def test_patience_carries_on_from_chunk_to_chunk(n_iter):
     options = {"tol": 1e9, "n_iter_no_change": 5}  # five passes after the first
     (whole,) = go_on(start(Adam()), Adam(), 20, **options)
-    assert (whole.ended_by, whole.state.n_passes) == ("tol", 6)
+    assert (whole.ended_by, whole.state.n_epochs) == ("tol", 6)
     (first,) = go_on(start(Adam()), Adam(), n_iter, **options)
     (rest,) = go_on(store(first.state), Adam(), 20, **options)
     assert rest.ended_by == "tol"
@@ -107,11 +108,11 @@ def test_patience_starts_over_where_it_ended_the_last_chunk():
 
 def test_stack_in_chunks_equals_the_stack_without_a_stop():
     def states():
-        return State.stack([start(Adam(), seed=k) for k in range(3)])
+        return TrainingState.stack([start(Adam(), seed=k) for k in range(3)])
 
     whole = go_on(states(), Adam(), 6)
     first = go_on(states(), Adam(), 2)
-    state = State.stack([store(outcome.state) for outcome in first])
+    state = TrainingState.stack([store(result.state) for result in first])
     rest = go_on(state, Adam(), 4)
     for k in range(3):
         assert_array_equal([*first[k].losses, *rest[k].losses], whole[k].losses)
@@ -120,7 +121,7 @@ def test_stack_in_chunks_equals_the_stack_without_a_stop():
 
 def test_fresh_state_has_taken_no_step():
     state = start(Adam(), np.float32)
-    assert (state.n_steps, state.n_passes, state.n_stale) == (0, 0, 0)
+    assert (state.n_steps, state.n_epochs, state.n_stale) == (0, 0, 0)
     assert_array_equal(state.reference, np.inf)
     assert_array_equal(state.first_loss, np.nan)
     assert len(state.moments) == 2
@@ -142,8 +143,10 @@ def arrays_of(state):
 def trained():
     """Return a stack of three that has been trained for a while."""
     states = [start(Adam(), seed=k) for k in range(3)]
-    outcomes = go_on(State.stack(states), Adam(), 3, tol=1e9, n_iter_no_change=10)
-    return State.stack([outcome.state for outcome in outcomes])
+    results = go_on(
+        TrainingState.stack(states), Adam(), 3, tol=1e9, n_iter_no_change=10
+    )
+    return TrainingState.stack([result.state for result in results])
 
 
 def is_plain(value):
@@ -158,11 +161,11 @@ def is_plain(value):
 
 def test_what_is_kept_is_arrays_and_numbers_and_lists_and_dicts(trained):
     assert is_plain(trained.to_dict())
-    assert is_plain(trained.take((1,)).to_dict())
+    assert is_plain(trained.select((1,)).to_dict())
 
 
 def test_restored_state_is_the_same(trained):
-    restored = State.from_dict(trained.params, trained.to_dict())
+    restored = TrainingState.from_dict(trained.params, trained.to_dict())
     assert_same(restored, trained)
     assert [rng.randn() for rng in restored.generators] == [
         rng.randn() for rng in trained.generators
@@ -171,7 +174,7 @@ def test_restored_state_is_the_same(trained):
 
 def test_restored_state_shares_no_memory_with_what_was_kept(trained):
     kept = trained.to_dict()
-    restored = State.from_dict(trained.params, kept)
+    restored = TrainingState.from_dict(trained.params, kept)
     for one, two in zip(arrays_of(restored), arrays_of(trained), strict=True):
         assert not np.shares_memory(one, two)
     assert not {*map(id, restored.generators)} & {*map(id, trained.generators)}
@@ -180,31 +183,31 @@ def test_restored_state_shares_no_memory_with_what_was_kept(trained):
 
 
 def test_one_of_a_stack_is_taken_as_a_single_network(trained):
-    one = trained.take((1,))
+    one = trained.select((1,))
     assert one.params.shape == PARAMS.shape
     assert one.generators == trained.generators[1:2]
-    assert (one.n_steps, one.n_passes) == (trained.n_steps, trained.n_passes)
+    assert (one.n_steps, one.n_epochs) == (trained.n_steps, trained.n_epochs)
     for ours, its in zip(arrays_of(one), arrays_of(trained), strict=True):
         assert_array_equal(ours, its[1], strict=True)
         assert not np.shares_memory(ours, its)
 
 
 def test_single_network_is_taken_whole(trained):
-    one = trained.take((2,))
-    assert_same(one.take(()), one)
-    assert not np.shares_memory(one.take(()).params, one.params)
+    one = trained.select((2,))
+    assert_same(one.select(()), one)
+    assert not np.shares_memory(one.select(()).params, one.params)
 
 
 def test_some_of_a_stack_are_taken_in_their_order(trained):
-    some = trained.take(np.array([True, False, True]))
+    some = trained.select(np.array([True, False, True]))
     assert some.generators == [trained.generators[0], trained.generators[2]]
     for ours, its in zip(arrays_of(some), arrays_of(trained), strict=True):
         assert_array_equal(ours, its[[0, 2]], strict=True)
 
 
 def test_stack_of_its_members_is_the_stack(trained):
-    members = [trained.take((k,)) for k in range(3)]
-    assert_same(State.stack(members), trained)
+    members = [trained.select((k,)) for k in range(3)]
+    assert_same(TrainingState.stack(members), trained)
 
 
 @pytest.mark.parametrize("n_moments", [0, 1, 2])
@@ -215,5 +218,5 @@ def test_forgotten_moments_are_those_of_a_fresh_optimizer(trained, n_moments):
     assert len(trained.moments) == n_moments
     for moment in trained.moments:
         assert_array_equal(moment, np.zeros_like(before), strict=True)
-    assert trained.n_passes == 3
+    assert trained.n_epochs == 3
     assert_array_equal(trained.params, before)

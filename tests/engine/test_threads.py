@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from sklearn_deepnet._engine.threads import one_blas_thread
+from sklearn_deepnet._engine.parallel import one_blas_thread
 
 BLAS = ThreadpoolController().select(user_api="blas")
 BLAS_NAME = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]

@@ -10,14 +10,13 @@ from scipy.special import expit
 from sklearn_deepnet._engine import update
 from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import Network, count_params
+from sklearn_deepnet._engine.parallel import one_blas_thread
 from sklearn_deepnet._engine.propagation import Propagation
-from sklearn_deepnet._engine.state import State
-from sklearn_deepnet._engine.task import NEVER, Task
-from sklearn_deepnet._engine.threads import one_blas_thread
+from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
 from sklearn_deepnet._engine.training import train
 from sklearn_deepnet.nn.activations import ACTIVATIONS, relu, tanh
 from sklearn_deepnet.nn.losses import LOSSES, binary_cross_entropy
-from sklearn_deepnet.nn.optimizers import OPTIMIZERS, AdamW, Sgd
+from sklearn_deepnet.nn.optimizers import OPTIMIZERS, SGD, AdamW
 
 RNG = np.random.RandomState(0)
 X, Y, WEIGHT = RNG.randn(23, 2), RNG.randint(2, size=(23, 1)) * 1.0, RNG.rand(23, 1)
@@ -46,10 +45,12 @@ def run(
     shuffle=False,
 ):
     """Train one network, never losing patience."""
-    optimizer = optimizer or Sgd()
+    optimizer = optimizer or SGD()
     n_rows = len(data[0])
-    state = State.start(params.copy(), [np.random.RandomState(0)], optimizer.n_moments)
-    task = Task(
+    state = TrainingState.start(
+        params.copy(), [np.random.RandomState(0)], optimizer.n_moments
+    )
+    spec = TrainingSpec(
         layer_sizes,
         activations,
         loss,
@@ -69,8 +70,8 @@ def run(
         shuffle=shuffle,
         stack_shape=(),
     )
-    (outcome,) = train(task, state, batches, n_iter)
-    return outcome
+    (result,) = train(spec, state, batches, n_iter)
+    return result
 
 
 def test_full_batch_sgd_is_the_gradient_descent_of_the_course():
@@ -94,19 +95,19 @@ def test_full_batch_sgd_is_the_gradient_descent_of_the_course():
         W3, b3 = W3 - 0.1 * dZ3 @ A2.T / m, b3 - 0.1 * dZ3.mean(1, keepdims=True)
         W2, b2 = W2 - 0.1 * dZ2 @ A1.T / m, b2 - 0.1 * dZ2.mean(1, keepdims=True)
         W1, b1 = W1 - 0.1 * dZ1 @ A0.T / m, b1 - 0.1 * dZ1.mean(1, keepdims=True)
-    outcome = run(200, learning_rate=0.1, data=(X, Y, np.ones((23, 1))))
+    result = run(200, learning_rate=0.1, data=(X, Y, np.ones((23, 1))))
     expected = [
         np.column_stack(pair).ravel() for pair in [(W1, b1), (W2, b2), (W3, b3)]
     ]
     assert costs[-1] < costs[0] * 0.6
-    assert_allclose(outcome.losses, costs, rtol=1e-12)
-    assert_allclose(outcome.state.params, np.concatenate(expected), rtol=1e-11)
+    assert_allclose(result.losses, costs, rtol=1e-12)
+    assert_allclose(result.state.params, np.concatenate(expected), rtol=1e-11)
 
 
 def test_mini_batches_are_steps_whose_losses_are_averaged_by_their_rows():
     """Logistic regression by hand: 23 weighted rows in batches of 5, 5, 5, 5 and 3."""
     rng, theta, losses = np.random.RandomState(0), np.array([0.5, -0.5, 0.1]), []
-    outcome = run(
+    result = run(
         3,
         params=theta,
         layer_sizes=(2, 1),
@@ -126,9 +127,9 @@ def test_mini_batches_are_steps_whose_losses_are_averaged_by_their_rows():
             gradient = (w * (expit(z) - y)) @ x + 0.3 * theta * [1, 1, 0]
             theta = theta - 0.5 * gradient
         losses.append(of_pass)
-    assert_allclose(outcome.losses, losses, rtol=1e-13)
-    assert_allclose(outcome.state.params, theta, rtol=1e-13)
-    assert (outcome.state.n_passes, outcome.state.n_steps) == (3, 15)
+    assert_allclose(result.losses, losses, rtol=1e-13)
+    assert_allclose(result.state.params, theta, rtol=1e-13)
+    assert (result.state.n_epochs, result.state.n_steps) == (3, 15)
 
 
 @pytest.mark.parametrize("block_size", [11, 7, 1])
@@ -160,7 +161,7 @@ def test_step_is_taken_in_the_precision_of_the_parameters():
     rows = np.column_stack([wide, np.ones(16, np.float32)])
     weight = np.full((1, 16), 1 / 16, np.float32)
     propagation.loss_and_gradient(rows.T, rows, target.T, weight)
-    outcome = run(
+    result = run(
         1,
         params=params,
         layer_sizes=(40, 1),
@@ -169,16 +170,16 @@ def test_step_is_taken_in_the_precision_of_the_parameters():
         data=(wide, target, np.ones((16, 1))),
     )
     moved = params - propagation.gradient * np.float32(0.3)
-    assert_array_equal(outcome.state.params, moved, strict=True)
+    assert_array_equal(result.state.params, moved, strict=True)
 
 
 @pytest.mark.parametrize("batch_size", [1, 10, 23])
-@pytest.mark.parametrize("optimizer", [Sgd(), AdamW()])
+@pytest.mark.parametrize("optimizer", [SGD(), AdamW()])
 def test_gradient_of_the_penalty_does_not_depend_on_the_batch_size(
     batch_size, optimizer
 ):
     nothing = (X, Y, np.zeros((23, 1)))  # data of weight 0 have neither loss nor slope
-    outcome = run(
+    result = run(
         1,
         optimizer,
         params=PARAMS[-4:],  # three weights and a bias
@@ -191,7 +192,7 @@ def test_gradient_of_the_penalty_does_not_depend_on_the_batch_size(
     )
     n_steps = -(-23 // batch_size)
     shrunk = PARAMS[-4:] * [*[(1 - 0.01 * 0.2) ** n_steps] * 3, 1]
-    assert_allclose(outcome.state.params, shrunk, rtol=1e-13)
+    assert_allclose(result.state.params, shrunk, rtol=1e-13)
 
 
 @pytest.mark.parametrize("batch_size", [1, 10, 23])
@@ -208,10 +209,10 @@ def test_loss_holds_the_penalty_of_the_weights(batch_size):
 
 
 def test_no_pass_changes_nothing():
-    outcome = run(0)
-    assert outcome.losses.shape == (0,)
-    assert outcome.ended_by == "n_iter"
-    assert_array_equal(outcome.state.params, PARAMS)
+    result = run(0)
+    assert result.losses.shape == (0,)
+    assert result.ended_by == "n_iter"
+    assert_array_equal(result.state.params, PARAMS)
 
 
 # Less than any work array below; more than NumPy's own buffers in a ufunc, which are

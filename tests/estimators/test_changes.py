@@ -44,13 +44,13 @@ def assert_same_training(net, other):
 def patience_by_hand(losses, tol, n_iter_no_change):
     """How many passes are made until patience ends, and the count that is left."""
     reference, n_stale = np.inf, 0
-    for n_passes, loss in enumerate(losses, 1):
+    for n_epochs, loss in enumerate(losses, 1):
         if loss < reference - tol:
             reference, n_stale = loss, 0
         else:
             n_stale += 1
         if n_stale == n_iter_no_change:
-            return n_passes
+            return n_epochs
     return None
 
 
@@ -66,9 +66,9 @@ def test_patience_ends_training_where_it_should():
     for tol in (0.001, 0.01, 0.1):
         for n_iter_no_change in (1, 2, 5):
             net = slow_net(300, tol=tol, n_iter_no_change=n_iter_no_change).fit(X, y)
-            n_passes = patience_by_hand(losses, tol, n_iter_no_change)
-            assert net.n_iter_ == n_passes < 300
-            assert net.loss_curve_ == losses[:n_passes]
+            n_epochs = patience_by_hand(losses, tol, n_iter_no_change)
+            assert net.n_iter_ == n_epochs < 300
+            assert net.loss_curve_ == losses[:n_epochs]
 
 
 @pytest.mark.filterwarnings("ignore:All n_iter:sklearn.exceptions.ConvergenceWarning")

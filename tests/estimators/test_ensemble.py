@@ -260,9 +260,9 @@ def test_bootstrap_draws_every_row_with_the_same_chance(y):
 def test_regressors_scale_their_targets_by_the_rows_drawn():
     members = fitted("numbers", bootstrap=True).estimators_
     for member, rows in zip(members, drawn_rows(NUMBERS, NotingRegressor), strict=True):
-        np.testing.assert_allclose(member.target_center_, NUMBERS[rows].mean())
-        np.testing.assert_allclose(member.target_spread_, NUMBERS[rows].std())
-    assert len({member.target_center_[0] for member in members}) == 3
+        np.testing.assert_allclose(member.target_mean_, NUMBERS[rows].mean())
+        np.testing.assert_allclose(member.target_scale_, NUMBERS[rows].std())
+    assert len({member.target_mean_[0] for member in members}) == 3
 
 
 @pytest.mark.parametrize("bootstrap", [False, True])
@@ -690,7 +690,7 @@ def test_the_mean_is_finite_where_the_members_are():
     fitted = ensemble(net(DeepNetRegressor)).fit(X, NUMBERS)
     for member in fitted.estimators_:
         member._params[:] = 0
-        member.target_center_[:] = 1e308
+        member.target_mean_[:] = 1e308
     assert np.isfinite(fitted.estimators_[0].predict(X)).all()
     assert np.isfinite(fitted.predict(X)).all()
 

@@ -70,19 +70,19 @@ def test_ctrl_c_leaves_the_last_whole_pass(batch_size, where, n_calls, warm):
     parameters = {"batch_size": batch_size, "n_iter": 3 if warm else 0}
     estimator = net(activation=watched(finger, where), **parameters)
     estimator.fit(X, y).set_params(n_iter=100)
-    n_passes = estimator.n_iter_ + (n_calls - 1) // BATCH_SIZES[batch_size]
+    n_epochs = estimator.n_iter_ + (n_calls - 1) // BATCH_SIZES[batch_size]
     finger.press_at(n_calls)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X, y)
-    expected = net(batch_size=batch_size, n_iter=n_passes).fit(X, y)
-    assert estimator.n_iter_ == n_passes
+    expected = net(batch_size=batch_size, n_iter=n_epochs).fit(X, y)
+    assert estimator.n_iter_ == n_epochs
     assert estimator.loss_curve_ == expected.loss_curve_
     np.testing.assert_array_equal(estimator.coefs_[0], expected.coefs_[0])
     np.testing.assert_array_equal(estimator.predict(X), expected.predict(X))
     assert not estimator.diverged_
     estimator.set_params(n_iter=100).fit(X, y)
-    assert estimator.n_iter_ == n_passes + 100
-    assert estimator.loss_ < 0.9 * expected.best_loss_ if n_passes else True
+    assert estimator.n_iter_ == n_epochs + 100
+    assert estimator.loss_ < 0.9 * expected.best_loss_ if n_epochs else True
 
 
 def test_ctrl_c_in_a_first_plain_fit_leaves_a_fitted_net():

@@ -208,13 +208,13 @@ def test_tol_ends_it():
 
 def passes_until_patience_ends(values, tol, n_iter_no_change):
     reference, n_stale = np.inf, 0
-    for n_passes, value in enumerate(values, start=1):
+    for n_epochs, value in enumerate(values, start=1):
         if value < reference - tol:
             reference, n_stale = value, 0
         else:
             n_stale += 1
         if n_stale == n_iter_no_change:
-            return n_passes
+            return n_epochs
     return None
 
 
@@ -223,11 +223,11 @@ def test_patience_ends_it(n_iter_no_change):
     X, y = wine()
     curve = net_for(60, alpha=1.0).fit(X, y).loss_curve_
     tol = 0.002
-    n_passes = passes_until_patience_ends(curve, tol, n_iter_no_change)
-    assert n_passes < 60
+    n_epochs = passes_until_patience_ends(curve, tol, n_iter_no_change)
+    assert n_epochs < 60
     net = net_for(60, alpha=1.0, tol=tol, n_iter_no_change=n_iter_no_change)
-    assert net.fit(X, y).n_iter_ == n_passes
-    assert net.loss_curve_ == curve[:n_passes]
+    assert net.fit(X, y).n_iter_ == n_epochs
+    assert net.loss_curve_ == curve[:n_epochs]
 
 
 def test_validation_ends_it_and_the_best_is_shown():

@@ -192,7 +192,7 @@ def test_the_optimum_of_poisson_is_that_of_poisson_regression():
     assert net.out_activation_ == "exponential"
     assert net.predict(X * 5).min() > 0
     np.testing.assert_allclose(net.coefs_[0][:, 0], model.coef_, atol=1e-3)
-    b = net.intercepts_[0] + np.log(net.target_spread_)
+    b = net.intercepts_[0] + np.log(net.target_scale_)
     np.testing.assert_allclose(b, model.intercept_, atol=1e-3)
 
 
@@ -258,8 +258,8 @@ def test_the_unit_of_y_is_nothing(unit, name):
     assert r2_score(y * unit, scaled.predict(X)) == pytest.approx(
         r2_score(y, plain.predict(X)), abs=1e-6
     )
-    np.testing.assert_allclose(scaled.target_spread_, plain.target_spread_ * unit)
-    np.testing.assert_allclose(scaled.target_center_, plain.target_center_ * unit)
+    np.testing.assert_allclose(scaled.target_scale_, plain.target_scale_ * unit)
+    np.testing.assert_allclose(scaled.target_mean_, plain.target_mean_ * unit)
 
 
 @pytest.mark.parametrize("unit", [1e-30, 1e-6, 1e6, 1e30])
@@ -296,11 +296,11 @@ def test_scaling_is_by_weighted_mean_and_deviation(weigh):
     net = net_for(2).fit(X, Y, sample_weight=weight)
     mean = np.average(Y, axis=0, weights=weight)
     variance = np.average((Y - mean) ** 2, axis=0, weights=weight)
-    np.testing.assert_allclose(net.target_center_, mean, rtol=1e-12)
-    np.testing.assert_allclose(net.target_spread_, np.sqrt(variance), rtol=1e-12)
+    np.testing.assert_allclose(net.target_mean_, mean, rtol=1e-12)
+    np.testing.assert_allclose(net.target_scale_, np.sqrt(variance), rtol=1e-12)
     counts = net_for(2, loss="poisson").fit(X, Y, sample_weight=weight)
-    np.testing.assert_array_equal(counts.target_center_, 0)
-    np.testing.assert_allclose(counts.target_spread_, mean, rtol=1e-12)
+    np.testing.assert_array_equal(counts.target_mean_, 0)
+    np.testing.assert_allclose(counts.target_scale_, mean, rtol=1e-12)
 
 
 def test_curves_are_in_scaled_units():
@@ -325,8 +325,8 @@ def test_no_scaling_leaves_y_as_it_is(name):
         "poisson": np.mean(p - y * np.log(np.abs(p))),
     }[name]
     assert net.fit(X, y).loss_curve_[0] == pytest.approx(loss, rel=1e-10)
-    assert net.target_spread_.tolist() == [1]
-    assert net.target_center_.tolist() == [0]
+    assert net.target_scale_.tolist() == [1]
+    assert net.target_mean_.tolist() == [0]
 
 
 @pytest.mark.parametrize("value", [0.0, 5.0, -3e150, 1e-150])
@@ -337,8 +337,8 @@ def test_a_constant_y_is_learned(name, value):
     X, _ = diabetes()
     net = net_for(300, loss=name, schedule="cosine").fit(X, np.full(len(X), value))
     assert np.median(np.abs(net.predict(X) - value)) <= 0.05 * abs(value or 1)
-    assert np.isfinite(net.target_spread_).all()
-    assert net.target_spread_[0] > 0
+    assert np.isfinite(net.target_scale_).all()
+    assert net.target_scale_[0] > 0
 
 
 def test_a_constant_output_among_others_is_learned():
@@ -358,7 +358,7 @@ def test_a_weight_of_two_is_the_row_twice(name):
     net = net_for(10, loss=name, batch_size=None, alpha=1.0)
     weighted = clone(net).fit(X, y, sample_weight=weight)
     repeated = clone(net).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
-    np.testing.assert_allclose(weighted.target_spread_, repeated.target_spread_)
+    np.testing.assert_allclose(weighted.target_scale_, repeated.target_scale_)
     assert_same_training(weighted, repeated, rtol=1e-7)
 
 
@@ -370,8 +370,8 @@ def test_a_weight_of_zero_is_no_row_whatever_its_target(batch_size, outlier):
     net = net_for(5, batch_size=batch_size, alpha=1.0)
     with_zeros = clone(net).fit(X, np.where(kept, y, outlier), sample_weight=kept)
     without = clone(net).fit(X[kept], y[kept])
-    assert with_zeros.target_spread_ == without.target_spread_
-    assert with_zeros.target_center_ == without.target_center_
+    assert with_zeros.target_scale_ == without.target_scale_
+    assert with_zeros.target_mean_ == without.target_mean_
     assert_same_training(with_zeros, without)
 
 

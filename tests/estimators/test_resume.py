@@ -266,13 +266,13 @@ def test_the_best_loss_is_that_of_the_whole_curve():
 def test_schedules_go_on_after_a_plain_fit():
     """The optimizer starts afresh there, but the passes made are not forgotten."""
     X, y = wine()
-    passes = []
+    epochs = []
 
     def schedule(t):
-        passes.append(t)
+        epochs.append(t)
         return 1.0
 
     net = net_for(3, schedule=schedule, warm_start=False).fit(X, y)
     with pytest.warns(UserWarning, match="goes on with fresh ones"):
         net.partial_fit(X, y)
-    assert passes == [0, 1, 2, 3]
+    assert epochs == [0, 1, 2, 3]

@@ -127,17 +127,17 @@ def test_chunks_of_a_regressor_equal_one_fit(loss):
     whole = clone(net).fit(X, y)
     chunks = go_on(clone(net), X, y, [3, 5])
     assert_same_training(chunks, whole)
-    np.testing.assert_array_equal(chunks.target_spread_, whole.target_spread_)
+    np.testing.assert_array_equal(chunks.target_scale_, whole.target_scale_)
     np.testing.assert_array_equal(chunks.predict(X), whole.predict(X))
 
 
 def test_scaling_of_the_target_is_fixed_by_the_first_call():
     X, y = diabetes()
     net = net_for(3, DeepNetRegressor).fit(X, y)
-    spread, center = net.target_spread_.copy(), net.target_center_.copy()
+    spread, center = net.target_scale_.copy(), net.target_mean_.copy()
     net.fit(X[:50], y[:50] * 10 - 7)
-    np.testing.assert_array_equal(net.target_spread_, spread)
-    np.testing.assert_array_equal(net.target_center_, center)
+    np.testing.assert_array_equal(net.target_scale_, spread)
+    np.testing.assert_array_equal(net.target_mean_, center)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -267,13 +267,13 @@ def test_a_scorer_is_the_same_after_a_pickle(scoring):
 def passes_until_patience_ends(values, n_iter_no_change, reference=np.inf):
     """Return when patience with tol=0 ends, and the reference by then."""
     n_stale = 0
-    for n_passes, value in enumerate(values, start=1):
+    for n_epochs, value in enumerate(values, start=1):
         if value < reference:
             reference, n_stale = value, 0
         else:
             n_stale += 1
         if n_stale == n_iter_no_change:
-            return n_passes, reference
+            return n_epochs, reference
     return len(values), reference
 
 

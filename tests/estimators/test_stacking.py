@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
-from sklearn_deepnet.estimators.stack_sizes import stack_size
+from sklearn_deepnet.estimators.stacking import stack_size
 from sklearn_deepnet.model_selection import fit_stack
 from sklearn_deepnet.nn.losses import focal
 from sklearn_deepnet.nn.optimizers import Adam
@@ -227,7 +227,7 @@ def test_networks_on_other_rows_scale_their_targets_by_these():
     rows = [np.arange(k, 300 + k) for k in (0, 50, 100)]
     networks = nets({}, {}, {}, estimator=DeepNetRegressor, early_stopping=True)
     assert_stack_equals_alone(networks, X, y, rows)
-    assert len({network.target_center_.tobytes() for network in networks}) == 3
+    assert len({network.target_mean_.tobytes() for network in networks}) == 3
 
 
 # ---- rows

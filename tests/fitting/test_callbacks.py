@@ -190,8 +190,8 @@ def test_the_estimator_of_a_task_is_a_fit_of_so_many_passes(estimator, solver):
     keeper = Keeper()
     net = net_for(5, estimator, **options).set_callbacks(keeper).fit(X, y)
     assert len(keeper.fitted) == 6
-    for n_passes, fitted in enumerate(keeper.fitted[:-1], start=1):
-        expected = net_for(n_passes, estimator, **options).fit(X, y)
+    for n_epochs, fitted in enumerate(keeper.fitted[:-1], start=1):
+        expected = net_for(n_epochs, estimator, **options).fit(X, y)
         for array, its in zip(fitted.coefs_, expected.coefs_, strict=True):
             np.testing.assert_array_equal(array, its)
         np.testing.assert_array_equal(outputs_of(fitted, X), outputs_of(expected, X))
@@ -419,9 +419,9 @@ def test_verbose_prints_about_ten_lines(n_iter, capsys):
     assert captured.err == ""
     assert min(n_iter, 7) <= len(lines) <= 11
     found = [re.fullmatch(LINE.format(""), line) for line in lines]
-    passes = [int(match[1]) for match in found]
-    assert passes == sorted(set(passes))
-    assert passes[-1] == n_iter
+    epochs = [int(match[1]) for match in found]
+    assert epochs == sorted(set(epochs))
+    assert epochs[-1] == n_iter
     assert {match[2] for match in found} == {str(n_iter)}
 
 
@@ -432,11 +432,11 @@ def test_verbose_of_two_prints_each_pass(capsys, estimator):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 23
     pattern = LINE.format(r", validation loss [-\d.e]+")
-    for n_passes, line in enumerate(lines, start=1):
+    for n_epochs, line in enumerate(lines, start=1):
         match = re.fullmatch(pattern, line)
-        assert int(match[1]) == n_passes
-        assert f"loss {net.loss_curve_[n_passes - 1]:.5g}," in line
-        value = net.validation_loss_curve_[n_passes - 1]
+        assert int(match[1]) == n_epochs
+        assert f"loss {net.loss_curve_[n_epochs - 1]:.5g}," in line
+        value = net.validation_loss_curve_[n_epochs - 1]
         assert f"validation loss {value:.5g}," in line
     assert lines[-1].endswith("at most 0.0 s left")
 
@@ -531,8 +531,8 @@ def test_a_terminal_gets_lines_with_verbose_of_two():
 
 
 @needs_callbacks
-@pytest.mark.parametrize("n_passes", [50, 51, 52])
-def test_a_fit_that_goes_on_is_stopped_where_it_would_have_been(n_passes, tmp_path):
+@pytest.mark.parametrize("n_epochs", [50, 51, 52])
+def test_a_fit_that_goes_on_is_stopped_where_it_would_have_been(n_epochs, tmp_path):
     """With 2500 passes three make a task, from the first pass and not from today's."""
 
     class Stop(Watcher):
@@ -546,7 +546,7 @@ def test_a_fit_that_goes_on_is_stopped_where_it_would_have_been(n_passes, tmp_pa
     alone = clone(net).set_callbacks(Stop()).fit(X, y)
     assert 52 < alone.n_iter_ < 2500
     path = tmp_path / "net"
-    clone(net).set_params(n_iter=n_passes).fit(X, y, checkpoint=path)
+    clone(net).set_params(n_iter=n_epochs).fit(X, y, checkpoint=path)
     resumed = clone(net).set_callbacks(Stop()).fit(X, y, checkpoint=path)
     assert resumed.n_iter_ == alone.n_iter_
     np.testing.assert_array_equal(resumed.coefs_[0], alone.coefs_[0])

@@ -32,7 +32,7 @@ from sklearn_deepnet import (
     load_model,
     save_model,
 )
-from sklearn_deepnet._serialization.container import read_artefact, write_artefact
+from sklearn_deepnet._serialization.container import read_container, write_container
 from sklearn_deepnet.nn.activations import relu
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import Step
@@ -70,10 +70,10 @@ class Breaking(io.StringIO):
         return super().write(text)
 
 
-def crash(estimator, n_passes, *data, error=Crash, **params):
+def crash(estimator, n_epochs, *data, error=Crash, **params):
     """Fit, and fail when so many passes are made and one more is under way."""
     before = vars(estimator.set_params(verbose=2)).copy()
-    with contextlib.redirect_stdout(Breaking(n_passes, error)), pytest.raises(error):
+    with contextlib.redirect_stdout(Breaking(n_epochs, error)), pytest.raises(error):
         estimator.fit(*data, **params)
     if error is Crash:
         assert_equal(vars(estimator), before)
@@ -105,13 +105,13 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("n_passes", [2, 5])
-def test_goes_on_as_if_it_had_never_stopped(setting, n_passes, tmp_path):
+@pytest.mark.parametrize("n_epochs", [2, 5])
+def test_goes_on_as_if_it_had_never_stopped(setting, n_epochs, tmp_path):
     parameters, params = SETTINGS[setting]
     path = tmp_path / "net.safetensors"
     checkpoint = Checkpoint(path, every=1)
-    crash(net(**parameters), n_passes, X, y, checkpoint=checkpoint, **params)
-    assert load_model(path).n_iter_ == n_passes
+    crash(net(**parameters), n_epochs, X, y, checkpoint=checkpoint, **params)
+    assert load_model(path).n_iter_ == n_epochs
     crash(net(**parameters), 1, X, y, checkpoint=checkpoint, **params)
     resumed = net(**parameters).fit(X, y, checkpoint=checkpoint, **params)
     assert_equal(learned(resumed), learned(net(**parameters).fit(X, y, **params)))
@@ -280,7 +280,7 @@ def test_more_passes_go_on_from_what_is_complete(tmp_path):
     longer = net(n_iter=20).fit(X, y, checkpoint=path)
     assert_equal(learned(longer), learned(net(n_iter=20).fit(X, y)))
     message = (
-        f"The checkpoint '{path}' has made 20 passes, more than n_iter=12. Raise "
+        f"The checkpoint '{path}' has made 20 epochs, more than n_iter=12. Raise "
         "n_iter, or give another path to start over."
     )
     with pytest.raises(ValueError, match=exactly(message)):
@@ -338,14 +338,14 @@ def test_passes_are_counted_from_the_start(tmp_path, capsys):
     assert told == [("10", "12"), ("11", "12"), ("12", "12")]
 
 
-@pytest.mark.parametrize("n_passes", [1, 4, 7])
+@pytest.mark.parametrize("n_epochs", [1, 4, 7])
 @pytest.mark.filterwarnings("ignore::sklearn_deepnet.DivergenceWarning")
-def test_what_would_have_diverged_diverges(n_passes, tmp_path):
+def test_what_would_have_diverged_diverges(n_epochs, tmp_path):
     data = scale(load_diabetes().data), load_diabetes().target
     parameters = {"solver": "sgd", "learning_rate": 0.6, "batch_size": 100}
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     line = DeepNetRegressor((), tol=None, random_state=0, **parameters)
-    clone(line).set_params(n_iter=n_passes).fit(*data, checkpoint=checkpoint)
+    clone(line).set_params(n_iter=n_epochs).fit(*data, checkpoint=checkpoint)
     resumed = clone(line).fit(*data, checkpoint=checkpoint)
     alone = clone(line).fit(*data)
     assert alone.n_iter_ == 7
@@ -499,7 +499,7 @@ class Factor:
     def __init__(self, factor):
         self.factor = factor
 
-    def factor_at(self, n_passes, horizon, memory):
+    def factor_at(self, n_epochs, horizon, memory):
         return self.factor
 
 
@@ -599,7 +599,9 @@ def test_another_class_is_an_error(tmp_path):
         pass
 
     half_done(tmp_path / "net")
-    with pytest.raises(ValueError, match=r"it is of sklearn_deepnet\.estimators\.classifier\.Deep"):
+    with pytest.raises(
+        ValueError, match=r"it is of sklearn_deepnet\.estimators\.classifier\.Deep"
+    ):
         Own(**net().get_params()).fit(X, y, checkpoint=tmp_path / "net")
 
 
@@ -641,9 +643,9 @@ def test_a_relative_path_stays_where_it_was(tmp_path, monkeypatch):
 def test_another_version_is_an_error(tmp_path, monkeypatch):
     path = tmp_path / "net"
     half_done(path)
-    description, arrays = read_artefact(path)
+    description, arrays = read_container(path)
     with open(path, "wb") as file:
-        write_artefact(file, description | {"version": "0.0.1"}, arrays)
+        write_container(file, description | {"version": "0.0.1"}, arrays)
     written = path.read_bytes()
     message = (
         f"The checkpoint '{path}' was written by sklearn_deepnet 0.0.1, and this is "

@@ -19,9 +19,9 @@ X, y = load_breast_cancer(return_X_y=True)
 X = scale(X)
 
 
-def message(loss, n_passes, learning_rate, largest="12"):
+def message(loss, n_epochs, learning_rate, largest="12"):
     return (
-        rf"^The loss became {loss} after {n_passes} passes\. Lower learning_rate \(now "
+        rf"^The loss became {loss} after {n_epochs} passes\. Lower learning_rate \(now "
         rf"{re.escape(learning_rate)}\) or scale X \(largest value "
         rf"{re.escape(largest)}\)\. Training has stopped, with the last sound weights "
         r"kept\.$"
@@ -141,18 +141,18 @@ class NaNAt:
 
 @pytest.mark.parametrize("word", ["activation", "loss"])
 @pytest.mark.parametrize(
-    ("batch_size", "n_calls", "n_passes"), [(None, 4, 3), (200, 4, 1), (200, 9, 2)]
+    ("batch_size", "n_calls", "n_epochs"), [(None, 4, 3), (200, 4, 1), (200, 9, 2)]
 )
-def test_one_nan_is_found_in_its_pass(word, batch_size, n_calls, n_passes):
+def test_one_nan_is_found_in_its_pass(word, batch_size, n_calls, n_epochs):
     parameters = {"learning_rate": 0.125, "batch_size": batch_size}
     spoilt = {word: getattr(NaNAt(n_calls), word)()}
     net = wild_net((5,), **parameters, **spoilt)
-    with pytest.warns(DivergenceWarning, match=message("NaN", n_passes, "0.125")):
+    with pytest.warns(DivergenceWarning, match=message("NaN", n_epochs, "0.125")):
         net.fit(X, y)
     assert net.diverged_
-    assert net.n_iter_ == n_passes
-    sound = wild_net((5,), n_iter=n_passes, **parameters).fit(X, y)
-    assert net.loss_curve_ == sound.loss_curve_
+    assert net.n_iter_ == n_epochs
+    finite = wild_net((5,), n_iter=n_epochs, **parameters).fit(X, y)
+    assert net.loss_curve_ == finite.loss_curve_
     assert_sound(net)
 
 
@@ -261,13 +261,13 @@ def test_passes_that_were_too_few_are_said():
 
 
 @pytest.mark.parametrize(
-    ("parameters", "n_passes"),
+    ("parameters", "n_epochs"),
     [({"tol": None}, 30), ({"tol": 10.0}, 11), ({"n_iter": 0}, 0)],
 )
-def test_nothing_is_said_where_nothing_is_to_be_said(parameters, n_passes):
+def test_nothing_is_said_where_nothing_is_to_be_said(parameters, n_epochs):
     usual = {"n_iter": 30, "random_state": 0}
     net = DeepNetClassifier((5,), **(usual | parameters))
-    assert net.fit(X, y).n_iter_ == n_passes  # warnings are errors here
+    assert net.fit(X, y).n_iter_ == n_epochs  # warnings are errors here
 
 
 def test_no_progress_is_told_with_what_to_change():

@@ -12,12 +12,16 @@ from sklearn.preprocessing import scale
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
 from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import rows_per_block
-from sklearn_deepnet._engine.task import Task
-from sklearn_deepnet._fitting.dataset import make_sample
+from sklearn_deepnet._engine.state import TrainingSpec
+from sklearn_deepnet._fitting.dataset import make_dataset
 from sklearn_deepnet._fitting.jobs import join
 from sklearn_deepnet._fitting.targets import ClassTargets, NumberTargets
-from sklearn_deepnet.estimators.stack_sizes import stack_size, stack_size_of
-from sklearn_deepnet.estimators.stacking import Table, fit_networks
+from sklearn_deepnet.estimators.stacking import (
+    FitArguments,
+    fit_networks,
+    stack_size,
+    stack_size_of,
+)
 from sklearn_deepnet.model_selection import fit_stack
 from sklearn_deepnet.nn.activations import Activation
 from sklearn_deepnet.nn.losses import Loss
@@ -128,12 +132,12 @@ def test_tasks_are_taken_from_a_stack_as_they_came(hidden):
         {"schedule": "cosine", "tol": 0.1, "n_iter_no_change": 3},
         {"alpha": 2.0, "clip_norm": 4.0},
     ]
-    tasks = [job_of(net(hidden_layer_sizes=hidden, **own)).task for own in wishes]
-    stack = Task.stack(tasks)
-    for k, task in enumerate(tasks):
-        taken = stack.take(np.arange(3) == k)
-        for field in fields(Task):
-            ours, its = getattr(taken, field.name), getattr(task, field.name)
+    specs = [job_of(net(hidden_layer_sizes=hidden, **own)).spec for own in wishes]
+    stack = TrainingSpec.stack(specs)
+    for k, spec in enumerate(specs):
+        rows_used = stack.select(np.arange(3) == k)
+        for field in fields(TrainingSpec):
+            ours, its = getattr(rows_used, field.name), getattr(spec, field.name)
             is_own = isinstance(its, np.ndarray)
             np.testing.assert_equal(ours, its[np.newaxis] if is_own else its)
 
@@ -141,9 +145,9 @@ def test_tasks_are_taken_from_a_stack_as_they_came(hidden):
 # ---- rows
 
 
-def sample_of(rows=slice(None), weight=None, smoothing=0.0):
+def dataset_of(rows=slice(None), weight=None, smoothing=0.0):
     targets = ClassTargets(np.arange(3), label_smoothing=smoothing)
-    return make_sample(X[rows], y[rows], targets, weight)
+    return make_dataset(X[rows], y[rows], targets, weight)
 
 
 def numbers(k):
@@ -151,11 +155,11 @@ def numbers(k):
     return replace(NUMBERS, targets=targets)
 
 
-ALL = sample_of()
-HEAVY = sample_of(weight=WEIGHT)
-NUMBERS = make_sample(X, X[:, :3], NumberTargets(3, np.zeros(3), np.ones(3)), None)
+ALL = dataset_of()
+HEAVY = dataset_of(weight=WEIGHT)
+NUMBERS = make_dataset(X, X[:, :3], NumberTargets(3, np.zeros(3), np.ones(3)), None)
 UNEVEN = [rng.uniform(0.5, 2, 178) for _ in range(3)]
-SAMPLES = {
+DATASETS = {
     "all": [ALL, ALL, ALL],
     "copies of rows": [replace(HEAVY, rows=HEAVY.rows.copy()) for _ in range(3)],
     "smoothing": [
@@ -166,19 +170,23 @@ SAMPLES = {
     "targets": [ALL, replace(ALL, target=ALL.target[::-1])],
     "rows": [ALL.split(0.3, seed)[0] for seed in range(3)],
     "weighted rows": [HEAVY.split(0.3, seed)[0] for seed in range(3)],
-    "weights": [ALL, sample_of(weight=np.full(178, 2.0)), sample_of(weight=UNEVEN[0])],
-    "own weights": [sample_of(weight=weight) for weight in UNEVEN],
+    "weights": [
+        ALL,
+        dataset_of(weight=np.full(178, 2.0)),
+        dataset_of(weight=UNEVEN[0]),
+    ],
+    "own weights": [dataset_of(weight=weight) for weight in UNEVEN],
     "own weights of the same rows": [replace(ALL, weight=w) for w in UNEVEN],
     "weights of some": [ALL, replace(ALL, weight=UNEVEN[0]), ALL],
     "folds": [
-        sample_of(slice(k, k + 150), weight[:150], k / 9)
+        dataset_of(slice(k, k + 150), weight[:150], k / 9)
         for k, weight in enumerate(UNEVEN)
     ],
-    "folds of no weights": [sample_of(slice(0, 150)), sample_of(slice(28, 178))],
+    "folds of no weights": [dataset_of(slice(0, 150)), dataset_of(slice(28, 178))],
     "folds of several weights": [
         replace(fold, weight=weight[:150])
         for fold, weight in zip(
-            (sample_of(slice(0, 150)), *[sample_of(slice(28, 178))] * 2),
+            (dataset_of(slice(0, 150)), *[dataset_of(slice(28, 178))] * 2),
             UNEVEN,
             strict=True,
         )
@@ -194,12 +202,12 @@ IS_OWN = {  # inputs, target, weight
 }
 
 
-def blocks_of(samples, seeds, n_passes=2, **options):
+def blocks_of(datasets, seeds, n_epochs=2, **options):
     """Return copies of the blocks of some passes."""
-    stack_shape = () if len(samples) == 1 else (len(samples),)
+    stack_shape = () if len(datasets) == 1 else (len(datasets),)
     generators = [np.random.RandomState(seed) for seed in seeds]
-    batches = join(samples, generators=generators, stack_shape=stack_shape, **options)
-    return [copy_of(block) for _ in range(n_passes) for block in blocks_in(batches)]
+    batches = join(datasets, generators=generators, stack_shape=stack_shape, **options)
+    return [copy_of(block) for _ in range(n_epochs) for block in blocks_in(batches)]
 
 
 def blocks_in(batches):
@@ -214,16 +222,18 @@ def copy_of(block):
 SIZES = [(50, 999), (50, 20), (999, 64)]  # of batch and block
 
 
-@pytest.mark.parametrize("samples", SAMPLES.values(), ids=SAMPLES)
+@pytest.mark.parametrize("datasets", DATASETS.values(), ids=DATASETS)
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_joined_samples_are_the_samples(samples, sizes, shuffle, dtype):
+def test_joined_datasets_are_the_datasets(datasets, sizes, shuffle, dtype):
     options = {"batch_size": sizes[0], "block_size": sizes[1], "shuffle": shuffle}
     options |= {"dtype": dtype, "trains": shuffle}
-    joined = blocks_of(samples, range(3)[: len(samples)], **options)
-    for k, sample in enumerate(samples):
-        for block, own in zip(joined, blocks_of([sample], [k], **options), strict=True):
+    joined = blocks_of(datasets, range(3)[: len(datasets)], **options)
+    for k, dataset in enumerate(datasets):
+        for block, own in zip(
+            joined, blocks_of([dataset], [k], **options), strict=True
+        ):
             for name, value in own.items():
                 ours = block[name][k] if np.ndim(block[name]) > 2 else block[name]
                 assert_array_equal(ours, value)
@@ -231,9 +241,9 @@ def test_joined_samples_are_the_samples(samples, sizes, shuffle, dtype):
 
 
 @pytest.mark.parametrize("name", IS_OWN)
-def test_what_samples_have_in_common_is_there_once(name):
+def test_what_datasets_have_in_common_is_there_once(name):
     sizes = {"batch_size": 50, "block_size": 99, "dtype": "f8", "shuffle": False}
-    for block in blocks_of(SAMPLES[name], range(3), trains=True, **sizes):
+    for block in blocks_of(DATASETS[name], range(3), trains=True, **sizes):
         shown = [np.ndim(block[of]) > 2 for of in ("inputs", "target", "weight")]
         assert tuple(shown) == IS_OWN[name]
 
@@ -242,8 +252,8 @@ def test_what_samples_have_in_common_is_there_once(name):
 def test_targets_are_smoothed_in_training_alone(batch_size):
     options = {"batch_size": batch_size, "block_size": 999, "dtype": "f8"}
     for trains, share in ((True, 0.1), (False, 0.0)):
-        sample = sample_of(smoothing=0.3)
-        (block,) = blocks_of([sample], [0], 1, trains=trains, shuffle=False, **options)
+        dataset = dataset_of(smoothing=0.3)
+        (block,) = blocks_of([dataset], [0], 1, trains=trains, shuffle=False, **options)
         expected = (np.eye(3)[y] * (1 - 3 * share) + share).T
         np.testing.assert_allclose(block["target"], expected, rtol=1e-15)
         np.testing.assert_allclose(block["weight"], 1 / 178, rtol=1e-15)
@@ -278,7 +288,7 @@ def test_no_weights_are_ones(shuffle, block_size, rows):
     ones, none = (stack_of(X[:, :2], w, **options) for w in (np.ones((178, 1)), None))
     assert_same_passes(ones, none)
     keep = np.array([True, False, True])
-    assert_same_passes(ones.take(keep), none.take(keep))
+    assert_same_passes(ones.select(keep), none.select(keep))
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -292,7 +302,7 @@ def test_each_network_has_its_scales(shuffle, block_size, keep):
     scaled = stack_of(X[:, :2], weight, shuffle=shuffle, **options, **scales)
     y = MAPS[1] * X[:, :2] + MAPS[2]
     own = stack_of(y, MAPS[0] * weight, shuffle=shuffle, **options)
-    assert_same_passes(own.take(np.array(keep)), scaled.take(np.array(keep)))
+    assert_same_passes(own.select(np.array(keep)), scaled.select(np.array(keep)))
 
 
 def test_each_network_has_its_scale_of_one_hot_targets():
@@ -340,7 +350,7 @@ def test_size_can_be_told_before(parameters):
     network = net(hidden_layer_sizes=(16,), **parameters)
     job = job_of(network, X, np.minimum(y, 1))
     itemsize = job.state.params.itemsize
-    size = stack_size(job.task.layer_sizes, job.batch_size, itemsize)
+    size = stack_size(job.spec.layer_sizes, job.batch_size, itemsize)
     assert stack_size_of(network, 13, 178) == size
 
 
@@ -355,9 +365,9 @@ def test_networks_that_cannot_be_are_no_stack(bad):
 # ---- endings
 
 
-def raises_at(n_passes, error):
+def raises_at(n_epochs, error):
     def schedule(t):
-        if t == n_passes:
+        if t == n_epochs:
             raise error("stop")
         return 1.0
 
@@ -401,7 +411,7 @@ def test_who_fails_amid_training_fails_alone(fails, warm):
     networks, others = started(warm, *settings), started(warm, {}, *settings[2:])
     networks[3].set_params(learning_rate=-1.0)
     before = [dict(vars(network)) for network in networks]
-    endings = fit_networks(networks, [Table(X, y, {})] * 4)
+    endings = fit_networks(networks, [FitArguments(X, y, {})] * 4)
     told = [type(ending.error).__name__ for ending in endings]
     assert told == ["NoneType", "RuntimeError", "NoneType", "InvalidParameterError"]
     for network, other in zip(networks[::2], others, strict=False):
@@ -417,7 +427,7 @@ def test_who_fails_alone_leaves_what_others_have_drawn():
         networks = [net(random_state=rng, **wish) for wish in wishes]
         if not is_bad:
             networks[1].set_params(schedule="constant")
-        fit_networks(networks, [Table(X, y, {})] * 3)
+        fit_networks(networks, [FitArguments(X, y, {})] * 3)
         found = [networks[k].coefs_ for k in (0, 2)], rng.get_state()[1:]
         if not is_bad:
             expected = found
@@ -427,7 +437,7 @@ def test_who_fails_alone_leaves_what_others_have_drawn():
 def test_the_error_of_training_is_told_as_alone():
     networks = [net(schedule=raises_at(1, RuntimeError)) for _ in range(2)]
     large = net(hidden_layer_sizes=(4096, 400), schedule=raises_at(0, RuntimeError))
-    for ending in fit_networks([*networks, large], [Table(X, y, {})] * 3):
+    for ending in fit_networks([*networks, large], [FitArguments(X, y, {})] * 3):
         assert isinstance(ending.error, RuntimeError)
         assert ending.error.__context__ is None
 
@@ -437,7 +447,7 @@ def test_generators_of_any_kind_are_put_back():
     networks = [net(random_state=rng, alpha=k) for k in (0.0, 1.0)]
     networks.append(net(schedule=raises_at(1, RuntimeError)))
     before = copy.deepcopy(rng)
-    endings = fit_networks(networks, [Table(X, y, {})] * 3)
+    endings = fit_networks(networks, [FitArguments(X, y, {})] * 3)
     assert [type(it.error).__name__ for it in endings[:2]] == ["NoneType"] * 2
     for network in networks[:2]:
         other = net(random_state=before, alpha=network.alpha).fit(X, y)
@@ -477,7 +487,7 @@ OWN = {
 @pytest.mark.parametrize("name", OWN)
 def test_words_of_the_users_own_may_be_for_one_network_alone(name):
     networks = [net(alpha=alpha, **{name: OWN[name]}) for alpha in (0.0, 1.0)]
-    fit_networks(networks, [Table(X, y, {})] * 2)
+    fit_networks(networks, [FitArguments(X, y, {})] * 2)
     for network in networks:
         other = net(alpha=network.alpha, **{name: OWN[name]}).fit(X, y)
         np.testing.assert_equal(network.coefs_, other.coefs_)
@@ -494,7 +504,7 @@ class Undecided(Adam):
 
 def test_words_that_cannot_be_compared_are_trained_apart(stacks):
     networks = [net(solver=solver) for solver in ("adam", Undecided(), Undecided())]
-    fit_networks(networks, [Table(X, y, {})] * 3)
+    fit_networks(networks, [FitArguments(X, y, {})] * 3)
     assert stacks == [1, 1, 1]
     np.testing.assert_equal(networks[1].coefs_, networks[0].coefs_)
 

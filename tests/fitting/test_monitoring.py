@@ -27,7 +27,7 @@ from sklearn_deepnet import (
     DeepNetRegressor,
     DivergenceWarning,
 )
-from sklearn_deepnet._fitting.dataset import make_sample
+from sklearn_deepnet._fitting.dataset import make_dataset
 from sklearn_deepnet._fitting.targets import ClassTargets, NumberTargets
 
 
@@ -80,7 +80,7 @@ def split(y, fraction=0.1, seed=0, weight=None):
     targets = ClassTargets(np.unique(y))
     if y.dtype.kind == "f":
         targets = NumberTargets(1, np.zeros(1), np.ones(1))
-    parts = make_sample(X, y, targets, weight).split(fraction, seed)
+    parts = make_dataset(X, y, targets, weight).split(fraction, seed)
     return [part.rows for part in parts]
 
 
@@ -112,7 +112,7 @@ def test_split_of_numbers_is_of_the_documented_size():
 def test_split_of_labels_is_of_the_documented_size():
     X, Y = wine_labels()
     targets = ClassTargets(np.arange(3), multilabel=True)
-    train, held_out = make_sample(X, Y, targets, None).split(0.1, 0)
+    train, held_out = make_dataset(X, Y, targets, None).split(0.1, 0)
     assert (len(train.rows), len(held_out.rows)) == (160, 18)
 
 
@@ -147,7 +147,7 @@ def test_split_of_labels_is_random_since_their_combinations_may_be_rare():
     Y[:, 0] = Y[:, 1] = Y[:, 2] = 0
     Y[7] = 1  # a combination of one row, and columns of one row
     targets = ClassTargets(np.arange(3), multilabel=True)
-    train, held_out = make_sample(X, Y, targets, None).split(0.1, 4)
+    train, held_out = make_dataset(X, Y, targets, None).split(0.1, 4)
     expected = train_test_split(np.arange(178), test_size=18, random_state=4)
     np.testing.assert_array_equal(train.rows, np.sort(expected[0]))
     np.testing.assert_array_equal(held_out.rows, np.sort(expected[1]))
@@ -235,10 +235,10 @@ def test_validation_loss_is_the_plain_log_loss_after_each_pass():
     X, y, held_out = in_two(*wine(), 120)
     net = net_for(1, alpha=5.0, l1=1.0, dropout=0.4, label_smoothing=0.2)
     net.set_params(warm_start=True, restore_best=False, batch_size=32)
-    for n_passes in range(1, 6):
+    for n_epochs in range(1, 6):
         net.fit(X, y, **held_out)
         p = net.predict_proba(held_out["X_val"])
-        assert len(net.validation_loss_curve_) == n_passes
+        assert len(net.validation_loss_curve_) == n_epochs
         expected = log_loss(held_out["y_val"], p)
         assert net.validation_loss_curve_[-1] == pytest.approx(expected, rel=1e-12)
 
@@ -328,8 +328,8 @@ def test_scores_are_those_of_the_network_after_so_many_passes(scoring, weigh):
     held_out["sample_weight_val"] = weight
     net = net_for(6, scoring=scoring, batch_size=32).fit(X, y, **held_out)
     scores = []
-    for n_passes in range(1, 7):
-        so_far = net_for(n_passes, batch_size=32).fit(X, y)
+    for n_epochs in range(1, 7):
+        so_far = net_for(n_epochs, batch_size=32).fit(X, y)
         score = SCORERS[scoring]
         scores.append(score(so_far, held_out["X_val"], held_out["y_val"], weight))
     np.testing.assert_allclose(net.validation_scores_, scores, rtol=1e-12)
@@ -434,13 +434,13 @@ def test_an_unknown_scorer_is_an_error():
 
 def passes_until_patience_ends(values, tol, n_iter_no_change):
     reference, n_stale = np.inf, 0
-    for n_passes, value in enumerate(values, start=1):
+    for n_epochs, value in enumerate(values, start=1):
         if value < reference - tol:
             reference, n_stale = value, 0
         else:
             n_stale += 1
         if n_stale == n_iter_no_change:
-            return n_passes
+            return n_epochs
     return None
 
 
@@ -454,13 +454,13 @@ def test_training_stops_where_patience_with_validation_ends(
     whole = net_for(150, **options).fit(X, y, **held_out)
     curve = whole.validation_loss_curve_
     values = curve if scoring is None else np.negative(whole.validation_scores_)
-    n_passes = passes_until_patience_ends(values, tol, n_iter_no_change)
-    assert n_passes is not None
+    n_epochs = passes_until_patience_ends(values, tol, n_iter_no_change)
+    assert n_epochs is not None
     net = net_for(150, tol=tol, n_iter_no_change=n_iter_no_change, **options)
     net.fit(X, y, **held_out)
-    assert net.n_iter_ == n_passes == len(net.loss_curve_)
-    assert net.validation_loss_curve_ == curve[:n_passes]
-    assert net.loss_curve_ == whole.loss_curve_[:n_passes]
+    assert net.n_iter_ == n_epochs == len(net.loss_curve_)
+    assert net.validation_loss_curve_ == curve[:n_epochs]
+    assert net.loss_curve_ == whole.loss_curve_[:n_epochs]
 
 
 def test_five_passes_after_the_best_training_stops():

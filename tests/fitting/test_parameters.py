@@ -17,7 +17,7 @@ from sklearn_deepnet.nn.losses import (
     cross_entropy,
     squared_error,
 )
-from sklearn_deepnet.nn.optimizers import OPTIMIZERS, Adam, Momentum, RMSprop, Sgd
+from sklearn_deepnet.nn.optimizers import OPTIMIZERS, SGD, Adam, Momentum, RMSprop
 
 
 def cancer():
@@ -128,7 +128,7 @@ def test_an_optimizer_may_have_its_own_settings():
     curves = [net(solver=optimizer).fit(X, y).loss_curve_ for optimizer in other]
     assert len({tuple(curve) for curve in [*defaults.values(), *curves]}) == 9
     still = net(solver=Momentum(momentum=0.0), batch_size=None).fit(X, y)
-    plain = net(solver=Sgd(), batch_size=None).fit(X, y)
+    plain = net(solver=SGD(), batch_size=None).fit(X, y)
     np.testing.assert_allclose(still.coefs_[0], plain.coefs_[0], rtol=1e-12)
 
 

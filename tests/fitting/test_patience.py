@@ -8,10 +8,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from sklearn_deepnet._engine.batches import Batches
-from sklearn_deepnet._engine.state import State
-from sklearn_deepnet._engine.task import NEVER, Task
+from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
 from sklearn_deepnet._engine.training import train
-from sklearn_deepnet.nn.optimizers import Momentum, Sgd
+from sklearn_deepnet.nn.optimizers import SGD, Momentum
 
 RNG = np.random.RandomState(0)
 X, Y = RNG.randn(23, 3), RNG.randint(2, size=(23, 1)) * 1.0
@@ -38,11 +37,11 @@ def run(
     inputs=X,
 ):
     """Train one network, or a stack if `params` holds several; return the outcomes."""
-    optimizer = optimizer or Sgd()
+    optimizer = optimizer or SGD()
     *stack_shape, _ = params.shape
     generators = [np.random.RandomState(k) for k in range(math.prod(stack_shape))]
-    state = State.start(params.copy(), generators, optimizer.n_moments)
-    task = Task(
+    state = TrainingState.start(params.copy(), generators, optimizer.n_moments)
+    task = TrainingSpec(
         (3, 1),
         [],
         loss,
@@ -68,8 +67,8 @@ def run(
 
 
 def run_alone(*args, **options):
-    (outcome,) = run(*args, **options)
-    return outcome
+    (result,) = run(*args, **options)
+    return result
 
 
 def dictate(losses):
@@ -86,13 +85,13 @@ def dictate(losses):
 
 def passes_until_patience_ends(losses, tol, n_iter_no_change):
     reference, n_stale = np.inf, 0
-    for n_passes, loss in enumerate(losses, start=1):
+    for n_epochs, loss in enumerate(losses, start=1):
         if loss < reference - tol:
             reference, n_stale = loss, 0
         else:
             n_stale += 1
         if n_stale == n_iter_no_change:
-            return n_passes
+            return n_epochs
     return None
 
 
@@ -104,13 +103,13 @@ def test_training_stops_at_the_pass_where_patience_ends(
 ):
     options = {"learning_rate": 0.2, "optimizer": Momentum(), "batch_size": batch_size}
     everything = run_alone(80, **options).losses
-    n_passes = passes_until_patience_ends(everything, tol, n_iter_no_change)
-    assert n_passes < 80
-    outcome = run_alone(80, **options, tol=tol, n_iter_no_change=n_iter_no_change)
-    assert outcome.ended_by == "tol"
-    assert_array_equal(outcome.losses, everything[:n_passes])
-    assert outcome.state.n_passes == n_passes
-    assert outcome.state.n_stale == 0  # the next fit starts to count anew
+    n_epochs = passes_until_patience_ends(everything, tol, n_iter_no_change)
+    assert n_epochs < 80
+    result = run_alone(80, **options, tol=tol, n_iter_no_change=n_iter_no_change)
+    assert result.ended_by == "tol"
+    assert_array_equal(result.losses, everything[:n_epochs])
+    assert result.state.n_epochs == n_epochs
+    assert result.state.n_stale == 0  # the next fit starts to count anew
 
 
 def test_each_network_of_a_stack_has_its_own_patience():
@@ -118,33 +117,33 @@ def test_each_network_of_a_stack_has_its_own_patience():
     tol, patience = np.array([0.0, 0.02, 0.02, 1e-3]), np.array([3, 2, NEVER, 5])
     options = {"learning_rate": 0.2, "optimizer": Momentum(), "params": params}
     everything = run(80, **options)
-    outcomes = run(80, **options, tol=tol, n_iter_no_change=patience)
+    results = run(80, **options, tol=tol, n_iter_no_change=patience)
     expected = [
-        passes_until_patience_ends(outcome.losses, *wish) or 80
-        for outcome, *wish in zip(everything, tol, patience, strict=True)
+        passes_until_patience_ends(result.losses, *wish) or 80
+        for result, *wish in zip(everything, tol, patience, strict=True)
     ]
-    assert [len(outcome.losses) for outcome in outcomes] == expected
+    assert [len(result.losses) for result in results] == expected
     assert len({*expected}) == 4
 
 
 @pytest.mark.parametrize("tol", [0.0, 0.5, 1e9])
 def test_loss_that_stands_still_is_no_improvement(tol):
-    outcome = run_alone(9, learning_rate=0.0, tol=tol, n_iter_no_change=3)
-    assert (outcome.ended_by, len(outcome.losses)) == ("tol", 4)
+    result = run_alone(9, learning_rate=0.0, tol=tol, n_iter_no_change=3)
+    assert (result.ended_by, len(result.losses)) == ("tol", 4)
 
 
 def test_loss_that_falls_by_tol_exactly_is_no_improvement():
     # 8 betters infinity, 6.5 betters 8, 5 betters 6.5, and nothing betters 5.
     loss = dictate([8, 7, 6.5, 6, 5.5, 5, 4.75, 4.5, 4])
     sixteen = X[:16]  # so that a mean is exact
-    outcome = run_alone(12, loss=loss, inputs=sixteen, tol=1.0, n_iter_no_change=3)
-    assert (outcome.ended_by, len(outcome.losses)) == ("tol", 9)
+    result = run_alone(12, loss=loss, inputs=sixteen, tol=1.0, n_iter_no_change=3)
+    assert (result.ended_by, len(result.losses)) == ("tol", 9)
 
 
 @pytest.mark.parametrize("params", [THETA, np.stack([THETA, 2 * THETA])])
 def test_training_ends_by_n_iter_otherwise(params):
-    for outcome in run(7, params=params, tol=0.0, n_iter_no_change=5):
-        assert outcome.ended_by == "n_iter"
-        assert len(outcome.losses) == outcome.state.n_passes == 7
-        assert np.isnan(outcome.bad_loss)
-        assert outcome.interrupt is None
+    for result in run(7, params=params, tol=0.0, n_iter_no_change=5):
+        assert result.ended_by == "n_iter"
+        assert len(result.losses) == result.state.n_epochs == 7
+        assert np.isnan(result.bad_loss)
+        assert result.interrupt is None

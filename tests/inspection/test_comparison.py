@@ -79,11 +79,11 @@ def study_of(curves):
 def test_passes_are_counted_to_the_first_that_reaches_the_loss():
     curves = np.array([[[3.0, 1.0, 2.0, 0.5]], [[2.0, 1.5, np.nan, np.nan]]])
     study = study_of(curves)
-    assert study.passes_to(3.0)["a"].tolist() == [[1], [1]]
-    assert study.passes_to(1.0)["a"].tolist() == [[2], [np.inf]]
-    assert study.passes_to(0.5)["a"].tolist() == [[4], [np.inf]]
+    assert study.epochs_to(3.0)["a"].tolist() == [[1], [1]]
+    assert study.epochs_to(1.0)["a"].tolist() == [[2], [np.inf]]
+    assert study.epochs_to(0.5)["a"].tolist() == [[4], [np.inf]]
     table = study.summarize(loss=1.0)
-    assert table["n_passes"] == [2]  # the lower median
+    assert table["n_epochs"] == [2]  # the lower median
     assert table["final_loss"] == [1.0]  # of 0.5 and 1.5
 
 
@@ -92,7 +92,7 @@ def test_the_table_is_made_of_the_arrays(study):
     assert table["init"] == ["zeros", "he", "wide"]
     assert table["score"] == [study.scores[it].mean() for it in study.labels]
     assert table["score_std"] == [study.scores[it].std() for it in study.labels]
-    assert table["n_passes"][0] == np.inf
+    assert table["n_epochs"][0] == np.inf
     frame = study.to_frame(0.7)
     assert frame.index.tolist() == table["init"]
     assert frame["dead_units"].tolist() == table["dead_units"]
@@ -103,7 +103,7 @@ def test_the_table_is_made_of_the_arrays(study):
 
 def test_the_last_line_tells_to_which_loss_passes_are_counted():
     study = study_of(np.array([[[1.0, 0.12346]], [[0.12344, np.nan]]]))
-    assert str(study).splitlines()[-1] == "n_passes: to a training loss of 0.123"
+    assert str(study).splitlines()[-1] == "n_epochs: to a training loss of 0.123"
 
 
 def test_the_loss_to_reach_is_the_median_of_the_last():
@@ -137,7 +137,7 @@ def test_networks_that_made_no_pass_have_a_table():
     study = compare_initializers(net, *IRIS, init="he", n_repeats=1, cv=2)
     table = study.summarize()
     assert np.isnan(study.loss_curves["he"]).all()
-    assert table["final_loss"] == table["n_passes"] == [np.inf]
+    assert table["final_loss"] == table["n_epochs"] == [np.inf]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -26,7 +26,7 @@ from sklearn_deepnet import (
     DivergenceWarning,
     diagnose,
 )
-from sklearn_deepnet.inspection.rules import SYMPTOMS
+from sklearn_deepnet.inspection.rules import RULES
 from sklearn_deepnet.nn import functional as F
 
 X, y = load_breast_cancer(return_X_y=True)
@@ -40,13 +40,13 @@ def net(hidden_layer_sizes=(10,), **parameters):
 
 def figures(diagnosis, symptom):
     """Return {layer: value} of a symptom."""
-    name = SYMPTOMS[symptom].name
+    name = RULES[symptom].name
     return {f.layer: f.value for f in diagnosis.findings if f.name == name}
 
 
 def faults(diagnosis):
     """Return the symptoms that are faults, with their layers."""
-    names = {symptom.name: key for key, symptom in SYMPTOMS.items()}
+    names = {symptom.name: key for key, symptom in RULES.items()}
     return {(names[f.name], f.layer) for f in diagnosis.faults}
 
 
@@ -173,8 +173,8 @@ def test_saturated_activations_are_counted(activation, init_scale, is_fault):
     ("hidden", "activation", "init_scale", "advice"),
     [
         ((8,) * 3, "relu", 1.0, None),
-        ((8,) * 12, "sigmoid", 1.0, SYMPTOMS["gradient"].too_low),
-        ((8,) * 6, "identity", 5.0, SYMPTOMS["gradient"].too_high),
+        ((8,) * 12, "sigmoid", 1.0, RULES["gradient"].too_low),
+        ((8,) * 6, "identity", 5.0, RULES["gradient"].too_high),
     ],
 )
 def test_gradients_are_compared_with_the_last_layers(
@@ -207,7 +207,7 @@ def test_gradients_are_compared_with_the_last_layers(
         dZ = grads[f"dA{number}"] * slopes[activation](caches[number - 1].Z)
         expected = np.sqrt(np.mean(dZ**2)) / last
         assert values[number] == pytest.approx(expected, rel=1e-6)
-    told = {f.advice for f in found.faults if f.name == SYMPTOMS["gradient"].name}
+    told = {f.advice for f in found.faults if f.name == RULES["gradient"].name}
     assert told == ({advice} if advice else set())
 
 
@@ -259,7 +259,7 @@ def test_first_step_is_that_of_a_fit(solver, learning_rate):
     if step.diverged_:  # which keeps the weights before
         expected = figures(found, "first step")
     assert figures(found, "first step") == expected
-    told = {f.advice for f in found.faults if f.name == SYMPTOMS["first step"].name}
+    told = {f.advice for f in found.faults if f.name == RULES["first step"].name}
     if learning_rate == 1e-2:
         assert not told
     else:
@@ -270,7 +270,7 @@ def test_first_step_is_that_of_a_fit(solver, learning_rate):
 def test_first_step_is_at_the_rate_of_the_schedule():
     constant, low = (
         figures(diagnose(net(solver="sgd", schedule=schedule), X, y), "first step")
-        for schedule in ("constant", lambda n_passes: 0.25)
+        for schedule in ("constant", lambda n_epochs: 0.25)
     )
     for number, ratio in constant.items():
         assert low[number] == pytest.approx(0.25 * ratio)

@@ -98,11 +98,11 @@ def test_validation_split_leaves_every_class_a_row_to_train_on():
     counts = []
 
     class Counter(DeepNetClassifier):
-        def _learn(self, sample, *others, **options):
+        def _learn(self, dataset, *others, **options):
             seed = int(np.random.RandomState(self.random_state).randint(2**31 - 1))
-            train, _ = sample.split(0.1, seed)
+            train, _ = dataset.split(0.1, seed)
             counts.append(np.sum(y[train.rows] == 7))
-            return super()._learn(sample, *others, **options)
+            return super()._learn(dataset, *others, **options)
 
     for seed in range(60):
         net = Counter((2,), n_iter=1, tol=None, early_stopping=True, random_state=seed)
@@ -234,9 +234,9 @@ def test_counting_stops_after_five_passes_that_better_nothing():
 def test_counting_agrees_after_partial_fit():
     X, y = wine()
     net = net_for(3, warm_start=True).fit(X, y)
-    for n_passes in (4, 5):
+    for n_epochs in (4, 5):
         net.partial_fit(X, y)
-        assert net.n_iter_ == len(net.loss_curve_) == n_passes
+        assert net.n_iter_ == len(net.loss_curve_) == n_epochs
 
 
 # ---- penalty

@@ -135,13 +135,13 @@ class Falling(Schedule):
 
 def test_no_pass_is_made_twice():
     X, y = load_iris(return_X_y=True)
-    passes = []
-    constant = lambda t: passes.append(t) or 1.0  # noqa: E731
+    epochs = []
+    constant = lambda t: epochs.append(t) or 1.0  # noqa: E731
     net = DeepNetClassifier((6,), tol=None, schedule=constant, random_state=0)
     grid = {"learning_rate": [1e-4, 1e-3, 1e-2], "init": ["he", "xavier", "lecun"]}
     search = StackedHalvingGridSearchCV(net, grid, refit=False, **PASSES).fit(X, y)
     assert (search.n_candidates_, search.n_resources_) == ([9, 3, 1], [2, 6, 18])
-    assert len(passes) == 3 * (9 * 2 + 3 * (6 - 2) + 1 * (18 - 6))
+    assert len(epochs) == 3 * (9 * 2 + 3 * (6 - 2) + 1 * (18 - 6))
 
 
 def assert_same_as_scikit_learns(estimator, prefix="", **settings):

@@ -156,7 +156,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("grid", GRIDS)
-def test_the_answer_is_the_same(grid, kind, sound_stacks):
+def test_the_answer_is_the_same(grid, kind, unbroken_stacks):
     place = [*GRIDS].index(grid) + [*KINDS].index(kind)
     X, y = [*TABLES.values()][place % len(TABLES)]
     grid, (cv, given, parameters, classes) = GRIDS[grid], KINDS[kind]
@@ -171,7 +171,7 @@ def test_the_answer_is_the_same(grid, kind, sound_stacks):
     known["net__weight"] = "net__sample_weight", known["weight"][1]
     found = answers(net, grid, X, y, [known[g] for g in given], classes, cv=cv)
     assert_same_answer(found, X)
-    assert max(sound_stacks) > 1
+    assert max(unbroken_stacks) > 1
 
 
 def test_distributions_are_drawn_from_alike():
@@ -217,13 +217,13 @@ TARGETS = {
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("case", TARGETS)
-def test_targets_of_any_kind_are_learnt_alike(case, early_stopping, sound_stacks):
+def test_targets_of_any_kind_are_learnt_alike(case, early_stopping, unbroken_stacks):
     net, grid, X, y = TARGETS[case]
     grid = grid | {"early_stopping": [early_stopping], "random_state": [0, 1]}
     weight = np.random.RandomState(1).choice([0.0, 1.0, 2.0], len(y))
     found = answers(net, grid, X, y, {"sample_weight": weight}, scoring=None)
     assert_same_answer(found, X)
-    assert max(sound_stacks) > 1
+    assert max(unbroken_stacks) > 1
 
 
 INPUTS = {
@@ -237,14 +237,14 @@ INPUTS = {
 
 
 @pytest.mark.parametrize("kind", INPUTS)
-def test_inputs_of_any_kind_are_learnt_alike(kind, sound_stacks):
+def test_inputs_of_any_kind_are_learnt_alike(kind, unbroken_stacks):
     X, y = INPUTS[kind](WINE[0]), WINE[1]
     grid = {"dtype": [None, "float32"], "init": ["he", "xavier"], "alpha": [0.0, 9.0]}
     found = answers(net_for(early_stopping=True), grid, X, y, return_train_score=True)
     assert_same_answer(found, X)
     names = [getattr(search, "feature_names_in_", None) for search, _ in found]
     np.testing.assert_equal(*names)
-    assert sum(sound_stacks) == (0 if kind == "sparse" else 24)
+    assert sum(unbroken_stacks) == (0 if kind == "sparse" else 24)
 
 
 HALVES = np.arange(178) % 2 == 0
@@ -270,10 +270,10 @@ def test_splits_of_any_kind_are_made_alike(cv, max_bytes):
 
 
 @pytest.mark.parametrize("scoring", [None, "accuracy"])
-def test_given_validation_rows_are_monitored_alike(scoring, sound_stacks):
+def test_given_validation_rows_are_monitored_alike(scoring, unbroken_stacks):
     X, y = WINE
     fit = {"X_val": X[1::4], "y_val": y[1::4], "sample_weight_val": 1.0 + y[1::4]}
     grid = {"learning_rate": [0.01, 0.3], "n_iter_no_change": [1, 3], "tol": [0.01]}
     found = answers(net_for(scoring=scoring), grid, X[::2], y[::2], fit)
     assert_same_answer(found, X)
-    assert sum(sound_stacks) == 12
+    assert sum(unbroken_stacks) == 12

@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import sklearn_deepnet
 from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
-from sklearn_deepnet._engine.threads import one_blas_thread
+from sklearn_deepnet._engine.parallel import one_blas_thread
 from sklearn_deepnet.nn.optimizers import Adam
 
 X, y = load_wine(return_X_y=True)

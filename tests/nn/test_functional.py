@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_circles
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
-from sklearn_deepnet._engine.threads import one_blas_thread
+from sklearn_deepnet._engine.parallel import one_blas_thread
 from sklearn_deepnet.nn import functional as F
 from sklearn_deepnet.nn.activations import ACTIVATIONS
 

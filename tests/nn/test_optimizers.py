@@ -9,18 +9,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
 from sklearn_deepnet._engine.batches import Batches
-from sklearn_deepnet._engine.state import State
-from sklearn_deepnet._engine.task import NEVER, Task
+from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
 from sklearn_deepnet._engine.training import train
 from sklearn_deepnet.nn.losses import binary_cross_entropy
 from sklearn_deepnet.nn.optimizers import (
     OPTIMIZERS,
+    SGD,
     Adam,
     AdamW,
     Momentum,
     Nesterov,
     RMSprop,
-    Sgd,
 )
 
 # The papers' recursions, in the papers' letters; each yields the parameters after
@@ -70,7 +69,7 @@ def kingma(theta, gradients, eta, beta1=0.9, beta2=0.999, epsilon=1e-8):
 
 
 RECURSIONS = {
-    "sgd": (Sgd(), sgd),
+    "sgd": (SGD(), sgd),
     "momentum": (Momentum(), polyak),
     "momentum 0.5": (Momentum(0.5), lambda *given: polyak(*given, 0.5)),
     "nesterov": (Nesterov(), sutskever),
@@ -139,9 +138,9 @@ def test_decay_follows_loshchilov(name):
     rng = np.random.RandomState(0)
     X, y = rng.randn(30, 4), rng.randint(2, size=(30, 1)).astype(float)
     eta, lambda_, n_iter = 0.05, 0.3, 40
-    state = State.start(rng.randn(5), [rng], n_moments=2)
+    state = TrainingState.start(rng.randn(5), [rng], n_moments=2)
     theta = state.params.copy()
-    task = Task(
+    task = TrainingSpec(
         layer_sizes=(4, 1),
         activations=[],
         loss=binary_cross_entropy,

@@ -345,7 +345,7 @@ def test_activation_of_the_user_raises():
 
 def test_numbers_beyond_float32_raise():
     net = one_unit("relu", "float64")
-    net.target_spread_ = np.array([-1e300])
+    net.target_scale_ = np.array([-1e300])
     with pytest.raises(ValueError, match="too large") as caught:
         to_onnx(net, dtype="float32")
     assert str(caught.value) == (

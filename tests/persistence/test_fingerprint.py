@@ -20,7 +20,11 @@ from sklearn.metrics import f1_score, make_scorer
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import DeepNetClassifier
-from sklearn_deepnet._serialization.fingerprint import Untellable, digest, tell
+from sklearn_deepnet._serialization.fingerprint import (
+    NotHashable,
+    fingerprint,
+    hash_arrays,
+)
 from sklearn_deepnet.nn.activations import relu, tanh
 from sklearn_deepnet.nn.losses import focal
 from sklearn_deepnet.nn.optimizers import Adam
@@ -187,15 +191,15 @@ EXAMPLES = [value for values in DIFFERENT.values() for value in values]
 
 
 def test_values_that_differ_are_told_apart():
-    told = [tell(value) for value in EXAMPLES]
-    assert len({*told}) == len(told)
-    assert told == [tell(value) for value in EXAMPLES]
+    described = [fingerprint(value) for value in EXAMPLES]
+    assert len({*described}) == len(described)
+    assert described == [fingerprint(value) for value in EXAMPLES]
 
 
 def test_another_process_tells_the_same():
     script = (
         "import runpy, sys; test = runpy.run_path(sys.argv[1], run_name='told');"
-        "print(*map(test['tell'], test['EXAMPLES']))"
+        "print(*map(test['fingerprint'], test['EXAMPLES']))"
     )
     found = [
         subprocess.run(
@@ -240,15 +244,15 @@ def unsorted(matrix):
     ],
 )
 def test_what_makes_no_difference_is_not_told(value, other):
-    assert tell(value) == tell(other)
+    assert fingerprint(value) == fingerprint(other)
 
 
 def test_what_holds_itself_is_told():
     first, second = [1], [2]
     first.append(first)
     second.append(second)
-    assert tell(first) == tell(first)
-    assert tell(first) != tell(second)
+    assert fingerprint(first) == fingerprint(first)
+    assert fingerprint(first) != fingerprint(second)
 
 
 def many_ways():
@@ -269,8 +273,8 @@ class Failing:
     ids=["lock", "a ufunc without a name", "parts that are met too often", "an error"],
 )
 def test_what_cannot_be_told_is_an_error(value):
-    with pytest.raises(Untellable):
-        tell([value])
+    with pytest.raises(NotHashable):
+        fingerprint([value])
 
 
 class Base(DeepNetClassifier):
@@ -281,7 +285,7 @@ def test_use_changes_nothing():
     values = [Base(), a_dataclass(1.0), re.compile("a"), cached(1), SPARSE]
     values.append(pd.DataFrame({"a": [1.0, 2.0]}))
     classes = [type(value) for value in values[:2]]
-    before = [tell([value, *classes]) for value in values]
+    before = [fingerprint([value, *classes]) for value in values]
     for value in values[:2]:
         copy.copy(value)
         copy.deepcopy(value)
@@ -290,7 +294,7 @@ def test_use_changes_nothing():
     values[3](1)
     assert values[4].has_sorted_indices
     values[5].describe()
-    assert [tell([value, *classes]) for value in values] == before
+    assert [fingerprint([value, *classes]) for value in values] == before
 
 
 @pytest.mark.parametrize("row", [0, 700, 4999])
@@ -298,14 +302,14 @@ def test_every_row_is_digested(row):
     rows = np.zeros((5000, 300))
     other = rows.copy()
     other[row, -1] = 1
-    assert digest(rows) != digest(other)
+    assert hash_arrays(rows) != hash_arrays(other)
 
 
 @pytest.mark.parametrize("order", "CF")
 def test_no_copy_is_made_of_an_array(order):
     rows = np.zeros((4000, 4000), order=order)
     tracemalloc.start()
-    digest(rows)
+    hash_arrays(rows)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < rows.nbytes / 10

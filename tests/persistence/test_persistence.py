@@ -34,9 +34,9 @@ from sklearn_deepnet import (
     save_model,
 )
 from sklearn_deepnet._serialization.container import (
-    read_artefact,
+    read_container,
     replace_file,
-    write_artefact,
+    write_container,
 )
 from sklearn_deepnet._serialization.encoding import Encoder, decode
 from sklearn_deepnet._serialization.schema import ATTRIBUTES
@@ -44,7 +44,7 @@ from sklearn_deepnet.nn.activations import ACTIVATIONS, Activation, relu
 from sklearn_deepnet.nn.initializers import INITIALIZERS, he, orthogonal
 from sklearn_deepnet.nn.losses import LOSSES, Loss, focal, huber, log_loss, quantile
 from sklearn_deepnet.nn.losses.classification import focal_softmax
-from sklearn_deepnet.nn.optimizers import OPTIMIZERS, SOLVERS, Adam, Momentum, Sgd
+from sklearn_deepnet.nn.optimizers import OPTIMIZERS, SGD, SOLVERS, Adam, Momentum
 from sklearn_deepnet.nn.schedules import SCHEDULES, Cosine, Plateau, Step
 
 X, y = load_iris(return_X_y=True)
@@ -299,7 +299,7 @@ def through_a_file(model, folder):
         np.frompyfunc(lambda n: [n, n], 1, 1)(np.arange(2)),
         *(np.array(["a", 1, None, [1, 2], (3,)], object), np.array([[7]], ">i4")[0]),
         *(float, np.float32, np.float64, np.dtype("float32"), np.random.RandomState(5)),
-        *(quantile(0.9), focal(np.float64(1.5)), huber(2), Sgd(), Cosine(horizon=7)),
+        *(quantile(0.9), focal(np.float64(1.5)), huber(2), SGD(), Cosine(horizon=7)),
         *(Adam(epsilon=np.float32(0.5)), [he, "he", relu], *INITIALIZERS.values()),
         *(*ACTIVATIONS.values(), *LOSSES.values()),
         *(
@@ -527,13 +527,13 @@ def test_the_library_of_the_layout_reads_the_arrays(tmp_path):
     for k, target in enumerate((NAMES[y], X[:, 0]) * 2):
         model = every(k).fit(X, target)
         save_model(model, path)
-        _, arrays = read_artefact(path)
+        _, arrays = read_container(path)
         assert_same(load_file(path), dict(sorted(arrays.items())))
 
 
 def test_a_short_curve_can_be_read_in_the_file(path):
     save_model(fitted(), path)
-    description, arrays = read_artefact(path)
+    description, arrays = read_container(path)
     assert description["attributes"]["loss_curve_"] == fitted().loss_curve_
     assert arrays.keys() >= {"_params", "classes_"}
 
@@ -549,10 +549,10 @@ def test_a_file_is_hardly_larger_than_weights(tmp_path):
 def edited(path, edit):
     """Save a model whose description is another, as another version would."""
     save_model(fitted(), path)
-    description, arrays = read_artefact(path)
+    description, arrays = read_container(path)
     edit(description)
     with open(path, "wb") as file:
-        write_artefact(file, description, arrays)
+        write_container(file, description, arrays)
     return path
 
 
@@ -577,7 +577,7 @@ def test_a_file_of_another_version_warns(path):
 
 
 MADE_OF = {"class": "DeepNetClassifier", "params": {}}
-OF_REGRESSORS = {"target_center_", "target_spread_", "_takes_1d"}
+OF_REGRESSORS = {"target_mean_", "target_scale_", "_takes_1d"}
 NEVER_MISSING = OF_REGRESSORS | {"n_features_in_", "feature_names_in_"}
 NOT_READ = f"this is sklearn_deepnet {__version__}, which reads format 1"
 
