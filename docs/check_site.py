@@ -1,6 +1,6 @@
-"""Whether the built pages stand alone, show their formulas and name all that is public.
+"""Check that the built pages need no network, show formulas and list all public names.
 
-``python docs/check_site.py build/docs`` lists what is wrong, and fails if anything is.
+``python docs/check_site.py build/docs`` prints each fault, and fails if there is one.
 """
 
 import re
@@ -19,17 +19,21 @@ PUBLIC_MODULES = {
         "sklearn_deepnet.nn.optimizers",
         "sklearn_deepnet.nn.schedules",
         "sklearn_deepnet.nn.functional",
+        "sklearn_deepnet.model_selection",
+        "sklearn_deepnet.inspection",
+        "sklearn_deepnet.onnx",
+        "sklearn_deepnet.persistence",
         "sklearn_deepnet.exceptions",
     )
 }
-# What a browser fetches to show a page; where a link leads to is the reader's choice.
+# What a browser fetches to show a page. A link may lead anywhere: readers choose.
 FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src"}
 ELSEWHERE = re.compile(r"(https?:)?//")
 IN_STYLES = re.compile(r"(?:@import\s+|url\()['\"]?((?:https?:)?//[^'\")\s]+)")
 
 
 class Page(HTMLParser):
-    """What a page fetches, the names it explains, and the formulas it shows."""
+    """The addresses a page fetches, the names it documents, its number of formulas."""
 
     def __init__(self, html):
         super().__init__()
@@ -37,7 +41,7 @@ class Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
-        """Take note of a tag."""
+        """Record the id, the formula or the address of a tag."""
         attrs = dict(attrs)
         self.ids.add(attrs.get("id"))
         self.n_formulas += tag == "math"
@@ -46,7 +50,7 @@ class Page(HTMLParser):
 
 
 def faults(site):
-    """List what is wrong with a site."""
+    """Yield the faults of a site, one sentence each."""
     pages = {path: Page(path.read_text("utf-8")) for path in site.rglob("*.html")}
     for path, page in pages.items():
         for address in filter(ELSEWHERE.match, page.fetched):

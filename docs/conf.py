@@ -1,4 +1,4 @@
-"""Settings of the documentation, which `make docs` builds without a network."""
+"""Settings of the documentation. `make docs` builds it without a network."""
 
 import inspect
 import re
@@ -53,7 +53,7 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
     "show_toc_level": 2,
 }
-html_sidebars = {  # the reference alone has one
+html_sidebars = {  # only the API reference has a sidebar
     page: []
     for page in (
         "gallery/*",
@@ -78,12 +78,12 @@ myst_heading_anchors = 3
 # The reference
 
 autosummary_generate = True
-autodoc_typehints = "none"  # the sections of the docstrings tell the types
-numpydoc_show_class_members = False  # our template does
+autodoc_typehints = "none"  # the docstrings state the types
+numpydoc_show_class_members = False  # our template lists them
 
 
 def own_methods(cls):
-    """Return the public methods that were written here, not in scikit-learn."""
+    """Return the public methods of a class that are not inherited from scikit-learn."""
     return [
         name
         for name, member in inspect.getmembers(cls, inspect.isroutine)
@@ -93,9 +93,11 @@ def own_methods(cls):
 
 
 def entry(module, name):
-    """Return how a name of a module is shown: a directive, its options, its text."""
+    """Return how a name of a module is shown: directive, name, options, text."""
     member = getattr(module, name)
-    first = next(word for word, it in vars(module).items() if it is member)
+    if getattr(sklearn_deepnet, name, None) is member:  # has a page of its own
+        return "py:data", name, [], f"The same as `sklearn_deepnet.{name}`."
+    first = next(other for other, value in vars(module).items() if value is member)
     if first != name:
         return "py:data", name, [], f"The same as `{first}`."
     if isinstance(member, Mapping):
@@ -110,7 +112,7 @@ def entry(module, name):
 
 
 def members_of(cls):
-    """Return the options that show what a class of a word can do, and no more."""
+    """Return the autodoc options that show the methods of a component's class."""
     call = vars(cls).get("__call__")
     called = [":special-members: __call__"] if getattr(call, "__doc__", None) else []
     own = own_methods(cls)
@@ -118,13 +120,14 @@ def members_of(cls):
 
 
 def vars_of(member):
-    """Return its own attributes, if it has a dictionary of them."""
+    """Return the attributes of an object, or nothing if it has no ``__dict__``."""
     return getattr(member, "__dict__", {})
 
 
-def functions_of(word):
-    """Return the public functions that a word without a docstring is made of."""
-    fields = word._asdict() if hasattr(word, "_asdict") else vars_of(word)
+def functions_of(component):
+    """Return the public functions of a component that has no docstring of its own."""
+    is_tuple = hasattr(component, "_asdict")
+    fields = component._asdict() if is_tuple else vars_of(component)
     return {
         name: part
         for name, part in fields.items()
@@ -145,7 +148,7 @@ autosummary_context = {
     },
 }
 
-# The gallery: the examples as they are, and a header that they need not know of
+# The gallery: the examples as they are, under a header
 
 EXAMPLES = HERE.parent / "build" / "examples"
 shutil.copytree(HERE.parent / "examples", EXAMPLES, dirs_exist_ok=True)
@@ -154,7 +157,7 @@ draw_stacks(EXAMPLES / "stacks.png")
 
 sphinx_gallery_conf = {
     "backreferences_dir": "gallery/backreferences",
-    "capture_repr": (),  # what is printed is shown
+    "capture_repr": (),  # show only what the examples print
     "copyfile_regex": "",
     "default_thumb_file": str(EXAMPLES / "stacks.png"),
     "doc_module": ("sklearn_deepnet",),
@@ -174,7 +177,7 @@ draw_sweep(HERE / "sweep.json", HERE / "_static" / "sweep.svg")
 
 exclude_patterns = ["gallery/backreferences/*", "gallery_header.txt"]
 
-PAGE_OF = {  # public names that are no everyday words
+PAGE_OF = {  # public names, except those that are everyday words
     name: f"{module}.{name}"
     for module, contents in reversed(PUBLIC_MODULES.items())
     for name in contents.__all__
@@ -184,7 +187,7 @@ VERBATIM = nodes.literal | nodes.math | nodes.FixedTextElement
 
 
 def link_to_gallery(app, docname, source):
-    """Lead paths of scripts and pages, right on a code host, to the built pages."""
+    """Turn paths of scripts and pages, as a code host shows them, into links here."""
     script = re.compile(r"\]\(\.\./examples/(\w+)\.py\)")
     source[0] = script.sub(r"](gallery/\1.rst)", source[0])
     if docname.startswith("gallery/"):
@@ -192,20 +195,21 @@ def link_to_gallery(app, docname, source):
 
 
 def parents(node):
-    """Return what a node is in, from the innermost."""
+    """Yield the nodes around a node, innermost first."""
     while node := node.parent:
         yield node
 
 
 class LinkToReference(SphinxTransform):
-    """Lead a public name to its page, where a section of prose first has it."""
+    """Link the first mention of a public name in each section to its page."""
 
     default_priority = 500
 
     def apply(self):
-        """Wrap code in references."""
+        """Wrap the code literals in references."""
         here, linked = self.env.docname, set()
-        if here.startswith("api/") or here == "from_skorch":  # skorch's names, too
+        # skorch has some of these names, too, with another meaning
+        if here.startswith("api/") or here == "from_skorch":
             return
         taken = nodes.title | nodes.reference | pending_xref
         for code in list(self.document.findall(nodes.literal)):
@@ -221,12 +225,12 @@ class LinkToReference(SphinxTransform):
 
 
 class KeepNumbersWhole(SphinxTransform):
-    """Keep thousands and units on the line of their number."""
+    """Keep a number on one line with its thousands and its unit."""
 
     default_priority = 500
 
     def apply(self):
-        """Put in spaces that do not break."""
+        """Replace the spaces within numbers by no-break spaces."""
         blank = re.compile(r"(?<=\d) (?=\d{3}\b|[kMG]B\b)")
         for text in list(self.document.findall(nodes.Text)):
             if not isinstance(text.parent, VERBATIM):
@@ -235,17 +239,17 @@ class KeepNumbersWhole(SphinxTransform):
 
 
 def drop_signature(app, what, name, member, options, signature, returns):
-    """Show a protocol, of which nobody makes an object, without a signature."""
+    """Show a protocol without a signature: nobody makes an object of it."""
     return ("", "") if getattr(member, "_is_protocol", False) else None
 
 
 def show_term(app, env, node, text):
-    """Show a word of scikit-learn's glossary, which is not here, as it stands."""
+    """Show a term as plain text: scikit-learn's glossary is not part of this site."""
     return text if node["reftype"] == "term" else None
 
 
 def setup(app):
-    """Connect the hooks."""
+    """Register the transforms and connect the event handlers."""
     app.add_transform(LinkToReference)
     app.add_transform(KeepNumbersWhole)
     app.connect("autodoc-process-signature", drop_signature)

@@ -1,4 +1,4 @@
-"""Draw what was measured; the figures are products of the build."""
+"""Draw the benchmark figures when the documentation is built."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 STYLES = {
     "ours": ("sklearn_deepnet", "-o"),
     "mlp_classifier": ("MLPClassifier", "--s"),
-    "bare_products": ("the bare matrix products", ":^"),
+    "bare_products": ("matrix products alone", ":^"),
 }
 MEMORY = {"ours, MB": "-o", "MLPClassifier, MB": "--s"}
 
@@ -26,7 +26,7 @@ def draw_sweep(results: Path, path: Path) -> None:
             times = [line[who] for line in found[sweep].values()]
             ax.plot(values, times, style, label=name, markersize=4)
         scale = "linear" if sweep == "depth" else "log"
-        ax.set(xscale=scale, yscale="log", xlabel=sweep, ylabel="ns a row and pass")
+        ax.set(xscale=scale, yscale="log", xlabel=sweep, ylabel="ns per row and epoch")
     axes[1].legend()
     rows = [int(value) for value in found["rows"]]
     for of, style in MEMORY.items():
@@ -39,13 +39,13 @@ def draw_sweep(results: Path, path: Path) -> None:
     ]
     axes[5].plot(rows, seconds, "-o", markersize=4)
     axes[5].set(
-        xscale="log", yscale="log", xlabel="rows", ylabel="seconds a pass, ours"
+        xscale="log", yscale="log", xlabel="rows", ylabel="seconds per epoch, ours"
     )
     figure.savefig(path)
 
 
 def draw_stacks(path: Path) -> None:
-    """Draw two stacks of networks, each on its way to a machine: a thumbnail."""
+    """Draw two stacks of networks and their workers: a thumbnail."""
     figure = Figure(figsize=(4, 2.8))
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, 40), ylim=(0, 28))

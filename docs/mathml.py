@@ -1,4 +1,4 @@
-r"""Formulas as MathML, which browsers draw themselves: no script, and no network.
+r"""Render formulas as MathML, which browsers draw without a script or a network.
 
 >>> to_mathml(r"\log p", "inline")[-24:]
 '<mi>p</mi></mrow></math>'
@@ -10,20 +10,20 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.util import logging
 
-# A function such as log is set off from what it is applied to.
+# TeX puts a space between a function such as log and its argument.
 FUNCTION = re.compile(
     r"<m([io])>(cos|exp|log|max|min|sign|tanh)</m\1>(?=(<mo [^>]*>&#x00028;)?)"
 )
 AS_IN_TEX = {
-    # a relation, with space around it
+    # ~ is a relation, with space around it
     "<mi>&#x0007E;</mi>": "<mo>&#x0223C;</mo>",
-    # bars, with none
+    # the bars of |x| have no space around them
     '<mo stretchy="false">&#x0007C;': '<mo stretchy="false" lspace="0" rspace="0">|',
-    # a prime is raised and small by itself
+    # the prime of f' is already raised and small
     r"<msup>(<mi>\w</mi>)<mi>&#x02032;</mi></msup>": (
         r'<mrow>\1<mo lspace="0" rspace="0">&#x02032;</mo></mrow>'
     ),
-    # behind = , ( and an arrow a minus is a sign
+    # after = , ( and an arrow, a minus is a sign and not an operator
     r"(<mo[^>]*>&#x0(?:003D|002C|0028|2190);</mo>)<mo>(?=&#x02212;)": (
         r'\1<mo form="prefix">'
     ),
@@ -31,7 +31,7 @@ AS_IN_TEX = {
 
 
 def to_mathml(tex, display):
-    """Return a formula as MathML; an error names what is not understood."""
+    """Return a formula as MathML, or raise an error that names the unknown command."""
     if r"\\" in tex and r"\begin" not in tex:
         tex = rf"\begin{{split}}{tex}\end{{split}}"
     mathml = FUNCTION.sub(set_off, convert(tex, display=display))
@@ -43,13 +43,13 @@ def to_mathml(tex, display):
 
 
 def set_off(found):
-    """Return a function as an operator with the spaces of TeX around it."""
+    """Return a function as an operator, spaced as TeX spaces it."""
     after = 0 if found[3] else "0.17em"
     return f'<mo lspace="0.17em" rspace="{after}">{found[2]}</mo>'
 
 
 def write(self, node):
-    """Write a formula into the page."""
+    """Write a formula into the page, or warn that it cannot be shown."""
     block = isinstance(node, nodes.math_block)
     try:
         self.body.append(to_mathml(node.astext(), "block" if block else "inline"))

@@ -1,4 +1,4 @@
-"""The order of the gallery: what most readers look for comes first."""
+"""The order of the gallery: first the examples that most readers look for."""
 
 FIRST = (
     "plot_initializers.py",
@@ -12,12 +12,12 @@ FIRST = (
 
 
 class ReadingOrder:
-    """A key to sort names of scripts by; sphinx-gallery makes it for a folder."""
+    """Sort key for the names of scripts; sphinx-gallery makes one for each folder."""
 
     def __init__(self, folder):
         pass
 
     def __call__(self, script):
-        """Return the place of a script; those that the build does not run are last."""
+        """Return the position of a script. Scripts that are not run come last."""
         place = FIRST.index(script) if script in FIRST else len(FIRST)
         return place, not script.startswith("plot_"), script

@@ -1,4 +1,4 @@
-"""The lines for NumPy alone, as the documentation has them."""
+"""The lines for NumPy alone predict the same, run as the documentation shows them."""
 
 import json
 import re
