@@ -19,6 +19,7 @@ from .._serialization.schema import (
     restore_attributes,
 )
 from .._utils.lookup import is_ours
+from .._utils.sklearn_compat import has_callbacks
 from .._utils.version import __version__
 from .dataset import Dataset
 from .parameters import name_activations, resolve_activations
@@ -64,7 +65,7 @@ class FitCheckpoint:
         self._file = CheckpointFile(checkpoint, "training", _SECONDS)
         self._estimator = estimator
         self._n_before = estimator.n_iter_ if resumes else 0
-        self._fit = _tell_fit(estimator, dataset, held_out, resumes)
+        self._fit_description = _tell_fit(estimator, dataset, held_out, resumes)
         self._drawn: np.random.RandomState | None = None
         self.n_epochs_done, self.is_complete = 0, False
 
@@ -87,7 +88,7 @@ class FitCheckpoint:
         difference = self._describe_difference(description, arrays)
         if difference:
             self._file.refuse(difference)
-        self._fit, network = description["fit"], self._estimator
+        self._fit_description, network = description["fit"], self._estimator
         of_data = {k: v for k, v in vars(network).items() if k in _OF_DATA}
         with name_unreadable(self._file.path):
             described = description.get("attributes")
@@ -115,14 +116,14 @@ class FitCheckpoint:
             rng.set_state(drawn.get_state())  # others draw what they would have drawn
             self._drawn = drawn
         ends = {"tol", "divergence"}
-        if "_skl_callbacks" in vars(network):  # which would stop it again
+        if has_callbacks(network):  # which would stop it again
             ends.add("report")
         self.is_complete = network._ended_by in ends or self.n_epochs_done == n_iter
         return True
 
     def _describe_difference(self, description: dict[str, Any], arrays: Any) -> str:
         """Return in what the file is of another fit, if in anything."""
-        fit, now = description["fit"], self._fit
+        fit, now = description["fit"], self._fit_description
         if fit.get("class") != now["class"]:
             return f"it is of {fit.get('class')}, and this of {now['class']}"
         if fit.get("code") != now["code"]:
@@ -169,7 +170,7 @@ class FitCheckpoint:
         rng = network.random_state
         if isinstance(rng, np.random.RandomState) and self._drawn is None:
             self._drawn = deepcopy(rng)
-            self._fit["generator_after"] = fingerprint(rng)
+            self._fit_description["generator_after"] = fingerprint(rng)
         self._start = copy(network)
         self._kept = resumes, restore_best, kept
         none = np.empty(0)
@@ -220,7 +221,7 @@ class FitCheckpoint:
             "params": params,
             "unsaved": unsaved,
             "attributes": describe_attributes(network, encoder),
-            "fit": self._fit,
+            "fit": self._fit_description,
             "drawn": encoder.encode(self._drawn, "drawn"),
         }
         return description, encoder.arrays

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
+from .._utils.sklearn_compat import state_of_results
+
 _Cached = type(lru_cache(len))
 _AT_ONCE = 2**22  # bytes that are digested, so that memory does not grow
 _MOST_PARTS = 2**20  # of a value, each told as often as it is met
-# Of estimators, what no result depends on, or what is another in each process.
-_OF_NO_EFFECT = ("n_jobs", "verbose", "_stop_words_id")
 # Of classes, what Python writes there itself, some of it when they are used.
 _OF_EVERY_CLASS = {
     "__abstractmethods__",
@@ -216,7 +216,7 @@ class _Hasher:
         if isinstance(value, bytes):
             return ["bytes", value.hex()]
         if isinstance(value, BaseEstimator):
-            state = _state_to_hash(value.__getstate__())
+            state = state_of_results(value.__getstate__())
             return ["estimator", *map(self.describe, (type(value), state))]
         reduce = copyreg.dispatch_table.get(type(value))
         reduced = reduce(value) if reduce else value.__reduce_ex__(4)
@@ -227,20 +227,6 @@ class _Hasher:
         state, items, pairs = (*rest, None, None, None)[:3]
         parts = function, arguments, state, [*(items or ())], [*(pairs or ())]
         return ["object", *map(self.describe, parts)]
-
-
-def _state_to_hash(state: dict[str, Any]) -> dict[str, Any]:
-    """Return what an estimator's results may depend on.
-
-    scikit-learn's own callbacks watch, and hold what is another thing in each process.
-    """
-    described = {k: v for k, v in state.items() if k not in _OF_NO_EFFECT}
-    callbacks = described.pop("_skl_callbacks", [])
-    if own := [
-        it for it in callbacks if not type(it).__module__.startswith("sklearn.")
-    ]:
-        described["_skl_callbacks"] = own
-    return described
 
 
 def _is_in_a_module(cls: type) -> bool:

@@ -1,6 +1,7 @@
 """All that is used of scikit-learn beyond its public and stable interface."""
 
 import inspect
+from collections import UserDict
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -10,6 +11,7 @@ from sklearn.model_selection._search_successive_halving import (
     HalvingGridSearchCV,
     HalvingRandomSearchCV,
 )
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_method_params as check_method_params
@@ -26,6 +28,97 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks, and so none are ever
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
         """Return the method as it is."""
         return method
+
+
+try:
+    from sklearn.utils._repr_html.fitted_attributes import AttrsDict
+except ImportError:  # scikit-learn < 1.9 shows no fitted attributes, and asks for none
+    AttrsDict = UserDict
+
+# State of an estimator that no result depends on, or that differs between processes.
+_WITHOUT_EFFECT = ("n_jobs", "verbose", "_stop_words_id")
+
+
+def validate_params(estimator: Any) -> None:
+    """Check the parameters against `_parameter_constraints`, or raise a ValueError."""
+    estimator._validate_params()
+
+
+def metadata_requests(estimator: Any) -> Any:
+    """Return the metadata that the user made `estimator` request; None if none."""
+    return vars(estimator).get("_metadata_request")
+
+
+def has_own_fit(pipeline: Pipeline) -> bool:
+    """Return whether a subclass of `Pipeline` fits its steps in a way of its own."""
+    cls = type(pipeline)
+    return cls.fit is not Pipeline.fit or cls._fit is not Pipeline._fit
+
+
+def has_callbacks(estimator: Any) -> bool:
+    """Return whether `estimator` has callbacks of scikit-learn."""
+    return hasattr(estimator, "_skl_callbacks")
+
+
+def remove_callbacks(estimator: Any) -> None:
+    """Remove the callbacks of `estimator`, in place."""
+    vars(estimator).pop("_skl_callbacks", None)
+
+
+def open_callback_context(estimator: Any, n_tasks: int) -> None:
+    """Set up the callbacks of `estimator` for a fit of `n_tasks` tasks."""
+    estimator._init_callback_context(max_subtasks=n_tasks)
+
+
+def callback_context(estimator: Any) -> CallbackContext | None:
+    """Return the context that was opened for the running fit, if one was."""
+    return vars(estimator).get("_callback_fit_ctx")
+
+
+def state_of_results(state: dict[str, Any]) -> dict[str, Any]:
+    """Return, of the pickled state of an estimator, what its results may depend on.
+
+    scikit-learn's own callbacks only watch, and hold what differs between processes.
+    """
+    state = {name: it for name, it in state.items() if name not in _WITHOUT_EFFECT}
+    callbacks = state.pop("_skl_callbacks", [])
+    users = [it for it in callbacks if not type(it).__module__.startswith("sklearn.")]
+    if users:
+        state["_skl_callbacks"] = users
+    return state
+
+
+class DocLinkMixin:
+    """Links the HTML form of an estimator to its page in our documentation."""
+
+    _doc_link_module = "sklearn_deepnet"
+    _doc_link_template = (
+        "https://sklearn-deepnet.readthedocs.io/en/stable/api/generated/"
+        "sklearn_deepnet.{estimator_name}.html"
+    )
+
+
+class _SummarizedTable(AttrsDict):
+    """scikit-learn's table of fitted attributes, below a summary."""
+
+    summary = ""
+
+    def _html_repr(self) -> str:
+        return self.summary + super()._html_repr()
+
+
+class HTMLSummaryMixin:
+    """Shows `_html_summary()` above the fitted attributes, from scikit-learn 1.9."""
+
+    def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
+        table = super()._get_fitted_attr_html(doc_link)
+        summarized = _SummarizedTable(
+            fitted_attrs=table.data,
+            estimator_class=table.estimator_class,
+            doc_link=table.doc_link,
+        )
+        summarized.summary = self._html_summary()
+        return summarized
 
 
 def fit_search(
@@ -48,14 +141,24 @@ __all__ = [
     "BaseSearchCV",
     "CallbackContext",
     "CallbackSupportMixin",
+    "DocLinkMixin",
+    "HTMLSummaryMixin",
     "HalvingGridSearchCV",
     "HalvingRandomSearchCV",
     "HasMethods",
     "Interval",
     "StrOptions",
+    "callback_context",
     "check_method_params",
     "check_sample_weight",
     "fit_search",
+    "has_callbacks",
+    "has_own_fit",
+    "metadata_requests",
+    "open_callback_context",
+    "remove_callbacks",
     "safe_indexing",
+    "state_of_results",
+    "validate_params",
     "with_callbacks",
 ]

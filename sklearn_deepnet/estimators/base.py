@@ -36,6 +36,10 @@ from .._utils.sklearn_compat import (
     HasMethods,
     Interval,
     StrOptions,
+    callback_context,
+    has_callbacks,
+    open_callback_context,
+    validate_params,
 )
 from .._utils.typing import FloatArray
 from .._utils.warnings import warn
@@ -149,10 +153,10 @@ class BaseDeepNet(
         job : TrainingJob
             Once, to be answered by its outcome; never if a checkpoint has it all.
         """
-        self._validate_params()
+        validate_params(self)
         checkpoint = resolve_checkpoint(checkpoint)
-        if "_skl_callbacks" in vars(self) and not partial:
-            self._init_callback_context(max_subtasks=count_tasks(self.n_iter))
+        if has_callbacks(self) and not partial:
+            open_callback_context(self, count_tasks(self.n_iter))
         with transaction(self):
             is_fitted = self.__sklearn_is_fitted__()
             resumes = is_fitted and (partial or self.warm_start)
@@ -265,9 +269,9 @@ class BaseDeepNet(
         reports: list[Any] = []
         if self.verbose and n_iter > n_epochs_done:
             reports.append(ProgressPrinter(n_iter, self.verbose, n_epochs_done))
-        if "_callback_fit_ctx" in vars(self):
+        context = callback_context(self)
+        if context is not None:
             data = dataset.X, dataset.y
-            context = self._callback_fit_ctx
             reports.append(CallbackTasks(self, context, *data, n_iter, n_epochs_done))
         return reports
 

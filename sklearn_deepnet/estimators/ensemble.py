@@ -18,7 +18,7 @@ from .._engine import Network, predict_logits
 from .._fitting.dataset import check_rows
 from .._fitting.parameters import resolve_random_state
 from .._fitting.targets import check_class_y
-from .._utils.sklearn_compat import Interval, check_sample_weight
+from .._utils.sklearn_compat import Interval, check_sample_weight, validate_params
 from .._utils.typing import FloatArray, IntArray
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
@@ -99,7 +99,7 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
             If interrupted. Members in training are kept, with the weights of their last
             complete pass, unless they are in other processes.
         """
-        self._validate_params()
+        validate_params(self)
         self._check_predicts_as_a_stack()
         with transaction(self):
             X, y = check_rows(self, X, y, reset=True)

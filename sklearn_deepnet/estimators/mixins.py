@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from .._utils.sklearn_compat import DocLinkMixin, HTMLSummaryMixin
 from .._utils.version import __version__
 from ..exceptions import VersionWarning
 
@@ -16,31 +17,20 @@ _WIDTH, _HEIGHT = 240, 60  # of the curve, in pixels
 _MOST_POINTS = 200
 
 
-class HTMLReprMixin:
-    """Layers, number of parameters and loss curve, above the fitted attributes.
+class HTMLReprMixin(HTMLSummaryMixin):
+    """Shows layers, number of parameters and loss curve of a fitted network."""
 
-    From scikit-learn 1.9, which asks an estimator for the table of its fitted
-    attributes; older versions show none, and never ask.
-    """
-
-    def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
-        table = super()._get_fitted_attr_html(doc_link)
-        own_form = table._html_repr
-        table._html_repr = lambda: _draw(self) + own_form()
-        return table
-
-
-def _draw(net: Any) -> str:
-    sizes = " → ".join(map(str, net._layer_sizes))
-    told = f"Layers {sizes}: {net._params.size:,} parameters"
-    return (
-        f'<div class="estimator-table" style="padding: 0.5em">{told}'
-        f"{_draw_curve(net.loss_curve_)}</div>"
-    )
+    def _html_summary(self) -> str:
+        sizes = " → ".join(map(str, self._layer_sizes))
+        return (
+            '<div class="estimator-table" style="padding: 0.5em">'
+            f"Layers {sizes}: {self._params.size:,} parameters"
+            f"{_draw_curve(self.loss_curve_)}</div>"
+        )
 
 
 def _draw_curve(losses: Sequence[float]) -> str:
-    """Return a small drawing of a curve, of the colour of text; none of one point."""
+    """Return a small drawing of a curve as SVG; "" for fewer than two points."""
     if len(losses) < 2:
         return ""
     epochs = np.unique(np.linspace(0, len(losses) - 1, _MOST_POINTS).astype(int))
@@ -49,11 +39,12 @@ def _draw_curve(losses: Sequence[float]) -> str:
     x = _WIDTH * epochs / epochs[-1]
     y = 1 + (_HEIGHT - 2) * (high - values) / max(high - low, np.finfo(float).tiny)
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    told = f"Loss from {losses[0]:.3g} to {losses[-1]:.3g} in {len(losses)} passes"
+    caption = f"Loss from {losses[0]:.3g} to {losses[-1]:.3g} in {len(losses)} epochs"
     return (
-        f'<br><svg role="img" aria-label="{told}" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}"><polyline points="{points}" fill="none" '
-        f'stroke="currentColor" stroke-width="1.5"/></svg><br>{told}'
+        f'<br><svg role="img" aria-label="{caption}" width="{_WIDTH}" '
+        f'height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
+        f'<polyline points="{points}" fill="none" stroke="currentColor" '
+        f'stroke-width="1.5"/></svg><br>{caption}'
     )
 
 
@@ -87,17 +78,11 @@ def warn_of_version(name: str, version: str) -> None:
         )
 
 
-class PickleVersionMixin:
+class PickleVersionMixin(DocLinkMixin):
     """What scikit-learn gives to its own estimators only, for those of this library.
 
     Pickles are stamped with its version, and the HTML form links to its documentation.
     """
-
-    _doc_link_module = "sklearn_deepnet"
-    _doc_link_template = (
-        "https://sklearn-deepnet.readthedocs.io/en/stable/api/"
-        "{estimator_module}.{estimator_name}.html"
-    )
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), _VERSION_KEY: __version__}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import joblib
 from sklearn.pipeline import Pipeline
 
+from .._utils.sklearn_compat import has_callbacks, has_own_fit, metadata_requests
 from .base import BaseDeepNet
 
 _numbers = count()  # of values that are equal to no other
@@ -37,10 +38,8 @@ def last_of(estimator: Any) -> Any:
     """
     last = estimator
     while isinstance(last, Pipeline):
-        if type(last).fit is not Pipeline.fit or type(last)._fit is not Pipeline._fit:
-            return estimator
         parts = [last, *(step for _, step in last.steps[:-1])]
-        if any(hasattr(part, "_skl_callbacks") for part in parts):
+        if has_own_fit(last) or any(map(has_callbacks, parts)):
             return estimator
         last = last.steps[-1][1]
     return last if isinstance(last, BaseDeepNet) else estimator
@@ -115,7 +114,7 @@ def prefix_key(estimator: Any) -> str:
         parameters = estimator.get_params(deep=False) | {"steps": None}
         parts.append((type(estimator), steps, name, parameters))
         estimator = last
-    requests = vars(estimator).get("_metadata_request")
+    requests = metadata_requests(estimator)
     return hash_key((parts, type(estimator), requests))
 
 

@@ -21,7 +21,7 @@ from .._engine import TrainingResult, count_params, rows_per_block
 from .._fitting.jobs import Steps, TrainingJob, go_on, train_jobs
 from .._fitting.parameters import is_quasi_newton, resolve_hidden_layer_sizes
 from .._fitting.prepare import rows_per_batch
-from .._utils.sklearn_compat import check_method_params, safe_indexing
+from .._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
 from .pipelines import (
@@ -202,7 +202,7 @@ def is_stackable(estimator: Any) -> bool:
         and "fit" not in vars(estimator)
         and not is_quasi_newton(estimator.solver)
         and not estimator.verbose
-        and not hasattr(estimator, "_skl_callbacks")
+        and not has_callbacks(estimator)
     )
 
 

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from .._engine import Batches, MicroBatch, ParameterUpdater, Propagation, cut_layers
 from .._fitting.jobs import TrainingJob, join
+from .._utils.sklearn_compat import remove_callbacks
 from .._utils.typing import FloatArray
 from ..estimators.base import BaseDeepNet
 from ..estimators.pipelines import network_of
@@ -40,7 +41,7 @@ def job_of(
 ) -> TrainingJob:
     """Return what a fit from the start would have the engine do; train nothing."""
     twin = clone(network)
-    vars(twin).pop("_skl_callbacks", None)
+    remove_callbacks(twin)
     steps = twin._steps(X, y, sample_weight, (None, None, None), partial=False)
     job = next(steps)
     steps.close()

@@ -9,7 +9,13 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
 from .._serialization.checkpoint import resolve_checkpoint
-from .._utils.sklearn_compat import BaseSearchCV, Interval, fit_search, with_callbacks
+from .._utils.sklearn_compat import (
+    BaseSearchCV,
+    Interval,
+    fit_search,
+    validate_params,
+    with_callbacks,
+)
 from ..estimators.mixins import PickleVersionMixin
 from ..estimators.pipelines import n_iter_param
 from ..estimators.stacking import fit_stack
@@ -64,7 +70,7 @@ class _StackedSearch(PickleVersionMixin, BaseSearchCV):
         OSError
             If the checkpoint cannot be written at first.
         """
-        self._validate_params()
+        validate_params(self)
         grows = getattr(self, "resource", "")
         resource = grows if grows == n_iter_param(self.estimator) else ""
         checkpoint, ledger = resolve_checkpoint(checkpoint), None

@@ -1,4 +1,4 @@
-"""The HTML form of a fitted network tells of its layers and of its training."""
+"""The HTML form of a fitted network shows its layers and its training."""
 
 import re
 
@@ -30,17 +30,17 @@ def points_of(html):
 
 
 @pytest.mark.parametrize(
-    ("estimator", "told"),
+    ("estimator", "summary"),
     [
         (DeepNetClassifier, "Layers 4 → 8 → 4 → 3: 91 parameters"),
         (DeepNetRegressor, "Layers 4 → 8 → 4 → 1: 81 parameters"),
     ],
 )
-def test_layers_are_told_with_the_number_of_weights_and_biases(estimator, told):
+def test_layers_and_number_of_parameters_are_shown(estimator, summary):
     fitted = net(3, estimator).fit(X, y)
     n_parameters = sum(array.size for array in (*fitted.coefs_, *fitted.intercepts_))
-    assert told in fitted._repr_html_()
-    assert told.endswith(f" {n_parameters} parameters")
+    assert summary in fitted._repr_html_()
+    assert summary.endswith(f" {n_parameters} parameters")
 
 
 def test_the_curve_falls_as_the_loss_does():
@@ -50,8 +50,8 @@ def test_the_curve_falls_as_the_loss_does():
     np.testing.assert_allclose(x, np.linspace(0, 240, 60), atol=0.06)
     fallen = (loss.max() - loss) / np.ptp(loss)  # a drawing counts from its top
     np.testing.assert_allclose(height, 1 + 58 * fallen, atol=0.06)
-    told = f"Loss from {loss[0]:.3g} to {loss[-1]:.3g} in 60 passes"
-    assert told in fitted._repr_html_()
+    caption = f"Loss from {loss[0]:.3g} to {loss[-1]:.3g} in 60 epochs"
+    assert caption in fitted._repr_html_()
 
 
 def test_a_long_curve_keeps_its_ends_in_few_points():
@@ -62,7 +62,7 @@ def test_a_long_curve_keeps_its_ends_in_few_points():
 
 
 @pytest.mark.parametrize("n_iter", [0, 1])
-def test_no_curve_is_drawn_of_less_than_two_passes(n_iter):
+def test_no_curve_is_drawn_of_less_than_two_epochs(n_iter):
     html = net(n_iter).fit(X, y)._repr_html_()
     assert "91 parameters" in html
     assert "<polyline" not in html

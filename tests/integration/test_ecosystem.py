@@ -275,7 +275,7 @@ def test_set_output_is_for_transformers_only(cancer):
 
 def test_representation_in_a_notebook_links_to_the_documentation():
     link = (
-        "https://sklearn-deepnet.readthedocs.io/en/stable/api/"
-        "sklearn_deepnet.estimators.classifier.DeepNetClassifier.html"
+        "https://sklearn-deepnet.readthedocs.io/en/stable/api/generated/"
+        "sklearn_deepnet.DeepNetClassifier.html"
     )
     assert f'href="{link}"' in short_net()._repr_html_()
