@@ -30,6 +30,17 @@ def network_of(estimator: Any) -> BaseDeepNet | None:
     return estimator if isinstance(estimator, BaseDeepNet) else None
 
 
+def find_network(estimator: Any, name: str = "estimator") -> BaseDeepNet:
+    """Return `network_of` the estimator, or raise a TypeError that calls it `name`."""
+    network = network_of(estimator)
+    if network is None:
+        raise TypeError(
+            f"{name} must be a DeepNetClassifier or DeepNetRegressor, or a pipeline "
+            f"that ends in one. Got {estimator!r} instead."
+        )
+    return network
+
+
 def last_of(estimator: Any) -> Any:
     """Return the network if all before it may be fitted ahead, else `estimator`.
 

@@ -26,6 +26,7 @@ from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
 from .pipelines import (
     FitArguments,
+    find_network,
     last_of,
     network_of,
     prefix_key,
@@ -320,7 +321,10 @@ def fit_stack(
     [True, True]
     """
     estimators = list(estimators)
-    networks = [_check_network(estimator) for estimator in estimators]
+    networks = [
+        find_network(estimator, f"estimators[{k}]")
+        for k, estimator in enumerate(estimators)
+    ]
     if len({*map(id, networks)}) < len(networks):
         raise ValueError(
             "estimators holds the same object twice; give each its own, such as by "
@@ -350,16 +354,6 @@ def fit_stack(
                     estimators[k], try_deepcopy(fitted)
                 )  # so that each has its own
     return estimators
-
-
-def _check_network(estimator: Any) -> BaseDeepNet:
-    network = network_of(estimator)
-    if network is None:
-        raise TypeError(
-            f"estimators holds {estimator!r}; give DeepNetClassifier, "
-            "DeepNetRegressor, or pipelines that end in one."
-        )
-    return network
 
 
 def _fit_ahead(

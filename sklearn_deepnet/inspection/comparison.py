@@ -16,7 +16,7 @@ from .._fitting.parameters import resolve_random_state
 from .._utils.sklearn_compat import safe_indexing
 from .._utils.typing import FloatArray
 from ..estimators.base import BaseDeepNet
-from ..estimators.pipelines import network_of
+from ..estimators.pipelines import find_network, network_of
 from ..estimators.stacking import fit_stack
 from .probe import reach_network
 
@@ -100,11 +100,7 @@ def compare_initializers(
     """
     settings = _settings(init)
     seeds = _seeds(n_repeats, random_state)
-    if network_of(estimator) is None:
-        raise TypeError(
-            f"estimator is {estimator!r}; give a DeepNetClassifier, a "
-            "DeepNetRegressor, or a pipeline that ends in one."
-        )
+    find_network(estimator)  # or raise, before anything is fitted
     score = check_scoring(estimator, scoring=scoring)
     X, y, groups = indexable(X, y, groups)
     splitter = check_cv(cv, y, classifier=is_classifier(estimator))

@@ -9,9 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._engine import Network, Propagation, one_blas_thread
 from .._utils.typing import FloatArray
+from ..estimators.pipelines import find_network
 from .probe import (
     block_of,
-    find_network,
     job_of,
     make_step,
     on_some_rows,

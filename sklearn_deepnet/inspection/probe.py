@@ -12,19 +12,8 @@ from .._fitting.jobs import TrainingJob, join
 from .._utils.sklearn_compat import remove_callbacks
 from .._utils.typing import FloatArray
 from ..estimators.base import BaseDeepNet
-from ..estimators.pipelines import network_of
+from ..estimators.pipelines import find_network
 from ..nn.optimizers import LBFGS
-
-
-def find_network(estimator: Any) -> BaseDeepNet:
-    """Return the network that `estimator` is, or in which a pipeline ends."""
-    network = network_of(estimator)
-    if network is None:
-        raise TypeError(
-            "estimator must be a DeepNetClassifier or DeepNetRegressor, or a pipeline "
-            f"that ends in one. Got {estimator!r} instead."
-        )
-    return network
 
 
 def reach_network(estimator: Any, X: Any) -> tuple[BaseDeepNet, Any]:

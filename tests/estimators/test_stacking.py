@@ -545,13 +545,16 @@ def test_errors_of_what_is_given_say_what_to_give():
         ([twice, make_pipeline(PCA(), twice)], None, ValueError),
     ]
     same = "holds the same object twice; give each its own, such as by sklearn.base."
-    networks = "give DeepNetClassifier, DeepNetRegressor, or pipelines that end in one."
+    networks = (
+        "must be a DeepNetClassifier or DeepNetRegressor, or a pipeline that ends in "
+        "one."
+    )
     rows = "estimators; give one for each, or None."
     messages = [
         f"rows has 0 entries for 1 {rows}",
         f"rows has 1 entries for 2 {rows}",
-        f"estimators holds StandardScaler(); {networks}",
-        f"estimators holds Pipeline(steps=[('pca', PCA())]); {networks}",
+        f"estimators[1] {networks} Got StandardScaler() instead.",
+        f"estimators[0] {networks} Got {make_pipeline(PCA())} instead.",
         f"estimators {same}clone.",
         f"estimators {same}clone.",
     ]

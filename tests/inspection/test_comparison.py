@@ -255,7 +255,7 @@ def test_the_plot_holds_the_last_loss_of_networks_that_ended():
         ({"scoring": "none", "init": ["hee"]}, ValueError, "'none'"),  # before fits
         ({"init": ["hee"]}, ValueError, "Did you mean 'he'"),
         ({"init": {"a": {"inti": "he"}}}, ValueError, "Invalid parameter 'inti'"),
-        ({"estimator": LogisticRegression()}, TypeError, "give a DeepNetClassifier"),
+        ({"estimator": LogisticRegression()}, TypeError, "must be a DeepNetClassifier"),
     ],
 )
 def test_error(changes, error, message):
