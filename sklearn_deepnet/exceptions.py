@@ -11,16 +11,16 @@ __all__ = [
 
 
 class CheckpointWarning(UserWarning):
-    """A checkpoint could not be written; training goes on, the last one is kept."""
+    """A checkpoint could not be written; training continues, the older file remains."""
 
 
 class DivergenceWarning(ConvergenceWarning):
-    """Training diverged: it was stopped, and the last sound parameters were kept."""
+    """Training diverged: it was stopped, at the last parameters that were finite."""
 
 
 class ModelFileError(ValueError):
-    """A file of a model is damaged, hostile, or not one of this library."""
+    """A model file is damaged, malicious, or was not written by this library."""
 
 
 class VersionWarning(UserWarning):
-    """An estimator was loaded that another version of this library had saved."""
+    """An estimator was loaded that another version of this library saved."""

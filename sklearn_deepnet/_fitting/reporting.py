@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._engine import Report, TrainingLoop, TrainingResult
 from .._utils.sklearn_compat import CallbackContext
-from .._utils.warnings import largest, warn
+from .._utils.warnings import max_abs, warn
 from ..exceptions import DivergenceWarning
 from .dataset import Dataset
 from .parameters import is_quasi_newton
@@ -187,7 +187,7 @@ def warn_of_ending(
             f"The loss became {_name_number(result.bad_loss)} after "
             f"{estimator.n_iter_} passes. Lower learning_rate (now "
             f"{estimator.learning_rate:.3g}) or scale X (largest value "
-            f"{largest(dataset.X):.2g}). Training has stopped, with the last "
+            f"{max_abs(dataset.X):.2g}). Training has stopped, with the last "
             "sound weights kept.",
             DivergenceWarning,
         )
@@ -204,7 +204,7 @@ def warn_of_ending(
     ):
         warn(
             f"The loss never fell from its first value, {estimator.loss_curve_[0]:.3g}"
-            f". Scale X (largest value {largest(dataset.X):.2g}), change learning_rate "
+            f". Scale X (largest value {max_abs(dataset.X):.2g}), change learning_rate "
             f"(now {estimator.learning_rate:.3g}), or initialize otherwise (init is "
             f"{estimator.init!r}).",
             ConvergenceWarning,

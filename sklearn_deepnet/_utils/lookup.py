@@ -1,38 +1,38 @@
-"""Look a word up in its table, and help whoever mistyped it."""
+"""Look up a component by its name, and help the user who mistyped it."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
-Word = TypeVar("Word")
+Component = TypeVar("Component")
 
 
 def is_ours(function: object) -> bool:
-    """Return whether `function` is of this package.
+    """Return whether a function or class is defined in this package.
 
-    One that a user wrote may keep something from call to call, or not be made for a
-    stack: it is called for one network and in one thread at a time.
+    A function written by a user may hold state between calls, or may not support
+    stacked arrays. It is therefore called for one network and in one thread at a time.
     """
     package: str = getattr(function, "__module__", "").partition(".")[0]
     return package == __name__.partition(".")[0]
 
 
-def look_up(table: Mapping[str, Word], name: str, parameter: str) -> Word:
-    """Return ``table[name]``, or say what is allowed and what was probably meant.
+def look_up(table: Mapping[str, Component], name: str, parameter: str) -> Component:
+    """Return ``table[name]``, or raise an error that lists the names and suggests one.
 
     Parameters
     ----------
-    table : mapping of str to word
-        The words that `parameter` accepts.
+    table : mapping of str to component
+        The components that `parameter` accepts, such as `ACTIVATIONS`.
     name : str
-        What the user gave.
+        The name that the user gave.
     parameter : str
-        How the user calls it, for the message.
+        Name of the parameter, for the message.
 
     Raises
     ------
     ValueError
-        If there is no such word.
+        If `name` is not in the table.
     """
     if name in table:
         return table[name]

@@ -1,4 +1,4 @@
-"""Types shared by words and engine."""
+"""Array types for annotations."""
 
 from typing import Any, TypeAlias
 

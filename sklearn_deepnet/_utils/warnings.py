@@ -1,4 +1,4 @@
-"""Warnings that point at the line of the user."""
+"""Warnings that point at the line of user code that caused them."""
 
 import sys
 import warnings
@@ -7,18 +7,22 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-_OURS = ("sklearn_deepnet.", "sklearn.callback.")
+_SKIPPED_MODULES = ("sklearn_deepnet.", "sklearn.callback.")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn as from the line that called us, or scikit-learn's wrapper around us."""
+    """Issue a warning that points at the first caller outside of this library.
+
+    Frames of scikit-learn's callback wrapper around ``fit`` are skipped, too. The
+    stack level is counted here because it differs with the way into ``fit``.
+    """
     frame, stacklevel = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals["__name__"].startswith(_OURS):
+    while frame.f_back and frame.f_globals["__name__"].startswith(_SKIPPED_MODULES):
         frame, stacklevel = frame.f_back, stacklevel + 1
     warnings.warn(message, category, stacklevel=stacklevel)
 
 
-def largest(X: Any) -> float:
-    """Return the largest absolute value of `X`, without a copy."""
+def max_abs(X: Any) -> float:
+    """Return the largest absolute value of `X`, without a copy of it."""
     X = X if issparse(X) else np.asarray(X)
     return max(float(X.max()), -float(X.min()))

@@ -15,7 +15,7 @@ from .._fitting.parameters import (
     resolve_random_state,
 )
 from .._utils.typing import FloatArray
-from .._utils.warnings import largest, warn
+from .._utils.warnings import max_abs, warn
 
 
 class FittedNetwork:
@@ -169,7 +169,7 @@ class FittedNetwork:
         if not np.isfinite(outputs).all():
             raise ValueError(
                 f"The network overflows on X, whose largest value is "
-                f"{largest(X):.2g}. Scale X as the training data were."
+                f"{max_abs(X):.2g}. Scale X as the training data were."
             )
 
     @property

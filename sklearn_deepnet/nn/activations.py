@@ -1,17 +1,17 @@
 r"""Activations: the non-linearity between two layers, forward next to backward.
 
-Each is one row of two functions that work in place, so that a training step allocates
-nothing:
+An activation is a pair of functions that work in place, so that a training step
+allocates no memory:
 
 ``forward(z, a)``
-    writes :math:`a = f(z)` into ``a``; what it leaves in ``z`` is for ``backward``;
+    writes :math:`a = f(z)` into ``a``, and may leave in ``z`` what ``backward`` needs;
 ``backward(grad, z, a)``
     turns ``grad`` from :math:`\partial L/\partial a` into
-    :math:`\partial L/\partial z = \partial L/\partial a \cdot f'(z)`, and may use
-    ``z`` and ``a`` up.
+    :math:`\partial L/\partial z = \partial L/\partial a \cdot f'(z)`, and may
+    overwrite ``z`` and ``a``.
 
-Where the derivative can be told from ``a`` alone (`overwrites_z`), ``z`` and ``a`` are
-one array, which halves the memory that a layer touches.
+Where the derivative follows from ``a`` alone (`overwrites_z`), ``z`` and ``a`` are the
+same array, which halves the memory that a layer touches.
 
 =============  ==================================================================
 relu           :math:`\max(z, 0)` [1]_
@@ -83,13 +83,14 @@ class Activation(NamedTuple):
     Parameters
     ----------
     name : str
-        As users type it.
+        The name that users type.
     forward : callable ``(z, a) -> None``
-        Writes ``f(z)`` into `a`, which is `z` itself if `overwrites_z`.
+        Writes ``f(z)`` into `a`, which is `z` itself if `overwrites_z` is True.
     backward : callable ``(grad, z, a) -> None``
         Multiplies `grad` by ``f'(z)`` in place; may overwrite `z` and `a`.
     overwrites_z : bool
-        The derivative follows from `a` alone, so `a` may take the place of `z`.
+        Whether the derivative follows from `a` alone, so that one array serves as
+        both `z` and `a`.
     """
 
     name: str
@@ -114,7 +115,9 @@ def _relu(z: FloatArray, a: FloatArray) -> None:
 
 
 def _relu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
-    np.greater(a, 0, out=a)  # f' = 1 where a > 0, else 0
+    # f' = 1 where a > 0, else 0. The comparison writes 1.0 and 0.0 into `a`; a boolean
+    # mask would be a new array in each step, and `np.where` another.
+    np.greater(a, 0, out=a)
     np.multiply(grad, a, out=grad)
 
 
@@ -138,24 +141,26 @@ def _sigmoid_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
     np.multiply(grad, a, out=grad)
 
 
-_LEAK = 0.01
+LEAKY_RELU_SLOPE = 0.01
 
 
 def _leaky_relu(z: FloatArray, a: FloatArray) -> None:
-    np.multiply(z, _LEAK, out=a)
+    np.multiply(z, LEAKY_RELU_SLOPE, out=a)
     np.maximum(z, a, out=a)
 
 
 def _leaky_relu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    # f' = 1 where z > 0, else the slope below zero: sign(z) is 1, 0 or -1.
     np.sign(z, out=z)
-    np.maximum(z, _LEAK, out=z)  # f' = 1 where z > 0, else the leak
+    np.maximum(z, LEAKY_RELU_SLOPE, out=z)
     np.multiply(grad, z, out=grad)
 
 
 def _elu(z: FloatArray, a: FloatArray) -> None:
-    np.minimum(z, 0, out=a)
-    np.expm1(a, out=a)
-    np.maximum(z, a, out=a)  # e^z - 1 >= z, with 0 for z > 0
+    np.minimum(z, 0, out=a)  # e^z of a large z would overflow
+    np.expm1(a, out=a)  # more exact than exp(z) - 1 where z is near 0
+    # Below zero, e^z - 1 >= z; above zero, `a` is 0 by now and z is larger.
+    np.maximum(z, a, out=a)
 
 
 def _elu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
@@ -164,31 +169,34 @@ def _elu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
     np.multiply(grad, z, out=grad)
 
 
-# Klambauer et al. 2017, eq. 14: with these, mean 0 and variance 1 are a fixed point
-_SELU_ALPHA = 1.6732632423543772
-_SELU_LAMBDA = 1.0507009873554805
+# Klambauer et al. 2017, eq. 14: with these constants, layers of SELU units pull the
+# mean of their outputs to 0 and the variance to 1.
+SELU_ALPHA = 1.6732632423543772
+SELU_LAMBDA = 1.0507009873554805
 
 
 def _selu(z: FloatArray, a: FloatArray) -> None:
     np.minimum(z, 0, out=a)
     np.expm1(a, out=a)
-    np.multiply(a, _SELU_ALPHA, out=a)
+    np.multiply(a, SELU_ALPHA, out=a)
     np.maximum(z, 0, out=z)
     np.add(a, z, out=a)
-    np.multiply(a, _SELU_LAMBDA, out=a)
+    np.multiply(a, SELU_LAMBDA, out=a)
 
 
 def _selu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    # f' = a + λα where z <= 0, and λ = λα + λ(1 - α) where z > 0. The second term is
+    # sign(z) times a constant, without a mask, since `forward` left max(z, 0) in z.
     np.minimum(a, 0, out=a)
-    np.add(a, _SELU_LAMBDA * _SELU_ALPHA, out=a)  # f' = a + λα where z <= 0,
+    np.add(a, SELU_LAMBDA * SELU_ALPHA, out=a)
     np.sign(z, out=z)
-    np.multiply(z, _SELU_LAMBDA * (1 - _SELU_ALPHA), out=z)
-    np.add(a, z, out=a)  # and λ = λα + λ(1 - α) where z > 0
+    np.multiply(z, SELU_LAMBDA * (1 - SELU_ALPHA), out=z)
+    np.add(a, z, out=a)
     np.multiply(grad, a, out=grad)
 
 
 def _softplus(z: FloatArray, a: FloatArray) -> None:
-    np.logaddexp(z, 0, out=a)
+    np.logaddexp(z, 0, out=a)  # log(e^z + e^0), without overflow
 
 
 def _softplus_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
@@ -197,18 +205,19 @@ def _softplus_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
 
 
 def _gelu(z: FloatArray, a: FloatArray) -> None:
-    ndtr(z, out=a)
+    ndtr(z, out=a)  # Φ itself, and not its approximation by tanh
     np.multiply(a, z, out=a)
 
 
 def _gelu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    # f' = Φ(z) + z φ(z), where φ(z) = exp(-z²/2) / sqrt(2π)
     np.multiply(z, z, out=a)
     np.multiply(a, -0.5, out=a)
     np.exp(a, out=a)
     np.multiply(a, z, out=a)
     np.multiply(a, 1 / math.sqrt(2 * math.pi), out=a)
     ndtr(z, out=z)
-    np.add(a, z, out=a)  # f' = Φ(z) + z φ(z)
+    np.add(a, z, out=a)
     np.multiply(grad, a, out=grad)
 
 
@@ -218,11 +227,13 @@ def _silu(z: FloatArray, a: FloatArray) -> None:
 
 
 def _silu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
+    # f' = σ + a (1 - σ) = 1 + (a - 1)(1 - σ), where 1 - σ(z) = σ(-z): the subtraction
+    # would lose all digits where σ is close to 1.
     np.negative(z, out=z)
-    expit(z, out=z)  # 1 - σ
+    expit(z, out=z)
     np.subtract(a, 1, out=a)
     np.multiply(a, z, out=a)
-    np.add(a, 1, out=a)  # f' = σ + a (1 - σ) = 1 + (a - 1)(1 - σ)
+    np.add(a, 1, out=a)
     np.multiply(grad, a, out=grad)
 
 

@@ -1,8 +1,9 @@
 r"""The network of the course, function by function, in the course's names and layout.
 
-For learners: what is behind the estimators, in a few lines each and on the same words.
-One column is one sample. Layer :math:`l` computes :math:`Z^{[l]} = W^{[l]} A^{[l-1]} +
-b^{[l]}` and :math:`A^{[l]} = f(Z^{[l]})`, with :math:`A^{[0]} = X`:
+For learners: what the estimators compute, in a few lines each, built from the same
+activations, losses and initializers. One column is one sample. Layer :math:`l`
+computes :math:`Z^{[l]} = W^{[l]} A^{[l-1]} + b^{[l]}` and :math:`A^{[l]} = f(Z^{[l]})`,
+with :math:`A^{[0]} = X`:
 
 ======================  ==============================================
 ``X``                   ``(n_features, m)``, for m samples
@@ -12,9 +13,12 @@ b^{[l]}` and :math:`A^{[l]} = f(Z^{[l]})`, with :math:`A^{[0]} = X`:
 ``grads["dW1"]``        like ``parameters["W1"]``
 ======================  ==============================================
 
-Networks are told by their sizes, ``[2, 10, 5, 1]``, which means ReLU layers and a
-sigmoid at the end; or by a list of dictionaries such as
+A network is given by its sizes, such as ``[2, 10, 5, 1]``, for ReLU layers and a
+sigmoid at the end; or by a list of dictionaries, one for each layer, such as
 ``{"input_dim": 2, "output_dim": 10, "activation": "tanh"}``.
+
+Trained weights equal those of the estimators to the last bit, as the tests show: each
+operation is written so that it rounds as the engine does. Comments say where.
 
 >>> import numpy as np
 >>> X = np.array([[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]])
@@ -61,17 +65,19 @@ __all__ = [
     "update_parameters",
 ]
 
+_LOSSES = {"log_loss": log_loss, "squared_error": squared_error}
+
 Parameters: TypeAlias = dict[str, FloatArray]
 Layers: TypeAlias = Sequence[int] | Sequence[Mapping[str, Any]]
 
 
 class Cache(NamedTuple):
-    """What a layer keeps of its way forward, for the way back.
+    """Values that a layer saves in forward propagation, for backward propagation.
 
     Parameters
     ----------
     A_prev : ndarray of shape (n_inputs, m)
-        What the layer before handed on.
+        Output of the layer before.
     W : ndarray of shape (n_units, n_inputs)
         Weights.
     b : ndarray of shape (n_units, 1)
@@ -79,7 +85,7 @@ class Cache(NamedTuple):
     Z : ndarray of shape (n_units, m)
         :math:`W A + b`.
     activation : str
-        What was applied to Z.
+        Name of the function that was applied to Z.
     """
 
     A_prev: FloatArray
@@ -102,16 +108,17 @@ def initialize_parameters(
     Parameters
     ----------
     layers : list of int, or list of dict
-        Inputs, units of each hidden layer, outputs; or layers.
+        Numbers of inputs, units of each hidden layer, and outputs; or one dictionary
+        for each layer.
     init : str, callable, or list of these, default="he"
         As in `DeepNetClassifier`. The course's "Xavier" with the factor
         ``sqrt(2 / n)`` is "he"; Xavier's own is ``sqrt(2 / (n_in + n_out))``.
     init_scale : float or None, default=None
-        Factor on the draw; None is the scheme's own, 0.01 for "random", else 1.
+        Factor on the weights; None is the scheme's own, 0.01 for "random", else 1.
     bias_init : {"zeros", "random", "uniform"}, default="zeros"
-        How biases are drawn, after the weights of their layer.
+        How biases are drawn. Those of a layer are drawn after its weights.
     random_state : int, RandomState or None, default=None
-        What is drawn from; None is fresh entropy.
+        Seed or generator; None draws differently in each call.
 
     Returns
     -------
@@ -121,7 +128,7 @@ def initialize_parameters(
     Raises
     ------
     ValueError
-        If layers do not fit each other, or a name is unknown.
+        If sizes of neighbouring layers differ, or a name is unknown.
 
     Examples
     --------
@@ -144,13 +151,13 @@ def initialize_parameters(
 def linear_forward(A_prev: FloatArray, W: FloatArray, b: FloatArray) -> FloatArray:
     r"""Return :math:`Z = W A + b`, of shape (n_units, m).
 
-    As one product, :math:`[W\; b] \, [A;\, 1]`: a bias is the weight of an input that
-    is always one.
+    It is computed as one product, :math:`[W\; b] \, [A;\, 1]`: a bias is the weight of
+    an input that is always one.
 
     Parameters
     ----------
     A_prev : ndarray of shape (n_inputs, m)
-        What the layer before hands on.
+        Output of the layer before.
     W : ndarray of shape (n_units, n_inputs)
         Weights.
     b : ndarray of shape (n_units, 1)
@@ -160,18 +167,20 @@ def linear_forward(A_prev: FloatArray, W: FloatArray, b: FloatArray) -> FloatArr
     -------
     Z : ndarray of shape (n_units, m)
     """
-    return np.hstack([W, b]) @ _extend(A_prev)
+    # `W @ A_prev + b` is the same up to rounding. The engine does it in one product,
+    # which is faster, and adds the bias in another order.
+    return np.hstack([W, b]) @ _append_ones(A_prev)
 
 
 def activation_forward(
     A_prev: FloatArray, W: FloatArray, b: FloatArray, activation: str
 ) -> tuple[FloatArray, Cache]:
-    """Go through a layer.
+    """Compute the output of a layer, :math:`A = f(W A_{prev} + b)`.
 
     Parameters
     ----------
     A_prev : ndarray of shape (n_inputs, m)
-        What the layer before hands on.
+        Output of the layer before.
     W : ndarray of shape (n_units, n_inputs)
         Weights.
     b : ndarray of shape (n_units, 1)
@@ -182,9 +191,9 @@ def activation_forward(
     Returns
     -------
     A : ndarray of shape (n_units, m)
-        What it hands on.
+        Output of the layer.
     cache : Cache
-        What it keeps.
+        Values for `activation_backward`.
     """
     Z = linear_forward(A_prev, W, b)
     _, _, A = _activate(Z, activation)
@@ -194,7 +203,7 @@ def activation_forward(
 def forward_propagation(
     X: FloatArray, parameters: Parameters, layers: Layers | None = None
 ) -> tuple[FloatArray, list[Cache]]:
-    """Go through all layers.
+    """Compute the output of a network.
 
     Parameters
     ----------
@@ -203,13 +212,13 @@ def forward_propagation(
     parameters : dict
         Weights and biases.
     layers : list or None, default=None
-        Says which activations: those of the dictionaries; else ReLU and, at the end,
+        Dictionaries that name the activations. Otherwise they are ReLU, and at the end
         the sigmoid.
 
     Returns
     -------
     AL : ndarray of shape (n_outputs, m)
-        What the last layer hands on.
+        Output of the last layer.
     caches : list of Cache
         One for each layer.
     """
@@ -223,7 +232,7 @@ def forward_propagation(
 
 
 def compute_cost(AL: FloatArray, Y: FloatArray, loss: str = "log_loss") -> float:
-    r"""Return the cost of what the network says, AL, where Y is right.
+    r"""Return the cost, the mean loss of the outputs AL where the targets are Y.
 
     Parameters
     ----------
@@ -238,9 +247,9 @@ def compute_cost(AL: FloatArray, Y: FloatArray, loss: str = "log_loss") -> float
     Returns
     -------
     cost : float
-        May be infinite: a probability that was rounded to 0 or 1 has lost how wrong it
-        is, which is the lesson of large initial weights. The estimators compute the
-        same cost from Z, before the sigmoid, where nothing is lost.
+        Infinite if a probability was rounded to 0 or 1 and is wrong, as happens with
+        large initial weights. The estimators compute the same cost from Z, before the
+        sigmoid, where nothing is lost by rounding.
 
     Examples
     --------
@@ -251,21 +260,22 @@ def compute_cost(AL: FloatArray, Y: FloatArray, loss: str = "log_loss") -> float
     """
     if loss == "squared_error":
         return float(np.sum((AL - Y) ** 2) / (2 * AL.size))
-    look_up({"log_loss": None, "squared_error": None}, loss, "loss")
+    look_up(_LOSSES, loss, "loss")
+    # xlogy(0, 0) is 0, the limit of y log(a), where 0 * log(0) would be NaN.
     return float(-np.sum(xlogy(Y, AL) + xlog1py(1 - Y, -AL)) / Y.shape[1])
 
 
 def linear_backward(
     dZ: FloatArray, cache: Cache
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    r"""Return the derivatives of the cost by what made Z.
+    r"""Return the derivatives of the cost by the inputs, weights and biases of a layer.
 
     Parameters
     ----------
     dZ : ndarray of shape (n_units, m)
-        The derivative of the cost by Z. The cost is a mean; its 1/m is in here.
+        Derivative of the cost by Z. The cost is a mean, so this contains the 1/m.
     cache : Cache
-        Of the way forward.
+        From `activation_forward`.
 
     Returns
     -------
@@ -276,45 +286,47 @@ def linear_backward(
     db : ndarray of shape (n_units, 1)
         The sum of dZ over the samples.
     """
-    dWb = dZ @ _extend(cache.A_prev).T
+    # dW and db in one product, as in the engine: db is dZ times the row of ones.
+    dWb = dZ @ _append_ones(cache.A_prev).T
     return cache.W.T @ dZ, dWb[:, :-1], dWb[:, -1:]
 
 
 def activation_backward(
     dA: FloatArray, cache: Cache
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    r"""Go back through a layer: :math:`dZ = dA \cdot f'(Z)`, then `linear_backward`.
+    r"""Compute :math:`dZ = dA \cdot f'(Z)`, then the derivatives of `linear_backward`.
 
     Parameters
     ----------
     dA : ndarray of shape (n_units, m)
-        The derivative of the cost by what the layer hands on.
+        Derivative of the cost by the output of the layer.
     cache : Cache
-        Of the way forward.
+        From `activation_forward`.
 
     Returns
     -------
     dA_prev, dW, db : ndarray
         As from `linear_backward`.
     """
-    dZ, (word, Z, A) = dA.copy(), _activate(cache.Z, cache.activation)
-    word.backward(dZ, Z, A)
+    # An `Activation` works in place and may overwrite Z and A, so it gets copies.
+    dZ, (function, Z, A) = dA.copy(), _activate(cache.Z, cache.activation)
+    function.backward(dZ, Z, A)
     return linear_backward(dZ, cache)
 
 
 def backward_propagation(
     Y: FloatArray, caches: Sequence[Cache], loss: str = "log_loss"
 ) -> Parameters:
-    r"""Return the derivatives of the cost.
+    r"""Return the derivatives of the cost by all weights, biases and layer outputs.
 
-    The last layer's :math:`dZ` is that of the loss by the logits, for sigmoid and
-    "log_loss" simply :math:`(A - Y) / m`. The detour over :math:`dA = -Y/A +
+    It begins with the derivative by the logits, the Z of the last layer, which for
+    sigmoid and "log_loss" is :math:`(A - Y) / m`. To begin with :math:`dA = -Y/A +
     (1-Y)/(1-A)` would divide by zero where A was rounded to 0 or 1.
 
     Parameters
     ----------
     Y : ndarray of shape (n_outputs, m)
-        What is right.
+        Targets.
     caches : list of Cache
         From `forward_propagation`; their last Z are the logits.
     loss : {"log_loss", "squared_error"}, default="log_loss"
@@ -323,7 +335,7 @@ def backward_propagation(
     Returns
     -------
     grads : dict
-        ``"dW1"``, ``"db1"``, ``"dA1"`` and so on; ``"dA0"`` is by X.
+        ``"dW1"``, ``"db1"``, ``"dA1"`` and so on; ``"dA0"`` is the derivative by X.
     """
     last = caches[-1]
     dA, dW, db = linear_backward(_logit_gradient(last, Y, loss), last)
@@ -339,12 +351,12 @@ def backward_propagation(
 def update_parameters(
     parameters: Parameters, grads: Parameters, learning_rate: float
 ) -> Parameters:
-    r"""Make a step, :math:`W \leftarrow W - \alpha\, dW`.
+    r"""Make a step of gradient descent, :math:`W \leftarrow W - \alpha\, dW`.
 
     Parameters
     ----------
     parameters : dict
-        Weights and biases; left alone.
+        Weights and biases; not changed.
     grads : dict
         From `backward_propagation`.
     learning_rate : float
@@ -353,7 +365,7 @@ def update_parameters(
     Returns
     -------
     parameters : dict
-        New arrays.
+        The updated weights and biases, in new arrays.
     """
     return {
         name: value - learning_rate * grads[f"d{name}"]
@@ -364,7 +376,7 @@ def update_parameters(
 def predict(
     X: FloatArray, parameters: Parameters, layers: Layers | None = None
 ) -> IntArray:
-    """Say 1 where the last layer says more than one half, else 0.
+    """Return 1 where the output of the network is above one half, else 0.
 
     Parameters
     ----------
@@ -373,7 +385,7 @@ def predict(
     parameters : dict
         Weights and biases.
     layers : list or None, default=None
-        Says which activations; see `forward_propagation`.
+        Dictionaries that name the activations; see `forward_propagation`.
 
     Returns
     -------
@@ -401,26 +413,27 @@ def train(
     X : ndarray of shape (n_features, m)
         Samples.
     Y : ndarray of shape (n_outputs, m)
-        What is right.
+        Targets.
     parameters : dict
-        Where to start from; left alone.
+        Initial weights and biases; not changed.
     layers : list or None, default=None
-        Says which activations; see `forward_propagation`.
+        Dictionaries that name the activations; see `forward_propagation`.
     learning_rate : float, default=0.01
         Step size.
     n_iter : int, default=1000
-        Passes over the samples.
+        Number of epochs.
     loss : {"log_loss", "squared_error"}, default="log_loss"
         As in `compute_cost`.
     one_at_a_time : bool, default=False
-        A step for each sample, in their order; else one for all.
+        Whether to make a step for each sample, in their order, instead of one step for
+        all samples.
 
     Returns
     -------
     parameters : dict
-        Where training led.
+        Trained weights and biases.
     costs : list of float
-        The cost of each pass: before its step, or the mean before each of its steps.
+        The cost of each epoch: before its step, or the mean before each of its steps.
     """
     m = X.shape[1]
     batches = [slice(i, i + 1) for i in range(m)] if one_at_a_time else [slice(m)]
@@ -436,25 +449,26 @@ def train(
     return parameters, costs
 
 
-def _extend(A: FloatArray) -> FloatArray:
-    """Return A with a row of ones below it."""
+def _append_ones(A: FloatArray) -> FloatArray:
+    """Return A with a row of ones below it, the input of the biases."""
     return np.vstack([A, np.ones_like(A[:1])])
 
 
 def _activate(
     Z: FloatArray, activation: str
 ) -> tuple[Activation, FloatArray, FloatArray]:
-    """Return the word, what it makes of a copy of Z, and A."""
-    word = look_up(ACTIVATIONS, activation, "activation")
+    """Return the activation, a copy of Z prepared for its ``backward``, and A."""
+    function = look_up(ACTIVATIONS, activation, "activation")
     Z = Z.copy()
-    A = Z if word.overwrites_z else np.empty_like(Z)
-    word.forward(Z, A)
-    return word, Z, A
+    A = Z if function.overwrites_z else np.empty_like(Z)
+    function.forward(Z, A)
+    return function, Z, A
 
 
 def _logit_gradient(last: Cache, Y: FloatArray, loss: str) -> FloatArray:
-    word = look_up({"log_loss": log_loss, "squared_error": squared_error}, loss, "loss")
-    outputs = {"sigmoid": word.logistic, "identity": word.identity}
+    """Return the derivative of the cost by Z of the last layer."""
+    found = look_up(_LOSSES, loss, "loss")
+    outputs = {"sigmoid": found.logistic, "identity": found.identity}
     function = outputs.get(last.activation)
     if function is None:
         raise ValueError(
@@ -464,6 +478,7 @@ def _logit_gradient(last: Cache, Y: FloatArray, loss: str) -> FloatArray:
         )
     dZ = last.Z.copy()
     function(dZ, Y, np.empty((3, *dZ.shape)))
+    # The engine multiplies by the weight 1/m of a sample; dividing rounds differently.
     return dZ * (1 / Y.shape[1])
 
 

@@ -1,8 +1,9 @@
 r"""Initializers: the distribution that the weights of a layer are drawn from.
 
-All but one draw every weight by itself, with mean zero, and differ only in how the
-standard deviation follows from the size of the layer. So a scheme *is* its standard
-deviation, a function of ``n_out`` and ``n_in``; a decorator says what to draw.
+All but `orthogonal` draw the weights independently, with mean zero, and differ only in
+how the standard deviation depends on the size of the layer. So a scheme is written as
+its standard deviation, a function of ``n_out`` and ``n_in``; a decorator names the
+distribution.
 
 >>> import numpy as np
 >>> he((2, 3), np.random.RandomState(0)).round(2)
@@ -47,11 +48,12 @@ class Initializer:
     Parameters
     ----------
     std : callable ``(n_out, n_in) -> float``
-        Standard deviation of one weight. Lends the initializer its name and docstring.
+        Standard deviation of one weight. The initializer takes its name and docstring
+        from this function.
     draw : callable ``(rng, shape) -> array``
-        Draws numbers of mean 0 and mean square 1.
+        Draws numbers of mean 0 and mean square 1 (or zeros).
     scale : float, default=1.0
-        Factor on the draw when the user names none.
+        Factor on the draw if the user does not set ``init_scale``.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class Initializer:
         self.scale = scale
 
     def __call__(self, shape: Shape, rng: np.random.RandomState) -> FloatArray:
-        """Draw the weights of a layer, before any scale.
+        """Draw the weights of a layer, without ``init_scale``.
 
         Parameters
         ----------
@@ -78,12 +80,15 @@ class Initializer:
         -------
         W : ndarray of shape (n_out, n_in)
         """
+        # Standard numbers times the deviation, rather than numbers of that deviation:
+        # `rng.randn(n_out, n_in) * std` is how courses and papers write it, and gives
+        # the same weights to the bit.
         return self.draw(rng, shape) * self.std(*shape)
 
     def __repr__(self) -> str:
         return self.__name__
 
-    def __reduce__(self) -> str:  # pickled by name, like a function
+    def __reduce__(self) -> str:  # pickled by its name, as functions are
         return self.__name__
 
 
@@ -92,18 +97,22 @@ def _normal(rng: np.random.RandomState, shape: Shape) -> FloatArray:
 
 
 def _uniform(rng: np.random.RandomState, shape: Shape) -> FloatArray:
+    # The variance of a uniform distribution on (-a, a) is a² / 3.
     return rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), shape)
 
 
-def _nothing(rng: np.random.RandomState, shape: Shape) -> FloatArray:
+def _zeros(rng: np.random.RandomState, shape: Shape) -> FloatArray:
     return np.zeros(shape)
 
 
-def _rotation(rng: np.random.RandomState, shape: Shape) -> FloatArray:
+def _orthogonal(rng: np.random.RandomState, shape: Shape) -> FloatArray:
     n_out, n_in = shape
     normal = rng.randn(n_out, n_in)
     Q, R = np.linalg.qr(normal if n_out >= n_in else normal.T)
-    Q *= np.where(np.diagonal(R) < 0, -1.0, 1.0)  # QR's signs are not random
+    # LAPACK chooses the signs of the columns of Q, which is therefore not uniformly
+    # distributed. It is, once the diagonal of R is made positive: see Mezzadri, "How
+    # to Generate Random Matrices from the Classical Compact Groups", 2007.
+    Q *= np.where(np.diagonal(R) < 0, -1.0, 1.0)
     return np.sqrt(max(shape)) * (Q if n_out >= n_in else Q.T)
 
 
@@ -113,7 +122,7 @@ def _drawn_from(
     return lambda std: Initializer(std, draw, scale)
 
 
-def _uniform_twin(normal: Initializer, bound: str) -> Initializer:
+def _uniform_version(normal: Initializer, bound: str) -> Initializer:
     def std(n_out: int, n_in: int) -> float:
         return normal.std(n_out, n_in)
 
@@ -125,12 +134,12 @@ def _uniform_twin(normal: Initializer, bound: str) -> Initializer:
     return Initializer(std, _uniform)
 
 
-@_drawn_from(_nothing)
+@_drawn_from(_zeros)
 def zeros(n_out: int, n_in: int) -> float:
-    """Start every weight at zero, and see that nothing is learned.
+    """Set every weight to zero, which shows why weights have to be random.
 
-    All units of a layer compute the same, receive the same gradient and stay equal for
-    ever. To break that symmetry is what random initialization is for.
+    All units of a layer compute the same output and receive the same gradient, so they
+    stay equal however long they train. Random weights break this symmetry.
     """
     return 0.0
 
@@ -141,21 +150,23 @@ def random(n_out: int, n_in: int) -> float:
 
     .. math:: W_{ij} \sim \mathcal{N}(0,\; 1)
 
-    The size of the layer plays no part: scaled too small, signals fade with depth;
-    scaled too large, they explode.
+    The standard deviation does not depend on the size of the layer. If it is too small,
+    signals vanish with depth; if it is too large, they explode.
     """
     return 1.0
 
 
 @_drawn_from(_normal)
 def xavier(n_out: int, n_in: int) -> float:
-    r"""Draw from a normal whose variance is a compromise between both directions.
+    r"""Draw from a normal whose variance suits both directions of propagation.
 
     .. math:: W_{ij} \sim \mathcal{N}(0,\; 2 / (n_\text{in} + n_\text{out}))
 
-    Where tanh is close to linear, signals keep their variance going forward if it is
-    :math:`1 / n_\text{in}`, gradients going backward if it is
-    :math:`1 / n_\text{out}` [1]_. Its other name is `glorot`.
+    Where tanh is close to linear, activations keep their variance from layer to layer
+    if that of the weights is :math:`1 / n_\text{in}`, and gradients keep theirs if it
+    is :math:`1 / n_\text{out}`. The compromise is the inverse of the mean of
+    :math:`n_\text{in}` and :math:`n_\text{out}` [1]_. `glorot` is another name for
+    it.
 
     References
     ----------
@@ -171,8 +182,8 @@ def he(n_out: int, n_in: int) -> float:
 
     .. math:: W_{ij} \sim \mathcal{N}(0,\; 2 / n_\text{in})
 
-    Half the inputs of a ReLU are cut to zero, which halves the second moment; the
-    factor 2 restores it [1]_.
+    A ReLU sets the negative half of its inputs to zero, which halves the second
+    moment; the factor 2 restores it [1]_.
 
     References
     ----------
@@ -187,7 +198,8 @@ def lecun(n_out: int, n_in: int) -> float:
 
     .. math:: W_{ij} \sim \mathcal{N}(0,\; 1 / n_\text{in})
 
-    From [1]_; networks of SELU units need it to normalize themselves [2]_.
+    A sum of :math:`n_\text{in}` inputs of variance 1 then has variance 1, too [1]_.
+    Self-normalizing networks of SELU units need it [2]_.
 
     References
     ----------
@@ -197,15 +209,15 @@ def lecun(n_out: int, n_in: int) -> float:
     return float(np.sqrt(1.0 / n_in))
 
 
-@_drawn_from(_rotation)
+@_drawn_from(_orthogonal)
 def orthogonal(n_out: int, n_in: int) -> float:
-    r"""Draw a rotation: the rows, or the columns if they are fewer, are orthonormal.
+    r"""Draw a matrix with orthonormal rows, or columns if there are fewer of these.
 
     .. math:: W W^T = I \quad \text{or} \quad W^T W = I
 
-    Every singular value is one, so a deep linear network passes all directions on at
-    full length [1]_. From the QR decomposition of a normal matrix, with the signs that
-    make all rotations equally likely.
+    Every singular value is one, so a deep linear network neither shrinks nor stretches
+    a signal in any direction [1]_. The matrix comes from the QR decomposition of a
+    normal one, and all orthogonal matrices are equally likely.
 
     References
     ----------
@@ -215,9 +227,9 @@ def orthogonal(n_out: int, n_in: int) -> float:
     return float(1.0 / np.sqrt(max(n_out, n_in)))
 
 
-xavier_uniform = _uniform_twin(xavier, r"\sqrt{6 / (n_\text{in} + n_\text{out})}")
-he_uniform = _uniform_twin(he, r"\sqrt{6 / n_\text{in}}")
-lecun_uniform = _uniform_twin(lecun, r"\sqrt{3 / n_\text{in}}")
+xavier_uniform = _uniform_version(xavier, r"\sqrt{6 / (n_\text{in} + n_\text{out})}")
+he_uniform = _uniform_version(he, r"\sqrt{6 / n_\text{in}}")
+lecun_uniform = _uniform_version(lecun, r"\sqrt{3 / n_\text{in}}")
 glorot = xavier
 glorot_uniform = xavier_uniform
 
@@ -257,7 +269,7 @@ BIAS_INITIALIZERS = MappingProxyType(
 
 
 def is_scheme(init: Any) -> bool:
-    """Return whether `init` says how to draw, and is no list of such or of arrays."""
+    """Return whether `init` is one scheme: a name or a callable, not a list."""
     return isinstance(init, str) or callable(init)
 
 
@@ -283,8 +295,8 @@ def initialize(
     init_scale : float or None, default=None
         Factor on the draw. None is the scheme's own: 0.01 for "random", else 1.
     bias_init : {"zeros", "random", "uniform"}, default="zeros"
-        "random" draws from a normal as wide as the layer's weights (as they came out,
-        if a callable drew them), "uniform" within ±1/√n_in.
+        "random" draws from a normal of the standard deviation of the layer's weights
+        (the observed one if a callable drew them), "uniform" within ±1/√n_in.
 
     Returns
     -------

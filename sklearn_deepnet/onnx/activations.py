@@ -25,7 +25,7 @@ from numpy.polynomial.chebyshev import cheb2poly, chebinterpolate
 from scipy.special import erfcx
 
 from .._utils.typing import FloatArray
-from ..nn.activations import _LEAK, _SELU_ALPHA, _SELU_LAMBDA
+from ..nn.activations import LEAKY_RELU_SLOPE, SELU_ALPHA, SELU_LAMBDA
 from .graph import Graph
 
 
@@ -46,7 +46,7 @@ def _identity(graph: Graph, z: str) -> str:
 
 
 def _leaky_relu(graph: Graph, z: str) -> str:
-    return graph.add("Max", z, graph.add("Mul", z, _LEAK))
+    return graph.add("Max", z, graph.add("Mul", z, LEAKY_RELU_SLOPE))
 
 
 def _exp_minus_1(graph: Graph, z: str) -> str:
@@ -59,8 +59,8 @@ def _elu(graph: Graph, z: str) -> str:
 
 
 def _selu(graph: Graph, z: str) -> str:
-    below = graph.add("Mul", _exp_minus_1(graph, z), _SELU_LAMBDA * _SELU_ALPHA)
-    above = graph.add("Mul", graph.add("Relu", z), _SELU_LAMBDA)
+    below = graph.add("Mul", _exp_minus_1(graph, z), SELU_LAMBDA * SELU_ALPHA)
+    above = graph.add("Mul", graph.add("Relu", z), SELU_LAMBDA)
     return graph.add("Add", above, below)
 
 

@@ -36,19 +36,19 @@ FORMULAS = {
     "gelu": lambda z: z * erfc(-z / np.sqrt(2)) / 2,
     "silu": lambda z: z / (1 + np.exp(-z)),
 }
-# Slope at zero where left and right differ: that of the left.
+# Slope at zero, from the left, where left and right differ.
 SLOPE_AT_ZERO = {"relu": 0.0, "leaky_relu": 0.01, "selu": SELU_LAMBDA * SELU_ALPHA}
 
 Z = np.concatenate([np.linspace(-50, 50, 201), np.linspace(-6, 6, 241), [0.0]])
 
 
-def apply(word, z):
-    """Return f(z) and f'(z), as a network would let the word compute them."""
+def apply(activation, z):
+    """Return f(z) and f'(z), computed in place as in a network."""
     z = z.copy()
-    a = z if word.overwrites_z else np.full_like(z, np.nan)
-    word.forward(z, a)
+    a = z if activation.overwrites_z else np.full_like(z, np.nan)
+    activation.forward(z, a)
     value, grad = a.copy(), np.full_like(z, -2.0)
-    word.backward(grad, z, a)
+    activation.backward(grad, z, a)
     return value, grad / -2
 
 
@@ -87,7 +87,7 @@ def test_backward_at_zero_is_the_slope_from_the_left(name, dtype):
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_far_out_the_activation_is_a_straight_line(name, dtype, sign):
+def test_activation_is_a_straight_line_for_large_inputs(name, dtype, sign):
     z = np.array([50, 1000], dtype) * sign
     value, slope = apply(ACTIVATIONS[name], z)  # floating-point errors raise
     assert_allclose(slope[1], slope[0], atol=1e-6)
@@ -97,7 +97,7 @@ def test_far_out_the_activation_is_a_straight_line(name, dtype, sign):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.filterwarnings("ignore:invalid value")
-def test_nan_does_not_vanish(name):
+def test_forward_of_nan_is_nan(name):
     with np.errstate(invalid="ignore"):
         value, _ = apply(ACTIVATIONS[name], np.array([np.nan]))
     assert_array_equal(value, [np.nan])

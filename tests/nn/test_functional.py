@@ -1,4 +1,4 @@
-"""The course's functions: its published numbers, and the estimators' own bits."""
+"""The course's functions: published numbers, and the same bits as the estimators."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ Y = y[np.newaxis]
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():  # as in the estimators: their number may change the last bits
+def _one_thread():  # as in the estimators: more threads may change the last bits
     with one_blas_thread():
         yield
 
@@ -28,17 +28,17 @@ def dictionaries(sizes, activations):
     ]
 
 
-def estimator(hidden_layer_sizes, kind=DeepNetClassifier, **parameters):
+def estimator(hidden_layer_sizes, cls=DeepNetClassifier, **parameters):
     usual = {"solver": "sgd", "batch_size": None, "alpha": 0, "tol": None}
     usual |= {"shuffle": False, "bias_init": "zeros", "random_state": 3}
-    return kind(hidden_layer_sizes, **(usual | parameters))
+    return cls(hidden_layer_sizes, **(usual | parameters))
 
 
 # ---- published
 
 
 def test_lesson_of_a_network_from_a_list_of_dictionaries():
-    """2-4-6-6-4-1 of seed 42, randn × 0.1: what it says of (1, 2), and on the way."""
+    """2-4-6-6-4-1 of seed 42, randn × 0.1: its output for (1, 2), and two layers."""
     layers = dictionaries([2, 4, 6, 6, 4, 1], ["relu"] * 4 + ["sigmoid"])
     parameters = F.initialize_parameters(
         layers, init="random", init_scale=0.1, bias_init="random", random_state=42
@@ -60,7 +60,7 @@ def test_lesson_of_initializations():
     assert costs[1000] == pytest.approx(0.6879825919728063, rel=1e-14)
 
 
-# ---- the estimators' own bits
+# ---- the same bits as the estimators
 
 
 TRAININGS = {
@@ -74,7 +74,7 @@ TRAININGS = {
 
 
 @pytest.mark.parametrize("options", TRAININGS.values(), ids=TRAININGS)
-def test_training_is_that_of_the_estimator_to_the_last_bit(options):
+def test_training_equals_the_estimator_to_the_last_bit(options):
     one_at_a_time = options.get("one_at_a_time", False)
     given = {name: value for name, value in options.items() if name != "one_at_a_time"}
     fitted = estimator(
@@ -112,7 +112,7 @@ def test_training_is_that_of_the_estimator_to_the_last_bit(options):
     assert_array_equal(F.predict(X.T, parameters, layers)[0], fitted.predict(X))
 
 
-def test_regression_is_that_of_the_estimator_to_the_last_bit():
+def test_regression_equals_the_estimator_to_the_last_bit():
     targets = np.column_stack([X[:, 0] * X[:, 1], X[:, 0] - 1])
     fitted = estimator(
         (5,), DeepNetRegressor, learning_rate=0.1, n_iter=20, target_scaling=None
@@ -180,7 +180,7 @@ def test_cost_of_probabilities_is_infinite_where_they_were_rounded():
     assert F.compute_cost(right, np.array([[1, 0]])) == 0
 
 
-def test_a_step_leaves_the_parameters_before_it_alone():
+def test_training_does_not_change_the_initial_parameters():
     before = F.initialize_parameters([2, 3, 1], random_state=0)
     copies = {name: value.copy() for name, value in before.items()}
     after, _ = F.train(X.T, Y, before, n_iter=3)
@@ -190,7 +190,7 @@ def test_a_step_leaves_the_parameters_before_it_alone():
 
 
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(5)])
-def test_what_is_drawn_is_new_each_time(random_state):
+def test_each_call_draws_other_parameters(random_state):
     one, two = (
         F.initialize_parameters([2, 3, 1], random_state=random_state) for _ in range(2)
     )
@@ -200,7 +200,7 @@ def test_what_is_drawn_is_new_each_time(random_state):
 # ---- errors
 
 
-def test_layers_that_do_not_fit_are_told():
+def test_layers_of_mismatched_sizes_raise():
     layers = dictionaries([2, 4, 1], ["relu", "sigmoid"])
     layers[1]["input_dim"] = 5
     message = (
@@ -237,7 +237,7 @@ def test_layers_that_do_not_fit_are_told():
         ),
     ],
 )
-def test_what_is_not_known_is_told(call, message):
+def test_unknown_names_raise(call, message):
     with pytest.raises(ValueError) as error:  # noqa: PT011
         call()
     assert str(error.value) == message

@@ -1,4 +1,4 @@
-"""Initializers draw what they promise, in the promised order."""
+"""Initializers have the documented variance, and draw in the documented order."""
 
 import pickle
 import re
@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_deepnet.nn import initializers
 from sklearn_deepnet.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS, initialize
 
-# Promised for 400 inputs and 200 units, before init_scale.
+# Documented for 400 inputs and 200 units, without init_scale.
 VARIANCE = {
     "zeros": 0.0,
     "random": 1.0,
@@ -54,7 +54,7 @@ def test_every_initializer_has_its_variance_checked():
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)
-def test_variance_is_the_promised_one(name):
+def test_variance_is_the_documented_one(name):
     W = INITIALIZERS[name]((200, 400), np.random.RandomState(0))
     assert W.shape == (200, 400)
     standard_error = VARIANCE[name] * np.sqrt(2 / W.size)  # of a normal's variance
@@ -68,14 +68,14 @@ def test_mean_is_zero(name):
 
 
 @pytest.mark.parametrize("name", STD)
-def test_normal_draws_are_those_of_randn(name):
+def test_normal_draws_come_from_randn(name):
     W = INITIALIZERS[name]((3, 4), np.random.RandomState(7))
     expected = np.random.RandomState(7).randn(3, 4) * STD[name](3, 4)
     assert_allclose(W, expected, rtol=1e-15)
 
 
 @pytest.mark.parametrize("name", BOUND)
-def test_uniform_draws_are_those_within_the_documented_bound(name):
+def test_uniform_draws_are_within_the_documented_bound(name):
     W = INITIALIZERS[name]((3, 4), np.random.RandomState(7))
     bound = BOUND[name](3, 4)
     expected = np.random.RandomState(7).uniform(-bound, bound, (3, 4))
@@ -97,7 +97,7 @@ def test_orthogonal_has_orthonormal_rows_or_columns(shape):
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (1, 2), (2, 1)])
-def test_orthogonal_takes_all_rotations_equally_often(shape):
+def test_orthogonal_matrices_are_equally_likely(shape):
     rng = np.random.RandomState(0)
     W = np.array([INITIALIZERS["orthogonal"](shape, rng) for _ in range(2000)])
     # Every entry is symmetric about zero, with variance 1/2.
@@ -148,7 +148,7 @@ def test_defaults_are_he_with_zero_biases():
         assert_array_equal(b, named_b)
 
 
-def test_initialization_repeats_the_lesson():
+def test_initialization_reproduces_the_course():
     rng = np.random.RandomState(42)
     layers = initialize([2, 4, 6, 6, 4, 1], rng, "random", 0.1, "random")
     first = [-0.02492888, 0.42363083, -0.1165845, 0.26483525]
@@ -162,21 +162,21 @@ def test_initialization_repeats_the_lesson():
     assert_allclose(1 / (1 + np.exp(-Zs[-1])), 0.4993655, atol=5e-8)
 
 
-def test_a_callable_is_asked_layer_by_layer():
-    asked = []
+def test_a_callable_is_called_for_each_layer():
+    shapes = []
 
     def ramp(shape, rng):
-        asked.append(shape)
+        shapes.append(shape)
         return np.arange(shape[0] * shape[1]).reshape(shape) + rng.rand()
 
     layers = initialize([2, 3, 1], np.random.RandomState(0), ramp, 2.0)
     rng = np.random.RandomState(0)
-    assert asked == [(3, 2), (1, 3)]
+    assert shapes == [(3, 2), (1, 3)]
     assert_allclose(layers[0][0], 2 * (np.arange(6).reshape(3, 2) + rng.rand()))
     assert_allclose(layers[1][0], 2 * (np.arange(3).reshape(1, 3) + rng.rand()))
 
 
-def test_random_biases_are_as_wide_as_the_weights_that_a_callable_drew():
+def test_random_biases_have_the_deviation_of_weights_from_a_callable():
     def fives(shape, rng):
         return np.full(shape, -5.0)
 
@@ -184,7 +184,7 @@ def test_random_biases_are_as_wide_as_the_weights_that_a_callable_drew():
     assert_allclose(b, np.random.RandomState(0).randn(3) * 0.5, rtol=1e-15)
 
 
-def test_a_list_names_the_scheme_of_each_layer():
+def test_a_list_holds_the_scheme_of_each_layer():
     def ones(shape, rng):
         return np.ones(shape)
 
@@ -270,7 +270,7 @@ TAKES = "this network takes 4: [W1, b1, W2, b2]."
         ),
     ],
 )
-def test_message_tells_what_is_wrong_with_init(init, message):
+def test_invalid_init_raises(init, message):
     with raises(message):
         initialize([2, 3, 1], np.random.RandomState(0), init)
 
@@ -278,7 +278,7 @@ def test_message_tells_what_is_wrong_with_init(init, message):
 @pytest.mark.parametrize(
     ("bias_init", "hint"), [("Zero", " Did you mean 'zeros'?"), ("?", "")]
 )
-def test_message_tells_what_bias_init_may_be(bias_init, hint):
+def test_unknown_bias_init_raises(bias_init, hint):
     message = f"bias_init={bias_init!r} is not one of ['random', 'uniform', 'zeros']."
     with raises(message + hint):
         initialize([2, 3], np.random.RandomState(0), bias_init=bias_init)
@@ -286,17 +286,13 @@ def test_message_tells_what_bias_init_may_be(bias_init, hint):
 
 @pytest.mark.parametrize("name", INITIALIZERS)
 def test_initializer_is_named_as_in_the_table(name):
-    word = INITIALIZERS[name]
-    assert repr(word) == name.replace("glorot", "xavier")
-    assert getattr(initializers, name) is word
+    initializer = INITIALIZERS[name]
+    assert repr(initializer) == name.replace("glorot", "xavier")
+    assert getattr(initializers, name) is initializer
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)
-def test_initializer_survives_pickle_as_itself(name):
-    word = INITIALIZERS[name]
-    assert pickle.loads(pickle.dumps(word)) is word
-
-
-@pytest.mark.parametrize("name", INITIALIZERS)
-def test_initializer_is_its_own_deepcopy(name):
-    assert deepcopy(INITIALIZERS[name]) is INITIALIZERS[name]
+def test_initializer_is_copied_by_reference(name):
+    initializer = INITIALIZERS[name]
+    assert pickle.loads(pickle.dumps(initializer)) is initializer
+    assert deepcopy(initializer) is initializer

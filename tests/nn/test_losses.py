@@ -45,7 +45,7 @@ def evaluate(loss, logits, target):
 
 
 def draw(loss, shape, kind, width=5.0):
-    """Return random logits and targets such as the loss is meant for."""
+    """Return random logits, and targets of the kind that the loss is made for."""
     rng = np.random.RandomState(0)
     logits = rng.randn(*shape) * width
     if loss in LOGISTIC:
@@ -56,10 +56,10 @@ def draw(loss, shape, kind, width=5.0):
 
 
 def test_every_loss_has_its_formula():
-    functions = {word.logistic for word in LOSSES.values()}
-    functions |= {word.softmax for word in LOSSES.values()}
-    of_their_own = {LOSSES["focal"].logistic, LOSSES["focal"].softmax}  # see focal
-    assert functions - {None} - of_their_own == FORMULAS.keys()
+    functions = {loss.logistic for loss in LOSSES.values()}
+    functions |= {loss.softmax for loss in LOSSES.values()}
+    elsewhere = {LOSSES["focal"].logistic, LOSSES["focal"].softmax}  # tests of focal
+    assert functions - {None} - elsewhere == FORMULAS.keys()
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -86,7 +86,7 @@ def test_gradient_is_the_slope_of_the_value(loss, shape, kind):
     logits, target = draw(loss, shape, kind, width=2.0)
     _, gradient = evaluate(loss, logits, target)
     h = 1e-5
-    for unit in range(shape[-2]):  # samples do not meet, so all move at once
+    for unit in range(shape[-2]):  # samples are independent, so all move at once
         step = np.zeros((shape[-2], 1))
         step[unit] = h
         above, below = (evaluate(loss, logits + s, target)[0] for s in (step, -step))
@@ -148,7 +148,7 @@ def test_squared_error_of_one_sigmoid_is_half_the_brier_score():
         (squared_error_softmax, [1000, -1000], [1, 0], 0, [0, 0]),
     ],
 )
-def test_extreme_logits_tell_the_truth(loss, logits, target, value, gradient, dtype):
+def test_loss_of_extreme_logits_is_exact(loss, logits, target, value, gradient, dtype):
     column = np.array(logits, dtype)[:, np.newaxis]
     values, slope = evaluate(loss, column, np.array(target)[:, np.newaxis])
     assert_allclose(values, [value], rtol=1e-6)
@@ -158,7 +158,7 @@ def test_extreme_logits_tell_the_truth(loss, logits, target, value, gradient, dt
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize(("loss", "shape"), CASES)
 @pytest.mark.parametrize("kind", [HARD, SOFT])
-def test_logit_that_is_not_finite_makes_no_finite_loss(loss, shape, kind, bad):
+def test_loss_of_a_logit_that_is_not_finite_is_not_finite(loss, shape, kind, bad):
     logits, target = draw(loss, shape, kind)
     for unit in range(shape[-2]):
         spoilt = logits.copy()
@@ -169,7 +169,7 @@ def test_logit_that_is_not_finite_makes_no_finite_loss(loss, shape, kind, bad):
 
 
 @pytest.mark.parametrize(("loss", "shape"), CASES)
-def test_sample_is_not_hurt_by_its_neighbours(loss, shape):
+def test_nan_in_one_sample_does_not_change_the_others(loss, shape):
     logits, target = draw(loss, shape, SOFT)
     values, gradient = evaluate(loss, logits, target)
     logits[..., 4] = np.nan

@@ -1,16 +1,17 @@
 r"""Losses: value and gradient from one function, on logits.
 
-A loss never sees probabilities: from logits it needs neither clipping nor care for
-overflow, and at large errors it tells the truth. Every loss works in place:
+A loss is computed from logits, never from probabilities: that needs no clipping, does
+not overflow, and stays exact where the network is very wrong. Every loss works in
+place:
 
 ``loss(logits, target, scratch) -> values``
     turns ``logits`` ``(..., n_units, n_samples)`` into the gradient of each sample's
     own loss, and returns the losses, shape ``(..., n, n_samples)``, to be summed over
     the axis before the last; they lie in ``scratch``, three arrays like ``logits``.
 
-Weights of samples, and the mean, are the caller's: nothing here divides by their
-number. A logit that is not finite makes the loss NaN or infinite, never a plausible
-number.
+The caller multiplies by sample weights and takes the mean; nothing here divides by the
+number of samples. A logit that is not finite makes the loss NaN or infinite, so that
+divergence is noticed.
 
 >>> import numpy as np
 >>> logits, y = np.array([[0.0, 60.0]]), np.array([[1.0, 0.0]])
@@ -65,7 +66,7 @@ __all__ = [
 
 
 class LossFunction(Protocol):
-    """What the engine asks of a loss."""
+    """Signature of a loss: what the engine calls."""
 
     def __call__(
         self, logits: FloatArray, target: FloatArray, scratch: FloatArray
@@ -77,7 +78,7 @@ class LossFunction(Protocol):
         logits : ndarray of shape (..., n_units, n_samples)
             Overwritten by the derivative of each sample's loss.
         target : ndarray of the same shape
-            Between 0 and 1 for classes, one-hot or smoothed; any numbers else.
+            For classes between 0 and 1, one-hot or smoothed; otherwise any numbers.
         scratch : ndarray of shape (3, ..., n_units, n_samples)
             Overwritten.
 
@@ -95,7 +96,7 @@ class Loss(NamedTuple):
     Parameters
     ----------
     name : str
-        As users type it.
+        The name that users type.
     logistic : callable ``(logits, target, scratch) -> values`` or None
         For independent sigmoid outputs, one or several.
     softmax : callable ``(logits, target, scratch) -> values`` or None
@@ -116,11 +117,15 @@ class Loss(NamedTuple):
         return self.name
 
 
-class _With(partial[FloatArray]):
-    """A function with a setting; equal to another of these, such as its copy."""
+class _ComparablePartial(partial[FloatArray]):
+    """A `functools.partial` that equals another one of the same function and arguments.
+
+    So ``focal(2.0) == focal(2.0)``, and a loss equals its copy or unpickled self, which
+    decides whether networks may share a stack and whether a fit can be resumed.
+    """
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _With) and self._parts == other._parts
+        return isinstance(other, _ComparablePartial) and self._parts == other._parts
 
     def __hash__(self) -> int:
         return hash(self._parts)
@@ -131,7 +136,7 @@ class _With(partial[FloatArray]):
 
 
 def focal(gamma: float = 2.0) -> Loss:
-    r"""Return the focal loss for a :math:`\gamma` of your own.
+    r"""Return the focal loss with a given :math:`\gamma`.
 
     Parameters
     ----------
@@ -147,18 +152,18 @@ def focal(gamma: float = 2.0) -> Loss:
         raise ValueError(f"gamma must not be negative. Got {gamma!r} instead.")
     return Loss(
         _name("focal", gamma, 2.0),
-        logistic=_With(focal_logistic, gamma=gamma),
-        softmax=_With(focal_softmax, gamma=gamma),
+        logistic=_ComparablePartial(focal_logistic, gamma=gamma),
+        softmax=_ComparablePartial(focal_softmax, gamma=gamma),
     )
 
 
 def huber(delta: float = 1.0) -> Loss:
-    """Return the Huber loss for a border of your own.
+    """Return the Huber loss with a given threshold.
 
     Parameters
     ----------
     delta : float, default=1.0
-        Where large errors begin, in the units of the scaled target; positive.
+        Errors above it count linearly; in units of the scaled target, positive.
 
     Returns
     -------
@@ -167,11 +172,14 @@ def huber(delta: float = 1.0) -> Loss:
     """
     if not 0 < delta < np.inf:
         raise ValueError(f"delta must be a positive number. Got {delta!r} instead.")
-    return Loss(_name("huber", delta, 1.0), identity=_With(huber_identity, delta=delta))
+    return Loss(
+        _name("huber", delta, 1.0),
+        identity=_ComparablePartial(huber_identity, delta=delta),
+    )
 
 
 def quantile(quantile: float = 0.5) -> Loss:
-    """Return the pinball loss for a quantile of your own.
+    """Return the pinball loss of a given quantile.
 
     Parameters
     ----------
@@ -185,12 +193,12 @@ def quantile(quantile: float = 0.5) -> Loss:
     """
     if not 0 < quantile < 1:
         raise ValueError(f"quantile must be in (0, 1). Got {quantile!r} instead.")
-    function = _With(quantile_identity, quantile=quantile)
+    function = _ComparablePartial(quantile_identity, quantile=quantile)
     return Loss(_name("quantile", quantile, 0.5), identity=function)
 
 
-def _name(word: str, setting: float, default: float) -> str:
-    return word if setting == default else f"{word}({setting})"
+def _name(loss: str, value: float, default: float) -> str:
+    return loss if value == default else f"{loss}({value})"
 
 
 log_loss = Loss("log_loss", logistic=binary_cross_entropy, softmax=cross_entropy)

@@ -1,4 +1,9 @@
-"""Losses of class probabilities; see `sklearn_deepnet.nn.losses`."""
+"""Losses of classification; see `sklearn_deepnet.nn.losses`.
+
+Each line is one ufunc with ``out=``, or its ``reduce`` in place of ``np.max`` and
+``np.sum``: in a small network, allocating arrays and NumPy's Python wrappers would cost
+more than the arithmetic.
+"""
 
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax
@@ -19,13 +24,14 @@ def binary_cross_entropy(
     Parameters and result: see `LossFunction.__call__`.
     """
     values, log1p, product = scratch
-    np.copysign(logits, -1, out=log1p)
+    np.copysign(logits, -1, out=log1p)  # -|z| in one call: sets the sign bit
     np.exp(log1p, out=log1p)
     np.log1p(log1p, out=log1p)
     np.multiply(logits, target, out=product)
     np.maximum(logits, 0, out=values)
     np.subtract(values, product, out=values)
     np.add(values, log1p, out=values)
+    # log p = min(z, 0) - l reuses l, where a sigmoid would be computed anew
     np.minimum(logits, 0, out=logits)
     np.subtract(logits, log1p, out=logits)
     np.exp(logits, out=logits)
@@ -39,8 +45,9 @@ def cross_entropy(
     r"""Cross-entropy of a softmax, :math:`-\sum_c y_c \log p_c`.
 
     With :math:`p_c = e^{z_c} / \sum_k e^{z_k}` and targets that sum to one it is
-    :math:`\log \sum_k e^{z_k} - \sum_c y_c z_c`, computed after the largest logit is
-    taken off; the gradient is :math:`p - y`.
+    :math:`\log \sum_k e^{z_k} - \sum_c y_c z_c`; the gradient is :math:`p - y`. The
+    largest logit is subtracted from all first, which changes neither and avoids
+    overflow.
 
     Parameters and result: see `LossFunction.__call__`.
     """
@@ -65,15 +72,17 @@ def squared_error_logistic(
     r"""Half the squared error of sigmoid outputs, averaged over them.
 
     :math:`\frac{1}{2n} \sum_c (p_c - y_c)^2` with :math:`p = \sigma(z)` and gradient
-    :math:`(p - y)\, p\, (1 - p) / n`: it fades where the network is surely wrong, one
-    reason to prefer the cross-entropy.
+    :math:`(p - y)\, p\, (1 - p) / n`. The gradient vanishes where the network is
+    certain and wrong, one reason to prefer the cross-entropy.
 
     Parameters and result: see `LossFunction.__call__`.
     """
     values, p = scratch[0], scratch[1]
     n_units = logits.shape[-2]
     expit(logits, out=p)
-    np.multiply(logits, 0, out=logits)  # NaN if infinite, which p would hide
+    # A sigmoid makes a plausible 0 or 1 of an infinite logit. 0 * z is 0, but NaN if z
+    # is infinite, so adding it to p keeps the divergence visible in the loss.
+    np.multiply(logits, 0, out=logits)
     np.add(logits, p, out=logits)
     np.subtract(logits, target, out=logits)
     np.multiply(logits, logits, out=values)
@@ -96,12 +105,11 @@ def squared_error_softmax(
 
     Parameters and result: see `LossFunction.__call__`.
     """
-    values, d, spare = scratch
-    row = spare[..., :1, :]
+    values, d, row = scratch[0], scratch[1], scratch[2][..., :1, :]
     n_classes = logits.shape[-2]
     np.maximum.reduce(logits, axis=-2, keepdims=True, out=row)
     np.subtract(logits, row, out=logits)
-    np.multiply(logits, 0, out=d)  # NaN if infinite, which p would hide
+    np.multiply(logits, 0, out=d)  # NaN where z is infinite, as above
     np.exp(logits, out=logits)
     np.add.reduce(logits, axis=-2, keepdims=True, out=row)
     np.divide(logits, row, out=logits)
@@ -120,14 +128,14 @@ def squared_error_softmax(
 def focal_logistic(
     logits: FloatArray, target: FloatArray, scratch: FloatArray, gamma: float = 2.0
 ) -> FloatArray:
-    r"""Cross-entropy of sigmoid outputs that hardly counts what is already right [1]_.
+    r"""Cross-entropy of sigmoid outputs that down-weights easy samples [1]_.
 
     .. math:: -y\, (1-p)^\gamma \log p - (1-y)\, p^\gamma \log(1-p)
 
     Its derivative by the logit is
     :math:`y\, (1-p)^\gamma (\gamma p \log p - (1-p)) +
-    (1-y)\, p^\gamma (p - \gamma (1-p) \log(1-p))`. Written for the eye: unlike the
-    other losses it makes arrays at each step.
+    (1-y)\, p^\gamma (p - \gamma (1-p) \log(1-p))`. Written to be read: unlike the other
+    losses, it allocates arrays in each step.
 
     Parameters and result: see `LossFunction.__call__`.
 
@@ -141,7 +149,7 @@ def focal_logistic(
     p, q = np.exp(log_p), np.exp(log_q)
     one = target * np.exp(gamma * log_q)
     zero = (1 - target) * np.exp(gamma * log_p)
-    np.multiply(logits, 0, out=logits)  # NaN if infinite
+    np.multiply(logits, 0, out=logits)  # NaN where z is infinite, as above
     logits += one * (gamma * p * log_p - q) + zero * (p - gamma * q * log_q)
     np.negative(one * log_p + zero * log_q, out=values)
     return values
@@ -150,7 +158,7 @@ def focal_logistic(
 def focal_softmax(
     logits: FloatArray, target: FloatArray, scratch: FloatArray, gamma: float = 2.0
 ) -> FloatArray:
-    r"""Cross-entropy of a softmax that hardly counts what is already right [1]_.
+    r"""Cross-entropy of a softmax that down-weights easy samples [1]_.
 
     .. math:: -\sum_c y_c\, (1-p_c)^\gamma \log p_c
 
@@ -165,8 +173,9 @@ def focal_softmax(
     """
     values = scratch[0]
     log_p = log_softmax(logits, axis=-2)
-    p, q = np.exp(log_p), -np.expm1(log_p)
-    odds = np.divide(p * log_p, q, out=np.full_like(q, -1), where=q > 0)  # -1 at p = 1
+    p, q = np.exp(log_p), -np.expm1(log_p)  # q = 1 - p, exact also where it is tiny
+    # p log p / (1 - p) tends to -1 as p tends to 1, where it would be 0 / 0
+    odds = np.divide(p * log_p, q, out=np.full_like(q, -1), where=q > 0)
     hard = target * q**gamma
     u = hard * (gamma * odds - 1)
     np.subtract(u, p * np.add.reduce(u, axis=-2, keepdims=True), out=logits)

@@ -1,4 +1,4 @@
-"""Losses of numbers; see `sklearn_deepnet.nn.losses`."""
+"""Losses of regression; see `sklearn_deepnet.nn.losses`."""
 
 import numpy as np
 
@@ -83,7 +83,8 @@ def quantile_identity(
     values, n_outputs = scratch[0], logits.shape[-2]
     np.subtract(logits, target, out=values)
     np.sign(values, out=logits)
-    # the slope is 1 - q above the target, -q below, 1/2 - q on it
+    # The slope is sign(d) / 2 + 1/2 - q: 1 - q above the target, -q below, and their
+    # mean at the kink itself.
     np.multiply(logits, 0.5, out=logits)
     np.add(logits, 0.5 - quantile, out=logits)
     np.multiply(logits, 1 / n_outputs, out=logits)
@@ -103,7 +104,8 @@ def poisson_exponential(
     """
     values, product, n_outputs = scratch[0], scratch[1], logits.shape[-2]
     np.multiply(logits, target, out=product)
-    np.multiply(logits, 0, out=values)  # NaN if minus infinity, which exp would hide
+    # exp makes a plausible 0 of a logit of minus infinity; 0 * z is NaN there
+    np.multiply(logits, 0, out=values)
     np.exp(logits, out=logits)
     np.add(values, logits, out=values)
     np.subtract(values, product, out=values)
