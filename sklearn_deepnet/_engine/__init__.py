@@ -11,18 +11,18 @@ from .parallel import Threads, one_blas_thread
 from .prediction import predict_logits
 from .propagation import Propagation
 from .state import NEVER, TrainingSpec, TrainingState
-from .training import Ending, Report, TrainingLoop, TrainingResult, train
+from .training import Callback, Ending, TrainingLoop, TrainingResult, train
 from .update import ParameterUpdater
 
 __all__ = [
     "NEVER",
     "Batches",
+    "Callback",
     "Ending",
     "MicroBatch",
     "Network",
     "ParameterUpdater",
     "Propagation",
-    "Report",
     "Score",
     "Threads",
     "TrainingLoop",

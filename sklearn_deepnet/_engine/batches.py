@@ -35,14 +35,15 @@ class MicroBatch(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The rows of a step, in blocks to be worked on in lanes.
+    """The samples of one step, cut into blocks that several workers can share.
 
     Parameters
     ----------
     share : float
-        Of all rows.
-    blocks : sequence of callable ``(lane) -> Block``
-        What a lane, counted from 0, asked for lasts until it asks for more.
+        The fraction of all samples that are in this batch.
+    blocks : sequence of callable ``(worker) -> MicroBatch``
+        Each copies its samples to the arrays of a worker, counted from 0. They are
+        valid until the same worker asks for another block.
     """
 
     share: float
@@ -141,7 +142,7 @@ class Batches:
         self._fixed = not self._shuffle and self._chunk_size == self._n_samples
         self._cut: dict[int, list[Batch]] = {}
         self._extended = self._extend()
-        self._lanes = {0: self._make_chunk()}
+        self._chunks = {0: self._make_chunk()}
         if self._fixed:
             self._fill(0, rows, 0, self._n_samples)
         if self._shuffle:
@@ -240,13 +241,15 @@ class Batches:
         return self._order
 
     @np.errstate(over="ignore")
-    def _fill(self, lane: int, order: IntArray | None, start: int, stop: int) -> None:
-        """Copy rows into the chunk of a lane, in place."""
+    def _fill(self, worker: int, order: IntArray | None, start: int, stop: int) -> None:
+        """Copy rows into the chunk of a worker, in place."""
         X, y, weight = self._data
-        chunk, n_rows = self._lanes[lane], stop - start
+        chunk, n_rows = self._chunks[worker], stop - start
         if self._sparse:
             X = self._pick(X, order, start, stop)
-            self._lanes[lane] = chunk._replace(inputs_t=extend_sparse(X, self._dtype))
+            self._chunks[worker] = chunk._replace(
+                inputs_t=extend_sparse(X, self._dtype)
+            )
             self._cut.clear()  # what it holds is of the rows before
         elif self._extended is not None and order is not None:
             inputs_t = chunk.inputs_t[..., :n_rows, :]
@@ -287,7 +290,7 @@ class Batches:
         return array[picked]
 
     def _large_batch(self, order: IntArray | None, start: int) -> Batch:
-        """Return a batch whose blocks are copied when a lane asks for them."""
+        """Return a batch whose blocks are copied when a worker asks for them."""
         stop = min(start + self._batch_size, self._n_samples)
         size = _even_size(stop - start, self._block_size)
         blocks = [
@@ -297,16 +300,16 @@ class Batches:
         return Batch((stop - start) / self._n_samples, blocks)
 
     def _read(
-        self, order: IntArray | None, start: int, stop: int, lane: int
+        self, order: IntArray | None, start: int, stop: int, worker: int
     ) -> MicroBatch:
-        if lane not in self._lanes:
-            self._lanes[lane] = self._make_chunk()
-        self._fill(lane, order, start, stop)
-        return self._lanes[lane].block(slice(stop - start))
+        if worker not in self._chunks:
+            self._chunks[worker] = self._make_chunk()
+        self._fill(worker, order, start, stop)
+        return self._chunks[worker].block(slice(stop - start))
 
     def _cut_chunk(self, start: int, stop: int) -> list[Batch]:
         """Return the batches that a chunk holds, cut once."""
-        n_rows, chunk = stop - start, self._lanes[0]
+        n_rows, chunk = stop - start, self._chunks[0]
         if n_rows not in self._cut:
             cuts = [
                 slice(at, min(at + self._batch_size, n_rows))
@@ -315,7 +318,7 @@ class Batches:
             self._cut[n_rows] = [
                 Batch(
                     (cut.stop - cut.start) / self._n_samples,
-                    [partial(_at_hand, chunk.block(cut))],
+                    [partial(_ignore_worker, chunk.block(cut))],
                 )
                 for cut in cuts
             ]
@@ -328,7 +331,7 @@ def _even_size(n_rows: int, most: int) -> int:
     return min(most, -(-n_rows // n_blocks // 16) * 16)
 
 
-def _at_hand(block: MicroBatch, lane: int) -> MicroBatch:
+def _ignore_worker(block: MicroBatch, worker: int) -> MicroBatch:
     return block
 
 

@@ -63,7 +63,9 @@ class EarlyStopping:
         threads: Threads,
     ) -> None:
         self._spec, self._state, self._validation = spec, state, validation
-        self._lanes = BlockwisePropagation(network, spec.loss, threads, trains=False)
+        self._propagation = BlockwisePropagation(
+            network, spec.loss, threads, trains=False
+        )
         self._impatient = bool(np.any(spec.n_iter_no_change < NEVER))
         self._learns = any(schedule.learns for schedule in spec.schedules)
         self._nobody = np.zeros(state.params.shape[:-1], bool)
@@ -96,7 +98,7 @@ class EarlyStopping:
     ) -> tuple[FloatArray, BoolArray]:
         """Return the loss or minus the score, and who may be the best."""
         (batch,) = validation.batches
-        self.validation_loss = loss = self._lanes.loss(batch)
+        self.validation_loss = loss = self._propagation.loss(batch)
         finite = finite & (loss <= limit)
         if validation.scores is None:
             return loss, finite

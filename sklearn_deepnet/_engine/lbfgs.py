@@ -1,4 +1,4 @@
-"""L-BFGS: SciPy makes the iterations, the run judges them like passes."""
+"""L-BFGS: SciPy makes the iterations, and each counts as an epoch of the loop."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,10 @@ from .batches import Batches
 from .early_stopping import ValidationSet
 from .parallel import Threads
 from .state import NEVER, TrainingSpec, TrainingState
-from .training import Report, TrainingLoop, TrainingResult
+from .training import Callback, TrainingLoop, TrainingResult
 
-# Below this relative progress, and this slope, SciPy may stop a fit that may be stopped
-_FLAT, _LEVEL = 64 * np.finfo(float).eps, 1e-9
+# With tol set, SciPy may stop below this relative progress and this slope
+_FTOL, _GTOL = 64 * np.finfo(float).eps, 1e-9
 
 
 def train_quasi_newton(
@@ -22,101 +22,84 @@ def train_quasi_newton(
     batches: Batches,
     n_iter: int,
     validation: ValidationSet | None = None,
-    report: Report | None = None,
+    on_epoch_end: Callback | None = None,
     threads: Threads | None = None,
 ) -> list[TrainingResult]:
     """Make up to `n_iter` iterations of L-BFGS with one network; see `train`."""
-    run = _QuasiNewtonRun(spec, state, batches, n_iter, validation, threads)
-    stops = bool(spec.n_iter_no_change < NEVER)
-    assert isinstance(spec.optimizer, LBFGS)
-
-    def on_iteration(intermediate_result: OptimizeResult) -> None:
-        run.accept(intermediate_result.x)
-        if run.goes_on and report is not None and report(run):
-            run.finish("report")
-        if not run.goes_on:
-            raise StopIteration  # which is how SciPy is told
-
+    loop = TrainingLoop(spec, state, batches, n_iter, validation, on_epoch_end, threads)
     with np.errstate(all="ignore"):
         try:
             if n_iter:
-                minimize(
-                    run.evaluate,
-                    run.state.params.astype(np.float64),
-                    method="L-BFGS-B",
-                    jac=True,
-                    callback=on_iteration,
-                    options={
-                        "maxiter": n_iter,
-                        "maxfun": 50 * n_iter,
-                        "maxcor": spec.optimizer.n_corrections,
-                        "ftol": _FLAT if stops else 0,
-                        "gtol": _LEVEL if stops else 0,
-                    },
-                )
-            if run.goes_on:
-                run.step_back()
-            if run.goes_on:
-                run.finish("n_iter" if run.n_done == n_iter else "tol")
+                _minimize(loop, spec, n_iter)
+            loop.finish("n_iter" if loop.n_epochs_done == n_iter else "tol")
         except KeyboardInterrupt as interrupt:
-            run.interrupt(interrupt)
-    return list(run.results.values())
+            loop.interrupt(interrupt)
+    return list(loop.results.values())
 
 
-class _QuasiNewtonRun(TrainingLoop):
-    """A run whose passes are made by SciPy."""
+def _minimize(loop: TrainingLoop, spec: TrainingSpec, n_iter: int) -> None:
+    assert isinstance(spec.optimizer, LBFGS)
+    stops = bool(spec.n_iter_no_change < NEVER)
+    loop.begin_epoch()
+    objective = _Objective(loop)
+    minimize(
+        objective.evaluate,
+        loop.state.params.astype(np.float64),
+        method="L-BFGS-B",
+        jac=True,
+        callback=objective.end_iteration,
+        options={
+            "maxiter": n_iter,
+            "maxfun": 50 * n_iter,
+            "maxcor": spec.optimizer.n_corrections,
+            "ftol": _FTOL if stops else 0,
+            "gtol": _GTOL if stops else 0,
+        },
+    )
+    if loop.active:
+        # A failed line search ends at the point that it tried last
+        loop.rewind()
+        # From a loss that is not finite SciPy does not start at all
+        if not np.isfinite(sum(objective.at_start)):
+            loop.end_epoch(*objective.at_start)
 
-    def __init__(
-        self,
-        spec: TrainingSpec,
-        state: TrainingState,
-        batches: Batches,
-        n_iter: int,
-        validation: ValidationSet | None,
-        threads: Threads | None,
-    ) -> None:
-        super().__init__(spec, state, batches, n_iter, validation, threads)
-        zero: FloatArray = np.zeros(())
-        self._latest = zero, zero
+
+class _Objective:
+    """The loss as a function of the parameters, as SciPy calls it.
+
+    Parameters
+    ----------
+    loop : TrainingLoop
+        Its parameters are set to each point that SciPy tries.
+
+    Attributes
+    ----------
+    at_start : tuple of (data loss, penalty)
+        Of the point where the iteration began, which is what an epoch records.
+    """
+
+    def __init__(self, loop: TrainingLoop) -> None:
+        self._loop = loop
         self._latest_x = np.empty(0)
-        self._n_evaluated = 0
+        self._latest: tuple[FloatArray, FloatArray]
+        self.at_start: tuple[FloatArray, FloatArray]
 
     def evaluate(self, x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return value and gradient at `x`."""
-        if self._n_evaluated == 0:
-            np.copyto(self._epoch_start, self.state.params)
-            self._in_epoch = True
-        params, lanes = self.state.params, self._lanes
-        np.copyto(params, x)
-        (batch,) = self._batches
-        loss = lanes.loss_and_gradient(batch)
-        self._last_block = lanes.last_block
-        penalty = self._stepper.add_penalty()
-        if self._is_new:
-            self._set_limit(loss)
-        if self._n_evaluated == 0:
-            self._measured = loss, penalty
-        self._n_evaluated += 1
-        self._latest, self._latest_x = (loss, penalty), x.copy()
-        return float(loss + penalty), lanes.gradient.astype(np.float64)
+        np.copyto(self._loop.state.params, x)
+        self._latest = self._loop.evaluate()
+        if self._latest_x.size == 0:
+            self.at_start = self._latest
+        self._latest_x = x.copy()
+        return float(sum(self._latest)), self._loop.gradient.astype(np.float64)
 
-    def accept(self, x: NDArray[np.float64]) -> None:
-        """End an iteration at `x`, as a rule the point that was evaluated last."""
-        if not np.array_equal(x, self._latest_x):
-            self.evaluate(x)
-        latest = self._latest
-        self.end_epoch()
-        if self.goes_on:
-            np.copyto(self._epoch_start, self.state.params)
-            self._measured = latest
-            self._in_epoch = True  # as soon as SciPy tries another point
-
-    def step_back(self) -> None:
-        """Leave the point that a failed line search has tried last.
-
-        From an infinite loss SciPy does not set out at all: let it be judged.
-        """
-        if self._n_evaluated:
-            np.copyto(self.state.params, self._epoch_start)
-            if not np.isfinite(sum(self._measured)):
-                self.end_epoch()
+    def end_iteration(self, intermediate_result: OptimizeResult) -> None:
+        """End an epoch at the point that the iteration has accepted."""
+        # As a rule this is the point that was evaluated last
+        if not np.array_equal(intermediate_result.x, self._latest_x):
+            self.evaluate(intermediate_result.x)
+        self._loop.end_epoch(*self.at_start)
+        if not self._loop.active:
+            raise StopIteration  # the way to end `minimize` from its callback
+        self._loop.begin_epoch()
+        self.at_start = self._latest

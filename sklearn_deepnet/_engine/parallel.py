@@ -135,19 +135,19 @@ _ZERO: FloatArray = np.zeros(())
 
 
 class BlockwisePropagation:
-    """Propagates batches through a network, or a stack of them.
+    """Propagates batches through a network, or a stack of them, block by block.
 
     Parameters
     ----------
     network : Network
         Read at every call.
     loss : LossFunction
-        On the logits.
+        Function of the logits.
     threads : Threads
-        As many lanes as threads; but one if there is dropout, whose generators are
-        drawn from block after block.
+        There are as many workers as threads. With dropout there is one, since its
+        masks are drawn from one generator in the order of the blocks.
     trains : bool, default=True
-        Whether gradients are asked for.
+        Whether gradients are needed.
     dropout : Dropout or None, default=None
         Applied by `loss_and_gradient` alone.
 
@@ -156,7 +156,7 @@ class BlockwisePropagation:
     gradient : ndarray of shape (*stack_shape, n_params)
         Where `loss_and_gradient` leaves the gradient.
     last_block : MicroBatch
-        The block that came last, as long as its lane reads no other.
+        The last block of the last batch, valid until its worker reads another.
     """
 
     def __init__(
@@ -171,9 +171,9 @@ class BlockwisePropagation:
         self._network = network
         self._make = partial(Propagation, network, loss, trains=trains, dropout=dropout)
         self._first = self._make()
-        self._lanes: list[Worker] = []
+        self._workers: list[Worker] = []
         self._threads = threads
-        self._n_lanes = threads.n if dropout is None else 1
+        self._n_workers = threads.n if dropout is None else 1
         self.last_block: MicroBatch
         if trains:
             self.gradient = self._first.gradient
@@ -189,13 +189,13 @@ class BlockwisePropagation:
             block = self.last_block = batch.blocks[0](0)
             return self._first.loss_and_gradient(*block)
         loss, total = _ZERO, self.gradient
-        for abreast in self._parts(batch):
-            totals = [lane.total for lane, _ in abreast]
+        for round_ in self._rounds(batch):
+            totals = [worker.total for worker, _ in round_]
             if loss is _ZERO:
-                totals[0] = total  # what comes first is not added but written there
+                totals[0] = total  # the first part is written there instead of added
             calls = [
-                partial(lane.loss_and_gradient, part, own)
-                for (lane, part), own in zip(abreast, totals, strict=True)
+                partial(worker.loss_and_gradient, part, own)
+                for (worker, part), own in zip(round_, totals, strict=True)
             ]
             loss = sum(self._threads.call(calls), loss)
             for own in totals:
@@ -206,8 +206,8 @@ class BlockwisePropagation:
     def loss(self, batch: Batch) -> FloatArray:
         """Return the weighted sum of the losses, of shape ``stack_shape``."""
         loss = _ZERO
-        for abreast in self._parts(batch):
-            calls = [partial(lane.loss, part) for lane, part in abreast]
+        for round_ in self._rounds(batch):
+            calls = [partial(worker.loss, part) for worker, part in round_]
             loss = sum(self._threads.call(calls), loss)
         return loss
 
@@ -215,22 +215,36 @@ class BlockwisePropagation:
         """Return the weighted sum of the losses of one block."""
         return self._first.loss(block.inputs, block.target, block.weight)
 
-    def _parts(self, batch: Batch) -> Iterator[list[tuple["Worker", _Reads]]]:
-        """Go through the parts, as many at once as there are lanes, each in its own."""
+    def _rounds(self, batch: Batch) -> Iterator[list[tuple["Worker", _Reads]]]:
+        """Yield parts of the batch, each with a worker, that are worked on at once.
+
+        The parts depend on the batch alone, so that the order of summation, and with
+        it the last bits, does not depend on the number of threads.
+        """
         n_blocks = len(batch.blocks)
         size = -(-n_blocks // MOST_THREADS)
         parts = [batch.blocks[at : at + size] for at in range(0, n_blocks, size)]
-        while len(self._lanes) < min(len(parts), self._n_lanes):
+        while len(self._workers) < min(len(parts), self._n_workers):
             total = np.empty_like(self._network.params)
-            self._lanes.append(Worker(len(self._lanes), self._make(), total))
-        for at in range(0, len(parts), self._n_lanes):
-            abreast = list(zip(self._lanes, parts[at:], strict=False))
-            yield abreast
-        self.last_block = abreast[-1][0].block
+            self._workers.append(Worker(len(self._workers), self._make(), total))
+        for at in range(0, len(parts), self._n_workers):
+            round_ = list(zip(self._workers, parts[at:], strict=False))
+            yield round_
+        self.last_block = round_[-1][0].block
 
 
 class Worker:
-    """Goes through the blocks of a part, one after the other."""
+    """Goes through the blocks of one part of a batch, in its own work arrays.
+
+    Parameters
+    ----------
+    number : int
+        Tells `Batches` into which chunk to copy, from 0.
+    propagation : Propagation
+        Used by this worker alone.
+    total : ndarray like the parameters
+        Where to sum gradients.
+    """
 
     def __init__(
         self, number: int, propagation: Propagation, total: FloatArray
@@ -244,17 +258,19 @@ class Worker:
         """Return the sum of the losses, and leave that of the gradients in `total`."""
         loss, propagation = _ZERO, self._propagation
         own = propagation.gradient
-        propagation.lead_to(total)
+        # The gradient of the first block is written to `total`, others are added to it
+        propagation.write_gradient_to(total)
         for read in reads:
             self.block = read(self._number)
             loss = loss + propagation.loss_and_gradient(*self.block)
             if propagation.gradient is own:
                 np.add(total, own, out=total)
             else:
-                propagation.lead_to(own)
+                propagation.write_gradient_to(own)
         return loss
 
     def loss(self, reads: _Reads) -> FloatArray:
+        """Return the sum of the losses."""
         loss = _ZERO
         for read in reads:
             inputs, _, target, weight = self.block = read(self._number)

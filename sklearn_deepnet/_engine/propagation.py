@@ -116,9 +116,9 @@ class Propagation:
         self._dropout = dropout
         self._plans: dict[int, _Plan] = {}
         if self._trains:
-            self.lead_to(np.empty_like(network.params))
+            self.write_gradient_to(np.empty_like(network.params))
 
-    def lead_to(self, gradient: FloatArray) -> None:
+    def write_gradient_to(self, gradient: FloatArray) -> None:
         """Leave gradients in this array from now on."""
         self.gradient = gradient
         first, *rest = cut_layers(self._network.layer_sizes, gradient)

@@ -1,7 +1,7 @@
-"""The training loop, the only one: one network or a stack, step by step.
+"""The training loop: trains one network, or a stack of them, epoch by epoch.
 
-A network that is done, because it converged or diverged, leaves the stack; those that
-stay do not notice.
+A network that has converged or diverged leaves the stack, and the others are trained on
+as if it had never been there.
 """
 
 from collections.abc import Callable
@@ -20,30 +20,31 @@ from .state import TrainingSpec, TrainingState
 from .update import ParameterUpdater
 
 _ZERO: FloatArray = np.zeros(())
-_DIVERGED = 1e6  # times the first loss: no detour to a minimum leads so high
+_DIVERGED = 1e6  # times the first loss: no path to a minimum climbs that high
+_CURVES = ("losses", "validation_losses", "validation_scores")
 
-Ending: TypeAlias = Literal["n_iter", "tol", "report", "divergence", "interrupt"]
-Report: TypeAlias = Callable[["TrainingLoop"], bool]
+Ending: TypeAlias = Literal["n_iter", "tol", "callback", "divergence", "interrupt"]
+Callback: TypeAlias = Callable[["TrainingLoop"], bool]
 
 
 class TrainingResult(NamedTuple):
-    """What became of one network.
+    """The outcome of training one network.
 
     Parameters
     ----------
     state : TrainingState
-        Where it stands; after a divergence, with the parameters of the last pass whose
-        loss was sound, and after an interrupt with those of the last complete pass.
+        The state after training. After a divergence it holds the parameters of the last
+        epoch with a finite loss, after an interrupt those of the last complete epoch.
     losses : ndarray of shape (n_epochs,)
-        The loss of each sound pass, penalty included.
+        The training loss of each epoch before the divergence, penalty included.
     validation_losses : ndarray of shape (n_epochs,) or (0,)
-        The loss of the validation rows after each pass.
+        The loss of the validation set after each epoch.
     validation_scores : ndarray of shape (n_epochs,) or (0,)
-        Their score, if one is asked for.
-    ended_by : {"n_iter", "tol", "report", "divergence", "interrupt"}
+        The score of the validation set, if one is monitored.
+    ended_by : {"n_iter", "tol", "callback", "divergence", "interrupt"}
         Why training ended.
     bad_loss : float
-        After a divergence, the loss that told of it.
+        After a divergence, the loss that showed it.
     interrupt : KeyboardInterrupt or None
         To be raised again.
     """
@@ -63,28 +64,27 @@ def train(
     batches: Batches,
     n_iter: int,
     validation: ValidationSet | None = None,
-    report: Report | None = None,
+    on_epoch_end: Callback | None = None,
     threads: Threads | None = None,
 ) -> list[TrainingResult]:
-    """Train for up to `n_iter` passes.
+    """Train for up to `n_iter` epochs.
 
     Parameters
     ----------
     spec : TrainingSpec
-        What is asked.
+        What does not change during training.
     state : TrainingState
-        Where to start from; used up.
+        Where to start from; overwritten.
     batches : Batches
-        One pass over the data each time it is iterated, drawing from the generators of
-        `state`.
+        Iterated once per epoch; draws from the generators of `state`.
     n_iter : int
-        Passes.
+        Number of epochs.
     validation : ValidationSet or None, default=None
-        Rows to be monitored in place of the training loss.
-    report : callable ``(run) -> bool``, or None, default=None
-        Called after each pass; True ends the training.
+        Samples to be monitored in place of the training loss.
+    on_epoch_end : callable ``(loop) -> bool``, or None, default=None
+        Called after each epoch; True ends the training.
     threads : Threads or None, default=None
-        For the blocks of large batches; None is this thread alone.
+        For the blocks of large batches; None is the calling thread alone.
 
     Returns
     -------
@@ -92,32 +92,79 @@ def train(
         One for each network, in the order of the stack.
     """
     with np.errstate(all="ignore"):
-        run = TrainingLoop(spec, state, batches, n_iter, validation, threads)
+        loop = TrainingLoop(
+            spec, state, batches, n_iter, validation, on_epoch_end, threads
+        )
         try:
-            while run.n_done < n_iter and run.goes_on:
-                run.run_epoch()
-                run.end_epoch()
-                if report is not None and run.goes_on and report(run):
-                    run.finish("report")
-            if run.goes_on:
-                run.finish("n_iter")
+            while loop.active and loop.n_epochs_done < n_iter:
+                loop.end_epoch(*loop.run_epoch())
+            loop.finish("n_iter")
         except KeyboardInterrupt as interrupt:
-            run.interrupt(interrupt)
-    return [run.results[k] for k in sorted(run.results)]
+            loop.interrupt(interrupt)
+    return [loop.results[k] for k in sorted(loop.results)]
+
+
+class LearningCurves:
+    """The losses and scores of all epochs, in arrays that are allocated once.
+
+    Parameters
+    ----------
+    stack_shape : tuple of int
+        () for one network, (K,) for a stack.
+    n_iter : int
+        Number of epochs there is room for.
+    validation : ValidationSet or None
+        Decides which curves there are.
+    """
+
+    def __init__(
+        self,
+        stack_shape: tuple[int, ...],
+        n_iter: int,
+        validation: ValidationSet | None,
+    ) -> None:
+        n_curves = 1
+        if validation is not None:
+            n_curves = 2 if validation.scores is None else 3
+        shape = (*stack_shape, n_iter)
+        self._curves = {name: np.empty(shape) for name in _CURVES[:n_curves]}
+
+    def record(self, epoch: int, *values: FloatArray | None) -> None:
+        """Write in place what an epoch came to, in the order of the curves."""
+        for curve, value in zip(self._curves.values(), values, strict=False):
+            curve[..., epoch] = value
+
+    def losses(self, epoch: int) -> FloatArray:
+        """Return the training loss of an epoch, of shape ``stack_shape``."""
+        return self._curves["losses"][..., epoch]
+
+    def of(self, k: tuple[int, ...], n_epochs: int) -> dict[str, Any]:
+        """Return the curves of network `k`; those that there are not are empty."""
+        recorded = {
+            name: curve[k][:n_epochs].copy() for name, curve in self._curves.items()
+        }
+        return dict.fromkeys(_CURVES, np.empty(0)) | recorded
+
+    def compact(self, keep: BoolArray) -> None:
+        """Drop in place the curves of networks for which `keep` is False."""
+        self._curves = {name: curve[keep] for name, curve in self._curves.items()}
 
 
 class TrainingLoop:
-    """The networks that are still in training, and their work arrays.
+    """The networks that are still being trained, and their work arrays.
+
+    Parameters
+    ----------
+    spec, state, batches, n_iter, validation, on_epoch_end, threads
+        See `train`.
 
     Attributes
     ----------
-    results : dict of int to Outcome
-        Of the networks that are done, by their place in the first stack.
-    n_done : int
-        Passes made.
-    n_iter : int
-        Passes to be made.
-    goes_on : bool
+    results : dict of int to TrainingResult
+        Of the networks whose training has ended, by their index in the first stack.
+    n_epochs_done : int
+        Number of epochs so far.
+    active : bool
         Whether any network is left.
     state : TrainingState
         Of those that are left.
@@ -130,22 +177,20 @@ class TrainingLoop:
         batches: Batches,
         n_iter: int,
         validation: ValidationSet | None,
+        on_epoch_end: Callback | None,
         threads: Threads | None,
     ) -> None:
         stack_shape = state.params.shape[:-1]
         self.results: dict[int, TrainingResult] = {}
-        self.n_done = 0
-        self.n_iter = n_iter
-        self.goes_on = True
+        self.n_epochs_done = 0
+        self.active = True
+        self._on_epoch_end = on_epoch_end
         self._threads = threads or Threads(1)
-        self._number = np.arange(len(state.generators)).reshape(stack_shape)
-        self._curves = {"losses": np.empty((*stack_shape, n_iter))}
-        if validation is not None:
-            self._curves["validation_losses"] = np.empty((*stack_shape, n_iter))
-            if validation.scores is not None:
-                self._curves["validation_scores"] = np.empty((*stack_shape, n_iter))
+        self._indices = np.arange(len(state.generators)).reshape(stack_shape)
+        self._curves = LearningCurves(stack_shape, n_iter, validation)
+        # The last parameters whose loss is known to be finite. A loss is measured
+        # before the step, so they are those from before the last epoch.
         finite, state.finite_params = state.finite_params, None
-        # parameters whose loss is known to be sound
         self._finite_params = state.params.copy() if finite is None else finite
         self._allocate(spec, state, batches, validation)
 
@@ -156,133 +201,167 @@ class TrainingLoop:
         batches: Batches,
         validation: ValidationSet | None,
     ) -> None:
-        """Make the work arrays for the networks that are left."""
+        """Allocate the work arrays for the networks that are left."""
         self.state = state
         self._spec, self._batches, self._validation = spec, batches, validation
         network = Network(spec.layer_sizes, spec.activations, state.params)
         dropout = None
         if np.any(spec.dropout):
             dropout = Dropout(np.asarray(spec.dropout), state.generators)
-        self._lanes = BlockwisePropagation(
+        self._propagation = BlockwisePropagation(
             network, spec.loss, self._threads, dropout=dropout
         )
-        self._stepper = ParameterUpdater(spec, state, self._lanes.gradient)
-        self._monitor = EarlyStopping(spec, state, network, validation, self._threads)
-        self._epoch_start = np.empty_like(state.params)  # of the pass under way
+        self._updater = ParameterUpdater(spec, state, self._propagation.gradient)
+        self._early_stopping = EarlyStopping(
+            spec, state, network, validation, self._threads
+        )
+        self._epoch_start = np.empty_like(state.params)
         self._in_epoch = False
         self._limit = _loss_limit(state.first_loss)
         self._is_new = bool(np.isnan(state.first_loss).any())
 
     @property
     def last_loss(self) -> FloatArray:
-        """Training loss of the last pass, of shape ``stack_shape``."""
-        return self._curves["losses"][..., self.n_done - 1]
+        """Training loss of the last epoch, of shape ``stack_shape``."""
+        return self._curves.losses(self.n_epochs_done - 1)
 
     @property
     def last_validation_loss(self) -> FloatArray | None:
-        """Validation loss after the last pass, or None."""
-        return self._monitor.validation_loss
+        """Validation loss after the last epoch, or None."""
+        return self._early_stopping.validation_loss
 
-    def run_epoch(self) -> None:
-        """Go through the data once, with a step for each batch."""
+    @property
+    def gradient(self) -> FloatArray:
+        """Where `evaluate` leaves the gradient."""
+        return self._propagation.gradient
+
+    def begin_epoch(self) -> None:
+        """Save the parameters, to which `rewind` or an interrupt returns."""
         np.copyto(self._epoch_start, self.state.params)
         self._in_epoch = True
+
+    def rewind(self) -> None:
+        """Return in place to the parameters at the beginning of the epoch."""
+        np.copyto(self.state.params, self._epoch_start)
+
+    def run_epoch(self) -> tuple[FloatArray, FloatArray]:
+        """Go through the data once, with a step for each batch.
+
+        Returns
+        -------
+        data_loss, penalty : ndarray of shape stack_shape
+            Weighted means over the batches, each measured before its step.
+        """
+        self.begin_epoch()
         data_loss = penalty = _ZERO
-        self._stepper.start_epoch()
+        self._updater.start_epoch()
         for batch in self._batches:
-            loss = self._lanes.loss_and_gradient(batch)
+            loss = self._propagation.loss_and_gradient(batch)
             data_loss = data_loss + batch.share * loss
             if self._is_new:
                 self._set_limit(loss)
-            penalty = penalty + batch.share * self._stepper.step()
-        self._measured = data_loss, penalty
-        self._last_block = self._lanes.last_block
+            penalty = penalty + batch.share * self._updater.step()
+        return data_loss, penalty
+
+    def evaluate(self) -> tuple[FloatArray, FloatArray]:
+        """Return the data loss and the penalty of the full batch, without a step.
+
+        Their gradient is left in `gradient`.
+        """
+        (batch,) = self._batches
+        loss = self._propagation.loss_and_gradient(batch)
+        if self._is_new:
+            self._set_limit(loss)
+        return loss, self._updater.add_penalty()
 
     def _set_limit(self, first_loss: FloatArray) -> None:
-        """Take the loss of the first batch, before any step, for the measure of all."""
+        """Take the loss of the first batch, before any step, as the unit of others."""
         self.state.first_loss = np.asarray(first_loss)
         self._limit = _loss_limit(self.state.first_loss)
         self._is_new = False
 
-    def end_epoch(self) -> None:
-        """End the pass: find who has diverged or converged, and let them leave."""
-        state, (data_loss, penalty) = self.state, self._measured
-        value = data_loss + penalty
+    def end_epoch(self, data_loss: FloatArray, penalty: FloatArray) -> None:
+        """Record the epoch, and end the training of what has diverged or converged."""
+        state, value = self.state, data_loss + penalty
+        self._last_block = self._propagation.last_block
         finite = (value < np.inf) & (data_loss <= self._limit)
-        converged = self._monitor.observe(value, finite, self._limit)
-        self._record("losses", value)
-        self._record("validation_losses", self._monitor.validation_loss)
-        self._record("validation_scores", self._monitor.validation_score)
+        monitor = self._early_stopping
+        converged = monitor.observe(value, finite, self._limit)
+        self._curves.record(
+            self.n_epochs_done, value, monitor.validation_loss, monitor.validation_score
+        )
         self._epoch_start, self._finite_params = self._finite_params, self._epoch_start
         state.n_epochs += 1
-        self.n_done += 1
+        self.n_epochs_done += 1
         self._in_epoch = False
         diverged = ~finite
         leaving = diverged | converged
         if np.count_nonzero(leaving):
-            self._finish_diverged(diverged, value, self._epoch_start, self.n_done - 1)
+            n_finite = self.n_epochs_done - 1
+            self._finish_diverged(diverged, value, self._epoch_start, n_finite)
             self._finish(leaving & ~diverged, "tol")
             self._compact(~leaving)
-
-    def _record(self, curve: str, value: FloatArray | None) -> None:
-        if value is not None:
-            self._curves[curve][..., self.n_done] = value
+        if self._on_epoch_end is None or not self.active:
+            return
+        if self._on_epoch_end(self):
+            self.finish("callback")
 
     def finish(self, ended_by: Ending, **details: Any) -> None:
-        """Dismiss all who are left."""
-        everyone = np.ones(self._number.shape, bool)
-        self._finish(everyone, ended_by, **details)
-        self.goes_on = False
+        """End the training of all networks that are left."""
+        if self.active:
+            everyone = np.ones(self._indices.shape, bool)
+            self._finish(everyone, ended_by, **details)
+            self.active = False
 
     def interrupt(self, interrupt: KeyboardInterrupt) -> None:
-        """Dismiss all who are left, with the parameters of the last complete pass."""
+        """End all training, with the parameters of the last complete epoch."""
         if self._in_epoch:
-            np.copyto(self.state.params, self._epoch_start)
+            self.rewind()
             self.state.forget_moments(self._spec.optimizer.n_moments)
         self.finish("interrupt", interrupt=interrupt)
 
-    def _finish(self, who: BoolArray, ended_by: Ending, **details: Any) -> None:
-        """Record who is done, unless their last step led astray.
+    def _finish(self, which: BoolArray, ended_by: Ending, **details: Any) -> None:
+        """Record the results of some networks, unless their last step has diverged.
 
-        The loss of a pass is measured before its steps, so where the last one led has
-        not been seen yet; a look at the last block shows it.
+        The loss of an epoch is measured before its steps, so the effect of the last
+        step has not been seen yet. The loss of the last block shows it.
         """
-        if self.n_done:
+        if self.n_epochs_done:
             loss = self._current_loss()
-            diverged = who & ~(loss <= self._limit)
+            diverged = which & ~(loss <= self._limit)
             self._finish_diverged(
-                diverged, loss, self._finite_params, self.n_done, **details
+                diverged, loss, self._finite_params, self.n_epochs_done, **details
             )
-            who = who & ~diverged
-        for k in _places(who):
-            self._record_result(k, self.n_done, ended_by, **details)
+            which = which & ~diverged
+        for k in _indices_of(which):
+            self._record_result(k, self.n_epochs_done, ended_by, **details)
 
     def _current_loss(self) -> FloatArray:
-        return self._lanes.loss_of(self._last_block)
+        return self._propagation.loss_of(self._last_block)
 
     def finite_params(self) -> FloatArray:
-        """Return a copy of the parameters, or of the last sound ones before them."""
+        """Return a copy of the parameters, or of the last with a finite loss."""
         finite = np.asarray(self._current_loss() <= self._limit)[..., np.newaxis]
         return np.where(finite, self.state.params, self._finite_params)
 
     def _finish_diverged(
         self,
-        who: BoolArray,
+        which: BoolArray,
         loss: FloatArray,
-        finite: FloatArray,
-        n_sound: int,
+        finite_params: FloatArray,
+        n_finite: int,
         **details: Any,
     ) -> None:
-        """Record who has diverged, with their last `finite` parameters."""
-        for k in _places(who):
+        """Record diverged networks, with their last finite parameters and epochs."""
+        for k in _indices_of(which):
             state = self.state.select(k)
-            np.copyto(state.params, finite[k])
+            np.copyto(state.params, finite_params[k])
             state.finite_params = None
             state.forget_moments(self._spec.optimizer.n_moments)
-            state.n_epochs -= self.n_done - n_sound
+            state.n_epochs -= self.n_epochs_done - n_finite
             bad_loss = float(loss[k])
             self._record_result(
-                k, n_sound, "divergence", state=state, bad_loss=bad_loss, **details
+                k, n_finite, "divergence", state=state, bad_loss=bad_loss, **details
             )
 
     def _record_result(
@@ -293,50 +372,32 @@ class TrainingLoop:
         state: TrainingState | None = None,
         **details: Any,
     ) -> None:
-        """Record an outcome, once: an interrupt may come while some are dismissed."""
         if state is None:
             state = self.state.select(k)
             state.finite_params = self._finite_params[k].copy()
-        result = self._outcome(k, n_epochs, ended_by, state, **details)
-        self.results.setdefault(int(self._number[k]), result)
-
-    def _outcome(
-        self,
-        k: tuple[int, ...],
-        n_epochs: int,
-        ended_by: Ending,
-        state: TrainingState,
-        **details: Any,
-    ) -> TrainingResult:
-        curves = {
-            name: curve[k][:n_epochs].copy() for name, curve in self._curves.items()
-        }
-        return TrainingResult(
-            state,
-            curves["losses"],
-            curves.get("validation_losses", np.empty(0)),
-            curves.get("validation_scores", np.empty(0)),
-            ended_by,
-            **details,
-        )
+        curves = self._curves.of(k, n_epochs)
+        result = TrainingResult(state, **curves, ended_by=ended_by, **details)
+        # The first result stands: an interrupt may come while others are recorded
+        self.results.setdefault(int(self._indices[k]), result)
 
     def snapshot(self) -> TrainingResult | None:
-        """Return what became of one network so far, as if no more passes were asked.
+        """Return the result of one network as if this had been its last epoch.
 
-        None if its last step led astray, as the next pass will find.
+        None if its last step has diverged, which the next epoch will find.
         """
         if not self._current_loss() <= self._limit:
             return None
         state = replace(self.state, finite_params=self._finite_params)
-        return self._outcome((), self.n_done, "n_iter", state)
+        curves = self._curves.of((), self.n_epochs_done)
+        return TrainingResult(state, **curves, ended_by="n_iter")
 
     def _compact(self, keep: BoolArray) -> None:
-        """Close the ranks after some have left."""
-        self.goes_on = bool(keep.any())
-        if not self.goes_on:
+        """Drop the networks whose training has ended from all arrays."""
+        self.active = bool(keep.any())
+        if not self.active:
             return
-        self._number = self._number[keep]
-        self._curves = {name: curve[keep] for name, curve in self._curves.items()}
+        self._indices = self._indices[keep]
+        self._curves.compact(keep)
         self._finite_params = self._finite_params[keep]
         self._last_block = self._last_block.select(keep)
         self._allocate(
@@ -347,9 +408,9 @@ class TrainingLoop:
         )
 
 
-def _places(who: BoolArray) -> list[tuple[int, ...]]:
-    """Return the indices of those who, [()] or [] if there is no stack."""
-    return [tuple(map(int, place)) for place in np.argwhere(who)]
+def _indices_of(which: BoolArray) -> list[tuple[int, ...]]:
+    """Return the indices of True entries; [()] or [] if there is no stack."""
+    return [tuple(map(int, place)) for place in np.argwhere(which)]
 
 
 def _loss_limit(first_loss: FloatArray) -> FloatArray:

@@ -117,7 +117,7 @@ class FitCheckpoint:
             self._drawn = drawn
         ends = {"tol", "divergence"}
         if has_callbacks(network):  # which would stop it again
-            ends.add("report")
+            ends.add("callback")
         self.is_complete = network._ended_by in ends or self.n_epochs_done == n_iter
         return True
 
@@ -177,10 +177,10 @@ class FitCheckpoint:
         result = TrainingResult(state, none, none, none, "n_iter")
         self._file.begin(state.n_epochs, *self._describe(result))
 
-    def __call__(self, run: TrainingLoop) -> bool:
+    def __call__(self, loop: TrainingLoop) -> bool:
         """Write the file if it is time to; never ask for a stop."""
-        if self._file.is_due(run.state.n_epochs):
-            result = run.snapshot()
+        if self._file.is_due(loop.state.n_epochs):
+            result = loop.snapshot()
             if result is not None:
                 self._write(result)
         return False

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._engine import (
     Batches,
-    Report,
+    Callback,
     Score,
     Threads,
     TrainingResult,
@@ -48,7 +48,7 @@ class TrainingJob:
         Whether to draw an order for every pass.
     n_iter : int
         Passes.
-    report : callable or None
+    on_epoch_end : callable or None
         See `train`.
     """
 
@@ -60,7 +60,7 @@ class TrainingJob:
     batch_size: int
     shuffle: bool
     n_iter: int
-    report: Report | None
+    on_epoch_end: Callback | None
 
     @property
     def kind(self) -> tuple[Any, ...]:
@@ -120,7 +120,7 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
     ----------
     jobs : sequence of TrainingJob
         Several must be of one `kind`, with first-order solvers, dense X, and without
-        reports.
+        callbacks.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
     make = train_quasi_newton if isinstance(spec.optimizer, LBFGS) else train
     with one_blas_thread() as n, Threads(n if spec.is_ours else 1) as threads:
         return make(
-            spec, state, batches, first.n_iter, validation, first.report, threads
+            spec, state, batches, first.n_iter, validation, first.on_epoch_end, threads
         )
 
 

@@ -2,14 +2,14 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from .._engine import Report, TrainingLoop, TrainingResult
+from .._engine import Callback, TrainingLoop, TrainingResult
 from .._utils.sklearn_compat import CallbackContext
 from .._utils.warnings import max_abs, warn
 from ..exceptions import DivergenceWarning
@@ -40,20 +40,20 @@ class ProgressPrinter:
         self._every = 1 if verbose > 1 else -(-n_iter // _LINES)
         self._start = self._printed = time.perf_counter()
 
-    def __call__(self, run: TrainingLoop) -> bool:
+    def __call__(self, loop: TrainingLoop) -> bool:
         """Print if it is time to; never ask for a stop."""
-        now, n_done = time.perf_counter(), self._n_made + run.n_done
+        now, n_done = time.perf_counter(), self._n_made + loop.n_epochs_done
         if self._in_place:
             if now - self._printed > 0.2 or n_done == self._n_iter:
                 self._printed = now
                 done = _BAR_WIDTH * n_done // self._n_iter
                 print(
-                    f"\r[{'=' * done:{_BAR_WIDTH}}] {self._line(run, now)}",
+                    f"\r[{'=' * done:{_BAR_WIDTH}}] {self._line(loop, now)}",
                     end=" ",
                     flush=True,
                 )
         elif n_done % self._every == 0 or n_done == self._n_iter:
-            print(self._line(run, now))
+            print(self._line(loop, now))
         return False
 
     def end(self) -> None:
@@ -61,12 +61,12 @@ class ProgressPrinter:
         if self._in_place and self._printed > self._start:
             print()
 
-    def _line(self, run: TrainingLoop, now: float) -> str:
-        n_done = self._n_made + run.n_done
-        left = (now - self._start) * (self._n_iter - n_done) / run.n_done
-        line = f"pass {n_done} of {self._n_iter}, loss {float(run.last_loss):.5g}"
-        if run.last_validation_loss is not None:
-            line += f", validation loss {float(run.last_validation_loss):.5g}"
+    def _line(self, loop: TrainingLoop, now: float) -> str:
+        n_done = self._n_made + loop.n_epochs_done
+        left = (now - self._start) * (self._n_iter - n_done) / loop.n_epochs_done
+        line = f"pass {n_done} of {self._n_iter}, loss {float(loop.last_loss):.5g}"
+        if loop.last_validation_loss is not None:
+            line += f", validation loss {float(loop.last_validation_loss):.5g}"
         return f"{line}, at most {left:.1f} s left"
 
 
@@ -108,14 +108,14 @@ class CallbackTasks:
         if n_iter > n_epochs_done:
             self._begin()
 
-    def __call__(self, run: TrainingLoop) -> bool:
+    def __call__(self, loop: TrainingLoop) -> bool:
         """End a task if it is time to, and return whether a callback asks to stop."""
-        n_done = self._n_made + run.n_done
+        n_done = self._n_made + loop.n_epochs_done
         if n_done % self._every and n_done < self._n_iter:
             return False
         stops = self._task.call_on_fit_task_end(
             estimator=self._estimator,
-            reconstruction_attributes=lambda: {"_params": run.finite_params()},
+            reconstruction_attributes=lambda: {"_params": loop.finite_params()},
             **self._data,
         )
         self._task = None
@@ -146,15 +146,15 @@ def count_tasks(n_iter: int) -> int:
     return -(-n_iter // epochs_per_task(n_iter))
 
 
-def all_of(reports: Sequence[Callable[[TrainingLoop], bool]]) -> Report | None:
-    """Return one report that makes them all, None if there are none."""
-    if not reports:
+def all_of(callbacks: Sequence[Callback]) -> Callback | None:
+    """Return one callback that calls them all, None if there are none."""
+    if not callbacks:
         return None
 
-    def report_all(run: TrainingLoop) -> bool:
-        return max([report(run) for report in reports])
+    def call_all(loop: TrainingLoop) -> bool:
+        return max([callback(loop) for callback in callbacks])
 
-    return report_all
+    return call_all
 
 
 def warn_of_ending(

@@ -250,7 +250,7 @@ class BaseDeepNet(
             batch_size=rows_per_batch(self, dataset.n_rows),
             shuffle=self.shuffle,
             n_iter=n_iter - n_epochs_done,
-            report=all_of(reports),
+            on_epoch_end=all_of(reports),
         )
         self._keep(result, resumes, restore_best)
         self._training_state = None

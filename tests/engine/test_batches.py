@@ -135,13 +135,15 @@ def test_batches_are_cut_into_blocks(block_size, whole):
     assert told == [(whole, 25 / 60), (whole, 25 / 60), ([10], 10 / 60)]
 
 
-def test_lanes_read_side_by_side():
+def test_workers_read_side_by_side():
     batch, _ = make(numbered(12), batch_size=6, block_size=2)
-    second, third, first = (batch.blocks[k](lane) for lane, k in enumerate((1, 2, 0)))
+    second, third, first = (
+        batch.blocks[k](worker) for worker, k in enumerate((1, 2, 0))
+    )
     rows = [block.inputs[0].tolist() for block in (first, second, third)]
     assert rows == [[0, 1], [2, 3], [4, 5]]
     batch.blocks[0](1)
-    assert third.inputs[0].tolist() == [0, 1]  # its lane has read on
+    assert third.inputs[0].tolist() == [0, 1]  # its worker has read another block
     assert second.inputs[0].tolist() == [2, 3]
 
 

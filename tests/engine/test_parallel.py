@@ -280,7 +280,7 @@ def test_the_last_block_is_that_of_the_last_rows(n_threads):
     network = Network((1, 1), [], np.zeros(2))
     (batch,) = batches
     with Threads(n_threads) as threads:
-        lanes = BlockwisePropagation(network, binary_cross_entropy, threads)
-        for measure in (lanes.loss_and_gradient, lanes.loss):
+        propagation = BlockwisePropagation(network, binary_cross_entropy, threads)
+        for measure in (propagation.loss_and_gradient, propagation.loss):
             measure(batch)
-            assert_array_equal(lanes.last_block.inputs[0], np.arange(60, 70))
+            assert_array_equal(propagation.last_block.inputs[0], np.arange(60, 70))
