@@ -1,7 +1,7 @@
-"""After each pass: measure on validation rows, keep the best, lose patience."""
+"""After each epoch: measure on the validation set, save the best, record, or stop."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from .batches import Batches
 from .network import Network
 from .parallel import BlockwisePropagation, Threads
 from .state import NEVER, TrainingSpec, TrainingState
+
+_CURVES = ("losses", "validation_losses", "validation_scores")
 
 Score = Callable[[FloatArray], float]
 
@@ -139,3 +141,49 @@ class EarlyStopping:
         converged: BoolArray = state.n_stale >= spec.n_iter_no_change
         state.n_stale = np.where(converged, 0, state.n_stale)  # the next fit's start
         return converged
+
+
+class LearningCurves:
+    """The losses and scores of all epochs, in arrays that are allocated once.
+
+    Parameters
+    ----------
+    stack_shape : tuple of int
+        () for one network, (K,) for a stack.
+    n_iter : int
+        Number of epochs there is room for.
+    validation : ValidationSet or None
+        Decides which curves there are.
+    """
+
+    def __init__(
+        self,
+        stack_shape: tuple[int, ...],
+        n_iter: int,
+        validation: ValidationSet | None,
+    ) -> None:
+        n_curves = 1
+        if validation is not None:
+            n_curves = 2 if validation.scores is None else 3
+        shape = (*stack_shape, n_iter)
+        self._curves = {name: np.empty(shape) for name in _CURVES[:n_curves]}
+
+    def record(self, epoch: int, *values: FloatArray | None) -> None:
+        """Write in place what an epoch came to, in the order of the curves."""
+        for curve, value in zip(self._curves.values(), values, strict=False):
+            curve[..., epoch] = value
+
+    def losses(self, epoch: int) -> FloatArray:
+        """Return the training loss of an epoch, of shape ``stack_shape``."""
+        return self._curves["losses"][..., epoch]
+
+    def of(self, k: tuple[int, ...], n_epochs: int) -> dict[str, Any]:
+        """Return the curves of network `k`; those that there are not are empty."""
+        recorded = {
+            name: curve[k][:n_epochs].copy() for name, curve in self._curves.items()
+        }
+        return dict.fromkeys(_CURVES, np.empty(0)) | recorded
+
+    def compact(self, keep: BoolArray) -> None:
+        """Drop in place the curves of networks for which `keep` is False."""
+        self._curves = {name: curve[keep] for name, curve in self._curves.items()}

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._utils.typing import BoolArray, FloatArray
 from .batches import Batches
-from .early_stopping import EarlyStopping, ValidationSet
+from .early_stopping import EarlyStopping, LearningCurves, ValidationSet
 from .network import Network
 from .parallel import BlockwisePropagation, Threads
 from .propagation import Dropout
@@ -21,7 +21,6 @@ from .update import ParameterUpdater
 
 _ZERO: FloatArray = np.zeros(())
 _DIVERGED = 1e6  # times the first loss: no path to a minimum climbs that high
-_CURVES = ("losses", "validation_losses", "validation_scores")
 
 Ending: TypeAlias = Literal["n_iter", "tol", "callback", "divergence", "interrupt"]
 Callback: TypeAlias = Callable[["TrainingLoop"], bool]
@@ -102,52 +101,6 @@ def train(
         except KeyboardInterrupt as interrupt:
             loop.interrupt(interrupt)
     return [loop.results[k] for k in sorted(loop.results)]
-
-
-class LearningCurves:
-    """The losses and scores of all epochs, in arrays that are allocated once.
-
-    Parameters
-    ----------
-    stack_shape : tuple of int
-        () for one network, (K,) for a stack.
-    n_iter : int
-        Number of epochs there is room for.
-    validation : ValidationSet or None
-        Decides which curves there are.
-    """
-
-    def __init__(
-        self,
-        stack_shape: tuple[int, ...],
-        n_iter: int,
-        validation: ValidationSet | None,
-    ) -> None:
-        n_curves = 1
-        if validation is not None:
-            n_curves = 2 if validation.scores is None else 3
-        shape = (*stack_shape, n_iter)
-        self._curves = {name: np.empty(shape) for name in _CURVES[:n_curves]}
-
-    def record(self, epoch: int, *values: FloatArray | None) -> None:
-        """Write in place what an epoch came to, in the order of the curves."""
-        for curve, value in zip(self._curves.values(), values, strict=False):
-            curve[..., epoch] = value
-
-    def losses(self, epoch: int) -> FloatArray:
-        """Return the training loss of an epoch, of shape ``stack_shape``."""
-        return self._curves["losses"][..., epoch]
-
-    def of(self, k: tuple[int, ...], n_epochs: int) -> dict[str, Any]:
-        """Return the curves of network `k`; those that there are not are empty."""
-        recorded = {
-            name: curve[k][:n_epochs].copy() for name, curve in self._curves.items()
-        }
-        return dict.fromkeys(_CURVES, np.empty(0)) | recorded
-
-    def compact(self, keep: BoolArray) -> None:
-        """Drop in place the curves of networks for which `keep` is False."""
-        self._curves = {name: curve[keep] for name, curve in self._curves.items()}
 
 
 class TrainingLoop:
