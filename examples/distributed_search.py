@@ -2,9 +2,10 @@
 A search on a cluster
 =====================
 
-The same search, its stacks trained by the processes of a dask cluster: here two on this
-machine. Give `Client` the address of a scheduler, and they are on others. Needs
-``pip install '.[distributed]'``; what is sent is told in ``docs/distributed.md``.
+The processes of a dask cluster train the stacks of a search. Here the cluster consists
+of two processes on this machine. Give `Client` the address of a scheduler to use other
+machines. This needs ``pip install '.[distributed]'``; ``docs/distributed.md`` says what
+is sent to the processes.
 """
 
 import joblib
@@ -32,7 +33,8 @@ def main():
     ):
         search.fit(X, y)
     print(search.best_params_, round(search.best_score_, 3))
-    print("the same scores:", (here == search.cv_results_["mean_test_score"]).all())
+    same = (here == search.cv_results_["mean_test_score"]).all()
+    print("the scores are the same:", same)
 
 
 if __name__ == "__main__":  # the processes import this file

@@ -1,17 +1,18 @@
 """
-Watch a search, and stop when it is enough
-==========================================
+Watch a search, and stop training early
+=======================================
 
-scikit-learn 1.9 has callbacks, which are told of every pass of a network wherever it
-trains: alone, in a pipeline, in the workers of a search. Two come with scikit-learn, a
-progress bar and a monitor of scores; a third is written here, and ends training.
+scikit-learn 1.9 has callbacks. They are called after every epoch of a network wherever
+it is trained: alone, in a pipeline, in the workers of a search. scikit-learn has two of
+them, a progress bar and a monitor of scores. This example uses both, and adds a
+callback of its own that stops training.
 
-It takes scikit-learn 1.9 and, for the progress bar, the package ``rich``.
+It needs scikit-learn 1.9 and, for the progress bar, the package ``rich``.
 """
 
 # %%
-# With an older scikit-learn there is nothing to be shown. Networks train there as well,
-# but no callback can be set.
+# Older versions of scikit-learn have no callbacks, so this example stops here with
+# them.
 
 from pathlib import Path
 
@@ -36,9 +37,10 @@ from sklearn_deepnet import DeepNetClassifier
 X, y = load_digits(return_X_y=True)
 
 # %%
-# The progress bar is set on the outermost estimator, here the search, and hands itself
-# down: ``max_propagation_depth=2`` is as far as search, pipeline, network. The monitor
-# is set on the network itself; clones of it, in any process, report to this one.
+# The progress bar is set on the outermost estimator, here the search. It also shows the
+# estimators inside: ``max_propagation_depth=2`` includes the pipeline and the network.
+# The monitor is set on the network itself; the clones of the network, in any process,
+# report to this monitor.
 
 monitor = ScoringMonitor(scoring="accuracy")
 net = DeepNetClassifier((32,), n_iter=30, tol=None, random_state=0)
@@ -53,23 +55,22 @@ search.fit(X, y)
 print(f"\nbest: {search.best_params_}, accuracy {search.best_score_:.3f} in validation")
 
 # %%
-# The log has a row for each pass of each network (``data_as_pandas`` makes a table of
-# it, if pandas is there). The path of a task leads from the search down to the pass.
-# What is scored are the rows that the network is trained on; for others, see
-# ``X_val`` and ``scoring`` of the network.
+# The log has a row for each epoch of each network (``data_as_pandas`` returns it as a
+# data frame, if pandas is installed). The path of a task leads from the search down to
+# the epoch. The scores are those of the training rows; for other rows, use ``X_val``
+# and ``scoring`` of the network.
 
 epochs = [task for task in monitor.get_logs().data if task["task_name"] == "passes"]
 curves = {}
 for task in epochs:
     *where, _ = task["task_id_path"]
     curves.setdefault(tuple(where), []).append(task["accuracy"])
-print(f"\n{len(epochs)} passes of {len(curves)} networks are in the log")
+print(f"\nthe log has {len(epochs)} epochs of {len(curves)} networks")
 
 # %%
-# A callback of one's own is any object with these four methods. It asks for what it
-# needs by the names of its arguments; ``fitted_estimator`` is a copy of the network as
-# it stands after the pass, ready to predict, or None where there is none to be given.
-# To return True ends the training.
+# A callback of your own is any object with these four methods. It gets the arguments
+# that it names. ``fitted_estimator`` is a copy of the network after the epoch, ready to
+# predict, or None if there is no such copy. If the method returns True, training stops.
 
 
 class StopAt:
@@ -79,13 +80,13 @@ class StopAt:
         self.accuracy = accuracy
 
     def setup(self, estimator, context):
-        """Nothing to prepare."""
+        """Do nothing: this callback needs no preparation."""
 
     def teardown(self, estimator, context):
-        """Nothing to clear up."""
+        """Do nothing: this callback has nothing to clean up."""
 
     def on_fit_task_begin(self, estimator, context):
-        """Nothing to do before a pass."""
+        """Do nothing before an epoch."""
 
     def on_fit_task_end(
         self, estimator, context, *, X=None, y=None, fitted_estimator=None
@@ -101,15 +102,15 @@ best["net"].set_callbacks(StopAt(0.99))
 best.fit(X, y)
 stopped = best["net"]
 accuracy = best.score(X, y)
-print(f"\nstopped after {stopped.n_iter_} of {stopped.n_iter} passes at {accuracy:.4f}")
+print(f"\nstopped after {stopped.n_iter_} of {stopped.n_iter} epochs at {accuracy:.4f}")
 
 # %%
-# Callbacks travel with clones and pickles. ``set_callbacks()`` takes them off.
+# Clones and pickles include the callbacks. ``set_callbacks()`` removes them.
 
 stopped.set_callbacks()
 
 # %%
-# In the mean of both folds, by learning rate:
+# The figure shows the mean of both folds for each learning rate.
 
 folds = search.n_splits_
 rates = search.param_grid["net__learning_rate"]
@@ -121,9 +122,9 @@ for at, (rate, style) in enumerate(zip(rates, (":", "--", "-"), strict=True)):
     axes.plot(range(1, len(mean) + 1), mean, style, color="black", label=rate)
 axes.set(
     ylim=(0, 1.02),
-    xlabel="passes made",
+    xlabel="epochs",
     ylabel="accuracy on the training rows",
-    title="What the monitor saw: ten times the learning rate, far fewer passes",
+    title="With ten times the learning rate, far fewer epochs are enough",
 )
 axes.legend(title="learning_rate", loc="lower right")
 

@@ -1,14 +1,16 @@
 """
-Where networks disagree, data were missing
-==========================================
+Networks disagree where data are missing
+========================================
 
-A network gives a number for any input, whether or not it has seen its like. Ten that
-differ in their seed alone agree where data told them what to say, and part where not.
-The spread of a ``DeepNetEnsembleRegressor`` shows where its mean is made up.
+A network predicts a number for any input, also for inputs unlike its training data. Ten
+networks that differ only in their seeds agree where there were data, and disagree where
+there were none. So the spread of a ``DeepNetEnsembleRegressor`` shows where its mean
+cannot be trusted.
 """
 
 # %%
-# A curve, noise about it, and a gap. The ten networks are trained as one stack.
+# The data are a curve with noise, and they have a gap. The ten networks are trained as
+# one stack.
 
 from pathlib import Path
 
@@ -31,9 +33,9 @@ ensemble = DeepNetEnsembleRegressor(member, n_estimators=10, random_state=0)
 ensemble.fit(x[:, np.newaxis], y)
 
 # %%
-# The spread is what the networks do not know of the curve, not the noise of the targets
-# about it. It is a warning, not a bound: past the ends of the data they disagree, too,
-# but all go straight on, and the curve does not.
+# The spread is the uncertainty of the networks about the curve; the noise of the
+# targets is not part of it. It is a warning, not a bound: beyond the ends of the data
+# the networks disagree, too, but all of them continue straight, and the curve does not.
 
 grid = np.linspace(-5, 5, 1001)
 mean, std = ensemble.predict(grid[:, np.newaxis], return_std=True)
@@ -47,19 +49,21 @@ for where, low, high in (("data", 1, 4), ("the gap", 0, 1), ("past the ends", 4,
     print(row(where, f"{spread.mean():.3f}", f"{error.mean():.3f}", f"{share:.0%}"))
 
 # %%
-# One member is as sure of itself in the gap as elsewhere; together they know better.
+# A single member gives no sign that there is a gap; the spread of all members does.
 
 figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
 band = mean - 2 * std, mean + 2 * std
 axes.fill_between(grid, *band, color="0.85", label="mean ± 2 spreads")
 for k, one in enumerate(ensemble.estimators_):
-    said = one.predict(grid[:, np.newaxis])
-    axes.plot(grid, said, color="0.6", linewidth=0.7, label=None if k else "members")
+    prediction = one.predict(grid[:, np.newaxis])
+    axes.plot(
+        grid, prediction, color="0.6", linewidth=0.7, label=None if k else "members"
+    )
 axes.plot(grid, mean, color="black", linewidth=2, label="their mean")
 axes.plot(grid, curve, color="black", linestyle=":", label="the curve")
 axes.plot(x, y, "o", color="black", markerfacecolor="white", markersize=4, label="data")
 axes.set(xlabel="x", ylabel="y", xlim=(-5, 5), ylim=(-3, 3))
-axes.set_title("Ten networks agree where there are data, and part in the gap")
+axes.set_title("Ten networks agree where there are data, and disagree in the gap")
 axes.legend(ncols=5, loc="upper center")
 
 path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None

@@ -2,13 +2,14 @@
 A rare class
 ============
 
-Three rows in a hundred are the ones that matter. A network trained on them as they come
-is right 98 times in a hundred, and misses a third of those that matter. What helps:
-``class_weight``, ``sample_weight``, a threshold; and what the focal loss does.
+Three rows in a hundred matter. A network trained on the raw data classifies 98 percent
+of the rows correctly, and still misses a third of those that matter. This example
+compares the remedies: ``class_weight``, ``sample_weight``, a threshold, and the focal
+loss.
 """
 
 # %%
-# Of 20 000 rows 600 belong to the rare class. Half of all rows are kept for the test.
+# Of 20 000 rows, 600 belong to the rare class. Half of all rows are the test set.
 
 from pathlib import Path
 
@@ -44,11 +45,11 @@ X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.5, stratify=y, random_state=0
 )
 print(f"rare rows: {y_train.sum()} of {len(y_train)} in training, ", end="")
-print(f"{y_test.sum()} of {len(y_test)} in the test\n")
+print(f"{y_test.sum()} of {len(y_test)} in the test set\n")
 
 # %%
-# The same network five times; only what a row counts differs. ``n_iter`` with
-# ``tol=None`` gives all of them the same number of steps.
+# The same network is trained five times, with different weights of the rows. ``n_iter``
+# with ``tol=None`` gives all of them the same number of steps.
 
 net = DeepNetClassifier(
     (32, 16), learning_rate=0.003, n_iter=30, tol=None, random_state=0
@@ -70,9 +71,10 @@ for name, (parameters, weight) in CHOICES.items():
     fitted[name].fit(X_train, y_train, deepnetclassifier__sample_weight=weight)
 
 # %%
-# Accuracy says that the first is the best. Balanced accuracy, the mean of the recalls
-# of both classes, says that it is the worst. The focal loss turns to the rows that are
-# hard, whichever their class: that is no substitute for weights, but goes with them.
+# By accuracy, the first network is the best. By balanced accuracy, which is the mean of
+# the recalls of both classes, it is the worst. The focal loss gives more weight to the
+# hard rows of both classes. It does not replace class weights, but can be combined with
+# them.
 
 row = "{:<22} {:>8} {:>9} {:>7} {:>10}".format
 print(row("", "accuracy", "balanced", "recall", "precision"))
@@ -92,8 +94,8 @@ for name, fit in fitted.items():
     print(row(name, *(f"{score:.3f}" for score in scores)))
 
 # %%
-# A weight for a class is a weight for each of its rows, and 2 counts as the row twice:
-# ``class_weight={1: 5}`` is the third network, to the last bit.
+# A weight for a class is a weight for each of its rows, and a weight of 2 equals having
+# the row twice: ``class_weight={1: 5}`` is bit-for-bit identical to the third network.
 
 by_class = clone(model).set_params(deepnetclassifier__class_weight={1: 5.0})
 by_class.fit(X_train, y_train)
@@ -102,10 +104,10 @@ same = all(map(np.array_equal, ours.coefs_, theirs.coefs_))
 print(f"\nclass_weight={{1: 5}} gives the weights of sample_weight: {same}")
 
 # %%
-# Weights change what the probabilities mean: they are those of a world where the rare
-# class is as common as its weight says, and too high for this one. If you need true
-# ones, train on the rows as they come and lower the threshold, as scikit-learn's
-# ``TunedThresholdClassifierCV`` does. Here that loses nothing:
+# Weights change what the probabilities mean: they belong to data in which the rare
+# class is as common as its weight says, so they are too high for these data. If you
+# need calibrated probabilities, train on the raw data and lower the threshold, as
+# scikit-learn's ``TunedThresholdClassifierCV`` does. Here this loses nothing:
 
 plain = fitted["as they come"].predict_proba(X_test)[:, 1]
 precisions, recalls, thresholds = precision_recall_curve(y_test, plain)
@@ -121,7 +123,7 @@ print(
 )
 
 # %%
-# All of them lie near the curve that the unweighted network draws with its threshold.
+# All networks lie near the curve of the unweighted network for varying thresholds.
 
 figure, axes = plt.subplots(figsize=(7, 5.5), layout="constrained")
 axes.plot(recalls, precisions, color="0.5", label="as they come, any threshold")

@@ -2,16 +2,16 @@
 Which initializer?
 ==================
 
-Two rings of points, a network of 2-10-5-1 units, plain gradient descent: the lesson in
-which a course shows what weights at zero, weights far too large and He's scheme do to
-learning. Here the same experiment is one call, which trains all networks as one stack,
-and its numbers are the published ones, to the digit.
+Two rings of points, a network of 2-10-5-1 units and plain gradient descent: with these
+a course shows how weights of zero, weights that are far too large and He initialization
+affect learning. Here the same experiment is one call that trains all networks as one
+stack, and it reproduces the published numbers to the digit.
 """
 
 # %%
-# The data and the network are those of the lesson. It trains on the raw coordinates;
-# put a ``StandardScaler()`` before the network in a pipeline, and see how much sooner
-# it learns.
+# The data and the network are those of the lesson. It trains on the raw coordinates.
+# With a ``StandardScaler()`` before the network, in a pipeline, the network learns much
+# faster.
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ net = DeepNetClassifier(
 )
 
 # %%
-# The lesson has one seed, and one split into training and test set.
+# The lesson uses one seed, and one split into training and test set.
 
 study = compare_initializers(
     net,
@@ -59,9 +59,9 @@ study = compare_initializers(
 )
 
 # %%
-# The published figures next to ours. With weights ten times a standard normal the
-# lesson's cost begins at infinity, since it takes the logarithm of a rounded
-# probability; from logits it is large, and finite.
+# The table shows the published figures next to ours. If weights are drawn from ten
+# times a standard normal, the lesson's cost starts at infinity, because it is the
+# logarithm of a rounded probability. Computed from logits, it is large but finite.
 
 PUBLISHED = {  # accuracy in training and test, cost at iterations 0 and 14000
     "zeros": ("0.5", "0.5", "0.6931471805599453", "0.6931471805599453"),
@@ -79,7 +79,7 @@ for name in study.labels:
     print(row(label, "ours", f"{train:.5f}", f"{test:.2f}", *costs))
 
 # %%
-# What is wrong with the first two? The doctor says it, with the figure it rests on.
+# ``diagnose`` says what is wrong with the first two networks, and names the figures.
 
 for name in PUBLISHED:
     (fit,) = study.estimators[name]
@@ -88,12 +88,11 @@ for name in PUBLISHED:
         print(f"  {fault.where}, {fault.name}: {fault.value:.3g} ({fault.limit})")
 
 # %%
-# One seed is an anecdote. Twenty seeds and five folds of all rows, a hundred networks
-# for each scheme, say how often it works, how long it takes, and how much of the
-# network is in use.
+# A single seed proves little. Twenty seeds and five folds, a hundred networks for each
+# scheme, show how often it works, how long it takes, and how many units are in use.
 
 net.set_params(solver="adam", batch_size="auto", n_iter=100)
-print("\nThe same network by Adam, 20 seeds × 5 folds:\n")
+print("\nThe same network with Adam, 20 seeds × 5 folds:\n")
 print(
     compare_initializers(
         net,
@@ -106,11 +105,12 @@ print(
 )
 
 # %%
-# Zeros learn nothing: all hidden units are one and the same for ever. Large weights
-# begin a thousand times too high and never part the rings cleanly. He's scheme does.
-# As the cost of large weights leaps about at first, curves show the median of each
-# hundred iterations. Below them stands the test set, the inner ring as black squares:
-# the darker the ground, the surer the network that a point there is one of these.
+# With zeros the network learns nothing: all hidden units stay identical. With large
+# weights the cost starts a thousand times too high, and the network never separates the
+# rings cleanly. With He initialization it does. As the cost of large weights jumps at
+# first, the curves show the median of each hundred iterations. The panels below show
+# the test set, with the inner ring as black squares. The darker the background, the
+# higher the probability that a point there belongs to the inner ring.
 
 figure, axes = plt.subplot_mosaic(
     [["loss", "loss", "loss"], list(PUBLISHED)],
@@ -150,7 +150,7 @@ axes["loss"].set(
     ylim=(0, 1),
     xlabel="iteration",
     ylabel="cost, median of 100 iterations",
-    title="Of the three, He's scheme separates the rings",
+    title="Of the three, only He initialization separates the rings",
 )
 axes["loss"].legend(title="init")
 

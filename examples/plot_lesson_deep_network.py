@@ -2,14 +2,14 @@
 Lesson: a deep network from one-layer pieces
 ============================================
 
-The course that most people took builds an L-layer network, ReLU and a sigmoid at the
-end, from functions for one layer each. Here they are, under the course's names, and
-then the same network as an estimator, to the last bit.
+A well-known course builds a network of L layers, with ReLU and a final sigmoid, from
+functions for a single layer. This lesson uses them under the course's names, and then
+trains the same network as an estimator, with bit-for-bit the same weights.
 """
 
 # %%
-# One layer is a product and an activation. A network is a loop over layers, and the way
-# back is the same loop from its end.
+# A layer is a matrix product and an activation. The forward pass is a loop over the
+# layers, and the backward pass is the same loop in reverse.
 
 import textwrap
 from pathlib import Path
@@ -46,7 +46,7 @@ for number in range(1, 5):
     caches.append(cache)
 print("cost before the first step:", F.compute_cost(A, Y))
 
-dZ = (A - Y) / Y.shape[1]  # of the cost by the last Z: the sigmoid's slope has gone
+dZ = (A - Y) / Y.shape[1]  # cost and sigmoid together: the slope of the sigmoid cancels
 dA, dW, db = F.linear_backward(dZ, caches[-1])
 for number in (3, 2, 1):
     dA, dW, db = F.activation_backward(dA, caches[number - 1])
@@ -54,8 +54,8 @@ print("the loop and backward_propagation agree:", end=" ")
 print(np.allclose(dW, F.backward_propagation(Y, caches)["dW1"], rtol=1e-12))
 
 # %%
-# Is that the derivative of the cost? The course compares with differences; for the
-# estimators it is one call.
+# Is this the derivative of the cost? The course compares it with finite differences.
+# For an estimator, one call does that.
 
 net = DeepNetClassifier(
     (20, 7, 5),
@@ -72,9 +72,10 @@ net = DeepNetClassifier(
 print(textwrap.fill(str(check_gradients(net, X, y)), 80))
 
 # %%
-# Training is forward, cost, backward, update. The lesson draws from a normal times
-# 0.01; through three hidden layers hardly a signal passes, and this network learns no
-# more than how many there are of each class. Scaled to its layers it sets out at once.
+# Each iteration of training is forward, cost, backward, update. The lesson draws
+# weights from a normal times 0.01. Hardly any signal gets through three hidden layers
+# then, and this network learns only the class frequencies. With weights scaled to its
+# layers, it learns at once.
 
 curves = {}
 for name, options in {
@@ -85,23 +86,25 @@ for name, options in {
     end, curves[name] = F.train(columns, Y, start, learning_rate=0.1, n_iter=2000)
     accuracy = np.mean(F.predict(X_test.T, end) == y_test)
     costs = " ".join(f"{curves[name][i]:.4f}" for i in range(0, 2000, 400))
-    print(f"{name}: costs {costs}; accuracy on the test rows {accuracy:.3f}")
+    print(f"{name}: costs {costs}; accuracy on the test set {accuracy:.3f}")
 
 # %%
-# The same as an estimator, which takes it from here into pipelines and searches.
+# The same network as an estimator, for pipelines and searches.
 
 net.fit(X, y)
 same = all(
     np.array_equal(end[f"W{number}"], W.T)
     for number, W in enumerate(net.coefs_, start=1)
 )
-print("The estimator's weights are the same, to the last bit:", same)
+print("The estimator's weights are bit-for-bit the same:", same)
 
 # %%
 figure, ax = plt.subplots(layout="constrained")
 for (name, costs), style in zip(curves.items(), ["--", "-"], strict=True):
     ax.plot(costs, style, label=name)
-ax.set(xlabel="iteration", ylabel="cost", title="Three hidden layers need a wide draw")
+ax.set(
+    xlabel="iteration", ylabel="cost", title="Three hidden layers need large weights"
+)
 ax.legend(title="init", loc="center right")
 
 path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None

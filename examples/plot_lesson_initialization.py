@@ -1,16 +1,17 @@
 """
-Lesson: why weights must not start alike
+Lesson: why weights must not start equal
 ========================================
 
-Units that start alike stay alike: they see the same inputs, get the same gradient and
-make the same step. This lesson watches it happen in a network small enough to print,
-and then compares initializations on training, validation and test rows.
+Units that start with equal weights stay equal: they see the same inputs, get the same
+gradient and make the same step. This lesson shows it in a network that is small enough
+to print. Then it compares initializations on a training, a validation and a test set.
 """
 
 # %%
-# Two units of one hidden layer, their weights at zero: nothing comes back to them,
-# since what they hand on is multiplied by zero. At one half they do learn, but both the
-# same; after a thousand steps each is still the other's twin. Only the draw parts them.
+# One hidden layer has two units. If all weights are zero, the gradient of the units is
+# zero, since their outputs are multiplied by zero. If all weights are one half, both
+# units learn, but they learn the same, and are still equal after a thousand steps. Only
+# random weights make them different.
 
 from pathlib import Path
 
@@ -47,9 +48,10 @@ for name, start in starts.items():
     print("  their weights at the end: ", *end["W1"].round(3))
 
 # %%
-# How wide should the draw be? Xavier's answer keeps the variance of a signal on its way
-# forward and back through linear units, He's makes up for the half that a ReLU cuts. A
-# common slip of lessons is to call ``sqrt(2 / n_in)`` Xavier's: it is He's.
+# How large should the weights be? Xavier initialization preserves the variance of a
+# signal on its way forward and back through linear units. He initialization also
+# compensates for the half that a ReLU cuts. A common mistake in lessons is to call
+# ``sqrt(2 / n_in)`` Xavier's: it is He's.
 
 rng = np.random.RandomState(0)
 for init in ("random", "xavier", "he"):
@@ -59,10 +61,10 @@ print(f"sqrt(2 / (500 + 300)) = {np.sqrt(2 / 800):.4f}")
 print(f"sqrt(2 / 500)         = {np.sqrt(2 / 500):.4f}")
 
 # %%
-# Five ReLU layers on a real table, in three parts: the network learns on the training
-# rows, the validation rows choose its best pass, and the test rows, which nobody has
-# looked at, say how good it is. Passes are counted from 1, here and in the picture;
-# ``best_iter_`` counts from 0.
+# Five ReLU layers learn from a real table in three parts: the network trains on the
+# training set, the validation set selects its best epoch, and the test set, which was
+# not used before, shows how good it is. Epochs are counted from 1, here and in the
+# figure; ``best_iter_`` counts from 0.
 
 X, y = load_breast_cancer(return_X_y=True)
 X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=0)
@@ -71,7 +73,7 @@ scaler = StandardScaler().fit(X)
 X, X_val, X_test = map(scaler.transform, (X, X_val, X_test))
 
 fits = {}
-print(f"\n{'init':<8} {'best pass':>10} {'validation loss':>16} {'test accuracy':>14}")
+print(f"\n{'init':<8} {'best epoch':>10} {'validation loss':>16} {'test accuracy':>14}")
 for init in ("zeros", "random", "xavier", "he"):
     net = DeepNetClassifier(
         (32,) * 5,
@@ -90,14 +92,15 @@ for init in ("zeros", "random", "xavier", "he"):
     print(f"{init:<8} {net.best_iter_ + 1:>10} {loss:>16.4f} {accuracy:>14.3f}")
 
 # %%
-# Zeros and the small random draw go nowhere: through five layers a signal of weights
-# near 0.01 is all but gone. Their curves are one: that of zeros is the broad band under
-# the other. Scaled to the layers, the same network learns at once.
+# Zeros and the small random weights learn nothing: with weights near 0.01, hardly any
+# signal gets through five layers. Their curves coincide; that of zeros is the broad
+# band below the other. With weights scaled to its layers, the same network learns at
+# once.
 
 display = LossCurveDisplay.from_estimators(fits)
 plt.setp(display.lines_[:: len(fits)], linewidth=7, alpha=0.3, zorder=1)
 display.ax_.legend(loc="upper right", bbox_to_anchor=(1, 0.93), ncols=2)
-display.ax_.set_title("Only weights scaled to the layers learn (dots: the best passes)")
+display.ax_.set_title("Only weights scaled to the layers learn (dots: best epochs)")
 
 path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None
 if path:

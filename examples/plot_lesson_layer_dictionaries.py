@@ -2,13 +2,13 @@
 Lesson: a network from a list of layers
 =======================================
 
-A lesson that many have typed describes a network by a list of dictionaries, draws
-every weight and bias from a normal times 0.1 with seed 42, and goes through it layer by
-layer. Here are its numbers, by the functions of :mod:`sklearn_deepnet.nn.functional`.
+A popular lesson describes a network by a list of dictionaries, draws every weight and
+bias from a normal times 0.1 with seed 42, and computes layer by layer. This example
+reproduces its numbers with the functions of :mod:`sklearn_deepnet.nn.functional`.
 """
 
 # %%
-# Five layers, 2-4-6-6-4-1. Weights are drawn layer by layer, each followed by its bias.
+# Five layers, 2-4-6-6-4-1. Each layer's weights are drawn first, then its bias.
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ drawn = {"init": "random", "init_scale": 0.1, "bias_init": "random", "random_sta
 parameters = F.initialize_parameters(layers, **drawn)
 
 # %%
-# The input (1, 2), and the published figures beside ours.
+# For the input (1, 2), these are the published figures next to ours.
 
 AL, caches = F.forward_propagation(np.array([[1.0], [2.0]]), parameters, layers)
 PUBLISHED = {
@@ -46,19 +46,20 @@ for number, published in PUBLISHED.items():
 print("output, published: 0.4993655, here:", AL.item())
 
 # %%
-# Weights of 0.1 say almost nothing: whatever the input, the output is near one half.
-# Training has to make them large first.
+# With weights near 0.1 the output hardly depends on the input: it is always near one
+# half. Training first has to make the weights larger.
 
 X, y = make_moons(200, noise=0.15, random_state=0)
 AL, _ = F.forward_propagation(X.T, parameters, layers)
 print(f"\nOutputs on two moons: from {AL.min():.4f} to {AL.max():.4f}")
 
 # %%
-# The lesson trains with the squared error, one sample at a time. Two slips are common
-# in such loops: to go forward with one sample and back with all of X, and to call it
-# regression, though the labels are classes. Here both ways of going through the samples
-# are one argument. A deep network of small weights under the squared error stands
-# still; with the weights that He's scheme draws it learns.
+# The lesson trains with the squared error, one sample at a time. Two mistakes are
+# common in such loops: to use one sample in the forward pass and all of X in the
+# backward pass, and to call it regression although the labels are classes. Here one
+# argument chooses between one sample at a time and the full batch. With the squared
+# error and small weights, this deep network does not learn; with He initialization it
+# does.
 
 he = F.initialize_parameters(layers, init="he", random_state=42)
 curves = {}
@@ -78,7 +79,8 @@ for name, start in {"normal × 0.1": parameters, "he": he}.items():
     print(f"accuracy {accuracy:.3f}")
 
 # %%
-# The estimator does the same, to the last bit: ``batch_size=1`` is a sample at a time.
+# The estimator gives bit-for-bit the same weights: ``batch_size=1`` is one sample at a
+# time.
 
 net = DeepNetClassifier(
     (4, 6, 6, 4),
@@ -98,13 +100,15 @@ same = all(
     np.array_equal(end[f"W{number}"], W.T)
     for number, W in enumerate(net.coefs_, start=1)
 )
-print("The estimator's weights are the same, to the last bit:", same)
+print("The estimator's weights are bit-for-bit the same:", same)
 
 # %%
 figure, ax = plt.subplots(layout="constrained")
 for (name, costs), style in zip(curves.items(), ["--", "-"], strict=True):
     ax.plot(costs, style, label=name)
-ax.set(xlabel="pass", ylabel="squared error / 2", title="Five layers need a wide draw")
+ax.set(
+    xlabel="epoch", ylabel="squared error / 2", title="Five layers need large weights"
+)
 ax.legend(title="init", loc="center right")
 
 path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None

@@ -2,12 +2,14 @@
 Lesson: four hidden units and a flower
 ======================================
 
-Points on the petals of a flower, in two colours that no straight line parts. A network
-of one hidden layer, four tanh units, does, and is small enough to be looked at.
+The points lie on the petals of a flower, in two colors that no straight line separates.
+A network with one hidden layer of four tanh units does separate them, and is small
+enough to understand.
 """
 
 # %%
-# A rose, r = 4 sin 4t: the first half of the turn is one class, the second the other.
+# The flower is the rose r = 4 sin 4t. The first half of the turn is one class, the
+# second half the other.
 
 from pathlib import Path
 
@@ -29,13 +31,13 @@ radius = 4 * np.sin(4 * turn) + 0.2 * rng.randn(400)
 X = np.column_stack([radius * np.sin(turn), radius * np.cos(turn)])
 
 linear = LogisticRegression().fit(X, y)
-print(f"A line is right on {linear.score(X, y):.1%} of the points.")
+print(f"A line has an accuracy of {linear.score(X, y):.1%}.")
 
 # %%
-# Weights from a normal times 0.001, gradient descent on all points, 10 000 iterations.
-# Starting so small costs tanh units little: near zero they are linear, with a slope of
-# one. Eight seeds are trained at once, as one stack: most find the petals, and one ends
-# in a corner from which gradient descent does not find out.
+# The weights come from a normal times 0.001; gradient descent uses all points for 10
+# 000 iterations. Such small weights do little harm to tanh units: near zero they are
+# linear, with a slope of one. Eight seeds are trained at once, as one stack. Most of
+# them find the petals; one gets stuck at a point that gradient descent does not leave.
 
 net = DeepNetClassifier(
     (4,),
@@ -53,21 +55,21 @@ net = DeepNetClassifier(
 nets = fit_stack([clone(net).set_params(random_state=k) for k in range(8)], X, y)
 for net in nets:
     costs = " ".join(f"{net.loss_curve_[i]:.3f}" for i in (0, 100, 1000, 9999))
-    print(f"seed {net.random_state}: costs {costs}; right on {net.score(X, y):.1%}")
+    print(f"seed {net.random_state}: costs {costs}; accuracy {net.score(X, y):.1%}")
 net = max(nets, key=lambda net: net.score(X, y))
 
 # %%
-# Is anything wrong with the one that got stuck? The doctor finds its units saturated,
-# after first steps that were a fifth of the weights.
+# What is wrong with the network that got stuck? ``diagnose`` finds that its units are
+# saturated, and that its first steps were a fifth of its weights.
 
 print(diagnose(min(nets, key=lambda net: net.score(X, y)), X, y))
 
 # %%
-# White and black points are the classes. The darker the ground, the surer the model
-# that a point there is a black one.
+# White and black points are the classes. The darker the background, the higher the
+# probability of the black class.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.8), layout="constrained")
-figure.suptitle("Four tanh units split the petals, a line does not")
+figure.suptitle("Four tanh units separate the petals, a line does not")
 for ax, (name, fit) in zip(
     axes, {"a line": linear, "4 units": net}.items(), strict=True
 ):
@@ -83,7 +85,7 @@ for ax, (name, fit) in zip(
         eps=0.5,
     )
     ax.scatter(*X.T, c=y, cmap="Greys", edgecolor="black", s=18)
-    ax.set(title=f"{name}: right on {fit.score(X, y):.1%}", xlabel="x₁", ylabel="x₂")
+    ax.set(title=f"{name}: accuracy {fit.score(X, y):.1%}", xlabel="x₁", ylabel="x₂")
     ax.set_aspect("equal")
 
 path = Path(__file__).with_suffix(".png") if "__file__" in globals() else None

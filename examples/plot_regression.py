@@ -1,16 +1,17 @@
 """
-Numbers in any unit, and an interval around them
-================================================
+Regression in any unit, with prediction intervals
+=================================================
 
-``DeepNetRegressor`` takes targets as they are, in euros or in millions of them. Three
-networks with the quantile loss give an interval for each row, wide where the data are
-noisy; whether it holds what it says is seen on rows that were kept out.
+``DeepNetRegressor`` takes targets in any unit, in euros or in millions of euros. Three
+networks with the quantile loss give an interval for each row, which is wide where the
+data are noisy. Held-out rows show whether the interval has the coverage that was asked
+for.
 """
 
 # %%
-# Networks learn numbers of size one best, so targets are standardized within, and
-# predictions come back in the unit that was given. ``target_scaling=None`` shows what
-# happens otherwise.
+# Networks learn targets of size one best. So ``DeepNetRegressor`` standardizes the
+# targets, and returns predictions in the original unit. ``target_scaling=None`` shows
+# what happens without it.
 
 from pathlib import Path
 
@@ -31,7 +32,7 @@ X, y = load_diabetes(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 
 row = "{:<24} {:>12} {:>12} {:>12}".format
-print(row("R² where y is in units of", "1e-6", "1", "1e6"))
+print(row("R² for y in units of", "1e-6", "1", "1e6"))
 for target_scaling in ("standard", None):
     scores = []
     for unit in (1e-6, 1.0, 1e6):
@@ -43,10 +44,11 @@ for target_scaling in ("standard", None):
     print(row(f"target_scaling={target_scaling!r}", *scores))
 
 # %%
-# Now data whose noise grows with the fourth feature. The loss ``quantile(0.9)`` is
-# least for a prediction that nine targets in ten lie below. Three networks, for 0.1,
-# 0.5 and 0.9, make a median and an interval that should hold eight in ten. The schedule
-# lets the steps shrink to nothing, so that training ends in the minimum, not beside it.
+# Now the noise of the data grows with the fourth feature. The loss ``quantile(0.9)`` is
+# smallest for predictions that are above nine targets in ten. Three networks, for 0.1,
+# 0.5 and 0.9, give a median and an interval that should contain eight targets in ten.
+# With the cosine schedule the steps shrink to zero, so that training ends close to the
+# minimum.
 
 rng = np.random.RandomState(0)
 X, y = make_friedman1(12_000, n_features=5, random_state=rng)
@@ -75,12 +77,13 @@ def fit_quantiles(alpha):
 
 
 # %%
-# In training the interval holds what was asked. On other rows it holds a little less,
-# since networks fit their own rows too closely; a stronger penalty brings it back.
+# On the training set the interval has the coverage that was asked for. On new rows it
+# has a little less, since the networks overfit their own rows. A stronger penalty
+# corrects this.
 
 row = "{:>6} {:>21} {:>21} {:>11}".format
 print()
-print(row("alpha", "coverage in training", "coverage in the test", "mean width"))
+print(row("alpha", "coverage, training", "coverage, test", "mean width"))
 for alpha in (1e-4, 5.0, 20.0):
     low, middle, high = fit_quantiles(alpha)
     shares = [
@@ -91,10 +94,10 @@ for alpha in (1e-4, 5.0, 20.0):
     print(row(alpha, *(f"{share:.3f}" for share in shares), f"{width:.2f}"))
 
 # %%
-# The three networks are independent, so nothing forbids their predictions to cross.
+# The three networks are independent, so their predictions may cross.
 
 low, middle, high = (model.predict(X_test) for model in (low, middle, high))
-print(f"\nrows of the test where low > high: {np.sum(low > high)} of {len(low)}")
+print(f"\ntest rows where low > high: {np.sum(low > high)} of {len(low)}")
 below = [np.mean(y_test <= predicted) for predicted in (low, middle, high)]
 print("share of targets below the predictions for 0.1, 0.5 and 0.9: ", end="")
 print(", ".join(f"{share:.3f}" for share in below))
@@ -107,8 +110,8 @@ for name, rows in (("below 0.2", quiet), ("above 0.8", loud)):
     )
 
 # %%
-# A hundred rows of the test, less the predicted median: the interval widens with the
-# noise.
+# The figure shows a hundred test rows relative to the predicted median. The interval
+# widens with the noise.
 
 figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
 some = slice(100)
@@ -136,8 +139,8 @@ for label, who, color in (
 axes.axhline(0, color="black", linewidth=0.8)
 axes.set(
     xlabel="feature 4, on which the noise depends",
-    ylabel="target, less the predicted median",
-    title=f"{np.mean(inside):.0%} of the test lies in the interval made for 80%",
+    ylabel="target minus predicted median",
+    title=f"{np.mean(inside):.0%} of the test set lie in the interval made for 80%",
     xlim=(-0.02, 1.02),
     ylim=(-10, 10),
 )

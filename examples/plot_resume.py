@@ -1,16 +1,16 @@
 """
-Stop, save, go on
-=================
+Stop, save, continue
+====================
 
-Training that is cut into pieces should end where training in one go ends. With
-``warm_start=True`` it does, to the last bit: the order of the rows, the dropout, the
-moments of Adam, the schedule and what was monitored are all carried on.
+Training in several pieces should give the same result as training in one. With
+``warm_start=True`` it does, bit for bit: the order of the rows, the dropout, the
+moments of Adam, the schedule and the monitored values all continue.
 """
 
 # %%
-# The network shuffles, drops units, lowers its rate and holds out rows to monitor: all
-# that a restart could get wrong. ``Cosine`` is told its horizon, since by default it is
-# the `n_iter` of the first fit.
+# The network uses everything that a restart could get wrong: it shuffles, drops units,
+# lowers its learning rate and holds out rows for validation. ``Cosine`` gets an
+# explicit horizon, since by default the horizon is the ``n_iter`` of the first fit.
 
 import copy
 import pickle
@@ -60,8 +60,8 @@ def same(a, b):
 whole = clone(net).fit(X_train, y_train)
 
 # %%
-# Four fits of ten passes each. After the second the estimator is written to a file and
-# forgotten; what is read from the file goes on.
+# Four fits make ten epochs each. After the second, the estimator is saved to a file,
+# and training continues with the estimator that is loaded from it.
 
 chunked = clone(net).set_params(n_iter=10, warm_start=True)
 chunked.fit(X_train, y_train).fit(X_train, y_train)
@@ -70,12 +70,12 @@ with tempfile.TemporaryDirectory() as folder:
     chunked = joblib.load(Path(folder) / "half_way.joblib")
 chunked.fit(X_train, y_train).fit(X_train, y_train)
 
-print(f"passes made: {whole.n_iter_} in one fit, {chunked.n_iter_} in four")
-print(f"the same weights and curves, to the last bit: {same(whole, chunked)}")
+print(f"epochs: {whole.n_iter_} in one fit, {chunked.n_iter_} in four")
+print(f"weights and curves are bit-for-bit the same: {same(whole, chunked)}")
 
 # %%
-# What resuming needs, the moments and the generator among them, is kept where it can be
-# used and nowhere else: a plain fit makes a small pickle.
+# What is needed to continue, such as the moments and the random generator, is stored
+# only where it can be used. So the pickle of a plain fit is small.
 
 n_bytes = sum(array.nbytes for array in whole.coefs_ + whole.intercepts_)
 print(
@@ -84,9 +84,8 @@ print(
 )
 
 # %%
-# Rows may also come as a stream, never to be seen again. Each call of ``partial_fit``
-# makes one pass over those it is given, in batches as usual. The first call has to name
-# all classes.
+# The rows may also come as a stream. Each call of ``partial_fit`` makes one epoch over
+# its rows, in mini-batches as usual. The first call has to name all classes.
 
 X_new, y_new = make_moons(2000, noise=0.3, random_state=1)
 stream = DeepNetClassifier((32, 16), learning_rate=0.01, batch_size=20, random_state=0)
@@ -100,7 +99,7 @@ for n_calls in range(1, 101):
         print(f"  {100 * n_calls:6} rows of the stream: {score:.3f}")
 
 # %%
-# Where all rows are given each time, as one batch, n calls are ``fit`` with
+# If each call gets all rows, as one batch, then n calls equal ``fit`` with
 # ``n_iter=n``.
 
 X_moons, y_moons = make_moons(1000, noise=0.3, random_state=0)
@@ -108,12 +107,12 @@ full = DeepNetClassifier((32, 16), batch_size=None, random_state=0)
 at_once = clone(full).set_params(n_iter=25, tol=None).fit(X_moons, y_moons)
 for _ in range(25):
     full.partial_fit(X_moons, y_moons, classes=[0, 1])
-print(f"\n25 calls of partial_fit in full batch are fit: {same(at_once, full)}")
+print(f"\n25 calls of partial_fit in full batch equal fit: {same(at_once, full)}")
 
 # %%
-# Anything but the network itself may change between two calls. Large steps go down fast
-# and then jump about the minimum. A tenth of the rate after 20 passes, and the loss
-# settles.
+# Everything but the architecture may change between two calls. Large steps lower the
+# loss fast, and then jump around the minimum. With a tenth of the learning rate after
+# 20 epochs, the loss settles.
 
 coarse = DeepNetClassifier(
     (32, 16),
@@ -127,20 +126,20 @@ coarse = DeepNetClassifier(
 )
 coarse.fit(X_moons, y_moons)
 fine = copy.deepcopy(coarse).set_params(learning_rate=0.02)
-print("\nlearning rate of the last 20 passes, loss, accuracy on new rows")
-for going_on in (coarse, fine):
-    going_on.fit(X_moons, y_moons)
-    score = going_on.score(X_new, y_new)
-    print(f"  {going_on.learning_rate:<6} {going_on.loss_:.3f} {score:.3f}")
+print("\nlearning rate of the last 20 epochs, loss, accuracy on new rows")
+for net in (coarse, fine):
+    net.fit(X_moons, y_moons)
+    score = net.score(X_new, y_new)
+    print(f"  {net.learning_rate:<6} {net.loss_:.3f} {score:.3f}")
 
 figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
 axes.plot(coarse.loss_curve_, "--", color="black", label="0.2 to the end")
 axes.plot(fine.loss_curve_, "-", color="black", label="0.02 from the second fit on")
 axes.axvline(19.5, color="0.6", linewidth=1)
-axes.text(19, 0.37, "the first fit ends here,\nthe second goes on", ha="right")
+axes.text(19, 0.37, "the first fit ends here,\nthe second continues", ha="right")
 axes.set(
     ylim=(0.18, None),
-    xlabel="pass",
+    xlabel="epoch",
     ylabel="loss_curve_",
     title="A lower learning rate takes effect where the first fit ended",
 )

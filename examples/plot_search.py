@@ -2,15 +2,15 @@
 Search a pipeline with a progress bar
 =====================================
 
-A grid of 64 networks on five folds is 320 trainings. ``StackedGridSearchCV`` gives the
-answer of ``GridSearchCV``, to the last bit, and trains the networks of a fold as one
-stack; the scaler before them is fitted once for each fold, not once for each network.
+A grid of 64 networks on five folds needs 320 fits. ``StackedGridSearchCV`` gives bit
+for bit the result of ``GridSearchCV``, but trains the networks of a fold as one stack.
+It fits the scaler before them once for each fold, not once for each network.
 
-The progress bar takes scikit-learn 1.9 and the package ``rich``; the rest does not.
+The progress bar needs scikit-learn 1.9 and the package ``rich``; the rest does not.
 """
 
 # %%
-# The bar is set on the search, and counts candidates times folds.
+# The progress bar is set on the search. It counts candidates times folds.
 
 from pathlib import Path
 from time import perf_counter
@@ -54,18 +54,19 @@ for name, value in search.best_params_.items():
     print(f"  {name} = {value}")
 
 # %%
-# scikit-learn's own search finds the same, later.
+# scikit-learn's own search finds the same result, but takes longer.
 
 start = perf_counter()
 other = GridSearchCV(model, grid, scoring="neg_log_loss").fit(X, y)
 print(f"{seconds:.1f} s as stacks, {perf_counter() - start:.1f} s one by one")
 scores = "mean_test_score"
 same = np.array_equal(search.cv_results_[scores], other.cv_results_[scores])
-print("the same scores, every digit:", same)
+print("the scores are bit-for-bit the same:", same)
 
 # %%
-# Scores over the grid, of the better init: too slow on the left, too fast on the right,
-# and the penalty matters where learning is fast.
+# The figure shows the scores over the grid, for the better init. Low learning rates
+# learn too slowly, high ones diverge or jump, and the penalty matters where learning is
+# fast.
 
 loss = -search.cv_results_[scores]
 alphas = search.cv_results_["param_net__alpha"].astype(float)
@@ -80,7 +81,7 @@ ax.set(
     xscale="log",
     yscale="log",
     xlabel="learning_rate",
-    ylabel="log-loss of the rows left out",
+    ylabel="log-loss of the held-out rows",
     title=f"The best rate lies within a decade (init={init!r})",
 )
 ax.legend(title="alpha")

@@ -1,15 +1,16 @@
 """
-Validation data of one's own
-============================
+Your own validation data
+========================
 
-Where rows belong together, by patient or by day, a random split leaks: what it holds
-out has been half seen. Then the rows to monitor have to be chosen by hand. ``fit``
-takes them as ``X_val`` and ``y_val``, and ends with the weights of the best pass.
+If rows belong together, by patient or by day, a random split leaks: the held-out rows
+resemble rows of the training set. Then you have to choose the validation rows yourself.
+``fit`` takes them as ``X_val`` and ``y_val``, and ends with the weights of the best
+epoch.
 """
 
 # %%
-# Twenty measurements of each of 400 patients, who are ill or not. Whole patients are
-# set aside: the last 200 for the test, 50 to monitor.
+# There are twenty measurements of each of 400 patients, who are ill or healthy. Whole
+# patients are held out: the last 200 for the test set, and 50 for the validation set.
 
 from pathlib import Path
 
@@ -38,15 +39,15 @@ monitored = (patient >= 150) & (patient < 200)
 test = patient >= 200
 
 # %%
-# In a pipeline the validation data have to be scaled like the rest, by what was learned
-# from the training rows. ``transform_input`` says so. It takes metadata routing, in
-# which the network asks for what it wants.
+# In a pipeline, the validation data have to be scaled with the scaler that was fitted
+# on the training rows. ``transform_input`` does this. It needs metadata routing, in
+# which the network requests the arguments that it wants.
 
 net = DeepNetClassifier((64, 32), n_iter=60, tol=None, random_state=0)
 
 
 def fit(net, rows, **validation):
-    """Return a pipeline fitted on `rows`; `validation` goes through the scaler too."""
+    """Return a pipeline fitted on `rows`. The scaler transforms `X_val`, too."""
     with config_context(enable_metadata_routing=True):
         net = clone(net).set_fit_request(X_val=True, y_val=True)
         steps = [("scale", StandardScaler()), ("net", net)]
@@ -67,42 +68,42 @@ same = model["net"].validation_loss_curve_ == alone.validation_loss_curve_
 print(f"the pipeline gives the curve of scaling by hand: {same}\n")
 
 # %%
-# ``best_iter_`` is the pass, from 0, whose weights ``restore_best`` has kept. Keeping
-# the last weights instead, or holding out a tenth of the rows at random by
-# ``early_stopping``, does worse on patients never seen: the one has gone on too long,
-# the other has monitored patients that it trained on.
+# ``best_iter_`` is the epoch, counted from 0, whose weights ``restore_best`` restores.
+# Two alternatives do worse on new patients. The last weights were trained too long.
+# ``early_stopping``, which holds out a tenth of the rows at random, monitors patients
+# that are also in the training set.
 
 last = fit(clone(net).set_params(restore_best=False), train, **own)
 random_split = fit(clone(net).set_params(early_stopping=True), train | monitored)
 
 row = "{:<28} {:>10} {:>16} {:>10}".format
-print(row("monitored", "best pass", "validation loss", "test loss"))
+print(row("monitored", "best epoch", "validation loss", "test loss"))
 for name, fitted in (
-    ("50 patients, best kept", model),
-    ("50 patients, last kept", last),
+    ("50 patients, best epoch", model),
+    ("50 patients, last epoch", last),
     ("a tenth of the rows", random_split),
 ):
-    kept = fitted["net"].best_iter_ if fitted["net"].restore_best else -1
+    used = fitted["net"].best_iter_ if fitted["net"].restore_best else -1
     curve = fitted["net"].validation_loss_curve_
     loss = log_loss(y[test], fitted.predict_proba(X[test]))
-    print(row(name, fitted["net"].best_iter_, f"{curve[kept]:.3f}", f"{loss:.3f}"))
+    print(row(name, fitted["net"].best_iter_, f"{curve[used]:.3f}", f"{loss:.3f}"))
 
 # %%
-# So many passes need not be made. ``n_iter_no_change=5`` is exact: the best pass, five
-# that do not better it, and the end. ``scoring`` monitors a score in place of the loss;
-# both curves are kept.
+# Fewer epochs are enough. ``n_iter_no_change=5`` is exact: training stops five epochs
+# after the best one. ``scoring`` monitors a score in place of the loss; both curves are
+# recorded.
 
 impatient = clone(net).set_params(tol=0.0, n_iter_no_change=5)
 stopped = fit(impatient, train, **own)["net"]
-print(f"\nby the loss: best pass {stopped.best_iter_}, {stopped.n_iter_} passes made")
+print(f"\nby the loss: best epoch {stopped.best_iter_}, {stopped.n_iter_} epochs")
 scored = fit(clone(impatient).set_params(scoring="roc_auc"), train, **own)["net"]
 print(
-    f"by the area under the ROC curve: best pass {scored.best_iter_} at "
-    f"{scored.validation_scores_[scored.best_iter_]:.3f}, {scored.n_iter_} passes made"
+    f"by the area under the ROC curve: best epoch {scored.best_iter_} at "
+    f"{scored.validation_scores_[scored.best_iter_]:.3f}, {scored.n_iter_} epochs"
 )
 
 # %%
-# While the training loss falls on, the loss on patients never seen turns and rises.
+# The training loss keeps falling, but the loss on new patients rises again.
 
 figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
 fitted = model["net"]
@@ -111,16 +112,16 @@ axes.plot(curve, "-", color="black", label="validation_loss_curve_, new patients
 axes.plot(fitted.loss_curve_, "--", color="black", label="loss_curve_, in training")
 axes.plot(best, curve[best], "o", color="black", markersize=8)
 axes.annotate(
-    f"best_iter_ = {best}: these weights are kept",
+    f"best_iter_ = {best}: these weights are used",
     (best, curve[best]),
     xytext=(15, 0.42),
     arrowprops={"arrowstyle": "-"},
 )
 axes.set(
     ylim=(0, None),
-    xlabel="pass",
+    xlabel="epoch",
     ylabel="loss",
-    title="Past its best pass, the network learns the patients by heart",
+    title="After its best epoch, the network overfits the training patients",
 )
 axes.legend()
 
