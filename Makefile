@@ -2,7 +2,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest bench docs clean
+.PHONY: help demo lint check test test-all test-oldest bench docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -10,11 +10,22 @@ help: ## list these targets
 demo: .venv/ready ## draw what initializers do to a network
 	.venv/bin/python examples/plot_initializers.py
 
-test: .venv/ready ## lint, format, types, tests, doctests
+lint: .venv/ready ## lint, format, types
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
-	$(RUN) pytest
+
+# One process for each core, so each leaves the cores to the others.
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadgroup
+
+check: lint ## lint, types, and every test that is not slow, in about a minute
+	$(PYTEST) -m "not slow and not longest"
+
+test: lint ## the gate: lint, types, doctests, and all tests but the longest
+	$(PYTEST) -m "not longest"
+
+test-all: lint ## the gate and the longest tests
+	$(PYTEST)
 
 test-oldest: .venv-oldest/ready ## tests on the oldest versions (Python 3.11 or 3.12)
 	.venv-oldest/bin/python -m pytest

@@ -9,6 +9,14 @@ from threadpoolctl import threadpool_limits
 from sklearn_deepnet.estimators import stacking
 
 
+def pytest_collection_modifyitems(items):
+    """Run integration tests last, and serial tests in one worker of pytest-xdist."""
+    items.sort(key=lambda item: "integration" in item.path.parts)
+    for item in items:
+        if item.get_closest_marker("serial") or "peak_of" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("serial"))
+
+
 @pytest.fixture(autouse=True)
 def _floating_point_errors_raise():
     # Not underflow: it is normal in exp(-|z|).
@@ -68,12 +76,12 @@ def peak_of():
     """
 
     def measure(call, n_threads=2):
-        tracemalloc.start()
-        try:
-            with threadpool_limits(n_threads):
+        with threadpool_limits(n_threads):
+            tracemalloc.start()
+            try:
                 call()
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
 
     return measure

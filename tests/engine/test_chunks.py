@@ -1,7 +1,6 @@
 """Chunks: batches are copied a few at a time, which nobody sees but the memory."""
 
 import math
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -76,33 +75,39 @@ def test_cutting_into_chunks_changes_nothing(
     assert len(set(addresses)) < len(addresses)  # the chunk is used again
 
 
-def peak_of_a_pass(n_rows, **options):
-    """Return how many bytes a pass allocates at most, on top of the data."""
-    X, y = np.zeros((n_rows, 20)), np.zeros((n_rows, 1))
-    weight = np.broadcast_to(1.0, (n_rows, 1))
-    tracemalloc.start()
-    try:
-        batches = make(X, y, weight, **options)
-        assert sum(block.weight.sum() for block in blocks_of(batches)) > 0
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+@pytest.fixture
+def peak_of_an_epoch(peak_of):
+    """Return how many bytes an epoch allocates at most, on top of the data."""
+
+    def measure(n_rows, **options):
+        X, y = np.zeros((n_rows, 20)), np.zeros((n_rows, 1))
+        weight = np.broadcast_to(1.0, (n_rows, 1))
+
+        def train():
+            batches = make(X, y, weight, **options)
+            assert sum(block.weight.sum() for block in blocks_of(batches)) > 0
+
+        return peak_of(train)
+
+    return measure
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("batch_size", [200, None])
-def test_memory_of_a_pass_in_order_does_not_grow_with_the_rows(batch_size, dtype):
+def test_memory_of_an_epoch_in_order_does_not_grow_with_the_rows(
+    batch_size, dtype, peak_of_an_epoch
+):
     peaks = [
-        peak_of_a_pass(n_rows, batch_size=batch_size or n_rows, dtype=dtype)
+        peak_of_an_epoch(n_rows, batch_size=batch_size or n_rows, dtype=dtype)
         for n_rows in (100_000, 200_000)
     ]
     assert peaks[0] < 8e6
     assert abs(peaks[1] - peaks[0]) < 1e5
 
 
-def test_memory_of_a_shuffled_pass_grows_by_the_order_only():
+def test_memory_of_a_shuffled_epoch_grows_by_the_order_only(peak_of_an_epoch):
     peaks = [
-        peak_of_a_pass(n_rows, batch_size=200, shuffle=True)
+        peak_of_an_epoch(n_rows, batch_size=200, shuffle=True)
         for n_rows in (100_000, 200_000)
     ]
     assert peaks[0] < 16e6

@@ -24,6 +24,8 @@ from sklearn_deepnet._engine.propagation import Propagation
 from sklearn_deepnet.nn.activations import Activation, relu
 from sklearn_deepnet.nn.losses import Loss, binary_cross_entropy
 
+pytestmark = pytest.mark.serial
+
 BLAS = ThreadpoolController().select(user_api="blas")
 BLAS_NAME = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
 
@@ -216,11 +218,12 @@ def test_an_error_in_another_thread_is_raised_here(monkeypatch):
     at_the_call(3, fail, monkeypatch, here=False)
     unfitted, n_threads = net(), threading.active_count()
     before = dict(vars(unfitted))
-    with pytest.raises(MemoryError, match=r"^in another thread$"):
-        in_threads(2, lambda: unfitted.fit(X, y))
+    with threadpool_limits(2, user_api="blas"):
+        with pytest.raises(MemoryError, match=r"^in another thread$"):
+            unfitted.fit(X, y)
+        assert {library["num_threads"] for library in BLAS.info()} == {2}
     assert vars(unfitted) == before
     assert threading.active_count() == n_threads
-    assert {library["num_threads"] for library in BLAS.info()} != {1}
 
 
 def test_threads_are_waited_for():

@@ -9,6 +9,8 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from sklearn_deepnet._engine.parallel import one_blas_thread
 
+pytestmark = pytest.mark.serial
+
 BLAS = ThreadpoolController().select(user_api="blas")
 BLAS_NAME = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
 

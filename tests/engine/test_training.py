@@ -256,6 +256,7 @@ def steady_peak(n_samples, layer_sizes, activation, loss, **options):
     return peak
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("batch_size", [4096, 3500])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activations_allocate_nothing_per_step(activation, batch_size):
@@ -264,6 +265,7 @@ def test_activations_allocate_nothing_per_step(activation, batch_size):
     assert steady_peak(4096, (8, 12, 10), activation, loss, **options) < SMALL
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(
     "loss",
     [
@@ -277,6 +279,7 @@ def test_losses_allocate_nothing_per_step(loss):
     assert steady_peak(4096, (8, 12, 10), "tanh", loss, block_size=4096) < SMALL
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("block_size", [200, 80])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -15,6 +15,8 @@ from sklearn.utils.estimator_checks import (
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
 
+pytestmark = pytest.mark.slow
+
 ESTIMATORS = [
     DeepNetClassifier(),
     DeepNetClassifier(batch_size=None),

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    os.name != "posix", reason="signals and limits of POSIX"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX"),
+]
 
 START = """
 import io, os, random, resource, signal, sys, time, warnings
@@ -153,6 +154,7 @@ def run(script, folder, *arguments):
     return done.stdout.strip()
 
 
+@pytest.mark.longest
 def test_twenty_kills_are_as_none(folder):
     assert run(KILL, folder, "0") == "equal"
 

@@ -24,6 +24,8 @@ from sklearn_deepnet import (
     StackedRandomizedSearchCV,
 )
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+
 BLAS_NAME = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
 
 

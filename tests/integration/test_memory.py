@@ -5,6 +5,8 @@ import pytest
 
 from sklearn_deepnet import DeepNetClassifier
 
+pytestmark = pytest.mark.slow
+
 N_ROWS, N_FEATURES = 150_000, 40  # 24 MB as float32, 48 MB as float64
 KINDS = ["float32", "float64", "int16", "bool"]
 

@@ -13,6 +13,8 @@ from sklearn.preprocessing import scale
 
 from sklearn_deepnet import DeepNetClassifier, save_model
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[2] / "docs" / "production.md").read_text("utf-8")
 (LINES,) = (
     block

@@ -409,6 +409,7 @@ def python(code):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 def test_onnx_is_imported_when_it_is_needed_only():
     code = (
         "import sys, sklearn_deepnet.onnx;"
@@ -417,6 +418,7 @@ def test_onnx_is_imported_when_it_is_needed_only():
     assert python(code) == "set()\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "package"),
     [("to_onnx(None)", "onnx"), ("register_converters()", "skl2onnx")],

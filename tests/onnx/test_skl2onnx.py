@@ -215,6 +215,7 @@ def test_options_reach_what_a_search_has_found():
 # ---- within other estimators
 
 
+@pytest.mark.slow
 @DTYPES
 @pytest.mark.parametrize(
     "model",
@@ -432,6 +433,7 @@ def test_subclasses_are_known_after_the_next_call():
     assert_classified_alike(model, X_wine, "float64")
 
 
+@pytest.mark.slow
 def test_nothing_is_registered_before_the_call():
     code = """
 import numpy as np, skl2onnx

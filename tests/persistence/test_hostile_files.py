@@ -274,6 +274,7 @@ def test_whatever_is_damaged_is_refused(path, files):
     assert mutate_and_load(path, files, RAW, 700, 0) == {"refused": 700}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_what_bears_a_checksum_is_refused_or_predicts(path, files, seed):
     outcomes = mutate_and_load(path, files, SEALED, 500, seed)
@@ -281,6 +282,7 @@ def test_what_bears_a_checksum_is_refused_or_predicts(path, files, seed):
     assert outcomes["loaded"] >= 50
 
 
+@pytest.mark.slow
 def test_reading_takes_memory_for_no_more_than_the_file(path, files, peak_of):
     def mutate_both():
         mutate_and_load(path, files, RAW, 100, 3)

@@ -251,6 +251,7 @@ def assert_same(value, expected):
         assert value == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_model_is_the_same_in_another_process(loaded_elsewhere, name):
     fitted, found = loaded_elsewhere
@@ -258,6 +259,7 @@ def test_a_model_is_the_same_in_another_process(loaded_elsewhere, name):
     assert_same(found[name][1], predict(fitted[name], CASES[name][1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CASES if CASES[name][-1]])
 def test_to_go_on_in_another_process_is_never_to_have_stopped(loaded_elsewhere, name):
     fitted, found = loaded_elsewhere
