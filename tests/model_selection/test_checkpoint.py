@@ -116,6 +116,7 @@ OF_SEARCHES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_SEARCHES)
 def test_what_is_known_is_not_done_again(name, tmp_path, capsys):
     make, params = OF_SEARCHES[name]
@@ -156,6 +157,7 @@ class Interrupting:
         return {}  # when it interrupts is not what it is
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plain", "pipeline", "halving"])
 @pytest.mark.parametrize("n_scores", [0, 3, 5, 7])
 def test_a_search_goes_on_after_an_interrupt(name, n_scores, tmp_path):
@@ -329,6 +331,7 @@ print(search.cv_results_["mean_test_score"].tolist())
 """
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_goes_on(tmp_path):
     """Killed as soon as its file is new, in processes of other hash seeds."""
     command = [sys.executable, "-c", SCRIPT]

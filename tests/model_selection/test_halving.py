@@ -55,6 +55,7 @@ def assert_same_search(ours, theirs):
     assert ours.n_resources_ == theirs.n_resources_
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize(
     "settings",
@@ -75,6 +76,7 @@ def test_survivors_end_as_if_they_had_been_started_anew(settings, n_jobs):
     assert len(ours.n_resources_) == 3
 
 
+@pytest.mark.slow
 def test_pipelines_go_on_too():
     X, y = load_breast_cancer(return_X_y=True)
     model = make_pipeline(StandardScaler(), DeepNetClassifier((4,), random_state=0))
@@ -105,6 +107,7 @@ def test_rows_as_the_resource_are_scikit_learns():
     assert_same_search(ours, HalvingGridSearchCV(net, GRID, **settings).fit(X, y))
 
 
+@pytest.mark.slow
 def test_repeated_rounds_of_the_same_resource_are_scikit_learns():
     X, y = load_iris(return_X_y=True)
     net = DeepNetClassifier((6,), tol=None, random_state=0)
@@ -156,6 +159,7 @@ def assert_same_as_scikit_learns(estimator, prefix="", **settings):
     assert_same_search(*found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "schedule", ["cosine", "onecycle", Cosine(horizon=10), Falling(), Fewer()]
 )
@@ -190,6 +194,7 @@ class NewEveryRound(TransformerMixin, BaseEstimator):
         return X / self.scale_
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["folds", "step"])
 def test_networks_on_other_data_than_before_start_over(what):
     net = DeepNetClassifier((6,), tol=None, random_state=0)
@@ -200,6 +205,7 @@ def test_networks_on_other_data_than_before_start_over(what):
         assert_same_as_scikit_learns(model, "deepnetclassifier__", cv=cv)
 
 
+@pytest.mark.slow
 def test_a_scorer_that_fits_leaves_survivors_as_they_were():
     def fitted_anew(estimator, X, y):
         score = estimator.score(X, y)

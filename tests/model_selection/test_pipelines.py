@@ -147,6 +147,7 @@ PIPES = {  # with how many of the candidates are fits that pause
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("case", PIPES)
 def test_earlier_steps_in_the_grid_change_nothing(
@@ -166,6 +167,7 @@ def test_networks_in_the_grid_are_not_fitted_themselves():
     assert not hasattr(model["a"], "scale_")
 
 
+@pytest.mark.slow
 def test_steps_that_cannot_be_compared_are_not_taken_for_equal():
     model = pipe(FunctionTransformer(lambda X: X), PCA(random_state=0), n_iter=1)
     grid = {"b__n_components": [*range(1, 13)], "net__alpha": [0.0, 9.0]}
@@ -258,6 +260,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_bytes", [1, 2**28])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_pipelines_of_any_shape_are_fitted_alike(shape, max_bytes, unbroken_stacks):
@@ -277,6 +280,7 @@ def test_pipelines_of_any_shape_are_fitted_alike(shape, max_bytes, unbroken_stac
 ONCE = {(1.0, 118): 1, (1.0, 119): 2, (2.0, 118): 1, (2.0, 119): 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("max_bytes", [1, 30_000, 2**28])
 def test_earlier_steps_are_fitted_once_for_a_fold_and_setting(n_jobs, max_bytes, tally):

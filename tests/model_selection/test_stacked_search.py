@@ -154,6 +154,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("grid", GRIDS)
 def test_the_answer_is_the_same(grid, kind, unbroken_stacks):
@@ -236,6 +237,7 @@ INPUTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", INPUTS)
 def test_inputs_of_any_kind_are_learnt_alike(kind, unbroken_stacks):
     X, y = INPUTS[kind](WINE[0]), WINE[1]
@@ -257,6 +259,7 @@ SPLITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cv", SPLITS)
 @pytest.mark.parametrize("max_bytes", [1, 20_000, 2**28])
 def test_splits_of_any_kind_are_made_alike(cv, max_bytes):

@@ -211,6 +211,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bad", "error_score"), [*product(BAD, [-7.0]), ("fails to begin", np.nan)]
 )
@@ -287,6 +288,7 @@ SCORES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scores", SCORES)
 def test_scores_of_any_kind_are_the_same(scores):
     grid = {"tol": [None, 0.05, 9.0], "n_iter_no_change": [1], "alpha": [0.0, 9.0]}
@@ -463,6 +465,7 @@ def test_a_progress_bar_leaves_the_answer_alone(stacks, capsys):
 TWO = {"scoring": ["accuracy", "neg_log_loss"], "refit": "accuracy"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, TWO, {"return_train_score": True}])
 @pytest.mark.parametrize("verbose", [1, 2, 3])
 @pytest.mark.parametrize("piped", [False, True])
@@ -542,6 +545,7 @@ def test_a_scorer_may_keep_the_estimator():
         assert all(one.predict(IRIS[0]).shape == (150,) for one in kept)
 
 
+@pytest.mark.slow
 def test_a_search_holds_no_networks_but_those_in_training(peak_of):
     net = net_for(hidden_layer_sizes=(500,), n_iter=1)  # 68 kB of parameters
     search = StackedGridSearchCV(net, {"alpha": np.arange(40.0)}, cv=3, refit=False)
