@@ -1,8 +1,9 @@
 """What training is asked for, and its state: all that resuming exactly takes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -98,9 +99,19 @@ class TrainingSpec:
         return replace(self, schedules=schedules, **arrays)
 
 
+# What each field of `TrainingState` declares as its metadata; all methods follow it:
+#   per_network  there is one entry for each network, not one for all of them
+#   saved        it is part of `to_dict`
+#   monitored    it is about the monitored value, and starts over with another one
+#   initial      what it is before the first epoch, if that is always the same
+_SHARED = {"per_network": False, "saved": True, "monitored": False, "initial": None}
+_OWN = _SHARED | {"per_network": True}
+_MONITORED = _OWN | {"monitored": True}
+
+
 @dataclass
 class TrainingState:
-    """Where one network, or a stack of them, stands between two passes.
+    """All that resuming exactly takes, of one network or a stack, between two epochs.
 
     Every array has one entry, or one row, for each network of the stack.
 
@@ -109,47 +120,47 @@ class TrainingState:
     params : ndarray of shape (*stack_shape, n_params)
         Weights and biases; see `Network`.
     generators : list of RandomState
-        What each network draws from.
+        One for each network.
     moments : tuple of ndarray like `params`
-        The optimizer's memory.
+        The state of the optimizer.
     n_steps : int
-        Steps since the moments were zero.
+        Number of steps since the moments were zero.
     n_epochs : int
-        Passes since the start.
+        Number of epochs since the cold start.
     horizon : int
-        Passes that the first call was to make.
+        The `n_iter` of the first call.
     memory : ndarray of shape (*stack_shape, 3)
         Of schedules that learn; see `Plateau.observe`.
     first_loss : ndarray of shape stack_shape
-        Loss of the first batch, the measure of divergence; NaN before it.
+        Loss of the first batch, to which divergence is relative; NaN before it.
     reference : ndarray of shape stack_shape
-        The value that a pass has to better by `tol`; infinity before the first.
+        The value that an epoch has to improve by `tol`; infinity before the first.
     n_stale : ndarray of shape stack_shape
-        Passes since one did.
+        Number of epochs since the last one that did.
     best_value : ndarray of shape stack_shape
-        The best value on validation rows so far.
+        The best value on the validation set so far.
     best_iter : ndarray of int of shape stack_shape
-        The pass that had it, from 0; -1 before.
-    best_params : ndarray like `params`, or None
-        The parameters that had it, None without validation rows.
+        The epoch that had it, from 0; -1 before.
+    best_params : ndarray like `params`, or None, default=None
+        The parameters that had it, None without a validation set.
     finite_params : ndarray like `params`, or None, default=None
-        Those before the last pass, whose loss was sound; None before the first pass.
+        Those before the last epoch, whose loss was finite; None before the first.
     """
 
-    params: FloatArray
-    generators: list[np.random.RandomState]
-    moments: tuple[FloatArray, ...]
-    n_steps: int
-    n_epochs: int
-    horizon: int
-    memory: FloatArray
-    first_loss: FloatArray
-    reference: FloatArray
-    n_stale: IntArray
-    best_value: FloatArray
-    best_iter: IntArray
-    best_params: FloatArray | None
-    finite_params: FloatArray | None = None
+    params: FloatArray = field(metadata=_OWN | {"saved": False})
+    generators: list[np.random.RandomState] = field(metadata=_OWN)
+    moments: tuple[FloatArray, ...] = field(metadata=_OWN)
+    n_steps: int = field(metadata=_SHARED | {"initial": 0})
+    n_epochs: int = field(metadata=_SHARED | {"initial": 0})
+    horizon: int = field(metadata=_SHARED)
+    memory: FloatArray = field(metadata=_OWN | {"initial": (1.0, np.inf, 0.0)})
+    first_loss: FloatArray = field(metadata=_OWN | {"initial": np.nan})
+    reference: FloatArray = field(metadata=_MONITORED | {"initial": np.inf})
+    n_stale: IntArray = field(metadata=_MONITORED | {"initial": 0})
+    best_value: FloatArray = field(metadata=_MONITORED | {"initial": np.inf})
+    best_iter: IntArray = field(metadata=_MONITORED | {"initial": -1})
+    best_params: FloatArray | None = field(default=None, metadata=_MONITORED)
+    finite_params: FloatArray | None = field(default=None, metadata=_OWN)
 
     @classmethod
     def start(
@@ -159,37 +170,27 @@ class TrainingState:
         n_moments: int,
         horizon: int = 1,
     ) -> Self:
-        """Return the state before the first pass."""
-        stack_shape = params.shape[:-1]
-        return cls(
-            params,
-            generators,
-            moments=tuple(np.zeros_like(params) for _ in range(n_moments)),
-            n_steps=0,
-            n_epochs=0,
-            horizon=horizon,
-            memory=np.full((*stack_shape, 3), [1.0, np.inf, 0.0]),
-            first_loss=np.full(stack_shape, np.nan),
-            reference=np.full(stack_shape, np.inf),
-            n_stale=np.zeros(stack_shape, int),
-            best_value=np.full(stack_shape, np.inf),
-            best_iter=np.full(stack_shape, -1),
-            best_params=None,
-        )
+        """Return the state before the first epoch."""
+        moments = tuple(np.zeros_like(params) for _ in range(n_moments))
+        initial = {
+            it.name: _initial(it.metadata, params.shape[:-1])
+            for it in fields(cls)
+            if it.metadata["initial"] is not None
+        }
+        return cls(params, generators, moments, horizon=horizon, **initial)
 
     def forget_moments(self, n_moments: int) -> None:
-        """Zero the optimizer's memory in place, or make one for another optimizer."""
+        """Set the optimizer's moments to zero in place, as many as are needed."""
         self.moments = tuple(np.zeros_like(self.params) for _ in range(n_moments))
         self.n_steps = 0
 
     def forget_values(self) -> None:
-        """Forget in place what the monitored value was, since another is monitored."""
-        self.reference = np.full_like(self.reference, np.inf)
-        self.n_stale = np.zeros_like(self.n_stale)
+        """Forget in place the values so far, since another one will be monitored."""
         self.memory[..., 1:] = np.inf, 0.0
-        self.best_value = np.full_like(self.best_value, np.inf)
-        self.best_iter = np.full_like(self.best_iter, -1)
-        self.best_params = None
+        for it in fields(self):
+            if it.metadata["monitored"]:
+                initial = _initial(it.metadata, self.params.shape[:-1])
+                setattr(self, it.name, initial)
 
     def select(self, index: BoolArray | tuple[int, ...]) -> "TrainingState":
         """Return a copy of some networks of a stack, or of one as a single network.
@@ -197,68 +198,75 @@ class TrainingState:
         Parameters
         ----------
         index : ndarray of bool, or tuple of int
-            True for those to take; or the place of one, () if there is no stack.
+            True for those to select; or the index of one, () if there is no stack.
         """
-        best, finite = self.best_params, self.finite_params
-        number = np.arange(len(self.generators)).reshape(self.params.shape[:-1])
-        return TrainingState(
-            params=self.params[index].copy(),
-            generators=[self.generators[k] for k in np.atleast_1d(number[index])],
-            moments=tuple(moment[index].copy() for moment in self.moments),
-            n_steps=self.n_steps,
-            n_epochs=self.n_epochs,
-            horizon=self.horizon,
-            memory=self.memory[index].copy(),
-            first_loss=np.array(self.first_loss[index]),
-            reference=np.array(self.reference[index]),
-            n_stale=np.array(self.n_stale[index]),
-            best_value=np.array(self.best_value[index]),
-            best_iter=np.array(self.best_iter[index]),
-            best_params=None if best is None else best[index].copy(),
-            finite_params=None if finite is None else finite[index].copy(),
-        )
+        numbers = np.arange(len(self.generators)).reshape(self.params.shape[:-1])
+        places = np.atleast_1d(numbers[index]).tolist()
+        selected = {
+            name: _select(value, index, places) if declared["per_network"] else value
+            for name, declared, value in self._items()
+        }
+        return TrainingState(**selected)
 
     @classmethod
     def stack(cls, states: Sequence["TrainingState"]) -> Self:
         """Return a stack of single networks that have taken equally many steps."""
-
-        def join(name: str) -> Any:
-            values = [getattr(state, name) for state in states]
-            return None if values[0] is None else np.stack(values)
-
-        return cls(
-            params=join("params"),
-            generators=[rng for state in states for rng in state.generators],
-            moments=tuple(
-                map(np.stack, zip(*(s.moments for s in states), strict=True))
-            ),
-            n_steps=states[0].n_steps,
-            n_epochs=states[0].n_epochs,
-            horizon=states[0].horizon,
-            memory=join("memory"),
-            first_loss=join("first_loss"),
-            reference=join("reference"),
-            n_stale=join("n_stale"),
-            best_value=join("best_value"),
-            best_iter=join("best_iter"),
-            best_params=join("best_params"),
-            finite_params=join("finite_params"),
-        )
+        stacked = {
+            name: _stack([getattr(state, name) for state in states])
+            if declared["per_network"]
+            else value
+            for name, declared, value in states[0]._items()
+        }
+        return cls(**stacked)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the parameters, as arrays, numbers, lists and dicts."""
-        kept = {field.name: getattr(self, field.name) for field in fields(self)}
-        del kept["params"]
-        kept["generators"] = [rng.get_state(legacy=False) for rng in self.generators]
-        kept["moments"] = list(self.moments)
-        return kept
+        saved = {
+            name: value for name, declared, value in self._items() if declared["saved"]
+        }
+        generators = [rng.get_state(legacy=False) for rng in self.generators]
+        return saved | {"generators": generators, "moments": list(self.moments)}
 
     @classmethod
-    def from_dict(cls, params: FloatArray, kept: dict[str, Any]) -> Self:
-        """Return the state that `to_dict` told of, sharing no memory with it."""
-        kept = deepcopy(kept)
-        generators = [np.random.RandomState() for _ in kept["generators"]]
-        for rng, rng_state in zip(generators, kept["generators"], strict=True):
+    def from_dict(cls, params: FloatArray, saved: dict[str, Any]) -> Self:
+        """Return the state that `to_dict` was called on, sharing no memory with it."""
+        saved = deepcopy(saved)
+        generators = [np.random.RandomState() for _ in saved["generators"]]
+        for rng, rng_state in zip(generators, saved["generators"], strict=True):
             rng.set_state(rng_state)
-        kept |= {"generators": generators, "moments": tuple(kept["moments"])}
-        return cls(params.copy(), **kept)
+        saved |= {"generators": generators, "moments": tuple(saved["moments"])}
+        return cls(params.copy(), **saved)
+
+    def _items(self) -> list[tuple[str, Mapping[str, Any], Any]]:
+        """Return name, declaration and value of every field."""
+        return [(it.name, it.metadata, getattr(self, it.name)) for it in fields(self)]
+
+
+def _initial(declared: Mapping[str, Any], stack_shape: tuple[int, ...]) -> Any:
+    initial = declared["initial"]
+    if initial is None or not declared["per_network"]:
+        return initial
+    return np.full((*stack_shape, *np.shape(initial)), initial)
+
+
+def _select(value: Any, index: BoolArray | tuple[int, ...], places: list[int]) -> Any:
+    """Return a copy of the entries of some networks."""
+    if value is None:
+        return None
+    if isinstance(value, tuple):
+        return tuple(_select(array, index, places) for array in value)
+    if isinstance(value, list):
+        return [value[k] for k in places]
+    return np.array(value[index])
+
+
+def _stack(values: Sequence[Any]) -> Any:
+    """Return the entries of all networks together."""
+    first = values[0]
+    if first is None:
+        return None
+    if isinstance(first, tuple):
+        return tuple(map(np.stack, zip(*values, strict=True)))
+    if isinstance(first, list):
+        return list(chain(*values))
+    return np.stack(values)

@@ -5,7 +5,7 @@ when it is read: nothing is taken from a file that is not in it.
 """
 
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import Field, fields
 from numbers import Real
 from operator import index
 from types import MappingProxyType
@@ -22,10 +22,7 @@ from .encoding import Encoder, NotEncodable, check_generator, decode
 
 FORMAT = 1  # of files; a change that older readers would misread makes it 2
 _ENDINGS = get_args(Ending)
-_ADDED = {
-    it.name for it in fields(TrainingState) if it.default is not MISSING
-}  # by and by
-_IN_STATE = {it.name for it in fields(TrainingState)} - {"params"} - _ADDED
+_IN_STATE = {it.name: it for it in fields(TrainingState) if it.metadata["saved"]}
 _N_MOMENTS = {solver.__name__: solver.n_moments for solver in SOLVERS.values()}
 
 
@@ -227,15 +224,13 @@ def _is_training_state(value: Any, network: Any) -> bool:
         and (seed is None or (_is_count(seed) and seed < 2**31))
         and (last is None or _is_like_params(last, network, finite=True))
         and isinstance(state, dict)
-        and _IN_STATE <= state.keys() <= _IN_STATE | _ADDED
+        and state.keys() == _IN_STATE.keys()
         and _is_state(state, value["solver"], network)
     )
 
 
 def _is_state(state: dict[str, Any], solver: str, network: Any) -> bool:
     generators, moments = state["generators"], state["moments"]
-    earlier = [state.get(name) for name in ("best_params", "finite_params")]
-    earlier = [params for params in earlier if params is not None]
     if not (isinstance(generators, list) and len(generators) == 1):
         return False
     check_generator(generators[0])
@@ -243,15 +238,21 @@ def _is_state(state: dict[str, Any], solver: str, network: Any) -> bool:
         isinstance(moments, list)
         and len(moments) == _N_MOMENTS.get(solver, len(moments))
         and all(_is_like_params(moment, network) for moment in moments)
-        and all(_is_count(index(state[name])) for name in _COUNTS)
-        and _is_array(state["memory"], "f", (3,))
         and all(
-            _is_array(state[name], "f", ())
-            for name in ("first_loss", "reference", "best_value")
+            _is_in_state(state[name], declared, network)
+            for name, declared in _IN_STATE.items()
+            if name not in ("generators", "moments")
         )
-        and all(_is_array(state[name], "i", ()) for name in ("n_stale", "best_iter"))
-        and all(_is_like_params(it, network, finite=True) for it in earlier)
     )
+
+
+def _is_in_state(value: Any, declared: Field[Any], network: Any) -> bool:
+    if not declared.metadata["per_network"]:
+        return _is_count(index(value))  # the horizon may be an integer of NumPy
+    if declared.default is None:
+        return value is None or _is_like_params(value, network, finite=True)
+    initial = np.array(declared.metadata["initial"])
+    return _is_array(value, initial.dtype.kind, initial.shape)
 
 
 def _is_like_params(value: Any, network: Any, finite: bool = False) -> bool:
@@ -288,6 +289,5 @@ ATTRIBUTES: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType
         "_training_state": _is_training_state,
     }
 )
-_COUNTS = ("n_steps", "n_epochs", "horizon")  # the last may be an integer of NumPy
 _OF_CLASSIFIERS = {"classes_"}
 _OF_REGRESSORS = {"target_mean_", "target_scale_", "_takes_1d"}
