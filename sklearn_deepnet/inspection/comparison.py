@@ -1,7 +1,8 @@
-"""Studies of networks: which initializer, and why."""
+"""Compare initializers: by losses, scores and dead units, over seeds and folds."""
 
-from collections.abc import Mapping, Sequence
-from itertools import cycle, product
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from numbers import Integral
 from typing import Any
 
@@ -16,14 +17,14 @@ from .._fitting.parameters import resolve_random_state
 from .._utils.sklearn_compat import safe_indexing
 from .._utils.typing import FloatArray
 from ..estimators.base import BaseDeepNet
-from ..estimators.pipelines import find_network, network_of
+from ..estimators.pipelines import find_network
 from ..estimators.stacking import fit_stack
-from .probe import reach_network
+from .probe import network_and_input
+from .rendering import axes_or_new, curve_style, table_lines
 
 __all__ = ["InitializerComparison", "compare_initializers"]
 
-_ROWS = 2**14  # looked at at once
-_STYLES = ("-", "--", "-.", ":")
+_ROWS = 2**14  # whose hidden activations are in memory at once
 
 
 def compare_initializers(
@@ -39,49 +40,49 @@ def compare_initializers(
     random_state: Any = None,
     **fit_params: Any,
 ) -> "InitializerComparison":
-    """Train a network from several initializations, several times, on several folds.
+    """Train a network from several initializations, with several seeds and folds.
 
-    All networks are trained as stacks; see `fit_stack`. Repeats differ by seed, and all
-    initializations share the seeds and the folds, so they are compared in pairs.
+    All networks are trained as stacks; see `fit_stack`. All initializations share the
+    seeds and the folds, so that scores can be compared in pairs.
 
     Parameters
     ----------
     estimator : estimator
         `DeepNetClassifier`, `DeepNetRegressor`, or a pipeline that ends in one.
     X : array-like of shape (n_samples, n_features)
-        Data.
+        Samples.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Targets.
+        True labels or targets.
     init : str, callable, list or dict, default=("zeros", "random", "xavier", "he")
-        What to compare: a value of the parameter `init`, or a list of them, which have
-        their names as labels; or a mapping of labels to such values, or to dicts of
+        Initializations to compare: a value of the parameter `init`, or a list of them,
+        labelled by their names; or a mapping of labels to such values, or to dicts of
         several parameters of the network, such as
         ``{"random × 10": {"init": "random", "init_scale": 10}}``.
     n_repeats : int or sequence of int, default=5
-        How many seeds, or the seeds themselves.
+        Number of seeds, or the seeds themselves.
     cv : int, cross-validation generator or iterable, default=None
-        Folds, scored on the rows left out of each; None is 5.
+        Cross-validation strategy; None is 5-fold.
     groups : array-like of shape (n_samples,) or None, default=None
-        For `cv`, such as a `GroupKFold`, which keeps the rows of a group together.
+        Groups for `cv`, such as a `GroupKFold`, which keeps a group in one fold.
     scoring : str or callable, default=None
-        What to score by; None is the estimator's ``score``.
+        Score of the networks; None is the estimator's ``score``.
     random_state : int, RandomState or None, default=None
-        Of the seeds.
+        Generator of the seeds.
     **fit_params : dict
-        For ``fit``, such as `sample_weight`; see `fit_stack`.
+        Parameters of ``fit``, such as `sample_weight`; see `fit_stack`.
 
     Returns
     -------
     comparison : InitializerComparison
-        Curves and figures, with a table and a plot of them.
+        Loss curves and scores, with a table and a plot of them.
 
     Raises
     ------
     ValueError
-        If there are no seeds, no initializations, two of one label, or one that sets
-        `random_state`; or if a fit raises it.
+        If there are no seeds, no initializations, two with the same label, or one that
+        sets `random_state`; or if a fit raises it.
     TypeError
-        If `estimator` is no network.
+        If `estimator` is not a network.
 
     Examples
     --------
@@ -98,27 +99,24 @@ def compare_initializers(
     >>> bool(study.scores["he"].mean() > study.scores["zeros"].mean())
     True
     """
-    settings = _settings(init)
+    settings = _params_by_label(init)
     seeds = _seeds(n_repeats, random_state)
     find_network(estimator)  # or raise, before anything is fitted
     score = check_scoring(estimator, scoring=scoring)
     X, y, groups = indexable(X, y, groups)
     splitter = check_cv(cv, y, classifier=is_classifier(estimator))
     folds = list(splitter.split(X, y, groups))
-    models, rows = [], []
-    for parameters, seed, (train, _) in product(settings.values(), seeds, folds):
+    models, model_folds = [], []
+    for params, seed, fold in product(settings.values(), seeds, folds):
         model = clone(estimator)
-        network_of(model).set_params(**parameters, random_state=seed)
+        find_network(model).set_params(**params, random_state=seed)
         models.append(model)
-        rows.append(train)
-    fit_stack(models, X, y, rows=rows, **fit_params)
-    scores, train_scores, dead_units = [], [], []
-    for model, (train, test) in zip(models, cycle(folds), strict=False):
-        X_train, y_train = safe_indexing(X, train), safe_indexing(y, train)
-        train_scores.append(score(model, X_train, y_train))
-        scores.append(score(model, safe_indexing(X, test), safe_indexing(y, test)))
-        dead_units.append(_share_of_dead_units(model, X_train))
-    networks = [network_of(model) for model in models]
+        model_folds.append(fold)
+    fit_stack(models, X, y, rows=[train for train, _ in model_folds], **fit_params)
+    evaluations = [
+        _evaluate(model, score, X, y, *fold)
+        for model, fold in zip(models, model_folds, strict=True)
+    ]
 
     def by_label(values: Any) -> dict[str, Any]:
         values = np.asarray(values)
@@ -128,81 +126,85 @@ def compare_initializers(
     n = len(seeds) * len(folds)
     return InitializerComparison(
         labels=list(settings),
-        loss_curves=by_label(_aligned(networks)),
-        scores=by_label(scores),
-        train_scores=by_label(train_scores),
-        dead_units=by_label(dead_units),
-        diverged=by_label([network.diverged_ for network in networks]),
+        loss_curves=by_label(_padded_curves([find_network(it) for it in models])),
         estimators={it: models[k * n : k * n + n] for k, it in enumerate(settings)},
+        **{
+            name: by_label([evaluation[name] for evaluation in evaluations])
+            for name in evaluations[0]
+        },
     )
 
 
-class InitializerComparison:
-    """What became of networks that were initialized in several ways.
+def _evaluate(
+    model: Any, score: Callable[..., float], X: Any, y: Any, train: Any, test: Any
+) -> dict[str, Any]:
+    X_train = safe_indexing(X, train)
+    return {
+        "train_scores": score(model, X_train, safe_indexing(y, train)),
+        "scores": score(model, safe_indexing(X, test), safe_indexing(y, test)),
+        "dead_units": _share_of_dead_units(model, X_train),
+        "diverged": find_network(model).diverged_,
+    }
 
-    Made by `compare_initializers`. Every mapping has an array for each label.
+
+@dataclass(eq=False, repr=False)
+class InitializerComparison:
+    """Result of `compare_initializers`: loss curves and scores of each initialization.
+
+    Print it for a table, or `plot` it. The mappings have one entry for each label.
 
     Parameters
     ----------
     labels : list of str
-        Of the initializations, in the order in which they were given.
+        Labels of the initializations, in the order in which they were given.
     loss_curves : dict of ndarray of shape (n_repeats, n_folds, n_epochs)
-        Training loss of each pass; NaN after the last.
+        Training loss of each epoch; NaN after the end of training.
     scores : dict of ndarray of shape (n_repeats, n_folds)
-        Of the rows left out.
+        Scores on the held-out folds.
     train_scores : dict of ndarray of shape (n_repeats, n_folds)
-        Of the rows trained on.
+        Scores on the training rows.
     dead_units : dict of ndarray of shape (n_repeats, n_folds)
-        Share of the hidden units that give the same output for every training row when
-        training is over: nothing goes through them, and by a ReLU no gradient.
+        Share of the hidden units that have the same output for all training rows after
+        training: no signal flows through them, and in a ReLU layer no gradient.
     diverged : dict of ndarray of bool of shape (n_repeats, n_folds)
         Whether training diverged.
     estimators : dict of list of estimators
-        Fitted: repeat after repeat, fold after fold.
+        The fitted estimators: all folds of the first seed, then of the second, ...
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Of the last `plot`.
+        Axes of the last `plot`.
     figure_ : matplotlib Figure
-        Of the last `plot`.
+        Figure of the last `plot`.
     """
 
-    def __init__(
-        self,
-        labels: list[str],
-        loss_curves: dict[str, FloatArray],
-        scores: dict[str, FloatArray],
-        train_scores: dict[str, FloatArray],
-        dead_units: dict[str, FloatArray],
-        diverged: dict[str, Any],
-        estimators: dict[str, list[Any]],
-    ) -> None:
-        self.labels = labels
-        self.loss_curves = loss_curves
-        self.scores = scores
-        self.train_scores = train_scores
-        self.dead_units = dead_units
-        self.diverged = diverged
-        self.estimators = estimators
+    labels: list[str]
+    loss_curves: dict[str, FloatArray]
+    scores: dict[str, FloatArray]
+    train_scores: dict[str, FloatArray]
+    dead_units: dict[str, FloatArray]
+    diverged: dict[str, Any]
+    estimators: dict[str, list[Any]]
 
     @property
     def median_loss(self) -> float:
-        """Median of the last losses of all networks."""
-        return float(np.median([_last(self.loss_curves[it]) for it in self.labels]))
+        """Median of the final losses of all networks."""
+        final = [_final_losses(curves) for curves in self.loss_curves.values()]
+        return float(np.median(final))
 
     def epochs_to(self, loss: float | None = None) -> dict[str, FloatArray]:
-        """Return how many passes it took to bring the training loss down to `loss`.
+        """Return after how many epochs the training loss was `loss` or less.
 
         Parameters
         ----------
         loss : float or None, default=None
-            To be reached; None is `median_loss`.
+            The loss to reach; None is `median_loss`.
 
         Returns
         -------
         n_epochs : dict of ndarray of shape (n_repeats, n_folds)
-            From 1; infinity where it was never reached.
+            At least 1; infinity where the loss was never reached.
         """
         loss = self.median_loss if loss is None else loss
         n_epochs = {}
@@ -213,28 +215,29 @@ class InitializerComparison:
         return n_epochs
 
     def summarize(self, loss: float | None = None) -> dict[str, list[Any]]:
-        """Return a table, as a dict of columns such as ``pandas.DataFrame`` takes.
+        """Return a table, as a dict of columns that ``pandas.DataFrame`` accepts.
 
         Parameters
         ----------
         loss : float or None, default=None
-            The loss to count passes to; None is `median_loss`.
+            The loss up to which epochs are counted; None is `median_loss`.
 
         Returns
         -------
         table : dict of list
             A row for each initialization: "init"; "score" and "score_std", mean and
             standard deviation over repeats and folds; "final_loss", the median of the
-            last losses; "n_epochs", the median of `epochs_to` that loss; "dead_units",
+            final losses; "n_epochs", the median of `epochs_to` that loss; "dead_units",
             the mean share; and "n_diverged".
         """
-        final = [_last(self.loss_curves[it]) for it in self.labels]
+        final = [_final_losses(self.loss_curves[it]) for it in self.labels]
         n_epochs = self.epochs_to(loss)
         return {
             "init": list(self.labels),
             "score": [float(self.scores[it].mean()) for it in self.labels],
             "score_std": [float(self.scores[it].std()) for it in self.labels],
             "final_loss": [float(np.median(losses)) for losses in final],
+            # The lower of two middle values: their mean would be infinite if one is.
             "n_epochs": [
                 float(np.quantile(n_epochs[it], 0.5, method="lower"))
                 for it in self.labels
@@ -244,7 +247,7 @@ class InitializerComparison:
         }
 
     def to_frame(self, loss: float | None = None) -> Any:
-        """Return `summarize` as a table of pandas, which has to be installed.
+        """Return `summarize` as a data frame; pandas has to be installed.
 
         Parameters
         ----------
@@ -254,7 +257,7 @@ class InitializerComparison:
         Returns
         -------
         table : DataFrame
-            Indexed by "init".
+            A row for each initialization, with "init" as the index.
         """
         import pandas as pd
 
@@ -262,49 +265,41 @@ class InitializerComparison:
 
     def __str__(self) -> str:
         table = self.summarize()
-        columns = [
-            [name, *(f"{it:.4g}" if isinstance(it, float) else str(it) for it in cells)]
-            for name, cells in table.items()
+        rows = [
+            [f"{it:.4g}" if isinstance(it, float) else str(it) for it in row]
+            for row in (table, *zip(*table.values(), strict=True))
         ]
-        widths = [max(map(len, cells)) for cells in columns]
-        lines = [
-            "  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True))
-            for line in zip(*columns, strict=True)
-        ]
+        lines = table_lines(rows, align=">")
         lines.append(f"n_epochs: to a training loss of {self.median_loss:.3g}")
         return "\n".join(lines)
 
     def plot(self, ax: Any = None) -> "InitializerComparison":
-        """Draw the training loss of each initialization against the passes.
+        """Plot the training loss of each initialization against the epochs.
 
-        A line is the median over repeats and folds, the band about it goes from the
-        least to the largest. The legend tells the scores.
+        A line is the median over repeats and folds, and the band around it goes from
+        the least to the largest loss. The legend shows the scores.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------
         self : InitializerComparison
-            With `ax_` and `figure_`.
+            The comparison, with `ax_` and `figure_` set.
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = axes_or_new(ax)
         for number, label in enumerate(self.labels):
-            curves = _held(self.loss_curves[label])
+            curves = _extended_curves(self.loss_curves[label])
             curves = curves.reshape(-1, curves.shape[-1])
             scores = self.scores[label]
             epochs = np.arange(1, curves.shape[-1] + 1)
             (line,) = ax.plot(
                 epochs,
                 np.median(curves, axis=0),
-                _STYLES[number % len(_STYLES)],
-                linewidth=1.5 + number // len(_STYLES),
                 label=f"{label}: {scores.mean():.3f} ± {scores.std():.3f}",
+                **curve_style(number, len(epochs)),
             )
             ax.fill_between(
                 epochs,
@@ -314,14 +309,14 @@ class InitializerComparison:
                 alpha=0.15,
                 linewidth=0,
             )
-        ax.set(xlabel="pass", ylabel="training loss", yscale="log")
+        ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
         ax.legend(title="init: score")
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
 
-def _settings(init: Any) -> dict[str, dict[str, Any]]:
-    """Return the parameters of each initialization by its label."""
+def _params_by_label(init: Any) -> dict[str, dict[str, Any]]:
+    """Return the parameters of the network for each initialization, by its label."""
     if isinstance(init, str) or callable(init):
         init = [init]
     labelled = init.items() if isinstance(init, Mapping) else ((it, it) for it in init)
@@ -360,8 +355,8 @@ def _seeds(n_repeats: Any, random_state: Any) -> list[int]:
     return seeds
 
 
-def _aligned(networks: Sequence[BaseDeepNet]) -> FloatArray:
-    """Return loss curves as rows, NaN after their ends."""
+def _padded_curves(networks: Sequence[BaseDeepNet]) -> FloatArray:
+    """Return loss curves as rows of equal length, NaN after their ends."""
     length = max(1, *(network.n_iter_ for network in networks))
     curves = np.full((len(networks), length), np.nan)
     for curve, network in zip(curves, networks, strict=True):
@@ -369,13 +364,13 @@ def _aligned(networks: Sequence[BaseDeepNet]) -> FloatArray:
     return curves
 
 
-def _held(curves: FloatArray) -> FloatArray:
-    """Return curves that stay at their last value to the end."""
-    return np.where(np.isnan(curves), _last(curves)[..., np.newaxis], curves)
+def _extended_curves(curves: FloatArray) -> FloatArray:
+    """Return the curves with their final loss in place of NaN."""
+    return np.where(np.isnan(curves), _final_losses(curves)[..., np.newaxis], curves)
 
 
-def _last(curves: FloatArray) -> FloatArray:
-    """Return the last loss of each; infinity if there was no complete pass."""
+def _final_losses(curves: FloatArray) -> FloatArray:
+    """Return the last loss of each curve; infinity if there was no complete epoch."""
     n_epochs = np.count_nonzero(~np.isnan(curves), axis=-1)
     place = np.maximum(n_epochs - 1, 0)[..., np.newaxis]
     last = np.take_along_axis(curves, place, axis=-1)[..., 0]
@@ -384,7 +379,7 @@ def _last(curves: FloatArray) -> FloatArray:
 
 def _share_of_dead_units(model: Any, X: Any) -> float:
     """Return the share of hidden units whose output is the same for all rows."""
-    network, X = reach_network(model, X)
+    network, X = network_and_input(model, X)
     n_hidden = network.n_layers_ - 2
     dead = [_are_dead(network, X, layer) for layer in range(n_hidden)]
     return float(np.concatenate(dead).mean()) if dead else 0.0

@@ -1,80 +1,68 @@
-"""Pictures of training, as scikit-learn has them; matplotlib is for `plot` alone."""
+"""Plots of training, as scikit-learn's displays; only `plot` needs matplotlib."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine import Network, Propagation, one_blas_thread
+from .._engine import one_blas_thread
 from .._utils.typing import FloatArray
 from ..estimators.pipelines import find_network
-from .probe import (
-    block_of,
-    job_of,
-    make_step,
-    on_some_rows,
-    params_of,
-    reach_network,
-)
+from . import probe
+from .rendering import axes_or_new, curve_style
 
 __all__ = ["LayerDisplay", "LossCurveDisplay"]
 
 _N_ROWS = 1000
 _N_BINS = 60
-_MARKERS = ("", "s", "^", "D", "v", "P", "X")  # of curves, to be told apart in grey
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LossCurveDisplay:
-    """Losses of the passes of one or several fits.
+    """Loss curves of one or several fits, by epoch.
 
     Made by `from_estimator` or `from_estimators`.
 
     Parameters
     ----------
     loss_curves : dict of str to ndarray of shape (n_epochs,)
-        Training loss, penalties included.
+        Training losses, with penalties.
     validation_loss_curves : dict of str to ndarray of shape (n_epochs,)
-        Of those with validation data.
+        Validation losses of the fits that have validation data.
     best_iters : dict of str to int
-        The best pass of those, from 0.
+        The best epoch of these fits, from 0.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it was drawn.
+        Axes with the curves.
     figure_ : matplotlib Figure
-        With `ax_`.
+        Figure with the axes.
     lines_ : list of matplotlib Line2D
-        Training losses, then those of validation.
+        Curves of the training losses, then those of the validation losses.
     """
 
-    def __init__(
-        self,
-        *,
-        loss_curves: dict[str, FloatArray],
-        validation_loss_curves: dict[str, FloatArray],
-        best_iters: dict[str, int],
-    ) -> None:
-        self.loss_curves = loss_curves
-        self.validation_loss_curves = validation_loss_curves
-        self.best_iters = best_iters
+    loss_curves: dict[str, FloatArray]
+    validation_loss_curves: dict[str, FloatArray]
+    best_iters: dict[str, int]
 
     @classmethod
     def from_estimator(
         cls, estimator: Any, *, name: str | None = None, ax: Any = None
     ) -> Self:
-        """Draw the curves of a fitted estimator.
+        """Plot the loss curves of a fitted estimator.
 
         Parameters
         ----------
         estimator : DeepNetClassifier, DeepNetRegressor, or a pipeline that ends in one
             Fitted.
         name : str or None, default=None
-            For the legend; None is the name of the class.
+            Name in the legend; None is the name of the class.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------
@@ -88,7 +76,7 @@ class LossCurveDisplay:
         >>> net = net.fit(*load_iris(return_X_y=True))
         >>> display = LossCurveDisplay.from_estimator(net)
         >>> display.ax_.get_xlabel()
-        'pass'
+        'epoch'
         """
         name = name or type(find_network(estimator)).__name__
         return cls.from_estimators({name: estimator}, ax=ax)
@@ -97,14 +85,14 @@ class LossCurveDisplay:
     def from_estimators(
         cls, estimators: Mapping[str, Any] | Sequence[Any], *, ax: Any = None
     ) -> Self:
-        """Draw the curves of several fitted estimators.
+        """Plot the loss curves of several fitted estimators.
 
         Parameters
         ----------
         estimators : dict of str to estimator, or list of estimators
-            By their names for the legend; those of a list are numbered.
+            Estimators by their name in the legend; those of a list are numbered.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------
@@ -128,30 +116,23 @@ class LossCurveDisplay:
         return display.plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw training losses as lines, validation losses dashed, the best as a dot.
+        """Plot training losses as lines, validation losses dashed, the best as a dot.
 
-        Curves of the second fit and those after it have markers, as colors are alike in
-        print.
+        From the second fit on, curves have markers, so that they differ in grey, too.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------
         self : LossCurveDisplay
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = axes_or_new(ax)
         self.lines_, dashed = [], []
         for name, curve in self.loss_curves.items():
-            style = {
-                "marker": _MARKERS[len(self.lines_) % len(_MARKERS)],
-                "markevery": max(1, len(curve) // 8),
-            }
+            style = curve_style(len(self.lines_), len(curve))
             epochs = np.arange(1, len(curve) + 1)
             (line,) = ax.plot(epochs, curve, label=name, **style)
             self.lines_.append(line)
@@ -168,33 +149,35 @@ class LossCurveDisplay:
         curves = [*self.loss_curves.values(), *self.validation_loss_curves.values()]
         if all(np.nanmin(curve, initial=np.inf) > 0 for curve in curves):
             ax.set_yscale("log")
-        ax.set(xlabel="pass", ylabel="loss")
+        ax.set(xlabel="epoch", ylabel="loss")
         ax.legend()
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LayerDisplay:
-    """How activations, gradients and updates are distributed, layer by layer.
+    """Histograms of activations, gradients and updates, layer by layer.
 
-    Made by `from_estimator`. Where all layers look alike, a signal passes through;
-    where they shrink or grow from one to the next, it vanishes or explodes [1]_.
+    Made by `from_estimator`. If the histograms of all layers look alike, signals keep
+    their size through the network; if they become narrower or wider from layer to
+    layer, signals vanish or explode [1]_.
 
     Parameters
     ----------
     activations : list of ndarray of shape (n_units, n_rows)
-        What each hidden layer hands on.
+        Output of each hidden layer.
     gradients : list of ndarray of shape (n_units, n_rows)
-        Derivatives of the rows' losses by the inputs of the units of each layer.
+        Derivatives of each row's loss by the pre-activations of each layer.
     updates : list of ndarray of shape (n_out, n_in)
         What a step adds to the weights of each layer, over their root mean square.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (3,)
-        For activations, gradients and updates.
+        Axes of activations, gradients and updates.
     figure_ : matplotlib Figure
-        With `axes_`.
+        Figure with the axes.
 
     References
     ----------
@@ -202,16 +185,9 @@ class LayerDisplay:
        neural networks", AISTATS 2010, figures 6 and 7.
     """
 
-    def __init__(
-        self,
-        *,
-        activations: list[FloatArray],
-        gradients: list[FloatArray],
-        updates: list[FloatArray],
-    ) -> None:
-        self.activations = activations
-        self.gradients = gradients
-        self.updates = updates
+    activations: list[FloatArray]
+    gradients: list[FloatArray]
+    updates: list[FloatArray]
 
     @classmethod
     def from_estimator(
@@ -223,21 +199,21 @@ class LayerDisplay:
         *,
         axes: Any = None,
     ) -> Self:
-        """Draw a network, fitted or about to be.
+        """Plot the layers of a network, fitted or not.
 
         Parameters
         ----------
         estimator : DeepNetClassifier, DeepNetRegressor, or a pipeline that ends in one
-            At its weights if it is fitted, else at those a fit would start from. The
-            step is one from there, on these rows, the optimizer's moments at zero.
+            If it is not fitted, its initial weights are used. The updates are those of
+            one step on these rows, with the optimizer's moments at zero.
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Training data, of which up to 1000 rows are taken.
+            Training data, of which up to 1000 rows are used.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            What is right.
+            True labels or targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights in training.
+            Sample weights of the training.
         axes : array-like of 3 matplotlib Axes, or None, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------
@@ -252,21 +228,21 @@ class LayerDisplay:
         >>> [ax.get_xlabel() for ax in display.axes_]
         ['activations', 'gradients', 'updates over weights']
         """
-        network, X = reach_network(estimator, X)
-        job = job_of(network, X, y, sample_weight)
-        job.state.params[...] = params_of(network, job)
-        some = on_some_rows(job, _N_ROWS)
-        block = block_of(some, some.dataset.n_rows)
-        spec = job.spec
-        layers = Network(spec.layer_sizes, spec.activations, job.state.params)
-        propagation = Propagation(layers, spec.loss)
+        network, X = probe.network_and_input(estimator, X)
+        job = probe.initial_job(network, X, y, sample_weight)
+        job.state.params[...] = probe.current_params(network, job)
+        sample = probe.subsample(job, _N_ROWS)
+        batch = probe.micro_batch(sample)
+        propagation = probe.make_propagation(job, job.state.params)
         with np.errstate(all="ignore"), one_blas_thread():
-            activations, gradients = propagation.observe(*block)
+            activations, gradients = propagation.observe(*batch)
             updates = [
                 update / np.sqrt(np.mean(weights**2))
-                for weights, update in make_step(job, propagation, block)
+                for weights, update in probe.take_step(job, propagation, batch)
             ]
-        n_rows = some.dataset.n_rows
+        # The engine's loss is a mean over the rows; times their number, each gradient
+        # is that of its own row, whatever the size of the sample.
+        n_rows = sample.dataset.n_rows
         return cls(
             activations=activations,
             gradients=[n_rows * gradient for gradient in gradients],
@@ -274,15 +250,15 @@ class LayerDisplay:
         ).plot(axes)
 
     def plot(self, axes: Any = None) -> Self:
-        """Draw a histogram of each layer, as a line.
+        """Plot a histogram of each layer, as a line.
 
-        Gradients and updates are shown by their size, on a logarithmic axis. Zeros,
-        such as the half of what a ReLU hands on, are left out.
+        Gradients and updates are shown by absolute value, on a logarithmic axis. Zeros,
+        which are about half the outputs of a ReLU layer, are left out.
 
         Parameters
         ----------
         axes : array-like of 3 matplotlib Axes, or None, default=None
-            Where to draw; None makes a figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------
@@ -299,22 +275,22 @@ class LayerDisplay:
             (self.axes_[1], "gradients", self.gradients),
             (self.axes_[2], "updates over weights", self.updates),
         ):
-            sizes = name != "activations"
+            is_log = name != "activations"
             for number, values in enumerate(layers, start=1):
                 values = values[np.isfinite(values) & (values != 0)]
-                values = np.log10(np.abs(values)) if sizes else values
+                values = np.log10(np.abs(values)) if is_log else values
                 share, edges = np.histogram(values, _N_BINS)
                 middle = (edges[1:] + edges[:-1]) / 2
                 color = plt.get_cmap("viridis")(
                     0.9 * (number - 1) / max(1, n_layers - 1)
                 )
                 ax.plot(
-                    10**middle if sizes else middle,
+                    10**middle if is_log else middle,
                     share / max(1, share.sum()),
                     color=color,
                     label=f"layer {number}",
                 )
-            ax.set(xlabel=name, xscale="log" if sizes else "linear")
+            ax.set(xlabel=name, xscale="log" if is_log else "linear")
         self.axes_[0].set_ylabel("share of the values")
         self.axes_[1].legend()
         self.figure_ = self.axes_[0].figure

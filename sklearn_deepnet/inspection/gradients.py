@@ -1,4 +1,4 @@
-"""Compare the gradient that training follows with differences of the loss."""
+"""Compare the gradient of backward propagation with differences of the loss."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,29 +8,29 @@ from numpy.typing import ArrayLike
 
 from .._engine import (
     MicroBatch,
-    Network,
     ParameterUpdater,
-    Propagation,
-    TrainingSpec,
-    TrainingState,
     count_params,
     cut_layers,
     one_blas_thread,
 )
+from .._fitting.jobs import TrainingJob
 from .._utils.typing import FloatArray, IntArray
-from .probe import block_of, job_of, on_some_rows, params_of, reach_network
+from . import probe
 
 __all__ = ["GradientCheck", "check_gradients"]
 
-_STEP = 1e-5  # of a parameter, times its size if that is above 1
+# The error of a central difference is rounding / step + step²; in double precision it
+# is least at steps of about 1e-5. It is times the parameter if that is above 1.
+_STEP = 1e-5
 _N_ROWS = 200
 _LIMIT = 1e-4
-_FLOOR = 1e-2  # of a layer's largest derivative: below, errors are relative to this
+# Errors of tiny derivatives are relative to this share of the largest in their layer.
+_FLOOR = 1e-2
 
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """How far the gradient is from central differences, at worst.
+    """Result of `check_gradients`: where the gradient is most wrong, and by how much.
 
     Parameters
     ----------
@@ -38,21 +38,21 @@ class GradientCheck:
         The largest difference, over the derivative or a hundredth of the largest in
         its layer, whichever is larger.
     layer : int
-        Where that is, from 1.
+        Layer of that parameter, from 1.
     unit : int
-        Which unit of the layer, from 0.
+        Its unit in the layer, from 0.
     input : int or None
-        Which of its inputs, from 0; None is the bias.
+        The input that it weighs, from 0; None if it is the bias.
     analytic : float
-        The derivative there, by backward propagation.
+        Its derivative by backward propagation.
     numeric : float
-        The same by central differences.
+        Its derivative by central differences.
     n_checked : int
-        Parameters that were compared.
+        Number of parameters that were compared.
     n_kinks : int
-        Parameters that were not, because the loss has a kink there.
+        Number of parameters that were left out because the loss has a kink there.
     n_params : int
-        Parameters that there are.
+        Number of all parameters of the network.
     """
 
     error: float
@@ -92,35 +92,35 @@ def check_gradients(
 ) -> GradientCheck:
     """Compare backward propagation with central differences of the loss.
 
-    In double precision, without dropout, penalties included; at the weights of a fitted
-    network, or those that a fit would start from. It is what to call after writing a
-    loss or an activation of your own.
+    For those who write a loss or an activation: it shows whether the derivative is
+    right. It computes in double precision, with penalties and without dropout, at the
+    weights of a fitted network, or else at those that a fit would start from.
 
     Parameters
     ----------
     estimator : DeepNetClassifier, DeepNetRegressor, or a pipeline that ends in one
-        Fitted or not; left as it is.
+        Fitted or not; it is not changed.
     X : array-like or sparse matrix of shape (n_samples, n_features)
-        Data; up to 200 rows are used.
+        Samples, of which up to 200 are used.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        What is right.
+        True labels or targets.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights.
+        Sample weights.
     max_params : int, default=5000
-        If there are more parameters, so many are drawn.
+        Number of parameters to check at most. If there are more, a sample is drawn.
     random_state : int, default=0
-        What they are drawn with.
+        Seed of that sample.
 
     Returns
     -------
     check : GradientCheck
-        Print it, or ask whether it has `passed`.
+        Print it, or use its `passed`.
 
     Notes
     -----
     At a kink, such as that of a ReLU whose inputs and bias are all zero, there is no
-    derivative to agree with. It is known by slopes to the left and to the right that
-    differ by more than the error, and left out. See CS231n, "Gradient checks".
+    derivative. Parameters where the slopes to the left and to the right differ by more
+    than the error are therefore left out. See CS231n, "Gradient checks".
 
     Examples
     --------
@@ -132,32 +132,29 @@ def check_gradients(
     """
     if max_params < 1:
         raise ValueError(f"max_params must be at least 1. Got {max_params} instead.")
-    network, X = reach_network(estimator, X)
-    job = job_of(network, X, y, sample_weight)
-    spec, state = job.spec, job.state
-    state = replace(state, params=params_of(network, job).astype(np.float64))
-    some = on_some_rows(job, _N_ROWS)
-    block = block_of(some, some.dataset.n_rows)
-    n_params = len(state.params)
+    network, X = probe.network_and_input(estimator, X)
+    job = probe.initial_job(network, X, y, sample_weight)
+    params = probe.current_params(network, job).astype(np.float64)
+    job = replace(job, state=replace(job.state, params=params))
+    batch = probe.micro_batch(probe.subsample(job, _N_ROWS))
+    n_params = len(params)
     chosen = np.arange(n_params)
     if n_params > max_params:
         rng = np.random.RandomState(random_state)
         chosen = rng.choice(n_params, max_params, replace=False)
     with np.errstate(all="ignore"), one_blas_thread():
-        loss, analytic, slopes = _slopes(spec, state, block, chosen)
-    numeric = slopes.mean(axis=0)
-    errors = _errors(spec.layer_sizes, analytic, numeric, loss)
-    apart = np.abs(slopes[1] - slopes[0]) >= np.abs(analytic - numeric)
-    at_kink = (errors > _LIMIT) & apart
+        loss, analytic, slopes = _slopes(job, batch, chosen)
+    numeric = slopes.mean(axis=0)  # the mean of both slopes is the central difference
+    layer_sizes = job.spec.layer_sizes
+    errors = _errors(layer_sizes, analytic, numeric, loss)
+    slopes_differ = np.abs(slopes[1] - slopes[0]) >= np.abs(analytic - numeric)
+    at_kink = (errors > _LIMIT) & slopes_differ
     errors = np.where(np.isnan(errors), np.inf, np.where(at_kink, 0, errors))
     k = int(np.argmax(errors))
-    layer, unit, input_ = _place(spec.layer_sizes, k)
     n_kinks = int(at_kink.sum())
     return GradientCheck(
         float(errors[k]),
-        layer,
-        unit,
-        input_,
+        *_position(layer_sizes, k),
         float(analytic[k]),
         float(numeric[k]),
         len(chosen) - n_kinks,
@@ -167,23 +164,22 @@ def check_gradients(
 
 
 def _slopes(
-    spec: TrainingSpec, state: TrainingState, block: MicroBatch, chosen: IntArray
+    job: TrainingJob, batch: MicroBatch, chosen: IntArray
 ) -> tuple[float, FloatArray, FloatArray]:
     """Return the loss, its gradient, and its slopes to the left and to the right.
 
-    Slopes of parameters that are not chosen are the gradient.
+    Where a parameter is not chosen, the slopes are set to the gradient.
     """
-    params = state.params
-    network = Network(spec.layer_sizes, spec.activations, params)
-    propagation = Propagation(network, spec.loss)
-    stepper = ParameterUpdater(spec, state, propagation.gradient)
-    loss = float(propagation.loss_and_gradient(*block) + stepper.add_penalty())
+    params = job.state.params
+    propagation = probe.make_propagation(job, params)
+    updater = ParameterUpdater(job.spec, job.state, propagation.gradient)
+    loss = float(propagation.loss_and_gradient(*batch) + updater.add_penalty())
     analytic = propagation.gradient.copy()
 
-    def loss_at(k: int, number: float) -> float:
-        before, params[k] = params[k], number
-        data_loss = propagation.loss(block.inputs, block.target, block.weight)
-        penalty = stepper.add_penalty()
+    def loss_at(k: int, value: float) -> float:
+        before, params[k] = params[k], value
+        data_loss = propagation.loss(batch.inputs, batch.target, batch.weight)
+        penalty = updater.add_penalty()
         params[k] = before
         return float(data_loss + penalty)
 
@@ -202,7 +198,11 @@ def _errors(
     numeric: FloatArray,
     loss: float,
 ) -> FloatArray:
-    """Return the error of each; differences of the loss are rounded as it is."""
+    """Return the relative error of each derivative.
+
+    The floor of what it is relative to grows with the loss, whose rounding errors are
+    also those of its differences.
+    """
     floor = np.empty_like(analytic)
     for layer, sizes in zip(
         cut_layers(layer_sizes, floor), cut_layers(layer_sizes, analytic), strict=True
@@ -213,8 +213,8 @@ def _errors(
     return errors
 
 
-def _place(layer_sizes: tuple[int, ...], k: int) -> tuple[int, int, int | None]:
-    """Return the layer, from 1, the unit and the input, None for its bias."""
+def _position(layer_sizes: tuple[int, ...], k: int) -> tuple[int, int, int | None]:
+    """Return layer (from 1), unit and input of parameter k, None if it is a bias."""
     marked = np.zeros(count_params(layer_sizes))
     marked[k] = 1
     for number, layer in enumerate(cut_layers(layer_sizes, marked), start=1):

@@ -1,4 +1,4 @@
-"""Watch a network without training it: what a fit would start from, on some rows."""
+"""What inspection needs of a network: its training job, parameters and some samples."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,7 +7,14 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from .._engine import Batches, MicroBatch, ParameterUpdater, Propagation, cut_layers
+from .._engine import (
+    Batches,
+    MicroBatch,
+    Network,
+    ParameterUpdater,
+    Propagation,
+    cut_layers,
+)
 from .._fitting.jobs import TrainingJob, join
 from .._utils.sklearn_compat import remove_callbacks
 from .._utils.typing import FloatArray
@@ -16,8 +23,8 @@ from ..estimators.pipelines import find_network
 from ..nn.optimizers import LBFGS
 
 
-def reach_network(estimator: Any, X: Any) -> tuple[BaseDeepNet, Any]:
-    """Return the network in a pipeline, and X as it arrives there."""
+def network_and_input(estimator: Any, X: Any) -> tuple[BaseDeepNet, Any]:
+    """Return the network of a pipeline, and X as transformed by the steps before it."""
     network = find_network(estimator)
     while isinstance(estimator, Pipeline):
         X = estimator[:-1].transform(X) if len(estimator) > 1 else X
@@ -25,10 +32,10 @@ def reach_network(estimator: Any, X: Any) -> tuple[BaseDeepNet, Any]:
     return network, X
 
 
-def job_of(
+def initial_job(
     network: BaseDeepNet, X: Any, y: Any, sample_weight: Any = None
 ) -> TrainingJob:
-    """Return what a fit from the start would have the engine do; train nothing."""
+    """Return the training job of a fit from the start, without training."""
     twin = clone(network)
     remove_callbacks(twin)
     steps = twin._steps(X, y, sample_weight, (None, None, None), partial=False)
@@ -37,8 +44,8 @@ def job_of(
     return job
 
 
-def params_of(network: BaseDeepNet, job: TrainingJob) -> FloatArray:
-    """Return the parameters of a fitted network, else those that `job` starts from."""
+def current_params(network: BaseDeepNet, job: TrainingJob) -> FloatArray:
+    """Return the parameters of a fitted network, else the initial ones of `job`."""
     if not network.__sklearn_is_fitted__():
         return job.state.params
     if tuple(network._layer_sizes) != job.spec.layer_sizes:
@@ -50,14 +57,23 @@ def params_of(network: BaseDeepNet, job: TrainingJob) -> FloatArray:
     return network._params
 
 
-def block_of(job: TrainingJob, n_rows: int) -> MicroBatch:
-    """Return the first rows as one block."""
-    batch = next(iter(batches_of(job, n_rows, n_rows)))
+def make_propagation(
+    job: TrainingJob, params: FloatArray, *, trains: bool = True
+) -> Propagation:
+    """Return the propagation of the network of `job` with these parameters."""
+    network = Network(job.spec.layer_sizes, job.spec.activations, params)
+    return Propagation(network, job.spec.loss, trains=trains)
+
+
+def micro_batch(job: TrainingJob, n_rows: int | None = None) -> MicroBatch:
+    """Return the first rows, by default all, as one micro-batch."""
+    n_rows = job.dataset.n_rows if n_rows is None else n_rows
+    batch = next(iter(batches_in_order(job, n_rows, n_rows)))
     return batch.blocks[0](0)
 
 
-def batches_of(job: TrainingJob, batch_size: int, block_size: int) -> Batches:
-    """Return all rows, in their order."""
+def batches_in_order(job: TrainingJob, batch_size: int, block_size: int) -> Batches:
+    """Return all rows in batches, not shuffled."""
     return join(
         [job.dataset],
         trains=True,
@@ -70,30 +86,32 @@ def batches_of(job: TrainingJob, batch_size: int, block_size: int) -> Batches:
     )
 
 
-def on_some_rows(job: TrainingJob, most: int) -> TrainingJob:
-    """Return a job with up to `most` of its rows, from all over."""
+def subsample(job: TrainingJob, max_rows: int) -> TrainingJob:
+    """Return a copy of `job` with up to `max_rows` of its rows, evenly spaced."""
     rows = job.dataset.row_numbers()
-    chosen = np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)
+    # not drawn: the same rows in each call, and classes in order are all represented
+    chosen = np.linspace(0, len(rows) - 1, min(len(rows), max_rows)).astype(int)
     return replace(job, dataset=replace(job.dataset, rows=rows[chosen]))
 
 
-def make_step(
-    job: TrainingJob, propagation: Propagation, block: MicroBatch
+def take_step(
+    job: TrainingJob, propagation: Propagation, batch: MicroBatch
 ) -> list[tuple[FloatArray, FloatArray]]:
-    """Move the parameters of `job` by one step, in place.
+    """Change the parameters of `job` in place, by one step of its optimizer.
 
     Returns
     -------
-    moved : list of (weights, update)
-        Of each layer, biases excepted, before the step; [] with L-BFGS, which has none.
+    updates : list of (weights, update)
+        For each layer, without biases: the weights before the step, and what it added.
+        Empty with L-BFGS, whose steps are line searches.
     """
     spec, state = job.spec, job.state
     if isinstance(spec.optimizer, LBFGS):
         return []
-    propagation.loss_and_gradient(*block)
+    propagation.loss_and_gradient(*batch)
     layers = cut_layers(spec.layer_sizes, state.params)
     before = [W[:, :-1].copy() for W in layers]
-    stepper = ParameterUpdater(spec, state, propagation.gradient)
-    stepper.start_epoch()
-    stepper.step()
+    updater = ParameterUpdater(spec, state, propagation.gradient)
+    updater.start_epoch()
+    updater.step()
     return [(W, after[:, :-1] - W) for W, after in zip(before, layers, strict=True)]

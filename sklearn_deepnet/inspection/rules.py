@@ -1,11 +1,11 @@
-"""What a figure about a network may be, and what to do if it is not: one table."""
+"""The rules of `diagnose`: limits on what is measured, and advice beyond them."""
 
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-_OURS = "a rule of thumb of this library"
+_RULE_OF_THUMB = "a rule of thumb of this library"
 _LECUN = "LeCun et al., Efficient BackProp, 1998, section 4.3"
 _GLOROT = "Glorot & Bengio, AISTATS 2010"
 _LU = "Lu et al., Dying ReLU and Initialization, 2020"
@@ -17,24 +17,24 @@ _SCALE = "Put a StandardScaler before the network, in a pipeline."
 
 
 class Finding(NamedTuple):
-    """One verdict of `diagnose`.
+    """Result of one check by `diagnose`.
 
     Parameters
     ----------
     name : str
-        Of what was looked at.
+        What was measured.
     layer : int or None
-        Where, from 1, the first hidden layer; None is the whole network.
+        The layer, counted from 1, the first hidden one; None is the whole network.
     value : float
-        The figure.
+        The measured value.
     limit : str
-        What it may be.
+        The values that are no fault, as text.
     is_fault : bool
-        Whether it is not.
+        Whether `value` is outside of them.
     advice : str
-        What to do about it.
+        What to change if it is a fault.
     source : str
-        Where the limit comes from.
+        The publication that the limit comes from.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Finding(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The layer in words, or "network"."""
+        """The layer as text, such as "layer 1", or "network"."""
         return "network" if self.layer is None else f"layer {self.layer}"
 
 
 class Rule(NamedTuple):
-    """A figure, what is no fault, and the advice if it is above or below."""
+    """What is measured, between which limits it is no fault, and advice otherwise."""
 
     name: str
     high: float
@@ -61,8 +61,8 @@ class Rule(NamedTuple):
     low: float = -np.inf
     too_low: str = ""
 
-    def judge(self, value: float, layer: int | None = None, **details: Any) -> Finding:
-        """Return the verdict; `details` are filled into the advice."""
+    def check(self, value: float, layer: int | None = None, **details: Any) -> Finding:
+        """Compare `value` with the limits; `details` are filled into the advice."""
         low, high = self.low, self.high
         limit = f"at most {high:g}" if low == -np.inf else f"{low:g} to {high:g}"
         advice = self.too_low if value < low else self.too_high
@@ -86,30 +86,30 @@ RULES = MappingProxyType(
         "dead": Rule(
             "dead units, share",
             0.2,
-            "They say the same of every row. Lower learning_rate, scale X, take "
+            "Their output is the same for all rows. Lower learning_rate, scale X, take "
             "init='he', or activation='leaky_relu'.",
             _LU,
         ),
         "identical": Rule(
             "identical units, share",
             0.0,
-            "They learn the same for ever. Draw their weights: any init but 'zeros'.",
+            "They get equal gradients and stay equal. Take any init but 'zeros'.",
             _GOODFELLOW,
         ),
         "saturated": Rule(
             "saturated activations, share",
             0.5,
-            "Hardly any gradient passes. Scale X, or lower init_scale.",
+            "Their gradients are close to zero. Scale X, or lower init_scale.",
             _GLOROT,
         ),
         "gradient": Rule(
             "gradient, over the last layer's",
             1e3,
-            "It explodes on the way back. Lower init_scale, or set clip_norm.",
+            "It explodes towards the first layer. Lower init_scale, or set clip_norm.",
             _GLOROT,
             1e-3,
-            "It vanishes on the way back. Take activation='relu' with init='he', or "
-            "fewer layers.",
+            "It vanishes towards the first layer. Take activation='relu' with "
+            "init='he', or fewer layers.",
         ),
         "first step": Rule(
             "first step, over the weights",
@@ -122,40 +122,40 @@ RULES = MappingProxyType(
         "first loss": Rule(
             "loss before training, over the best constant's",
             10.0,
-            "The network begins sure and wrong. Scale X, or lower init_scale.",
+            "The initial network is certain and wrong. Scale X, or lower init_scale.",
             "Karpathy, A Recipe for Training Neural Networks, 2019",
         ),
         "divergence": Rule(
-            "passes after which it diverged",
+            "epochs until it diverged",
             0.0,
             "Lower learning_rate (now {learning_rate:g}), scale X, or set clip_norm.",
-            _OURS,
+            _RULE_OF_THUMB,
         ),
         "constant": Rule(
             "loss, over the best constant's",
             0.95,
             "It has learned hardly more than the mean of y. See the other faults; if "
-            "there are none, give it more units, passes or features.",
-            _OURS,
+            "there are none, give it more units, epochs or features.",
+            _RULE_OF_THUMB,
         ),
         "falling": Rule(
-            "loss, share that fell in the last tenth of the passes",
+            "loss, share that fell in the last tenth of the epochs",
             0.01,
             "It is still learning. Raise n_iter (now {n_iter}), or learning_rate.",
-            _OURS,
+            _RULE_OF_THUMB,
         ),
         "rising": Rule(
-            "passes in which the loss rose by 1 %, share",
+            "epochs in which the loss rose by 1 %, share",
             0.3,
             "Lower learning_rate (now {learning_rate:g}), raise batch_size, or set a "
             "schedule.",
-            _OURS,
+            _RULE_OF_THUMB,
         ),
         "overfitting": Rule(
             "validation loss, share above its lowest",
             0.05,
-            "It learns the training rows by heart. Raise alpha or dropout, take fewer "
-            "units, or set restore_best=True, which ends with the best.",
+            "It overfits the training rows. Raise alpha or dropout, take fewer units, "
+            "or set restore_best=True, which ends with the weights of the best epoch.",
             _PRECHELT,
         ),
     }

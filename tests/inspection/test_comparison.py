@@ -1,4 +1,4 @@
-"""The comparison of initializers reports what its networks say."""
+"""The comparison of initializers agrees with networks that are fitted one by one."""
 
 import re
 
@@ -30,7 +30,7 @@ def study():
     return compare_initializers(model, *IRIS, init=init, n_repeats=[7, 3], cv=3)
 
 
-def test_every_network_is_the_one_that_its_own_fit_makes(study):
+def test_every_network_equals_one_that_is_fitted_alone(study):
     X, y = IRIS
     folds = list(StratifiedKFold(3).split(X, y))
     parameters = {"init": "he", "init_scale": 9.0}
@@ -42,13 +42,13 @@ def test_every_network_is_the_one_that_its_own_fit_makes(study):
             curve = study.loss_curves["wide"][place]
             assert curve.tolist() == alone[-1].loss_curve_
             assert study.scores["wide"][place] == alone.score(X[test], y[test])
-            seen = alone.score(X[train], y[train])
-            assert study.train_scores["wide"][place] == seen
+            train_score = alone.score(X[train], y[train])
+            assert study.train_scores["wide"][place] == train_score
             fitted = study.estimators["wide"][3 * repeat + fold]
             assert np.array_equal(fitted[-1].coefs_[0], alone[-1].coefs_[0])
 
 
-def test_a_unit_is_dead_if_no_row_changes_its_output(study):
+def test_a_unit_is_dead_if_its_output_is_the_same_for_all_rows(study):
     assert (study.dead_units["zeros"] == 1).all()
     X, y = IRIS
     train, _ = next(StratifiedKFold(3).split(X, y))
@@ -61,7 +61,7 @@ def test_a_unit_is_dead_if_no_row_changes_its_output(study):
     assert study.dead_units["he"][0, 0] == np.concatenate(constant).mean()
 
 
-def test_units_that_a_bias_keeps_off_are_dead():
+def test_units_with_a_very_negative_bias_are_dead():
     X, y = make_circles(40, random_state=0)
     arrays = [np.ones((2, 4)), np.array([-9.0, -9, 9, 9]), np.ones((4, 1)), [0.0]]
     net = DeepNetClassifier((4,), n_iter=0, tol=None)
@@ -76,7 +76,7 @@ def study_of(curves):
     return InitializerComparison(["a"], *parts)
 
 
-def test_passes_are_counted_to_the_first_that_reaches_the_loss():
+def test_epochs_are_counted_to_the_first_that_reaches_the_loss():
     curves = np.array([[[3.0, 1.0, 2.0, 0.5]], [[2.0, 1.5, np.nan, np.nan]]])
     study = study_of(curves)
     assert study.epochs_to(3.0)["a"].tolist() == [[1], [1]]
@@ -101,7 +101,7 @@ def test_the_table_is_made_of_the_arrays(study):
     assert re.match(r" *zeros +0\.32 ", lines[1])
 
 
-def test_the_last_line_tells_to_which_loss_passes_are_counted():
+def test_the_last_line_names_the_loss_up_to_which_epochs_are_counted():
     study = study_of(np.array([[[1.0, 0.12346]], [[0.12344, np.nan]]]))
     assert str(study).splitlines()[-1] == "n_epochs: to a training loss of 0.123"
 
@@ -115,7 +115,7 @@ def test_the_loss_to_reach_is_the_median_of_the_last():
 
 
 @pytest.mark.parametrize("model", [NET, make_pipeline(StandardScaler(), NET)])
-def test_lists_are_as_good_as_arrays(model):
+def test_lists_give_the_same_as_arrays(model):
     options = {"init": ["he"], "n_repeats": [1], "cv": 2}
     of_arrays = compare_initializers(model, *IRIS, **options)
     of_lists = compare_initializers(model, *(it.tolist() for it in IRIS), **options)
@@ -132,7 +132,7 @@ def test_groups_are_kept_together():
     assert found.summarize() == given.summarize()
 
 
-def test_networks_that_made_no_pass_have_a_table():
+def test_networks_without_an_epoch_have_a_table():
     net = clone(NET).set_params(n_iter=0)
     study = compare_initializers(net, *IRIS, init="he", n_repeats=1, cv=2)
     table = study.summarize()
@@ -141,7 +141,7 @@ def test_networks_that_made_no_pass_have_a_table():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_networks_that_diverge_or_stop_early_are_told_apart():
+def test_divergence_is_not_confused_with_an_early_stop():
     net = DeepNetClassifier((30, 30), solver="sgd", n_iter=30, batch_size=None)
     init = {"far": {"init": "he", "learning_rate": 1e9}, "he": "he", "zeros": "zeros"}
     study = compare_initializers(net, *IRIS, init=init, n_repeats=2, cv=2)
@@ -149,7 +149,7 @@ def test_networks_that_diverge_or_stop_early_are_told_apart():
     assert not study.diverged["he"].any()
     assert study.summarize()["n_diverged"] == [4, 0, 0]
     ended = np.isnan(study.loss_curves["zeros"]).any(axis=-1)
-    assert ended.all()  # tol ends what learns nothing
+    assert ended.all()  # by tol, since they learn nothing
     assert all(np.isfinite(study.summarize(0.5)["final_loss"][1:]))
 
 
@@ -164,7 +164,7 @@ def test_seeds_are_drawn_from_random_state():
     assert not np.array_equal(*curves)
 
 
-def test_weights_scorers_regressors_serve():
+def test_sample_weight_scoring_regressor():
     X, y = load_diabetes(return_X_y=True)
     weight = (np.arange(len(y)) % 3).astype(float)
     net = DeepNetRegressor((5,), n_iter=10, tol=None)
@@ -180,7 +180,7 @@ def test_weights_scorers_regressors_serve():
     assert study.scores["he"][0, 0] == -error
 
 
-def test_pipelines_within_pipelines_serve():
+def test_nested_pipelines_are_compared():
     model = Pipeline([("outer", StandardScaler()), ("inner", make_pipeline(NET))])
     study = compare_initializers(
         model, *IRIS, init=["he"], n_repeats=[1], cv=2, scoring="neg_log_loss"
@@ -201,7 +201,7 @@ def test_callables_are_labelled_by_their_names():
     assert compare_initializers(NET, *IRIS, init=narrow, **options).labels == ["narrow"]
 
 
-def test_a_single_word_is_one_initialization():
+def test_a_single_name_is_one_initialization():
     study = compare_initializers(NET, *IRIS, init="he", n_repeats=1, cv=2)
     assert study.labels == ["he"]
 
@@ -217,16 +217,16 @@ def test_the_plot_has_a_line_and_a_band_for_each(study):
     he = study.ax_.lines[1]
     flat = study.loss_curves["he"].reshape(6, -1)
     assert np.array_equal(he.get_ydata(), np.median(flat, axis=0))
-    told = [text.get_text() for text in study.ax_.get_legend().get_texts()]
+    labels = [text.get_text() for text in study.ax_.get_legend().get_texts()]
     mean, std = study.scores["he"].mean(), study.scores["he"].std()
-    assert told[1] == f"he: {mean:.3f} ± {std:.3f}"
+    assert labels[1] == f"he: {mean:.3f} ± {std:.3f}"
     assert study.figure_ is study.ax_.figure
     _, ax = plt.subplots()
     assert study.plot(ax).ax_ is ax
     plt.close("all")
 
 
-def test_the_plot_holds_the_last_loss_of_networks_that_ended():
+def test_the_plot_extends_curves_that_ended_by_their_last_loss():
     from matplotlib.figure import Figure
 
     study = study_of(np.array([[[3.0, 2.0, 0.5]], [[2.0, 1.5, np.nan]]]))
@@ -265,7 +265,7 @@ def test_error(changes, error, message):
 
 
 @pytest.mark.parametrize("layer", [0, 1, -1, -2])
-def test_hidden_activations_are_what_the_layers_compute(layer):
+def test_hidden_activations_equal_the_formula(layer):
     X, y = IRIS
     net = clone(NET).set_params(dropout=0.3, random_state=0).fit(X, y)
     a = X

@@ -1,4 +1,4 @@
-"""The doctor: each symptom is seen where it was made, and not elsewhere."""
+"""`diagnose` finds each fault where it was planted, and no others."""
 
 import copy
 import warnings
@@ -38,15 +38,15 @@ def net(hidden_layer_sizes=(10,), **parameters):
     return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
 
 
-def figures(diagnosis, symptom):
-    """Return {layer: value} of a symptom."""
-    name = RULES[symptom].name
+def values_of(diagnosis, rule):
+    """Return {layer: value} of a rule."""
+    name = RULES[rule].name
     return {f.layer: f.value for f in diagnosis.findings if f.name == name}
 
 
 def faults(diagnosis):
-    """Return the symptoms that are faults, with their layers."""
-    names = {symptom.name: key for key, symptom in RULES.items()}
+    """Return the rules that are broken, with the layers where they are."""
+    names = {rule.name: key for key, rule in RULES.items()}
     return {(names[f.name], f.layer) for f in diagnosis.faults}
 
 
@@ -63,15 +63,15 @@ def assert_same_findings(diagnosis, other):
         assert one._replace(value=0) == two._replace(value=0)
 
 
-# ---- each symptom
+# ---- each rule
 
 
-def test_a_sound_network_has_no_faults():
+def test_a_converged_network_has_no_faults():
     fitted = net(n_iter=150, learning_rate=0.01, alpha=10).fit(X, y)
     assert faults(diagnose(fitted, X, y)) == set()
 
 
-HEALTHY = {
+WELL_TRAINED = {
     load_breast_cancer: DeepNetClassifier,
     load_iris: DeepNetClassifier,
     load_wine: DeepNetClassifier,
@@ -80,13 +80,13 @@ HEALTHY = {
 }
 
 
-@pytest.mark.parametrize("load", HEALTHY)
-def test_healthy_networks_have_no_faults(load):
+@pytest.mark.parametrize("load", WELL_TRAINED)
+def test_well_trained_networks_have_no_faults(load):
     X, y = load(return_X_y=True)
     parameters = {"learning_rate": 0.003, "early_stopping": True, "n_iter": 1000}
     if load is not load_diabetes:
         parameters["alpha"] = 1.0
-    fitted = HEALTHY[load]((32, 16), random_state=0, **parameters).fit(scale(X), y)
+    fitted = WELL_TRAINED[load]((32, 16), random_state=0, **parameters).fit(scale(X), y)
     assert faults(diagnose(fitted, scale(X), y)) == set()
 
 
@@ -111,13 +111,13 @@ def test_planted_faults_are_found(fault):
     assert expected in faults(diagnose(fitted, rows, y))
 
 
-def test_zeros_are_identical_and_nothing_comes_back():
+def test_units_of_zero_weights_are_identical_without_gradients():
     X, y = make_circles(300, noise=0.05, random_state=1)
     fitted = net((10, 5), init="zeros", bias_init="zeros").fit(X, y)
     found = diagnose(fitted, X, y)
-    assert figures(found, "identical") == {1: 0.9, 2: 0.8}
-    assert figures(found, "gradient") == {1: 0, 2: 0}
-    assert figures(found, "constant")[None] == pytest.approx(1, rel=1e-4)
+    assert values_of(found, "identical") == {1: 0.9, 2: 0.8}
+    assert values_of(found, "gradient") == {1: 0, 2: 0}
+    assert values_of(found, "constant")[None] == pytest.approx(1, rel=1e-4)
     kinds = ("identical", "gradient", "dead")
     expected = {(kind, layer) for kind in kinds for layer in (1, 2)}
     assert faults(found) == expected | {("constant", None)}
@@ -126,34 +126,34 @@ def test_zeros_are_identical_and_nothing_comes_back():
 @pytest.mark.parametrize(("n_dead", "is_fault"), [(0, False), (2, False), (3, True)])
 def test_dead_units_are_counted(n_dead, is_fault):
     def kill(fitted):
-        fitted.intercepts_[0][:n_dead] = -1e3  # below what any row can lift it to
+        fitted.intercepts_[0][:n_dead] = -1e3  # so low that z < 0 for every row
 
     found = diagnose(with_weights(kill), X, y)
-    assert figures(found, "dead") == {1: pytest.approx(n_dead / 10)}
+    assert values_of(found, "dead") == {1: pytest.approx(n_dead / 10)}
     assert (("dead", 1) in faults(found)) == is_fault
 
 
-def test_a_unit_that_says_the_same_of_all_rows_is_dead_whatever_it_says():
+def test_a_unit_with_the_same_output_for_all_rows_is_dead():
     def stick(fitted):
         fitted.coefs_[0][:, 3] = 0
         fitted.intercepts_[0][3] = 0.5
 
     found = diagnose(with_weights(stick, activation="tanh"), X, y)
-    assert figures(found, "dead") == {1: pytest.approx(0.1)}
+    assert values_of(found, "dead") == {1: pytest.approx(0.1)}
 
 
-def test_units_are_identical_if_they_see_and_say_the_same():
-    def pair(fitted):
+def test_units_are_identical_if_incoming_and_outgoing_weights_are():
+    def equal_inputs(fitted):
         fitted.coefs_[0][:, 1] = fitted.coefs_[0][:, 0]
         fitted.intercepts_[0][1] = fitted.intercepts_[0][0]
 
-    def pair_and_tie(fitted):
-        pair(fitted)
+    def equal_inputs_and_outputs(fitted):
+        equal_inputs(fitted)
         fitted.coefs_[1][1] = fitted.coefs_[1][0]
 
-    assert figures(diagnose(with_weights(pair), X, y), "identical") == {1: 0}
-    found = diagnose(with_weights(pair_and_tie), X, y)
-    assert figures(found, "identical") == {1: pytest.approx(0.1)}
+    assert values_of(diagnose(with_weights(equal_inputs), X, y), "identical") == {1: 0}
+    found = diagnose(with_weights(equal_inputs_and_outputs), X, y)
+    assert values_of(found, "identical") == {1: pytest.approx(0.1)}
     assert ("identical", 1) in faults(found)
 
 
@@ -165,7 +165,7 @@ def test_saturated_activations_are_counted(activation, init_scale, is_fault):
     a = clone(unfitted).set_params(n_iter=0).fit(X, y).hidden_activations(X)
     slopes = 1 - a**2 if activation == "tanh" else 4 * a * (1 - a)
     share = np.mean(slopes < 1 - 0.97**2)
-    assert figures(found, "saturated") == {1: pytest.approx(share)}
+    assert values_of(found, "saturated") == {1: pytest.approx(share)}
     assert (("saturated", 1) in faults(found)) == is_fault
 
 
@@ -202,21 +202,21 @@ def test_gradients_are_compared_with_the_last_layers(
         caches[-1].A_prev, caches[-1].W, caches[-1].b, "sigmoid"
     )
     last = np.sqrt(np.mean(((AL - y) / len(y)) ** 2))
-    values = figures(found, "gradient")
+    values = values_of(found, "gradient")
     for number in range(1, len(sizes) - 1):
         dZ = grads[f"dA{number}"] * slopes[activation](caches[number - 1].Z)
         expected = np.sqrt(np.mean(dZ**2)) / last
         assert values[number] == pytest.approx(expected, rel=1e-6)
-    told = {f.advice for f in found.faults if f.name == RULES["gradient"].name}
-    assert told == ({advice} if advice else set())
+    given = {f.advice for f in found.faults if f.name == RULES["gradient"].name}
+    assert given == ({advice} if advice else set())
 
 
-def test_inputs_are_looked_at():
+def test_inputs_are_checked():
     found = diagnose(net(), X_raw, y)
     rms = np.sqrt(np.max(np.mean(X_raw**2, axis=0)))
-    assert figures(found, "largest input") == {None: pytest.approx(rms)}
+    assert values_of(found, "largest input") == {None: pytest.approx(rms)}
     std = X_raw.std(axis=0)
-    assert figures(found, "spread of inputs") == {
+    assert values_of(found, "spread of inputs") == {
         None: pytest.approx(max(std) / min(std))
     }
     assert {("largest input", None), ("spread of inputs", None)} <= faults(found)
@@ -234,9 +234,9 @@ def test_first_loss_is_compared_with_that_of_the_best_constant(init_scale):
     p = y.mean()
     constant = -p * np.log(p) - (1 - p) * np.log(1 - p)
     expected = pytest.approx(loss / constant, rel=1e-5)
-    assert figures(found, "first loss") == {None: expected}
+    assert values_of(found, "first loss") == {None: expected}
     fitted = net(init_scale=init_scale).fit(X, y)
-    assert figures(diagnose(fitted, X, y), "first loss") == {None: expected}
+    assert values_of(diagnose(fitted, X, y), "first loss") == {None: expected}
     assert (("first loss", None) in faults(found)) == (init_scale == 30)
 
 
@@ -256,52 +256,52 @@ def test_first_step_is_that_of_a_fit(solver, learning_rate):
     ):
         ratio = np.linalg.norm(W - W_start) / np.linalg.norm(W_start)
         expected[number] = pytest.approx(ratio, rel=1e-3)
-    if step.diverged_:  # which keeps the weights before
-        expected = figures(found, "first step")
-    assert figures(found, "first step") == expected
-    told = {f.advice for f in found.faults if f.name == RULES["first step"].name}
+    if step.diverged_:  # then it keeps the weights from before the step
+        expected = values_of(found, "first step")
+    assert values_of(found, "first step") == expected
+    given = {f.advice for f in found.faults if f.name == RULES["first step"].name}
     if learning_rate == 1e-2:
-        assert not told
+        assert not given
     else:
         change = "Raise" if learning_rate == 1e-9 else "Lower"
-        assert told == {f"{change} learning_rate (now {learning_rate:g})."}
+        assert given == {f"{change} learning_rate (now {learning_rate:g})."}
 
 
 def test_first_step_is_at_the_rate_of_the_schedule():
     constant, low = (
-        figures(diagnose(net(solver="sgd", schedule=schedule), X, y), "first step")
+        values_of(diagnose(net(solver="sgd", schedule=schedule), X, y), "first step")
         for schedule in ("constant", lambda n_epochs: 0.25)
     )
     for number, ratio in constant.items():
         assert low[number] == pytest.approx(0.25 * ratio)
 
 
-def test_curves_are_looked_at():
+def test_curves_are_checked():
     with pytest.warns(DivergenceWarning):
         diverged = DeepNetRegressor((5,), solver="sgd", learning_rate=1e3).fit(X, y)
     found = diagnose(diverged, X, y)
-    assert figures(found, "divergence") == {None: diverged.n_iter_}
+    assert values_of(found, "divergence") == {None: diverged.n_iter_}
     assert ("divergence", None) in faults(found)
 
     learning = net(n_iter=20).fit(X, y)
     losses = learning.loss_curve_
     fallen = 1 - losses[-1] / losses[-3]
     found = diagnose(learning, X, y)
-    assert figures(found, "falling") == {None: pytest.approx(fallen)}
+    assert values_of(found, "falling") == {None: pytest.approx(fallen)}
     assert ("falling", None) in faults(found)
 
-    swinging = net(solver="rmsprop", learning_rate=0.3, batch_size=10, n_iter=40).fit(
-        X, y
-    )
-    losses = np.array(swinging.loss_curve_)
+    oscillating = net(
+        solver="rmsprop", learning_rate=0.3, batch_size=10, n_iter=40
+    ).fit(X, y)
+    losses = np.array(oscillating.loss_curve_)
     rises = np.mean(losses[1:] > 1.01 * losses[:-1])
-    found = diagnose(swinging, X, y)
-    assert figures(found, "rising") == {None: pytest.approx(rises)}
+    found = diagnose(oscillating, X, y)
+    assert values_of(found, "rising") == {None: pytest.approx(rises)}
     assert ("rising", None) in faults(found)
 
 
 @pytest.mark.parametrize("restore_best", [True, False])
-def test_overfitting_is_a_fault_unless_the_best_is_kept(restore_best):
+def test_overfitting_is_a_fault_unless_the_best_is_restored(restore_best):
     rng = np.random.RandomState(0)
     labels = np.where(rng.rand(len(y)) < 0.3, 1 - y, y)
     fitted = net((100,), learning_rate=0.01, n_iter=60, restore_best=restore_best)
@@ -309,7 +309,7 @@ def test_overfitting_is_a_fault_unless_the_best_is_kept(restore_best):
     found = diagnose(fitted, X[:300], labels[:300])
     curve = fitted.validation_loss_curve_
     above = curve[-1] / min(curve) - 1
-    assert figures(found, "overfitting") == {None: pytest.approx(above)}
+    assert values_of(found, "overfitting") == {None: pytest.approx(above)}
     assert (("overfitting", None) in faults(found)) == (not restore_best)
 
 
@@ -325,7 +325,7 @@ def test_loss_is_compared_with_that_of_the_best_constant():
     constant = -p * np.log(p) - (1 - p) * np.log(1 - p)
     log_p = fitted.predict_log_proba(X)[np.arange(len(y)), y]
     loss = -np.average(log_p, weights=weight_of_class)
-    value = figures(diagnose(fitted, X, y, weight), "constant")[None]
+    value = values_of(diagnose(fitted, X, y, weight), "constant")[None]
     assert value == pytest.approx(loss / constant, rel=1e-6)
 
 
@@ -348,12 +348,12 @@ CASES = {
     "float32": (net(), X.astype(np.float32), y),
     "focal": (net(loss="focal"), X, y),
     "smoothed": (net(label_smoothing=0.2), X, y),
-    "no passes": (net(n_iter=0), X, y),
+    "no epochs": (net(n_iter=0), X, y),
 }
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_any_network_is_looked_at_and_left_as_it_is(case):
+def test_any_network_is_checked_without_changing_it(case):
     estimator, X, y = case
     fitted = clone(estimator).fit(X, y)
     for network in (clone(estimator), fitted):
@@ -364,7 +364,7 @@ def test_any_network_is_looked_at_and_left_as_it_is(case):
         assert len(str(found).splitlines()) >= len(found.findings)
 
 
-def test_sparse_rows_are_looked_at_as_dense_ones():
+def test_sparse_rows_are_checked_like_dense_ones():
     X = np.where(np.abs(X_raw) > 1, X_raw, 0)
     fitted = net().fit(X, y)
     dense, sparse = (
@@ -373,7 +373,7 @@ def test_sparse_rows_are_looked_at_as_dense_ones():
     assert_same_findings(dense, sparse)
 
 
-def test_a_pipeline_is_its_network_on_what_arrives_there():
+def test_a_pipeline_is_checked_like_its_network_on_transformed_data():
     pipeline = make_pipeline(StandardScaler(), net()).fit(X_raw, y)
     scaled = pipeline[:-1].transform(X_raw)
     found = diagnose(make_pipeline(pipeline), X_raw, y)
@@ -381,7 +381,7 @@ def test_a_pipeline_is_its_network_on_what_arrives_there():
     assert not {kind for kind, _ in faults(found)} & {"largest input"}
 
 
-def test_rows_without_weight_are_not_looked_at():
+def test_rows_without_weight_are_ignored():
     weight = np.ones(len(y))
     weight[::2] = 0
     fitted = net().fit(X, y, sample_weight=weight)
@@ -393,7 +393,7 @@ def test_rows_without_weight_are_not_looked_at():
     assert_same_findings(found, expected)
 
 
-def test_the_report_says_each_advice_once():
+def test_the_table_repeats_no_advice():
     fitted = net((6, 6, 6), init="zeros", bias_init="zeros").fit(X, y)
     found = diagnose(fitted, X, y)
     lines = str(found).splitlines()
@@ -401,10 +401,10 @@ def test_the_report_says_each_advice_once():
     assert lines[0].endswith("  1        at most 10")
     start = lines.index("layer 1, layer 2, layer 3: identical units, share.")
     assert lines[start + 1] == (
-        "    They learn the same for ever. Draw their weights: any init but 'zeros'. "
+        "    They get equal gradients and stay equal. Take any init but 'zeros'. "
         "(Goodfellow et al., Deep Learning, 2016, section 8.4)"
     )
-    assert sum("They learn the same" in line for line in lines) == 1
+    assert sum("They get equal gradients" in line for line in lines) == 1
     assert found.faults == [f for f in found.findings if f.is_fault]
     assert {f.where for f in found.findings} == {
         "network",
@@ -415,7 +415,7 @@ def test_the_report_says_each_advice_once():
 # ---- errors
 
 
-def test_what_is_no_network_is_told():
+def test_what_is_not_a_network_raises():
     message = (
         "^estimator must be a DeepNetClassifier or DeepNetRegressor, or a pipeline "
         r"that ends in one\. Got LogisticRegression\(\) instead\.$"
@@ -424,7 +424,7 @@ def test_what_is_no_network_is_told():
         diagnose(LogisticRegression(), X, y)
 
 
-def test_data_of_another_network_are_told():
+def test_data_of_another_network_raise():
     message = (
         r"^X and y ask for a network of the layers \(29, 10, 1\), but the fitted one "
         r"has \(30, 10, 1\); give the data it was trained on\.$"
@@ -433,20 +433,20 @@ def test_data_of_another_network_are_told():
         diagnose(net().fit(X, y), X[:, 1:], y)
 
 
-def test_callbacks_are_not_told():
+def test_callbacks_are_not_called():
     pytest.importorskip("sklearn.callback")
 
-    class Deaf:
+    class NeverCalled:
         def setup(self, *args, **options):
-            raise AssertionError("a callback was told")
+            raise AssertionError("a callback was called")
 
         on_fit_task_begin = on_fit_task_end = teardown = setup
 
-    network = net().set_callbacks(Deaf())
+    network = net().set_callbacks(NeverCalled())
     assert diagnose(network, X, y).findings
 
 
-def test_the_callers_generator_is_not_moved():
+def test_the_generator_of_the_caller_is_not_advanced():
     rng = np.random.RandomState(5)
     state = rng.get_state()
     diagnose(net(random_state=rng), X, y)

@@ -1,4 +1,4 @@
-"""Displays: what they draw is what there is."""
+"""Displays plot the curves and layers of the networks they are given."""
 
 import copy
 
@@ -79,7 +79,7 @@ def test_curves_of_several_estimators_are_drawn_together():
     assert numbered.plot(ax) is numbered
 
 
-def test_curves_are_told_apart_without_colors():
+def test_curves_differ_without_colors():
     curves = {f"net {number}": np.full(5, 1.0 + number) for number in range(7)}
     validation = {"net 1": np.ones(5)}
     display = LossCurveDisplay(
@@ -90,11 +90,11 @@ def test_curves_are_told_apart_without_colors():
     markers = [line.get_marker() for line in display.lines_]
     assert markers[0] == ""
     assert len({*markers[:7]}) == 7
-    assert "o" not in markers  # which is the best pass
+    assert "o" not in markers  # which marks the best epoch
     assert markers[7] == markers[1]
 
 
-def test_losses_that_are_not_positive_are_drawn_as_they_are():
+def test_losses_that_are_not_positive_have_a_linear_axis():
     curves = {"net": np.array([1.0, 0.0, -1.0])}
     display = LossCurveDisplay(
         loss_curves=curves, validation_loss_curves={}, best_iters={}
@@ -102,7 +102,7 @@ def test_losses_that_are_not_positive_are_drawn_as_they_are():
     assert display.plot().ax_.get_yscale() == "linear"
 
 
-def test_what_has_no_curve_is_told():
+def test_an_estimator_without_curves_raises():
     with pytest.raises(NotFittedError):
         LossCurveDisplay.from_estimator(net())
     with pytest.raises(TypeError, match=r"^estimator must be a DeepNetClassifier or "):
@@ -134,7 +134,7 @@ def test_layers_are_those_of_the_network():
         assert_allclose(display.gradients[number - 1], expected, rtol=1e-7, atol=1e-12)
 
 
-def test_updates_are_those_of_a_step_from_there():
+def test_updates_are_those_of_the_next_step():
     start = net(solver="sgd", learning_rate=0.5, batch_size=None, warm_start=True)
     start.set_params(n_iter=3).fit(X, y)
     display = LayerDisplay.from_estimator(start, X, y)
@@ -145,7 +145,7 @@ def test_updates_are_those_of_a_step_from_there():
         assert_allclose(update, expected, rtol=1e-9, atol=1e-15)
 
 
-def test_up_to_a_thousand_rows_from_all_over_are_drawn():
+def test_up_to_a_thousand_rows_are_drawn_evenly_spaced():
     X_large, y_large = np.tile(X, (4, 1)), np.tile(y, 4)
     display = LayerDisplay.from_estimator(net(n_iter=0).fit(X, y), X_large, y_large)
     rows = np.linspace(0, len(X_large) - 1, 1000).astype(int)
@@ -153,7 +153,7 @@ def test_up_to_a_thousand_rows_from_all_over_are_drawn():
     assert_allclose(display.activations[0].T, expected, rtol=1e-12)
 
 
-def test_an_unfitted_network_is_drawn_as_it_would_start():
+def test_an_unfitted_network_is_drawn_at_its_initial_weights():
     unfitted = net(random_state=4)
     display = LayerDisplay.from_estimator(unfitted, X, y)
     start = clone(unfitted).set_params(n_iter=0).fit(X, y)
@@ -172,8 +172,8 @@ def test_a_line_is_the_histogram_of_a_layer():
     share, edges = np.histogram(a[a != 0], 60)
     assert_allclose(activations.lines[0].get_ydata(), share / share.sum())
     assert_allclose(activations.lines[0].get_xdata(), (edges[1:] + edges[:-1]) / 2)
-    told = [text.get_text() for text in gradients.get_legend().get_texts()]
-    assert told == ["layer 1", "layer 2", "layer 3"]
+    labels = [text.get_text() for text in gradients.get_legend().get_texts()]
+    assert labels == ["layer 1", "layer 2", "layer 3"]
 
 
 CASES = {

@@ -1,4 +1,4 @@
-"""check_gradients: it passes what is right, and finds what is wrong where it is."""
+"""`check_gradients` passes right derivatives, and finds wrong ones in their place."""
 
 import copy
 
@@ -31,7 +31,7 @@ CASES = {
     "squared error": (net(loss="squared_error"), y),
     "focal": (net(loss="focal"), y),
     "penalties": (net(alpha=10, l1=1), y),
-    "decay past the moments": (net(solver="adamw", alpha=10), y),
+    "decoupled weight decay": (net(solver="adamw", alpha=10), y),
     "smoothing": (net(label_smoothing=0.3), y),
     "dropout": (net(dropout=0.5), y),
     "l-bfgs": (net(solver="lbfgs"), y),
@@ -44,7 +44,7 @@ CASES = {
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_what_is_right_passes(case):
+def test_right_derivatives_pass(case):
     estimator, y = case
     fitted = clone(estimator).fit(X, y, sample_weight=weight)
     for network in (clone(estimator), fitted):
@@ -56,15 +56,15 @@ def test_what_is_right_passes(case):
         assert check.n_kinks == 0
 
 
-def crooked(grad, z, a):
-    """The derivative of tanh, but of the third unit a hundredth more."""
+def wrong_backward(grad, z, a):
+    """The derivative of tanh, but for the third unit one percent more."""
     tanh.backward(grad, z, a)
     grad[..., 2, :] *= 1.01
 
 
 def test_a_wrong_derivative_of_an_activation_is_found_in_its_unit():
-    word = Activation("crooked", tanh.forward, crooked, overwrites_z=True)
-    check = check_gradients(net((6,), activation=word), X, y)
+    wrong = Activation("wrong", tanh.forward, wrong_backward, overwrites_z=True)
+    check = check_gradients(net((6,), activation=wrong), X, y)
     assert not check.passed
     assert (check.layer, check.unit) == (1, 2)
     assert check.error == pytest.approx(0.01, rel=0.05)
@@ -72,7 +72,7 @@ def test_a_wrong_derivative_of_an_activation_is_found_in_its_unit():
 
 
 def half(logits, target, scratch):
-    """The cross-entropy, whose gradient is halved."""
+    """The cross-entropy, with half of its gradient."""
     values = binary_cross_entropy(logits, target, scratch)
     logits *= 0.5
     return values
@@ -87,8 +87,8 @@ def test_a_derivative_that_is_not_a_number_is_an_error():
     def backward(grad, z, a):
         grad.fill(np.nan)
 
-    word = Activation("nan", tanh.forward, backward, overwrites_z=True)
-    check = check_gradients(net(activation=word), X, y)
+    wrong = Activation("nan", tanh.forward, backward, overwrites_z=True)
+    check = check_gradients(net(activation=wrong), X, y)
     assert check.error == np.inf
     assert not check.passed
 
@@ -105,7 +105,7 @@ def test_kinks_are_left_out(n_kinks):
     assert ("at a kink" in str(check)) == (n_kinks > 0)
 
 
-def test_of_many_parameters_some_are_drawn():
+def test_of_many_parameters_a_sample_is_checked():
     check = check_gradients(net((300,)), X, y, max_params=50)
     assert check.passed
     assert check.n_checked == 50
@@ -117,14 +117,14 @@ def test_float32_is_checked_in_double_precision():
     assert check_gradients(fitted, X.astype(np.float32), y).error < 1e-6
 
 
-def test_a_fitted_network_is_checked_where_it_stands():
+def test_a_fitted_network_is_checked_at_its_weights():
     fitted = net(solver="lbfgs", n_iter=500, alpha=1, activation="tanh").fit(X, y)
     check = check_gradients(fitted, X, y)
     assert check.passed
     assert abs(check.analytic) < 1e-4 < abs(check_gradients(net(), X, y).analytic)
 
 
-def test_a_pipeline_is_its_network_on_what_arrives_there():
+def test_a_pipeline_is_checked_like_its_network_on_transformed_data():
     pipeline = make_pipeline(StandardScaler(), net()).fit(X_raw, y)
     check = check_gradients(pipeline, X_raw, y)
     alone = check_gradients(pipeline[-1], pipeline[:-1].transform(X_raw), y)
@@ -143,7 +143,7 @@ def test_the_report_is_one_sentence():
     )
 
 
-def test_there_is_something_to_check():
+def test_max_params_below_one_raises():
     message = r"^max_params must be at least 1\. Got 0 instead\.$"
     with pytest.raises(ValueError, match=message):
         check_gradients(net(), X, y, max_params=0)
