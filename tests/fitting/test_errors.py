@@ -8,31 +8,16 @@ from sklearn.datasets import load_wine
 from sklearn.preprocessing import scale
 
 from sklearn_deepnet import DeepNetClassifier
-from sklearn_deepnet.nn.losses import Loss, binary_cross_entropy
-from sklearn_deepnet.nn.optimizers import Adam
-from sklearn_deepnet.nn.schedules import Step
+from sklearn_deepnet.nn.activations import ACTIVATIONS
+from sklearn_deepnet.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
+from sklearn_deepnet.nn.losses import LOSSES, Loss, binary_cross_entropy
+from sklearn_deepnet.nn.optimizers import SOLVERS, Adam
+from sklearn_deepnet.nn.schedules import SCHEDULES, Step
 
 X, y = load_wine(return_X_y=True)
 X = scale(X)
 W1, b1, W2, b2 = np.ones((13, 4)), np.ones(4), np.ones((4, 3)), np.ones(3)
 NAN_WEIGHTS = np.where(np.eye(13, 4), np.nan, W1)
-
-ACTIVATIONS = (
-    "['elu', 'gelu', 'identity', 'leaky_relu', 'logistic', 'relu', 'selu', 'sigmoid', "
-    "'silu', 'softplus', 'tanh']"
-)
-INITIALIZERS = (
-    "['glorot', 'glorot_uniform', 'he', 'he_uniform', 'lecun', 'lecun_uniform', "
-    "'orthogonal', 'random', 'xavier', 'xavier_uniform', 'zeros']"
-)
-LOSSES = (
-    "['absolute_error', 'focal', 'huber', 'log_loss', 'poisson', 'quantile', "
-    "'squared_error']"
-)
-SOLVERS = "['adam', 'adamw', 'lbfgs', 'momentum', 'nesterov', 'rmsprop', 'sgd']"
-SCHEDULES = (
-    "['constant', 'cosine', 'exponential', 'invscaling', 'onecycle', 'plateau', 'step']"
-)
 
 SIZES = "hidden_layer_sizes must hold positive integers, one for each hidden layer. Got"
 SCHEMES = (
@@ -52,14 +37,14 @@ OURS = [
     (
         "activation",
         "rely",
-        f"activation='rely' is not one of {ACTIVATIONS}. Did you mean 'relu'?",
+        f"activation='rely' is not one of {sorted(ACTIVATIONS)}. Did you mean 'relu'?",
     ),
     (
         "activation",
         ["TANH"],
-        f"activation='TANH' is not one of {ACTIVATIONS}. Did you mean 'tanh'?",
+        f"activation='TANH' is not one of {sorted(ACTIVATIONS)}. Did you mean 'tanh'?",
     ),
-    ("activation", "mish", f"activation='mish' is not one of {ACTIVATIONS}."),
+    ("activation", "mish", f"activation='mish' is not one of {sorted(ACTIVATIONS)}."),
     ("activation", ["relu", "tanh"], f"activation has 2 {FOR_EACH_HIDDEN}"),
     ("activation", [], f"activation has 0 {FOR_EACH_HIDDEN}"),
     (
@@ -67,13 +52,17 @@ OURS = [
         [None],
         "activation must hold names or Activation objects. Got None instead.",
     ),
-    ("init", "hee", f"init='hee' is not one of {INITIALIZERS}. Did you mean 'he'?"),
+    (
+        "init",
+        "hee",
+        f"init='hee' is not one of {sorted(INITIALIZERS)}. Did you mean 'he'?",
+    ),
     (
         "init",
         ["he", "xaver"],
-        f"init='xaver' is not one of {INITIALIZERS}. Did you mean 'xavier'?",
+        f"init='xaver' is not one of {sorted(INITIALIZERS)}. Did you mean 'xavier'?",
     ),
-    ("init", "normal", f"init='normal' is not one of {INITIALIZERS}."),
+    ("init", "normal", f"init='normal' is not one of {sorted(INITIALIZERS)}."),
     ("init", ["he"], f"init has 1 {SCHEMES}"),
     ("init", [], f"init has 0 {SCHEMES}"),
     (
@@ -111,13 +100,13 @@ OURS = [
     (
         "bias_init",
         "zero",
-        "bias_init='zero' is not one of ['random', 'uniform', 'zeros']. Did you mean "
+        f"bias_init='zero' is not one of {sorted(BIAS_INITIALIZERS)}. Did you mean "
         "'zeros'?",
     ),
     (
         "loss",
         "logloss",
-        f"loss='logloss' is not one of {LOSSES}. Did you mean 'log_loss'?",
+        f"loss='logloss' is not one of {sorted(LOSSES)}. Did you mean 'log_loss'?",
     ),
     (
         "loss",
@@ -129,13 +118,17 @@ OURS = [
         "huber",
         "loss=huber is not defined for the softmax outputs of DeepNetClassifier.",
     ),
-    ("solver", "adm", f"solver='adm' is not one of {SOLVERS}. Did you mean 'adam'?"),
-    ("solver", "quasi", f"solver='quasi' is not one of {SOLVERS}."),
+    (
+        "solver",
+        "adm",
+        f"solver='adm' is not one of {sorted(SOLVERS)}. Did you mean 'adam'?",
+    ),
+    ("solver", "quasi", f"solver='quasi' is not one of {sorted(SOLVERS)}."),
     ("solver", Adam, "solver is the class Adam; give an object, such as Adam()."),
     (
         "schedule",
         "cosinus",
-        f"schedule='cosinus' is not one of {SCHEDULES}. Did you mean 'cosine'?",
+        f"schedule='cosinus' is not one of {sorted(SCHEDULES)}. Did you mean 'cosine'?",
     ),
     ("schedule", Step, "schedule is the class Step; give an object, such as Step()."),
     ("dropout", [0.1, 0.2], f"dropout has 2 {FOR_EACH_HIDDEN}"),

@@ -221,22 +221,19 @@ GIVE = (
     "for a network of 2 layers (the output layer counts); give one for each layer, or "
     "one for all."
 )
-NAMES = (
-    "['glorot', 'glorot_uniform', 'he', 'he_uniform', 'lecun', 'lecun_uniform', "
-    "'orthogonal', 'random', 'xavier', 'xavier_uniform', 'zeros']"
-)
 TAKES = "this network takes 4: [W1, b1, W2, b2]."
 
 
 @pytest.mark.parametrize(
     ("init", "message"),
     [
-        ("hee", f"init='hee' is not one of {NAMES}. Did you mean 'he'?"),
-        ("HE", f"init='HE' is not one of {NAMES}. Did you mean 'he'?"),
-        ("?", f"init='?' is not one of {NAMES}."),
+        ("hee", f"init='hee' is not one of {sorted(INITIALIZERS)}. Did you mean 'he'?"),
+        ("HE", f"init='HE' is not one of {sorted(INITIALIZERS)}. Did you mean 'he'?"),
+        ("?", f"init='?' is not one of {sorted(INITIALIZERS)}."),
         (
             ["he", "orthogonl"],
-            f"init='orthogonl' is not one of {NAMES}. Did you mean 'orthogonal'?",
+            f"init='orthogonl' is not one of {sorted(INITIALIZERS)}. Did you mean "
+            "'orthogonal'?",
         ),
         (["he"], f"init has 1 entries {GIVE}"),
         (["he", "he", nan], f"init has 3 entries {GIVE}"),
@@ -279,7 +276,7 @@ def test_invalid_init_raises(init, message):
     ("bias_init", "hint"), [("Zero", " Did you mean 'zeros'?"), ("?", "")]
 )
 def test_unknown_bias_init_raises(bias_init, hint):
-    message = f"bias_init={bias_init!r} is not one of ['random', 'uniform', 'zeros']."
+    message = f"bias_init={bias_init!r} is not one of {sorted(BIAS_INITIALIZERS)}."
     with raises(message + hint):
         initialize([2, 3], np.random.RandomState(0), bias_init=bias_init)
 

@@ -443,8 +443,7 @@ def test_a_setting_that_may_be_zero_may_not_be_bad(kind, settings):
 
 def test_an_unknown_name_is_an_error_that_helps():
     message = (
-        "schedule='cosin' is not one of ['constant', 'cosine', 'exponential', "
-        "'invscaling', 'onecycle', 'plateau', 'step']. Did you mean 'cosine'?"
+        f"schedule='cosin' is not one of {sorted(SCHEDULES)}. Did you mean 'cosine'?"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         net_for(3, "cosin").fit(*wine())
