@@ -6,6 +6,7 @@ One walk through all tables of names, for those who add a row: see CONTRIBUTING.
 import inspect
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -160,8 +161,9 @@ def test_a_component_is_in_all_its_places(parameter, name):
     assert not missing, "\n".join(missing)
 
 
+@dataclass
 class Nowhere:
-    pass
+    setting: float = 1.0
 
 
 @pytest.mark.parametrize(
