@@ -1,12 +1,12 @@
 """Compare the accuracy of two sets of defaults: MLPClassifier's and ours.
 
-For every table, the mean accuracy of 5 stratified folds behind a StandardScaler,
-for 20 values of the estimator's random_state. The folds are the same for everyone
-and fixed, so the standard errors say how far chance in *training* moves a mean;
-they say nothing about other tables or other folds.
+For every table this measures the mean accuracy of 5 stratified folds behind a
+StandardScaler, for 20 values of the estimator's random_state. All estimators use the
+same fixed folds. So the standard errors measure the randomness of *training*; they say
+nothing about other tables or other folds.
 
-The rule that is reported: on each table not more than 1 point below MLPClassifier,
-and on the mean over tables not below by more than 0.1 points plus two standard
+The benchmark reports whether this rule holds: on each table we are at most 1 point
+below MLPClassifier, and on the mean over tables at most 0.1 points plus two standard
 errors.
 
     python benchmarks/accuracy.py --tables DIR --n-jobs 2 --cache accuracy.json
@@ -56,7 +56,7 @@ def load_tables(folder, only, more=()):
 
 def our_variants(inits, bias_inits):
     """Return {label: estimator}, one per combination of the values given."""
-    from sklearn_deepnet import DeepNetClassifier  # late: --peer-only works without
+    from sklearn_deepnet import DeepNetClassifier  # --peer-only does not need it
 
     given = {"init": inits, "bias_init": bias_inits}
     given = {name: values for name, values in given.items() if values}
@@ -71,10 +71,10 @@ def our_variants(inits, bias_inits):
 
 
 def source_of(estimator):
-    """Name the code behind an estimator, so that a cache never outlives it.
+    """Identify the code of an estimator, so that a change of code empties the cache.
 
-    scikit-learn is named by its version, ours by a checksum of its files, since
-    those change between two runs of one version.
+    scikit-learn is identified by its version, ours by a checksum of its files, which
+    may change between two runs of one version.
     """
     if isinstance(estimator, MLPClassifier):
         return f"scikit-learn {sklearn.__version__}"
@@ -93,7 +93,7 @@ def cache_key(name, X, y, estimator):
 
 
 def accuracy(key, X, y, estimator, seed):
-    """Run one job: the mean accuracy of five folds for one random_state."""
+    """Return the mean accuracy of five folds for one random_state, and its key."""
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     model = make_pipeline(
         StandardScaler(), clone(estimator).set_params(random_state=seed)
@@ -104,7 +104,7 @@ def accuracy(key, X, y, estimator, seed):
 
 
 def run(tables, estimators, n_seeds, n_jobs, cache_file):
-    """Return {(table, label): accuracy per seed}, computing what the cache lacks."""
+    """Return {(table, label): accuracy per seed}, and add missing ones to the cache."""
     cache = {}
     if cache_file and cache_file.exists():
         cache = json.loads(cache_file.read_text())
@@ -131,12 +131,12 @@ def run(tables, estimators, n_seeds, n_jobs, cache_file):
 
 
 def standard_error(values):
-    """Return the standard error of a mean over seeds; not known for one seed."""
+    """Return the standard error of a mean over seeds, or NaN for one seed."""
     return values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
 
 
 def table_of(tables, scores, peer, ours):
-    """Lay out one row per table and one for the mean over tables."""
+    """Return a table with one row per data set and one for their mean."""
     over_tables = {
         label: np.mean([scores[name, label] for name in tables], axis=0)
         for label in (peer, *ours)
@@ -145,7 +145,8 @@ def table_of(tables, scores, peer, ours):
     def row(about, of):
         cells = [*about, f"{100 * of[peer].mean():.2f}"]
         for label in ours:
-            # Seeds are paired only to have as many differences as seeds.
+            # The seeds of two estimators have nothing in common; pairing them gives one
+            # difference per seed.
             differences = 100 * (of[label] - of[peer])
             three = (
                 f"{100 * of[label].mean():.2f}",
@@ -167,7 +168,7 @@ def table_of(tables, scores, peer, ours):
 
 
 def verdict(tables, scores, peer, label):
-    """Say whether the rule of this file holds for one of ours."""
+    """Return a sentence that says whether the rule holds for one of our estimators."""
     by_table = {
         name: 100 * (scores[name, label] - scores[name, peer]) for name in tables
     }

@@ -1,12 +1,13 @@
 """Compare ensembles of ten networks, ours and bagged MLPClassifiers, and single ones.
 
-All at their defaults behind a StandardScaler, on the same five stratified folds, for
-several values of random_state: mean accuracy and log-loss of the test rows, and the
-seconds of a fit, on one thread. For every fold and seed everyone is fitted in turn, so
-that a busy machine slows all alike.
+All use their defaults behind a StandardScaler, on the same five stratified folds, for
+several values of random_state. This measures mean accuracy and log-loss on the test
+rows, and the seconds of a fit on one thread. All are fitted in turn for every fold and
+seed, so that other load on the machine slows all of them alike.
 
-The rule that is reported: on the mean over tables our ensemble is at least as accurate
-as the bagged one; on each table its log-loss is below that of a single network.
+The benchmark reports whether this rule holds: on the mean over tables our ensemble is
+at least as accurate as the bagged one, and on each table its log-loss is below that of
+a single network.
 
     python benchmarks/ensembles.py --tables DIR --seeds 3
     python benchmarks/ensembles.py --only iris --quick
@@ -51,7 +52,7 @@ QUICK = {
 
 
 def quickly(model):
-    """Return the model with few passes."""
+    """Return the model with few epochs."""
     known = model.get_params()
     if isinstance(model, BaggingClassifier):
         known.pop("estimator")
@@ -84,13 +85,13 @@ def run(models, X, y, n_seeds):
 
 
 def by_seed(found, label, number):
-    """Return a measure for each seed: the mean of its folds, of times the median."""
+    """Return a measure for each seed: the mean over folds, or the median of times."""
     over_folds = np.median if number == 2 else np.mean
     return over_folds(found[label][..., number], axis=1)
 
 
 def table_of(results, number, form):
-    """Lay out one measure: a row for each table, and one for their mean."""
+    """Return the table of one measure: a row for each data set and one for the mean."""
     rows, means = [], []
     for name, found in results.items():
         values = [by_seed(found, label, number) for label in MODELS]
@@ -102,7 +103,7 @@ def table_of(results, number, form):
 
 
 def verdict(results):
-    """Say whether the rule of this file holds."""
+    """Return a sentence that says whether the rule holds."""
     accuracy = {
         label: np.mean([by_seed(found, label, 0) for found in results.values()], axis=0)
         for label in (OURS, BAGGED)
@@ -134,7 +135,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
     parser.add_argument("--tables", type=Path, metavar="DIR")
     parser.add_argument("--only", metavar="NAME", help="one table, as printed")
-    parser.add_argument("--quick", action="store_true", help="five passes")
+    parser.add_argument("--quick", action="store_true", help="five epochs")
     options = parser.parse_args()
 
     models = MODELS

@@ -1,8 +1,8 @@
-"""The limit for small networks: all of training in one compiled loop, by Numba.
+"""The limit for small networks: the whole training in one loop compiled by Numba.
 
-No call into NumPy or BLAS, no work array that leaves the cache, sums in any order: what
-a step costs when nothing but its arithmetic is left. It draws weights and orders of its
-own, and has no penalty; hidden layers are ReLU, the output is a sigmoid or a softmax.
+The loop calls neither NumPy nor BLAS, its work arrays stay in the cache, and it sums in
+any order. So it takes the time of the arithmetic alone. It draws its own weights and
+orders, and has no penalty. Hidden layers are ReLU; the output is a sigmoid or softmax.
 """
 
 from itertools import pairwise
@@ -15,7 +15,7 @@ ANY_ORDER = {"reassoc", "contract", "nsz"}
 
 @njit(fastmath=ANY_ORDER)
 def _forward(params, sizes, first, A, m):
-    """Fill the rows of A behind the inputs: layer after layer, units by samples."""
+    """Compute the activations A (units by samples), layer after layer."""
     at = 0
     for layer in range(len(sizes) - 1):
         n_in, n_out = sizes[layer], sizes[layer + 1]
@@ -34,7 +34,7 @@ def _forward(params, sizes, first, A, m):
 
 @njit(fastmath=ANY_ORDER)
 def _loss(Z, Y, D, m):
-    """Leave the gradient of the logits in D, and return the mean cross-entropy."""
+    """Write the gradient of the logits to D, and return the mean cross-entropy."""
     n_out, total = Z.shape[0], 0.0
     for s in range(m):
         if n_out == 1:
@@ -55,7 +55,7 @@ def _loss(Z, Y, D, m):
 
 @njit(fastmath=ANY_ORDER)
 def _backward(params, gradient, sizes, first, A, D, m):
-    """Fill `gradient`, and the rows of D before the logits."""
+    """Compute `gradient`, and the gradients D of the hidden activations."""
     at = len(params)
     for layer in range(len(sizes) - 2, -1, -1):
         n_in, n_out = sizes[layer], sizes[layer + 1]
@@ -86,7 +86,7 @@ def _backward(params, gradient, sizes, first, A, D, m):
 
 @njit(fastmath=ANY_ORDER)
 def _step(params, gradient, M, V, n_steps, rate, adam):
-    """Move the parameters; the arithmetic in their own precision."""
+    """Update the parameters in place, in their own precision."""
     one = params.dtype.type(1)
     if not adam:
         for k in range(len(params)):
@@ -109,9 +109,9 @@ def _train(X, Y, params, sizes, first, epochs, batch_size, rate, adam, shuffle):
     gradient, M, V = np.empty_like(params), np.zeros_like(params), np.zeros_like(params)
     order, y = np.arange(n), np.empty(batch_size, Y.dtype)
     losses, n_steps = np.zeros(epochs), 0
-    for done in range(epochs):
+    for epoch in range(epochs):
         if shuffle:
-            np.random.shuffle(order)  # noqa: NPY002 (what Numba knows)
+            np.random.shuffle(order)  # noqa: NPY002 (Numba has no Generator)
         for start in range(0, n, batch_size):
             m = min(batch_size, n - start)
             if shuffle or n_steps == 0 or m < n:
@@ -120,7 +120,7 @@ def _train(X, Y, params, sizes, first, epochs, batch_size, rate, adam, shuffle):
                     for i in range(sizes[0]):
                         A[i, s] = X[order[start + s], i]
             _forward(params, sizes, first, A, m)
-            losses[done] += _loss(A[first[-1] :], y, D[first[-1] :], m) * m / n
+            losses[epoch] += _loss(A[first[-1] :], y, D[first[-1] :], m) * m / n
             _backward(params, gradient, sizes, first, A, D, m)
             n_steps += 1
             _step(params, gradient, M, V, n_steps, rate, adam)
@@ -128,7 +128,7 @@ def _train(X, Y, params, sizes, first, epochs, batch_size, rate, adam, shuffle):
 
 
 def fused_loop(work):
-    """Return a function that trains the network of a `peers.Work`."""
+    """Return a function that trains the network of a `peers.Work` and counts epochs."""
     sizes = np.array(work.sizes)
     first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     dtype = work.X.dtype.type

@@ -1,12 +1,12 @@
-"""Measure in this process how much memory one call takes beyond its data.
+"""Measure how much memory one call takes beyond its data, in this process.
 
     python benchmarks/memory.py fit ours
     python benchmarks/memory.py predict peer
 
-prints megabytes (10^6 bytes): the highest resident memory during the call, less the
-resident memory just before it, less the result (too much, never too little, should
-the process have peaked earlier). speed.py starts it as a subprocess,
-since a high-water mark belongs to a process and never falls.
+prints megabytes (10^6 bytes): the highest resident memory during the call, minus the
+resident memory just before it, minus the size of the result. If the process had a
+higher peak before, the figure is too large, never too small. speed.py starts this
+script as a subprocess, since the peak belongs to a process and never falls.
 """
 
 import re
@@ -23,38 +23,39 @@ from threadpoolctl import threadpool_limits
 
 SHAPES = {"fit": (200_000, 50), "predict": (1_000_000, 20)}
 HIDDEN = (100, 50)
-N_PASSES = 3
+N_EPOCHS = 3
 
 
 def estimator_of(who, batch_size):
-    """Make ours or MLPClassifier; `batch_size=None` is the full batch of "fit"."""
+    """Return ours or MLPClassifier; `batch_size=None` is the full batch of "fit"."""
     if who == "ours":
         from sklearn_deepnet import DeepNetClassifier
 
         return DeepNetClassifier(
-            HIDDEN, batch_size=batch_size, n_iter=N_PASSES, tol=None, random_state=0
+            HIDDEN, batch_size=batch_size, n_iter=N_EPOCHS, tol=None, random_state=0
         )
     batch_size = batch_size or SHAPES["fit"][0]
     return MLPClassifier(
-        HIDDEN, batch_size=batch_size, max_iter=N_PASSES, random_state=0
+        HIDDEN, batch_size=batch_size, max_iter=N_EPOCHS, random_state=0
     )
 
 
 def resident_and_peak():
-    """Return resident memory now and at its highest so far, in bytes."""
+    """Return the resident memory now and its peak so far, in bytes."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux
         kilobytes = dict(re.findall(r"(VmRSS|VmHWM):\s+(\d+) kB", status.read_text()))
         return int(kilobytes["VmRSS"]) * 1024, int(kilobytes["VmHWM"]) * 1024
-    # macOS counts bytes. The peak stands for both: data was made without temporaries.
+    # macOS reports bytes, and only the peak, which serves for both figures: the data
+    # were made without temporaries.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak, peak
 
 
 def megabytes_for(call):
-    """Return the memory that a call needs beyond what there was, and what it returned.
+    """Return the peak memory of a call beyond the memory before it, and its result.
 
-    The highest resident memory, so in a process of its own.
+    Call this in a new process, since the peak of a process never falls.
     """
     before, _ = resident_and_peak()
     result = call()
@@ -62,7 +63,7 @@ def megabytes_for(call):
 
 
 def megabytes_beyond_the_data(call, who):
-    """Run fit or predict once on large data, after a small fit that loads libraries."""
+    """Run fit or predict on large data, after a small fit that loads libraries."""
     shape = SHAPES[call]
     X = np.empty(shape)
     np.random.default_rng(0).standard_normal(out=X)

@@ -1,9 +1,9 @@
 """The peers that speed.py measures: each trains the same network on the same data.
 
-A peer is a function from a `Work` to a function without arguments that does the
-whole training and returns the number of passes it made. What a user would do once,
-outside of training (casting X, making tensors), is done in the outer function and
-not timed.
+A peer is a function that takes a `Work` and returns a function without arguments. That
+function does the whole training and returns the number of epochs. Preparations that a
+user makes once, such as casting X or making tensors, are done in the outer function and
+are not timed.
 """
 
 import math
@@ -23,7 +23,7 @@ Training = Callable[[], int]
 
 @dataclass(frozen=True)
 class Work:
-    """A network to train, and on what; `batch_size=None` is the full batch."""
+    """A network to train, and its data; `batch_size=None` is the full batch."""
 
     X: np.ndarray
     y: np.ndarray
@@ -38,24 +38,24 @@ class Work:
 
     @property
     def rows_per_step(self) -> int:
-        """Rows in a full batch."""
+        """Rows in a batch that is not the last."""
         return self.batch_size or len(self.X)
 
     @property
-    def steps_per_pass(self) -> int:
-        """Steps in a pass; the last one may be on fewer rows."""
+    def steps_per_epoch(self) -> int:
+        """Steps in an epoch; the last one may have fewer rows."""
         return math.ceil(len(self.X) / self.rows_per_step)
 
     @property
     def sizes(self) -> list[int]:
-        """Units per layer, from input to output: one logit for two classes."""
+        """Units per layer, from input to output; two classes have one output."""
         n_classes = len(np.unique(self.y))
         n_outputs = 1 if n_classes == 2 else n_classes
         return [self.X.shape[1], *self.hidden, n_outputs]
 
 
 def ours(work: Work) -> Training:
-    """DeepNetClassifier, told never to stop early."""
+    """DeepNetClassifier, with tol=None so that it makes all epochs."""
     from sklearn_deepnet import DeepNetClassifier
 
     def train() -> int:
@@ -76,7 +76,7 @@ def ours(work: Work) -> Training:
 
 
 def mlp_classifier(work: Work) -> Training:
-    """scikit-learn's network; its patience is out of reach, so that all passes run."""
+    """scikit-learn's network, with so much patience that it makes all epochs."""
     estimator = MLPClassifier(
         work.hidden,
         solver=work.solver,
@@ -101,7 +101,7 @@ def mlp_classifier(work: Work) -> Training:
 
 
 def torch_network(work: Work) -> Any:
-    """Return the layers as PyTorch has them, with its own initialization."""
+    """Return the network as a PyTorch module, with PyTorch's initialization."""
     import torch
 
     dtype = torch.from_numpy(work.X).dtype
@@ -112,16 +112,17 @@ def torch_network(work: Work) -> Any:
 
 
 def torch_optimizer(work: Work) -> Any:
-    """Return the class of the optimizer."""
+    """Return the class of PyTorch's optimizer."""
     import torch
 
     return {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[work.solver]
 
 
 def pytorch(work: Work) -> Training:
-    """A plain eager loop over indexed batches, which is PyTorch at its leanest.
+    """PyTorch in a plain eager loop over indexed batches.
 
-    No DataLoader, no ``.item()`` in the loop, the optimizers as they come.
+    This is the fastest simple loop: it has no DataLoader and no ``.item()``, and uses
+    the optimizers at their defaults.
     """
     import torch
 
@@ -148,18 +149,18 @@ def pytorch(work: Work) -> Training:
 
 
 def skorch(work: Work) -> Training:
-    """The same network by skorch, PyTorch as an estimator, with nothing held out."""
+    """The same network in skorch, without a validation split."""
     import torch
     from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 
     torch.set_num_threads(work.threads)
     binary = work.sizes[-1] == 1
     y = work.y.astype(work.X.dtype if binary else np.int64)
-    kind = NeuralNetBinaryClassifier if binary else NeuralNetClassifier
+    estimator_class = NeuralNetBinaryClassifier if binary else NeuralNetClassifier
     loss = torch.nn.BCEWithLogitsLoss if binary else torch.nn.CrossEntropyLoss
 
     def train() -> int:
-        estimator = kind(
+        estimator = estimator_class(
             partial(torch_network, work),
             criterion=loss,
             optimizer=torch_optimizer(work),
@@ -176,14 +177,14 @@ def skorch(work: Work) -> Training:
 
 
 def compiled_loop(work: Work) -> Training:
-    """What a step costs without NumPy; see limit.py."""
+    """The loop without NumPy of limit.py."""
     from limit import fused_loop
 
     return fused_loop(work)
 
 
 def course_loop(work: Work) -> Training:
-    """Full-batch gradient descent as one writes it in a course, the cost kept."""
+    """Full-batch gradient descent as a course teaches it, with a list of costs."""
     X, Y = work.X.T, work.y[None, :]
     m = X.shape[1]
 
@@ -227,11 +228,11 @@ def course_loop(work: Work) -> Training:
 
 
 def bare_products(work: Work) -> Training:
-    """Only the matrix products of a step: W A, dZ Aᵀ and Wᵀ dZ, into arrays at hand.
+    """Only the matrix products of a step, W A, dZ Aᵀ and Wᵀ dZ, into existing arrays.
 
-    No bias, activation, loss or optimizer, and always the same batch: the time that
-    no implementation on the same BLAS gets below. The input is row-major as in X, the
-    layers are units x samples. All rows of a batch go through one product.
+    There is no bias, activation, loss or optimizer, and always the same batch. So no
+    implementation with the same BLAS can be faster. The input is row-major as in X, the
+    layers are units x samples. One product handles all rows of a batch.
     """
     sizes, m, dtype = work.sizes, work.rows_per_step, work.X.dtype
     rng = np.random.RandomState(0)
@@ -241,11 +242,11 @@ def bare_products(work: Work) -> Training:
     ]
     dW = [np.empty_like(w) for w in W]
     A = [work.X[:m].T] + [np.empty((size, m), dtype) for size in sizes[1:]]
-    # Gradients of their own values, not zeros or subnormals, which can cost more.
+    # Arithmetic on zeros may be faster and on subnormals slower, so draw gradients.
     dA = [rng.randn(size, m).astype(dtype) for size in sizes]
 
     def train() -> int:
-        for _ in range(work.epochs * work.steps_per_pass):
+        for _ in range(work.epochs * work.steps_per_epoch):
             for layer in range(len(W)):
                 np.matmul(W[layer], A[layer], out=A[layer + 1])
             for layer in reversed(range(len(W))):

@@ -1,4 +1,4 @@
-"""What all benchmarks print, the machine line and markdown tables, and save as JSON."""
+"""What all benchmarks share: the machine line, markdown tables, results as JSON."""
 
 import argparse
 import json
@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_info
 
 
 def machine_line() -> str:
-    """Say on one line what the numbers below were measured on."""
-    # Loaded BLAS libraries: NumPy's and, once it is imported, SciPy's.
+    """Return one line that names the machine and the versions of the libraries."""
+    # threadpoolctl lists loaded libraries: SciPy's only once it is imported.
     blas = {
         f"{lib['internal_api']} {lib['version']} ({lib.get('architecture')})"
         for lib in threadpool_info()
@@ -34,7 +34,7 @@ def machine_line() -> str:
 
 
 def parser_of(description: str | None) -> argparse.ArgumentParser:
-    """Make a parser with the option that all have."""
+    """Return a parser with the option that all benchmarks have."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -43,7 +43,7 @@ def parser_of(description: str | None) -> argparse.ArgumentParser:
 
 
 def save(path: Path | None, **results: Any) -> None:
-    """Write what was measured, and on what, if there is a file to write to."""
+    """Write the results and the machine line to a file, if there is a path."""
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def save(path: Path | None, **results: Any) -> None:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out a table that reads as plain text and as markdown."""
+    """Return a markdown table, aligned so that it is readable as plain text."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
@@ -70,7 +70,7 @@ def _version(distribution: str) -> str:
 
 
 def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")  # Linux; elsewhere what platform knows
+    cpuinfo = Path("/proc/cpuinfo")  # only on Linux
     if cpuinfo.exists():
         for entry in cpuinfo.read_text().splitlines():
             if entry.startswith("model name"):

@@ -1,9 +1,10 @@
-"""Measure what a network costs where it is used: size, loading, and one row.
+"""Measure what a network costs in production: file size, loading, and one row.
 
-The same network, as `MLPClassifier` and as `DeepNetClassifier`, in every form that
-docs/production.md tells of. A start is a new process that imports what it needs, loads
-the file and predicts one row; loading and rows are timed in a process that has imported
-all. All on one thread and in turn, so that a busy machine slows all alike.
+The same network is measured as `MLPClassifier` and as `DeepNetClassifier`, in every
+file format of docs/production.md. A start is a new process that imports what it needs,
+loads the file and predicts one row. Loading and predicting are timed in a process that
+has imported everything. All run on one thread and take turns, so that other load on the
+machine slows all of them alike.
 
     python benchmarks/serving.py
     python benchmarks/serving.py --quick
@@ -52,7 +53,7 @@ def onnx_session(path):
 
 
 def forms(folder, X, y, hidden, n_iter):
-    """Fit, write each form; return {name: (path, load, predict, start)}."""
+    """Fit, and write each format; return {name: (path, load, predict, start)}."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         mlp = MLPClassifier(hidden, max_iter=n_iter, random_state=0).fit(X, y)
@@ -110,7 +111,7 @@ def forms(folder, X, y, hidden, n_iter):
 
 
 def seconds_of(call, n_calls):
-    """Return the seconds of a call, by many."""
+    """Return the mean seconds of a call."""
     start = time.perf_counter()
     for _ in range(n_calls):
         call()
@@ -118,7 +119,7 @@ def seconds_of(call, n_calls):
 
 
 def start_of(code, path, n_features):
-    """Return the seconds of a process that loads and predicts one row."""
+    """Return the seconds of a process that loads a file and predicts one row."""
     code = f"import numpy as np\nX = np.zeros((1, {n_features}))\n" + code.format(
         path=path
     )
@@ -128,7 +129,7 @@ def start_of(code, path, n_features):
 
 
 def measure(name, n_rounds, n_calls):
-    """Return {form: [bytes, start, loading, one row]}, medians over rounds."""
+    """Return {format: [bytes, start, loading, one row]}, medians over rounds."""
     load_data, hidden = NETWORKS[name]
     X, y = load_data(return_X_y=True)
     X = scale(X)

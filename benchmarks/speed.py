@@ -1,16 +1,16 @@
 """Time one network against its peers and the limit, side by side in one run.
 
-Everyone trains in turn, A B A B, so that a busy or warming machine slows all alike.
-Times are medians; a ratio is the median over the rounds of the peer's time divided by
-ours, with the lowest and the highest in parentheses, so above 1 we are faster. Each
-time is that of a whole fit (validation, initialization, all passes), divided by its
-steps. A floor is what this library promises at least, on one BLAS thread. The limit is
-the faster of the bare matrix products, in the BLAS at hand, and a loop compiled for
-this network alone (limit.py).
+All take turns, A B A B, so that other load on the machine slows all of them alike.
+Times are medians. A ratio is the median over the rounds of the peer's time divided by
+ours, with the lowest and the highest in parentheses; above 1 we are faster. Each time
+is that of a whole fit (validation, initialization, all epochs), divided by its steps.
+An aim is the smallest ratio that this library wants to reach on one BLAS thread. The
+limit is the faster of the matrix products alone, with the same BLAS, and a loop
+compiled for this network alone (limit.py).
 
     python benchmarks/speed.py
-    python benchmarks/speed.py --quick      # a tenth of the passes, three rounds
-    python benchmarks/speed.py --threads 1  # not on all BLAS threads, too
+    python benchmarks/speed.py --quick      # a tenth of the epochs, three rounds
+    python benchmarks/speed.py --threads 1  # not on all BLAS threads as well
 """
 
 import os
@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from memory import HIDDEN, N_PASSES, SHAPES
+from memory import HIDDEN, N_EPOCHS, SHAPES
 from peers import (
     Work,
     bare_products,
@@ -49,10 +49,10 @@ TRAINING_HEADER = (
     "peer",
     "peer, µs a step",
     "peer / ours",
-    "floor",
+    "aim",
     "reached",
 )
-OTHER_HEADER = ("work", "MLPClassifier", "ours", "floor", "reached")
+OTHER_HEADER = ("work", "MLPClassifier", "ours", "aim", "reached")
 MEMORY_LIMIT = 64.0  # MB
 
 
@@ -60,7 +60,7 @@ LIMITS = (bare_products, compiled_loop)
 
 
 def training_rows(quick):
-    """Yield (work, {peer: floor}), a floor being the least peer's time / our time."""
+    """Yield (work, {peer: aim}), where an aim is a ratio of peer's time to our time."""
     scale = 10 if quick else 1
 
     X, y = make_circles(n_samples=300, noise=0.05, random_state=1)
@@ -100,9 +100,10 @@ def training_rows(quick):
 
 
 def interleaved(contenders, n_rounds):
-    """Return {name: seconds per round}, each contender once a round, after a warm-up.
+    """Return {name: seconds per round}: each contender runs once a round.
 
-    A contender returns what it did, which has to be the same for all.
+    A first run of all, which is not timed, checks that they return the same: the number
+    of epochs or calls that they made.
     """
     done = {name: call() for name, call in contenders.items()}
     if len(set(done.values())) > 1:
@@ -116,24 +117,24 @@ def interleaved(contenders, n_rounds):
     return seconds
 
 
-def floor_text(floor):
-    """Write a floor below 1 as what it allows: 1 / 1.5 is one and a half the time."""
-    if floor is None:
+def aim_text(aim):
+    """Write an aim below 1 as a fraction: 1 / 1.5 allows one and a half the time."""
+    if aim is None:
         return ""
-    return f"{floor:.1f}" if floor >= 1 else f"1 / {1 / floor:.1f}"
+    return f"{aim:.1f}" if aim >= 1 else f"1 / {1 / aim:.1f}"
 
 
 def verdict(reached):
-    """Word for the last column."""
+    """Return the text of the last column."""
     return {True: "yes", False: "NO", None: ""}[reached]
 
 
-def measure_training(work, floors, n_rounds):
-    """Return {name: seconds of each round}, without those who are not installed."""
+def measure_training(work, aims, n_rounds):
+    """Return {name: seconds of each round} of all peers that are installed."""
     calls = {}
-    for make in dict.fromkeys((ours, *floors, *LIMITS)):
+    for make in dict.fromkeys((ours, *aims, *LIMITS)):
         if make is compiled_loop and work.rows_per_step * max(work.sizes) > 10**5:
-            continue  # BLAS is ahead of it
+            continue  # BLAS is faster
         try:
             calls[make.__name__] = make(work)
         except ModuleNotFoundError as error:
@@ -143,11 +144,11 @@ def measure_training(work, floors, n_rounds):
     return interleaved(calls, n_rounds)
 
 
-def lines_for(work, floors, seconds):
+def lines_for(work, aims, seconds):
     """Return the table's lines for one network, one for each peer."""
 
     def per_step(name):
-        steps = work.epochs * work.steps_per_pass
+        steps = work.epochs * work.steps_per_epoch
         return statistics.median(seconds[name]) / steps * 1e6
 
     def ratios(name):
@@ -163,19 +164,19 @@ def lines_for(work, floors, seconds):
         f"{per_step('ours'):.0f}",
         f"{1 / statistics.median(ratios(limit)):.2f} ({limit})",
     )
-    for peer, floor in floors.items():
+    for peer, aim in aims.items():
         if peer.__name__ not in seconds:
             continue
         by_round = ratios(peer.__name__)
         ratio = statistics.median(by_round)
-        floor = floor if work.threads == 1 else None
+        aim = aim if work.threads == 1 else None
         yield (
             *about,
             peer.__name__,
             f"{per_step(peer.__name__):.0f}",
             f"{ratio:.2f} ({min(by_round):.2f} to {max(by_round):.2f})",
-            floor_text(floor),
-            verdict(None if floor is None else ratio >= floor),
+            aim_text(aim),
+            verdict(None if aim is None else ratio >= aim),
         )
 
 
@@ -226,7 +227,7 @@ def measure_memory(call):
     peer, mine = megabytes("peer"), megabytes("ours")
     n_rows, n_features = SHAPES[call]
     if call == "fit":
-        beyond = f"full batch, adam, {N_PASSES} passes: memory beyond the data"
+        beyond = f"full batch, adam, {N_EPOCHS} epochs: memory beyond the data"
     else:
         beyond = "memory beyond the data and the result"
     return (
@@ -251,10 +252,10 @@ def main():
     lines, training = [], []
     for threads in options.threads:
         with threadpool_limits(limits=threads):
-            for work, floors in training_rows(options.quick):
+            for work, aims in training_rows(options.quick):
                 work = replace(work, threads=threads)
-                seconds = measure_training(work, floors, n_rounds)
-                lines += lines_for(work, floors, seconds)
+                seconds = measure_training(work, aims, n_rounds)
+                lines += lines_for(work, aims, seconds)
                 training.append({"about": lines[-1][:4], "seconds": seconds})
     with threadpool_limits(limits=1):
         latency = measure_latency(options.quick, n_rounds)

@@ -1,15 +1,15 @@
-"""Measure stacks of networks: what they gain, up to which size, and what they need.
+"""Measure stacks of networks: what they gain, up to which size, and their memory.
 
-crossover: µs per network and step, by the network and by how many are stacked. CPU
-time, as one thread does it all and the machine may have other work; the set-up of a
-stack is included. `stack_size` cuts a search's stacks where figures are bold.
-searches: `StackedGridSearchCV` beside scikit-learn's search, of the same candidates,
-wall clock. Everyone searches in turn, A B C A B C; ratios are medians over the rounds
-of the peer's time divided by ours, with the lowest and the highest in parentheses.
-Processes are started, and warmed by a small search, before the clock is.
-bounds: the same, where stacks gain nothing.
-memory: the highest resident memory of a search, less that before it, each search in a
-process of its own.
+crossover: µs per network and step, for different networks and sizes of the stack. This
+is CPU time, since one thread does all the work and the machine may have other load. It
+includes the setup of the stack. A search uses the size in bold, from `stack_size`.
+searches: the wall-clock time of `StackedGridSearchCV` and of scikit-learn's search with
+the same candidates. All take turns, A B C A B C. Ratios are medians over the rounds of
+the peer's time divided by ours, with the lowest and the highest in parentheses. Worker
+processes are started, and run a small search, before the time is taken.
+bounds: the same for searches in which stacks gain nothing.
+memory: the peak of the resident memory of a search, minus the resident memory before
+it, each search in its own process.
 
     python benchmarks/stacking.py
     python benchmarks/stacking.py crossover --plot crossover.png
@@ -43,17 +43,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from sklearn_deepnet import (
-    DeepNetClassifier,
-    StackedGridSearchCV,
-    _stack_sizes,
-    _stacking,
-)
+from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
 from sklearn_deepnet._fitting.jobs import train_jobs
+from sklearn_deepnet.estimators import stacking
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)
 WORKING_SETS = [2**k for k in range(18, 27)]
-FLOORS = {"MLPClassifier": 15.0, "one by one": 3.0}
+AIMS = {"MLPClassifier": 15.0, "one by one": 3.0}
 SLOWEST = 1 / 1.1  # where stacks gain nothing
 MEMORY_SHAPE = (100_000, 20)
 SEARCHES = [("float64", 32), ("float32", 32), ("float64", "auto")]
@@ -61,7 +57,7 @@ SEARCHES = [("float64", 32), ("float32", 32), ("float64", "auto")]
 
 @dataclass(frozen=True)
 class Case:
-    """A network, and batches of a bundled table."""
+    """A network, and batches of a table that comes with scikit-learn."""
 
     load: Callable[..., Any]
     hidden: tuple[int, ...]
@@ -69,7 +65,7 @@ class Case:
     dtype: str = "float64"
 
     def tables(self, n_folds):
-        """Return the training rows of so many of five folds, each of as many rows."""
+        """Return the training rows of the first of five folds, all of equal size."""
         X, y = scaled(self.load)
         X, y = X[: len(y) // 5 * 5].astype(self.dtype), y[: len(y) // 5 * 5]
         folds = KFold(5, shuffle=True, random_state=0).split(X)
@@ -83,9 +79,9 @@ class Case:
         return X.shape[1], *self.hidden, 1 if n_classes == 2 else int(n_classes)
 
     def stack_size(self):
-        """Return how many a search would stack."""
+        """Return the number of networks that a search would stack."""
         itemsize = np.dtype(self.dtype).itemsize
-        return _stack_sizes.stack_size(self.sizes(), self.batch_size, itemsize)
+        return stacking.stack_size(self.sizes(), self.batch_size, itemsize)
 
 
 CASES = [
@@ -111,7 +107,7 @@ def scaled(load):
 
 
 def make_jobs(case, tables, count, n_iter):
-    """Return jobs, in turn on each of the tables, whose arrays they share."""
+    """Return training jobs that use the tables in turn and share their arrays."""
     jobs, shared = [], {}
     for k in range(count):
         X, y = tables[k % len(tables)]
@@ -123,7 +119,7 @@ def make_jobs(case, tables, count, n_iter):
             random_state=k,
         )
         job = next(network._fitting(X, y))
-        _stacking._share(job, shared.setdefault(id(X), job))
+        stacking._share(job, shared.setdefault(id(X), job))
         jobs.append(job)
     return jobs
 
@@ -143,8 +139,8 @@ def measure_crossover(case, n_folds, n_rounds, seconds):
     n_epochs = {}
     for count in COUNTS:
         each, n_steps = cpu_microseconds(case, tables, count, 2)
-        pass_seconds = each * count * (n_steps / 2) / 1e6
-        n_epochs[count] = int(np.clip(seconds / pass_seconds, 3, 1000))
+        epoch_seconds = each * count * (n_steps / 2) / 1e6
+        n_epochs[count] = int(np.clip(seconds / epoch_seconds, 3, 1000))
     rounds = [
         [cpu_microseconds(case, tables, n, n_epochs[n])[0] for n in COUNTS]
         for _ in range(n_rounds)
@@ -153,7 +149,7 @@ def measure_crossover(case, n_folds, n_rounds, seconds):
 
 
 def time_at(size, microseconds):
-    """Return the time of stacks of any size, between those measured."""
+    """Return the time for any size of stack, interpolated between those measured."""
     return np.interp(np.log2(size), np.log2(COUNTS), microseconds)
 
 
@@ -174,10 +170,10 @@ def crossover_table(found):
 
 
 def working_set_table(found):
-    """Return how far from the best size each working set would lead."""
-    rows, now = [], _stack_sizes._WORKING_SET
+    """Return the loss against the best stack size, for each working set."""
+    rows, now = [], stacking._WORKING_SET
     for working_set in sorted({*WORKING_SETS, now}):
-        with patch.object(_stack_sizes, "_WORKING_SET", working_set):
+        with patch.object(stacking, "_WORKING_SET", working_set):
             lost = [
                 time_at(case.stack_size(), microseconds) / microseconds.min()
                 for (case, _), microseconds in found.items()
@@ -189,7 +185,7 @@ def working_set_table(found):
 
 
 def plot_crossover(found, path):
-    """Draw the gain over training one by one, and mark where `stack_size` cuts."""
+    """Draw the gain over training one by one, and mark `stack_size`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")
@@ -214,7 +210,7 @@ def plot_crossover(found, path):
     ax.set_xticks(COUNTS, COUNTS)
     ax.yaxis.set_major_formatter("{x:g}")
     ax.set_xlim(1, COUNTS[-1] * 6)
-    ax.set_xlabel("networks stacked (dot: where a search cuts)")
+    ax.set_xlabel("networks stacked (dot: the size that a search uses)")
     ax.set_ylabel("steps a second, over one by one")
     figure.savefig(path, dpi=150)
 
@@ -250,13 +246,13 @@ def ratio_text(theirs, ours):
 
 
 def check_equal(ours, theirs):
-    """Raise unless both searches found the same scores, to the last bit."""
+    """Raise an error unless both searches found bit-for-bit the same scores."""
     for name, scores in theirs.cv_results_.items():
         if name.endswith("test_score"):
             np.testing.assert_array_equal(ours.cv_results_[name], scores, name)
 
 
-def compare(about, searches, X, y, n_rounds, floors):
+def compare(about, searches, X, y, n_rounds, aims):
     """Return a line for each peer of `searches["stacked"]`."""
     calls = {
         name: lambda search=search: clone(search).fit(X, y)
@@ -265,11 +261,11 @@ def compare(about, searches, X, y, n_rounds, floors):
     seconds, results = in_turn(calls, n_rounds)
     check_equal(results["stacked"], results["one by one"])
     lines, ours = [], seconds["stacked"]
-    for name, floor in floors.items():
+    for name, aim in aims.items():
         ratio, text = ratio_text(seconds[name], ours)
         times = [f"{statistics.median(s):.2f} s" for s in (ours, seconds[name])]
-        reached = "yes" if ratio >= floor else "NO"
-        lines.append((*about, name, *times, text, f"{floor:.2f}", reached))
+        reached = "yes" if ratio >= aim else "NO"
+        lines.append((*about, name, *times, text, f"{aim:.2f}", reached))
     return lines
 
 
@@ -277,7 +273,7 @@ SEARCH_HEADER = ("search", "n_jobs", "peer", "stacked", "peer's", "ratio", "aim"
 
 
 def warm_up(n_jobs):
-    """Start the processes, and let them import all there is to import."""
+    """Start the processes, and let them import everything."""
     X, y = scaled(load_iris)
     for model in (DeepNetClassifier(n_iter=2, tol=None), MLPClassifier(max_iter=2)):
         GridSearchCV(model, {"random_state": [0, 1]}, n_jobs=n_jobs).fit(X, y)
@@ -303,7 +299,7 @@ def grid_of_64(n_jobs, batch_size, n_iter):
 
 
 def tables_of_searches(options):
-    """Return the table of the searches that stacks are for."""
+    """Return the table of searches in which stacks gain time."""
     X, y = scaled(load_breast_cancer)
     n_iter = 10 if options.quick else 100
     lines = []
@@ -313,12 +309,12 @@ def tables_of_searches(options):
             what = f"64 × 5 folds, 30-16-1, {dtype}, batch {batch_size}"
             searches = grid_of_64(n_jobs, batch_size, n_iter)
             data, about = (X.astype(dtype), y), (what, str(n_jobs))
-            lines += compare(about, searches, *data, options.rounds, FLOORS)
+            lines += compare(about, searches, *data, options.rounds, AIMS)
     return [(SEARCH_HEADER, *lines)]
 
 
 def searches_without_gain(quick):
-    """Yield what, the table, the estimator, its grid and the number of folds."""
+    """Yield the text, data, estimator, grid and number of folds of each search."""
     n_iter = 2 if quick else 10
     large = DeepNetClassifier((512, 256), n_iter=n_iter, tol=None, random_state=0)
     rates = {"learning_rate": [1e-4, 1e-3, 1e-2]}
@@ -335,7 +331,7 @@ def searches_without_gain(quick):
 
 
 def tables_of_bounds(options):
-    """Return the table of searches that stacks do nothing for."""
+    """Return the table of searches in which stacks gain nothing."""
     lines = []
     for n_jobs in (1, 2):
         warm_up(n_jobs)
@@ -345,13 +341,13 @@ def tables_of_bounds(options):
                 "stacked": StackedGridSearchCV(model, grid, **given),
                 "one by one": GridSearchCV(model, grid, **given),
             }
-            about, floors = (what, str(n_jobs)), {"one by one": SLOWEST}
-            lines += compare(about, searches, *scaled(load), options.rounds, floors)
+            about, aims = (what, str(n_jobs)), {"one by one": SLOWEST}
+            lines += compare(about, searches, *scaled(load), options.rounds, aims)
     return [(SEARCH_HEADER, *lines)]
 
 
 def megabytes_beyond_the_data(what, max_bytes):
-    """Search in this process; without `max_bytes`, as scikit-learn does."""
+    """Search in this process, with scikit-learn's search if `max_bytes` is 0."""
     X = np.empty(MEMORY_SHAPE)
     np.random.default_rng(0).standard_normal(out=X)
     y = (X[:, 0] > 0).astype(np.int64)
@@ -371,7 +367,7 @@ def megabytes_beyond_the_data(what, max_bytes):
 def tables_of_memory(options):
     """Return the table of memory, each search in its own process."""
     lines = []
-    for what in ("bare", "pipeline"):
+    for what in ("network", "pipeline"):
         for max_bytes in (2**28, 2**26, 2**24, 1, 0):
             command = [sys.executable, __file__, "--peak", what, str(max_bytes)]
             run = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -391,11 +387,11 @@ PARTS = {
 
 
 def main():
-    """Measure what is asked for, and print each part as it is done."""
+    """Measure the chosen parts, and print each when it is done."""
     parser = parser_of(__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the passes")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the epochs")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="of the crossover")
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()

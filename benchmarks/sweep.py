@@ -1,9 +1,9 @@
-"""Train ever larger networks on ever more rows: ours, MLPClassifier, the bare products.
+"""Train larger networks on more rows: ours, MLPClassifier, the matrix products alone.
 
-One of rows, width, depth and batch size varies at a time, about a network of 20-64-1
-on 10 000 rows in batches of 200, Adam. Everyone trains in turn, A B A B, on one BLAS
-thread; times are medians, of a whole fit divided by its rows and passes. Memory is the
-highest resident memory of a fit beyond its data, in a process of its own.
+One of rows, width, depth and batch size varies at a time, for a network of 20-64-1 on
+10 000 rows in batches of 200, with Adam. All take turns, A B A B, on one BLAS thread.
+Times are medians of whole fits, divided by rows and epochs. Memory is the peak of the
+resident memory of a fit beyond its data, in its own process.
 
     python benchmarks/sweep.py
     python benchmarks/sweep.py width --json sweep.json --plot sweep.png
@@ -35,13 +35,13 @@ MEMORY = "ours, MB", "MLPClassifier, MB"
 
 
 def data(n_rows, dtype):
-    """Return 20 columns of noise, and which side of a plane each row is on."""
+    """Return 20 columns of noise, and the side of a plane that each row is on."""
     X = np.random.default_rng(0).standard_normal((n_rows, 20), dtype=dtype)
     return X, (X[:, :5].sum(axis=1) > 0).astype(np.int64)
 
 
 def work_for(sweep, value, dtype):
-    """Return what to train, one pass of it."""
+    """Return the work of one epoch."""
     X, y = data(value if sweep == "rows" else 10_000, dtype)
     width = value if sweep == "width" else 64
     depth = value if sweep == "depth" else 1
@@ -50,7 +50,7 @@ def work_for(sweep, value, dtype):
 
 
 def measure(work, n_rounds, seconds):
-    """Return nanoseconds for each row and pass, of as many passes as there is time."""
+    """Return nanoseconds per row and epoch, for as many epochs as there is time."""
     once = interleaved({"ours": ours(replace(work, epochs=2))}, 1)["ours"][0] / 2
     work = replace(work, epochs=int(np.clip(seconds / once, 2, 500)))
     taken = interleaved({who.__name__: who(work) for who in WHO}, n_rounds)
@@ -61,14 +61,14 @@ def measure(work, n_rounds, seconds):
 
 
 def peak(sweep, value, dtype, who):
-    """Return megabytes beyond the data of one fit, measured in a process of its own."""
+    """Return the megabytes beyond the data of one fit, measured in a new process."""
     command = [sys.executable, __file__, "--peak", sweep, str(value), dtype, who]
     run = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(run.stdout)
 
 
 def print_peak(sweep, value, dtype, who):
-    """Fit here, a little first so that all is loaded, and print the megabytes."""
+    """Fit in this process, after a small fit that loads all, and print megabytes."""
     train = {"ours": ours, "MLPClassifier": mlp_classifier}[who]
     with threadpool_limits(limits=1):
         train(work_for("rows", 400, dtype))()
@@ -77,7 +77,7 @@ def print_peak(sweep, value, dtype, who):
 
 
 def table_of(sweep, found):
-    """Lay out a sweep."""
+    """Return the table of a sweep."""
     lines = []
     for value, line in found.items():
         mine, peer, bare = (line[who.__name__] for who in WHO)
@@ -90,7 +90,7 @@ def table_of(sweep, found):
 
 
 def plot(found, path):
-    """Draw a panel for each sweep."""
+    """Draw one panel for each sweep."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5 * len(found), 4), layout="constrained")
@@ -100,19 +100,19 @@ def plot(found, path):
         for who, style in zip(WHO, ("-o", "--s", ":^"), strict=True):
             times = [line[who.__name__] for line in lines.values()]
             ax.plot(list(lines), times, style, label=who.__name__, markersize=4)
-        ax.set(xscale="log", yscale="log", xlabel=sweep, ylabel="ns a row and pass")
+        ax.set(xscale="log", yscale="log", xlabel=sweep, ylabel="ns per row and epoch")
     ax.legend()
     figure.savefig(path, dpi=150)
 
 
 def main():
-    """Measure what is asked for, and print each sweep as it is done."""
+    """Measure the chosen sweeps, and print each when it is done."""
     parser = parser_of(__doc__)
     parser.add_argument("sweeps", nargs="*", metavar="SWEEP", help=", ".join(SWEEPS))
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
     parser.add_argument("--threads", type=int, default=1, metavar="N")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the passes")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the epochs")
     parser.add_argument("--plot", type=Path, metavar="FILE")
     parser.add_argument("--peak", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
