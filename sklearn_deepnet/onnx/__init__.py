@@ -1,8 +1,8 @@
-"""Networks as ONNX models, to predict without Python, NumPy or this library.
+"""Export networks to ONNX models, which predict without Python or this library.
 
-`to_onnx` writes a network or an ensemble. Whole pipelines and searches are for the
-package skl2onnx, which after `register_converters` knows the networks in them. Both
-write the same nodes.
+`to_onnx` converts a network or an ensemble. Whole pipelines and searches are converted
+by the package skl2onnx, after `register_converters` has made the networks known to it.
+Both write the same nodes.
 """
 
 from .export import register_converters, to_onnx

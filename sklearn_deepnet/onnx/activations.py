@@ -1,14 +1,14 @@
-r"""Activations as nodes of ONNX, of which onnxruntime has kernels in both precisions.
+r"""Activations as nodes of ONNX that onnxruntime supports in both precisions.
 
-It has no double-precision kernel for Elu, Selu, Softplus and Erf, so these are formulas
-of what it does have, none of which overflows: softplus is
-:math:`\max(z, 0) + \log(1 + e^{-|z|})`. Where an error function is missing, gelu is
+onnxruntime has no double-precision kernel for Elu, Selu, Softplus and Erf. These are
+therefore composed of operators that it has, in formulas that do not overflow: softplus
+is :math:`\max(z, 0) + \log(1 + e^{-|z|})`. In double precision, gelu is
 
 .. math:: z \Phi(z) = \max(z, 0) - e^{-z^2 / 2}\, q(t),\quad t = (|z| - 3) / (|z| + 3),
 
-with a polynomial :math:`q` of degree 24 through
+where :math:`q` is the polynomial of degree 24 that interpolates
 :math:`\tfrac{1}{2} |z|\, \text{erfcx}(|z| / \sqrt{2})`, a smooth function of :math:`t`
-that runs from 0 to :math:`1 / \sqrt{2 \pi}` [1]_. It errs by less than 1e-15.
+with values from 0 to :math:`1 / \sqrt{2 \pi}` [1]_. Its error is below 1e-15.
 
 References
 ----------
@@ -50,7 +50,7 @@ def _leaky_relu(graph: Graph, z: str) -> str:
 
 
 def _exp_minus_1(graph: Graph, z: str) -> str:
-    """Add e^min(z, 0) - 1."""
+    """Add e^min(z, 0) - 1, which cannot overflow."""
     return graph.add("Sub", graph.add("Exp", graph.add("Min", z, 0.0)), 1.0)
 
 
@@ -76,6 +76,7 @@ def _gelu(graph: Graph, z: str) -> str:
         erf = graph.add("Erf", graph.add("Mul", z, math.sqrt(0.5)))
         half = graph.add("Mul", z, 0.5)
         return graph.add("Mul", half, graph.add("Add", erf, 1.0))
+    # Without Erf in float64: z Φ(z) as in the formula above.
     size = graph.add("Abs", z)
     t = graph.add("Div", graph.add("Sub", size, 3.0), graph.add("Add", size, 3.0))
     *lower, q = _gelu_polynomial()
@@ -97,19 +98,19 @@ def _gelu_polynomial() -> FloatArray:
 
 
 def _silu(graph: Graph, z: str) -> str:
-    return graph.add("Div", z, _one_by_sigmoid(graph, z))
+    return graph.add("Div", z, _reciprocal_of_sigmoid(graph, z))
 
 
 def add_probability(graph: Graph, z: str) -> str:
     """Add the sigmoid of logits, to full precision also where it is tiny."""
-    return graph.add("Div", 1.0, _one_by_sigmoid(graph, z))
+    return graph.add("Div", 1.0, _reciprocal_of_sigmoid(graph, z))
 
 
-def _one_by_sigmoid(graph: Graph, z: str) -> str:
-    """Add 1 + e^-z, infinite for logits so small that any quotient by it is 0.
+def _reciprocal_of_sigmoid(graph: Graph, z: str) -> str:
+    """Add 1 + e^-z, infinite for logits so small that dividing by it gives 0.
 
-    Sigmoid has float32 kernels that give 0 below -18, and so err by far more than a
-    rounding.
+    The operator Sigmoid is not exact enough: its float32 kernels return 0 below -18,
+    where the sigmoid is 1.5e-8.
     """
     return graph.add("Add", graph.add("Exp", graph.add("Neg", z)), 1.0)
 

@@ -1,4 +1,4 @@
-"""Nodes of ONNX, for a whole model or for one step of a pipeline."""
+"""Builders of ONNX graphs: of a model, or of a part of one that skl2onnx builds."""
 
 from typing import Any
 
@@ -7,15 +7,16 @@ from numpy.typing import NDArray
 
 
 class Graph:
-    """What nodes are added to; subclasses say where nodes and constants go."""
+    """A graph to which nodes are added; subclasses store the nodes and constants."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
 
     def add(self, op: str, *inputs: Any, output: str = "", **attributes: Any) -> str:
-        """Add a node, and return the name of what it computes.
+        """Add a node, and return the name of its output.
 
-        Inputs are names; others become constants, floats of the dtype of the graph.
+        Inputs are names of outputs, or values, which become constants. Floats are cast
+        to the dtype of the graph.
         """
         names = [it if isinstance(it, str) else self._constant(it) for it in inputs]
         output = output or self._new_name(op)
@@ -48,8 +49,8 @@ class Graph:
         raise NotImplementedError
 
 
-class WholeGraph(Graph):
-    """All of a model."""
+class ModelGraph(Graph):
+    """The graph of a whole model, as lists of nodes and constants."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         super().__init__(dtype)
@@ -72,8 +73,8 @@ class WholeGraph(Graph):
         self.constants.append(numpy_helper.from_array(values, name))
 
 
-class PartOfGraph(Graph):
-    """What skl2onnx has for one step of a pipeline."""
+class Skl2onnxGraph(Graph):
+    """A part of the graph that skl2onnx builds, written through its container."""
 
     def __init__(self, dtype: np.dtype[Any], scope: Any, container: Any) -> None:
         super().__init__(dtype)
@@ -90,12 +91,12 @@ class PartOfGraph(Graph):
         self.container.add_node(op, inputs, output, name=name, **attributes)
 
     def _add_constant(self, name: str, values: NDArray[Any]) -> None:
-        type_ = type_of(values.dtype)
+        type_ = onnx_type(values.dtype)
         self.container.add_initializer(name, type_, values.shape, values.ravel())
 
 
-def type_of(dtype: Any) -> int:
-    """Return the number that ONNX has for a dtype."""
+def onnx_type(dtype: Any) -> int:
+    """Return the number of a dtype in ONNX, a member of ``TensorProto.DataType``."""
     from onnx import helper
 
     return helper.np_dtype_to_tensor_dtype(np.dtype(dtype))

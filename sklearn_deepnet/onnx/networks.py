@@ -1,6 +1,5 @@
-"""Fitted networks and ensembles as nodes of ONNX."""
+"""Add fitted networks and ensembles to an ONNX graph."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,14 @@ from .._utils.typing import FloatArray
 from ..estimators.fitted import FittedNetwork
 from ..estimators.mixins import PickleVersionMixin
 from .activations import NODES, add_probability
-from .graph import Graph, type_of
+from .graph import Graph, onnx_type
 
 
-def networks_of(estimator: Any) -> list[FittedNetwork]:
-    """Return the networks whose outputs a fitted estimator averages, or raise."""
+def averaged_networks(estimator: Any) -> list[FittedNetwork]:
+    """Return the networks whose outputs a fitted estimator averages: itself, or more.
+
+    Raises an error if it is not of this library, or predicts in a way of its own.
+    """
     networks = None
     if isinstance(estimator, PickleVersionMixin):
         check_is_fitted(estimator)
@@ -35,68 +37,68 @@ def networks_of(estimator: Any) -> list[FittedNetwork]:
         if not is_ours(getattr(type(estimator), name)):
             raise ValueError(
                 f"estimator is {estimator!r}, whose class has a {name} of its own, "
-                "which ONNX cannot carry out; give a fitted estimator whose class has "
+                "which ONNX cannot express; give a fitted estimator whose class has "
                 "none."
             )
     return networks
 
 
-def outputs_of(
+def add_estimator(
     graph: Graph, estimator: Any, X: str, raw_scores: bool = False
 ) -> list[str]:
-    """Add all nodes, and return the names of the outputs.
+    """Add all nodes of an estimator, and return the names of its outputs.
 
-    With `raw_scores`, logits are in the place of the probabilities of a network.
+    With `raw_scores`, logits take the place of the probabilities of a network.
     """
-    networks = networks_of(estimator)
+    networks = averaged_networks(estimator)
     if is_classifier(estimator):
-        return _add_classes(graph, estimator, networks, X, raw_scores)
-    return [_add_numbers(graph, networks, X)]
+        return _add_classifier(graph, estimator, networks, X, raw_scores)
+    return [_add_regressor(graph, networks, X)]
 
 
 def _add_logits(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
-    """Add all layers; the networks of an ensemble are a stack here, too.
+    """Add all layers, and return the logits.
 
-    Their logits have the shape (n_networks, n_samples, n_outputs), those of one network
-    (n_samples, n_outputs).
+    The networks of an ensemble are stacked: their logits have the shape
+    (n_networks, n_samples, n_outputs), those of one network (n_samples, n_outputs).
     """
     one = networks[0]
     params = np.stack([network._params for network in networks])
     layers = Network(one._layer_sizes, (), _unstacked(params)).layers
     A = X
-    for W, word in zip(layers, [*one._activations, "identity"], strict=True):
+    for W, activation in zip(layers, [*one._activations, "identity"], strict=True):
         weights = W[..., :-1].swapaxes(-1, -2)
         bias = W[..., np.newaxis, :, -1]
         Z = graph.add("Add", graph.add("MatMul", A, weights), bias)
-        A = _activation_of(word)(graph, Z)
+        A = _add_activation(graph, activation, Z)
     return A
 
 
 def _unstacked(values: FloatArray) -> FloatArray:
-    """Return the only row of one network, all rows of several."""
+    """Return values without their first axis if there is only one network."""
     return values[0] if len(values) == 1 else values
 
 
-def _activation_of(word: Any) -> Callable[[Graph, str], str]:
-    if not isinstance(word, str):
+def _add_activation(graph: Graph, activation: Any, Z: str) -> str:
+    if not isinstance(activation, str):
         raise ValueError(
-            f"activation {word!r} is not of this library, so it is not known how to "
-            f"write it in ONNX; train with one of {sorted(NODES)}."
+            f"activation {activation!r} is not of this library, so it is not known how "
+            f"to write it in ONNX; train with one of {sorted(NODES)}."
         )
-    return NODES[word]
+    return NODES[activation](graph, Z)
 
 
-def _add_classes(
+def _add_classifier(
     graph: Graph,
     estimator: Any,
     networks: list[FittedNetwork],
     X: str,
     raw_scores: bool,
 ) -> list[str]:
-    """Add labels and probabilities, each as ``predict`` and ``predict_proba`` do.
+    """Add labels and probabilities, computed as by ``predict`` and ``predict_proba``.
 
-    A network tells the label from the logits, since probabilities may be rounded to 0
-    or 1, an ensemble from the mean of the probabilities.
+    A network derives the label from the logits, since probabilities may be rounded to
+    0 or 1, and an ensemble from the mean of the probabilities.
     """
     z = scores = _add_logits(graph, networks, X)
     if networks[0]._is_binary:
@@ -111,9 +113,9 @@ def _add_classes(
     votes, bound = (z, 0.0) if estimator is networks[0] else (scores, 0.5)
     if _is_multilabel(networks):
         above = graph.add("Greater", votes, bound)
-        return [graph.add("Cast", above, to=type_of(np.int64)), scores]
-    place = graph.add("ArgMax", votes, axis=-1, keepdims=0)
-    return [graph.add("Gather", _labels_of(estimator), place), scores]
+        return [graph.add("Cast", above, to=onnx_type(np.int64)), scores]
+    index = graph.add("ArgMax", votes, axis=-1, keepdims=0)
+    return [graph.add("Gather", _onnx_labels(estimator), index), scores]
 
 
 def _is_multilabel(networks: list[FittedNetwork]) -> bool:
@@ -121,8 +123,8 @@ def _is_multilabel(networks: list[FittedNetwork]) -> bool:
     return one.out_activation_ == "logistic" and not one._is_binary
 
 
-def _labels_of(classifier: Any) -> NDArray[Any]:
-    """Return the classes as ONNX has them: 64-bit integers or strings."""
+def _onnx_labels(classifier: Any) -> NDArray[Any]:
+    """Return the classes in a type that ONNX has: 64-bit integers or strings."""
     labels = np.asarray(classifier.classes_.tolist())
     if labels.dtype.kind == "U":
         return labels.astype(object)
@@ -137,7 +139,7 @@ def _labels_of(classifier: Any) -> NDArray[Any]:
     )
 
 
-def _add_numbers(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
+def _add_regressor(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
     """Add predictions, in the units of the targets."""
     y = _add_logits(graph, networks, X)
     if networks[0].out_activation_ == "exponential":
@@ -149,22 +151,23 @@ def _add_numbers(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
 
 
 def _add_mean(graph: Graph, values: str, n: int) -> str:
-    """Add the mean over the first axis; summed first, so it is not above 1 if all are.
+    """Add the mean over the first axis, as a sum divided by n, like ``predict_proba``.
 
-    Mean has no kernel for float64, and ReduceMean takes axes in another way since
-    opset 18.
+    The sum comes first, so that the mean of probabilities that are all 1 is not above
+    1. The operator Mean has no kernel for float64, and ReduceMean takes its axes in
+    another way since opset 18.
     """
     total = graph.add("ReduceSum", values, np.array([0]), keepdims=0)
     return graph.add("Div", total, float(n))
 
 
-def shapes_of(estimator: Any) -> dict[str, tuple[type, list[int | None]]]:
-    """Return type and shape of each output; `float` is the dtype of the graph."""
-    networks = networks_of(estimator)
+def output_types(estimator: Any) -> dict[str, tuple[type, list[int | None]]]:
+    """Return type and shape of each output; `float` stands for the graph's dtype."""
+    networks = averaged_networks(estimator)
     if not is_classifier(estimator):
         return {"variable": (float, [None, networks[0].n_outputs_])}
     n_classes = len(estimator.classes_)
-    label = (object if _labels_of(estimator).dtype == object else np.int64, [None])
+    label = (object if _onnx_labels(estimator).dtype == object else np.int64, [None])
     if _is_multilabel(networks):
         label = (np.int64, [None, n_classes])
     return {"label": label, "probabilities": (float, [None, n_classes])}

@@ -1,7 +1,9 @@
-"""What skl2onnx calls to convert networks, ensembles and searches within others.
+"""Converters of networks, ensembles and searches, for skl2onnx to call.
 
-It asks by the exact class: a parser for names and types of the outputs, a function that
-corrects the types when those of the inputs are known, and a converter for the nodes.
+For each class, skl2onnx calls three functions: a parser for names and types of the
+outputs, a shape calculator that corrects the types once those of the inputs are known,
+and a converter that adds the nodes. It looks them up by the exact class, so subclasses
+are registered, too.
 """
 
 from collections.abc import Iterator
@@ -13,13 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._utils.sklearn_compat import BaseSearchCV
 from ..estimators.mixins import PickleVersionMixin
-from .graph import PartOfGraph, type_of
-from .networks import outputs_of, shapes_of
+from .graph import Skl2onnxGraph, onnx_type
+from .networks import add_estimator, output_types
 
-# Since then, Softmax works on one axis and ReduceSum takes axes as an input.
+# From opset 13 on, Softmax works on one axis and ReduceSum takes its axes as an input.
 _OLDEST_OPSET = 13
 
-# What skl2onnx allows pipelines: whoever sets it, it is for the estimator within.
+# The options of pipelines in skl2onnx. A search passes them to its best estimator.
 _OPTIONS_OF_SEARCHES = {
     "zipmap": [True, False, "columns"],
     "nocl": [True, False],
@@ -38,7 +40,7 @@ def register_all() -> None:
             update_registered_converter(
                 cls,
                 alias,
-                _keep_types,
+                _keep_search_types,
                 _convert_search,
                 parser=_parse_search,
                 options=_OPTIONS_OF_SEARCHES,
@@ -47,7 +49,7 @@ def register_all() -> None:
             update_registered_converter(
                 cls,
                 alias,
-                _correct_types,
+                _correct_network_types,
                 _convert_network,
                 parser=_parse_network,
                 options=_options_of(cls),
@@ -61,7 +63,7 @@ def _subclasses(cls: type) -> Iterator[type]:
 
 
 def _options_of(cls: type) -> dict[str, list[bool]]:
-    """Return what may be asked of a class; ensembles have no ``decision_function``."""
+    """Return the options of a class; without ``decision_function`` no "raw_scores"."""
     options = {}
     if issubclass(cls, ClassifierMixin):
         options["zipmap"] = [True, False]
@@ -85,7 +87,7 @@ def _parse_network(
     return operator.outputs
 
 
-def _correct_types(operator: Any) -> None:
+def _correct_network_types(operator: Any) -> None:
     types = _types_of(operator.raw_operator, operator.inputs).values()
     for output, type_ in zip(operator.outputs, types, strict=True):
         output.type = type_
@@ -101,12 +103,12 @@ def _types_of(model: Any, inputs: Any) -> dict[str, Any]:
     }
     if _dtype_of(inputs) == np.float64:
         classes[float] = data_types.DoubleTensorType
-    shapes = shapes_of(model).items()
-    return {name: classes[dtype](shape) for name, (dtype, shape) in shapes}
+    outputs = output_types(model).items()
+    return {name: classes[dtype](shape) for name, (dtype, shape) in outputs}
 
 
 def _dtype_of(inputs: Any) -> np.dtype[Any]:
-    """Return float64 if any input is of it."""
+    """Return float64 if any input has that type, else float32."""
     from skl2onnx.common.data_types import DoubleTensorType
 
     is_double = any(isinstance(variable.type, DoubleTensorType) for variable in inputs)
@@ -120,14 +122,14 @@ def _convert_network(scope: Any, operator: Any, container: Any) -> None:
             f"{type(model).__name__} needs an opset of at least {_OLDEST_OPSET}. Got "
             f"target_opset={container.target_opset_onnx} instead."
         )
-    graph = PartOfGraph(_dtype_of(operator.inputs), scope, container)
+    graph = Skl2onnxGraph(_dtype_of(operator.inputs), scope, container)
     columns = [
-        graph.add("Cast", variable.full_name, to=type_of(graph.dtype))
+        graph.add("Cast", variable.full_name, to=onnx_type(graph.dtype))
         for variable in operator.inputs
     ]
     X = columns[0] if len(columns) == 1 else graph.add("Concat", *columns, axis=-1)
     raw_scores = scope.get_options(model).get("raw_scores", False)
-    sources = outputs_of(graph, model, X, raw_scores)
+    sources = add_estimator(graph, model, X, raw_scores)
     for source, output in zip(sources, operator.outputs, strict=True):
         graph.add("Identity", source, output=output.full_name)
 
@@ -138,7 +140,7 @@ def _convert_network(scope: Any, operator: Any, container: Any) -> None:
 def _parse_search(
     scope: Any, model: Any, inputs: Any, custom_parsers: Any = None
 ) -> Any:
-    """Put the best estimator in the place of the search."""
+    """Parse the best estimator in place of the search."""
     options = scope.get_options(model)
     return _parse_best(scope, model, inputs, options, custom_parsers)
 
@@ -154,18 +156,19 @@ def _parse_best(
     scope.add_options(id(best), options)
     outputs = parse_sklearn(scope, best, inputs, custom_parsers=custom_parsers)
     for variable in outputs:
-        variable.init_status(is_leaf=False)  # whoever asked for it may go on
+        variable.init_status(is_leaf=False)  # a node of the caller may consume it
     return outputs
 
 
-def _keep_types(operator: Any) -> None:
-    """Leave the types as the estimator around the search has declared them."""
+def _keep_search_types(operator: Any) -> None:
+    """Keep the types that the estimator around the search has declared."""
 
 
 def _convert_search(scope: Any, operator: Any, container: Any) -> None:
-    """Convert a search within an estimator that asks for no parser.
+    """Convert a search inside an estimator whose converter does not call its parser.
 
-    `CalibratedClassifierCV` wants raw scores of whatever may have them.
+    `CalibratedClassifierCV` requests raw scores of all classifiers that are registered
+    with this option, also of searches whose estimator has no ``decision_function``.
     """
     search = operator.raw_operator
     options = scope.get_options(search)

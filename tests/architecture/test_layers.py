@@ -211,7 +211,7 @@ def test_the_rule_finds_a_crowded_folder():
     [
         (upward_imports, "nn/losses/__init__.py", "from .regression import huber"),
         (upward_imports, "_engine/state.py", "from ..nn.losses import Loss"),
-        (upward_imports, "onnx/export.py", "from .graph import WholeGraph"),
+        (upward_imports, "onnx/export.py", "from .graph import ModelGraph"),
         (
             imports_past_the_face_of_the_engine,
             "_engine/training.py",

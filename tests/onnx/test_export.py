@@ -1,4 +1,4 @@
-"""What onnxruntime computes from `to_onnx` is what the estimators predict."""
+"""Models of `to_onnx`, run by onnxruntime, predict what the estimators predict."""
 
 import subprocess
 import sys
@@ -67,13 +67,15 @@ def regressor(hidden_layer_sizes=(16, 8), **parameters):
 def run(model, X):
     """Return the outputs by name, X in the dtype of the model."""
     session = InferenceSession(model.SerializeToString())
-    (taken,) = session.get_inputs()
-    dtype = {"tensor(float)": np.float32, "tensor(double)": np.float64}[taken.type]
+    (model_input,) = session.get_inputs()
+    dtype = {"tensor(float)": np.float32, "tensor(double)": np.float64}[
+        model_input.type
+    ]
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(None, {"X": X.astype(dtype)}), strict=True))
 
 
-def assert_classified_alike(outputs, fitted, X, dtype):
+def assert_same_classes(outputs, fitted, X, dtype):
     X = X.astype(dtype)
     np.testing.assert_array_equal(outputs["label"], fitted.predict(X), strict=False)
     p = outputs["probabilities"]
@@ -81,7 +83,7 @@ def assert_classified_alike(outputs, fitted, X, dtype):
     np.testing.assert_allclose(p, fitted.predict_proba(X), rtol=0, atol=ERROR[dtype])
 
 
-def assert_predicted_alike(outputs, fitted, X, dtype):
+def assert_same_numbers(outputs, fitted, X, dtype):
     expected = fitted.predict(X.astype(dtype))
     found = outputs["variable"]
     assert found.dtype == dtype
@@ -94,7 +96,7 @@ def assert_predicted_alike(outputs, fitted, X, dtype):
 # ---- activations
 
 
-def test_every_activation_is_written():
+def test_every_activation_is_exported():
     assert NODES.keys() == ACTIVATIONS.keys()
 
 
@@ -123,35 +125,35 @@ def test_activation_errs_by_a_few_roundings(name, dtype):
 
 @DTYPES
 @pytest.mark.parametrize("data", CLASSES)
-def test_classifier_is_carried_out(data, dtype):
+def test_classifier_is_exported(data, dtype):
     X, y = CLASSES[data]
     net = classifier().fit(X, y)
     model = to_onnx(net, dtype=dtype)
-    assert_classified_alike(run(model, X), net, X, dtype)
+    assert_same_classes(run(model, X), net, X, dtype)
 
 
 @DTYPES
 @pytest.mark.parametrize("n_estimators", [1, 5])
 @pytest.mark.parametrize("data", CLASSES)
-def test_ensemble_of_classifiers_is_carried_out(data, n_estimators, dtype):
+def test_ensemble_of_classifiers_is_exported(data, n_estimators, dtype):
     X, y = CLASSES[data]
     net = classifier((8,), learning_rate=0.03, n_iter=3)
     ensemble = DeepNetEnsembleClassifier(
         net, n_estimators=n_estimators, random_state=0
     ).fit(X, y)
     model = to_onnx(ensemble, dtype=dtype)
-    assert_classified_alike(run(model, X), ensemble, X, dtype)
+    assert_same_classes(run(model, X), ensemble, X, dtype)
 
 
 @pytest.mark.parametrize("dtype", ERROR)
-def test_model_has_the_dtype_of_the_weights_unless_told(dtype):
+def test_model_has_the_dtype_of_the_weights_by_default(dtype):
     net = classifier(dtype=dtype).fit(X_iris, y_iris)
-    assert_classified_alike(run(to_onnx(net), X_iris), net, X_iris, dtype)
+    assert_same_classes(run(to_onnx(net), X_iris), net, X_iris, dtype)
 
 
-def test_network_without_hidden_layers_is_carried_out():
+def test_network_without_hidden_layers_is_exported():
     net = classifier(()).fit(X_iris, y_iris)
-    assert_classified_alike(run(to_onnx(net), X_iris), net, X_iris, "float64")
+    assert_same_classes(run(to_onnx(net), X_iris), net, X_iris, "float64")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ def with_last_bias(net, bias):
 
 
 @pytest.mark.parametrize("y", [["no", "yes"], [[0, 1], [1, 1]]])
-def test_label_is_told_where_the_probability_is_rounded_to_one_half(y):
+def test_label_is_right_where_the_probability_is_rounded_to_one_half(y):
     X = np.eye(2)
     net = with_last_bias(classifier().fit(X, y), 1e-20)
     ensemble = DeepNetEnsembleClassifier(net, n_estimators=1).fit(X, y)
@@ -236,23 +238,23 @@ def test_tiny_probabilities_are_as_exact_as_others(y, z, dtype):
 @pytest.mark.parametrize("target_scaling", ["standard", None])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 @pytest.mark.parametrize("data", NUMBERS)
-def test_regressor_is_carried_out(data, loss, target_scaling, dtype):
+def test_regressor_is_exported(data, loss, target_scaling, dtype):
     X, y = NUMBERS[data]
     net = regressor(loss=loss, target_scaling=target_scaling).fit(X, y)
-    assert_predicted_alike(run(to_onnx(net, dtype=dtype), X), net, X, dtype)
+    assert_same_numbers(run(to_onnx(net, dtype=dtype), X), net, X, dtype)
 
 
 @DTYPES
 @pytest.mark.parametrize("n_estimators", [1, 5])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 @pytest.mark.parametrize("data", NUMBERS)
-def test_ensemble_of_regressors_is_carried_out(data, loss, n_estimators, dtype):
+def test_ensemble_of_regressors_is_exported(data, loss, n_estimators, dtype):
     X, y = NUMBERS[data]
     ensemble = DeepNetEnsembleRegressor(
         regressor(loss=loss), n_estimators=n_estimators, bootstrap=True, random_state=0
     ).fit(X, y)
     model = to_onnx(ensemble, dtype=dtype)
-    assert_predicted_alike(run(model, X), ensemble, X, dtype)
+    assert_same_numbers(run(model, X), ensemble, X, dtype)
 
 
 # ---- models
@@ -274,7 +276,7 @@ FITTED = {
 
 @DTYPES
 @pytest.mark.parametrize("fitted", FITTED.values(), ids=FITTED)
-def test_model_is_sound_under_the_strictest_check(fitted, dtype):
+def test_model_passes_the_strictest_check_of_onnx(fitted, dtype):
     onnx.checker.check_model(to_onnx(fitted, dtype=dtype), full_check=True)
 
 
@@ -289,8 +291,8 @@ def test_model_is_of_2022_so_that_old_runtimes_read_it(fitted):
 @pytest.mark.parametrize("fitted", FITTED.values(), ids=FITTED)
 def test_outputs_have_the_declared_shapes_for_any_number_of_rows(fitted, n_rows):
     session = InferenceSession(to_onnx(fitted).SerializeToString())
-    (taken,) = session.get_inputs()
-    assert taken.shape[1:] == [fitted.n_features_in_]
+    (model_input,) = session.get_inputs()
+    assert model_input.shape[1:] == [fitted.n_features_in_]
     X = np.zeros((n_rows, fitted.n_features_in_))
     for output, found in zip(
         session.get_outputs(), session.run(None, {"X": X}), strict=True
@@ -299,7 +301,7 @@ def test_outputs_have_the_declared_shapes_for_any_number_of_rows(fitted, n_rows)
         assert found.shape == (n_rows, *output.shape[1:])
 
 
-def test_model_names_where_it_is_from():
+def test_model_names_its_producer():
     model = to_onnx(FITTED["classifier"])
     assert model.producer_name == "sklearn_deepnet"
     assert model.graph.name == "DeepNetClassifier"
@@ -360,12 +362,12 @@ def test_unknown_dtype_raises():
         to_onnx(FITTED["classifier"], dtype="float16")
 
 
-class Sure(DeepNetClassifier):
+class Rounding(DeepNetClassifier):
     def predict_proba(self, X):
         return super().predict_proba(X).round()
 
 
-class Hesitant(DeepNetClassifier):
+class OwnPredict(DeepNetClassifier):
     def predict(self, X):
         return super().predict(X)
 
@@ -382,8 +384,8 @@ class Renamed(DeepNetClassifier):
 @pytest.mark.parametrize(
     ("fitted", "name"),
     [
-        (Sure((4,), n_iter=1, tol=None).fit(X_iris, y_iris), "predict_proba"),
-        (Hesitant((4,), n_iter=1, tol=None).fit(X_iris, y_iris), "predict"),
+        (Rounding((4,), n_iter=1, tol=None).fit(X_iris, y_iris), "predict_proba"),
+        (OwnPredict((4,), n_iter=1, tol=None).fit(X_iris, y_iris), "predict"),
         (Positive(regressor(n_iter=1)).fit(*NUMBERS["one target"]), "predict"),
     ],
 )
@@ -392,13 +394,13 @@ def test_class_that_predicts_in_another_way_raises(fitted, name):
         to_onnx(fitted)
     assert str(caught.value) == (
         f"estimator is {fitted!r}, whose class has a {name} of its own, which ONNX "
-        "cannot carry out; give a fitted estimator whose class has none."
+        "cannot express; give a fitted estimator whose class has none."
     )
 
 
-def test_subclass_that_predicts_alike_is_carried_out():
+def test_subclass_that_predicts_alike_is_exported():
     net = Renamed((4,), n_iter=5, tol=None, random_state=0).fit(X_iris, y_iris)
-    assert_classified_alike(run(to_onnx(net), X_iris), net, X_iris, "float64")
+    assert_same_classes(run(to_onnx(net), X_iris), net, X_iris, "float64")
 
 
 # ---- imports
@@ -431,6 +433,6 @@ def test_missing_package_is_named(call, package):
         "except ImportError as error: print(error)"
     )
     assert python(code) == (
-        f"{call.partition('(')[0]} needs the package {package}: "
-        "pip install 'sklearn-deepnet[onnx]'\n"
+        f"{call.partition('(')[0]} needs the package {package}. Install onnx and "
+        "skl2onnx: pip install onnx skl2onnx\n"
     )

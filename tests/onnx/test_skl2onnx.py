@@ -1,4 +1,4 @@
-"""What skl2onnx makes of pipelines and searches predicts as they do."""
+"""Models of skl2onnx predict what the pipelines and searches predict."""
 
 import subprocess
 import sys
@@ -61,7 +61,7 @@ def ensemble():
     return DeepNetEnsembleClassifier(net(), n_estimators=3, random_state=0)
 
 
-def piped(*steps):
+def scaled(*steps):
     return make_pipeline(StandardScaler(), *steps)
 
 
@@ -75,7 +75,7 @@ def run(model, X):
     return dict(zip(names, session.run(None, {"X": X}), strict=True))
 
 
-def assert_classified_alike(fitted, X, dtype, options=None):
+def assert_same_classes(fitted, X, dtype, options=None):
     X = X.astype(dtype)
     outputs = run(skl2onnx.to_onnx(fitted, X[:1], options=options), X)
     assert outputs.keys() == {"label", "probabilities"}
@@ -85,7 +85,7 @@ def assert_classified_alike(fitted, X, dtype, options=None):
     np.testing.assert_allclose(p, fitted.predict_proba(X), rtol=0, atol=ERROR[dtype])
 
 
-def assert_predicted_alike(fitted, X, dtype):
+def assert_same_numbers(fitted, X, dtype):
     X = X.astype(dtype)
     (found,) = run(skl2onnx.to_onnx(fitted, X[:1]), X).values()
     expected = fitted.predict(X)
@@ -98,15 +98,15 @@ def assert_predicted_alike(fitted, X, dtype):
 
 
 CLASSIFIERS = {
-    "pipeline": piped(net()),
-    "pipeline in a pipeline": piped(make_pipeline(PCA(5), net())),
-    "ensemble": piped(ensemble()),
-    "grid": StackedGridSearchCV(piped(net()), prefixed("deepnetclassifier"), cv=2),
+    "pipeline": scaled(net()),
+    "pipeline in a pipeline": scaled(make_pipeline(PCA(5), net())),
+    "ensemble": scaled(ensemble()),
+    "grid": StackedGridSearchCV(scaled(net()), prefixed("deepnetclassifier"), cv=2),
     "random": StackedRandomizedSearchCV(
-        piped(net()), prefixed("deepnetclassifier"), n_iter=2, cv=2, random_state=0
+        scaled(net()), prefixed("deepnetclassifier"), n_iter=2, cv=2, random_state=0
     ),
     "halving grid": StackedHalvingGridSearchCV(
-        piped(net()),
+        scaled(net()),
         prefixed("deepnetclassifier"),
         cv=2,
         resource="deepnetclassifier__n_iter",
@@ -114,20 +114,20 @@ CLASSIFIERS = {
         max_resources=15,
     ),
     "halving random": StackedHalvingRandomSearchCV(
-        piped(net()),
+        scaled(net()),
         prefixed("deepnetclassifier"),
         n_candidates=2,
         cv=2,
         random_state=0,
     ),
-    "grid in a pipeline": piped(StackedGridSearchCV(net(), ALPHAS, cv=2)),
-    "grid of ensembles": piped(
+    "grid in a pipeline": scaled(StackedGridSearchCV(net(), ALPHAS, cv=2)),
+    "grid of ensembles": scaled(
         StackedGridSearchCV(ensemble(), {"bootstrap": [False, True]}, cv=2)
     ),
     "scikit-learn's grid": GridSearchCV(
-        piped(net()), prefixed("deepnetclassifier"), cv=2
+        scaled(net()), prefixed("deepnetclassifier"), cv=2
     ),
-    "scikit-learn's grid in a pipeline": piped(GridSearchCV(net(), ALPHAS, cv=2)),
+    "scikit-learn's grid in a pipeline": scaled(GridSearchCV(net(), ALPHAS, cv=2)),
 }
 
 
@@ -138,31 +138,28 @@ def classifier(request):
 
 @DTYPES
 def test_classifier_is_converted(classifier, dtype):
-    assert_classified_alike(classifier, X_wine, dtype)
+    assert_same_classes(classifier, X_wine, dtype)
 
 
 def test_zipmap_may_be_declined(classifier):
     options = {id(classifier): {"zipmap": False}}
-    assert_classified_alike(classifier, X_wine, "float64", options)
-    assert_classified_alike(classifier, X_wine, "float64", {"zipmap": False})
+    assert_same_classes(classifier, X_wine, "float64", options)
+    assert_same_classes(classifier, X_wine, "float64", {"zipmap": False})
 
 
-def test_model_is_sound_in_every_opset_from_13(classifier):
+def test_model_is_valid_in_every_opset_from_13(classifier):
     newest = skl2onnx.get_latest_tested_opset_version()
     for opset in (13, 15, 17, 18, newest):
         model = skl2onnx.to_onnx(classifier, X_wine[:1], target_opset=opset)
         onnx.checker.check_model(model, full_check=True)
         versions = {it.domain: it.version for it in model.opset_import}
         assert versions[""] <= opset
-        assert run(model, X_wine)["label"].tolist() == y_hat(classifier)
+        expected = classifier.predict(X_wine).tolist()
+        assert run(model, X_wine)["label"].tolist() == expected
 
 
-def y_hat(fitted):
-    return fitted.predict(X_wine).tolist()
-
-
-def test_opset_17_is_for_as_old_runtimes_as_a_model_of_ours():
-    model = skl2onnx.to_onnx(piped(net()).fit(X_wine, y_wine), X_wine, target_opset=17)
+def test_opset_17_can_be_read_by_the_runtimes_of_to_onnx():
+    model = skl2onnx.to_onnx(scaled(net()).fit(X_wine, y_wine), X_wine, target_opset=17)
     assert model.ir_version == 8
 
 
@@ -170,41 +167,41 @@ def test_opset_17_is_for_as_old_runtimes_as_a_model_of_ours():
 @pytest.mark.parametrize(
     "model",
     [
-        piped(regressor(loss="poisson")),
-        piped(DeepNetEnsembleRegressor(regressor(), n_estimators=3, random_state=0)),
-        StackedGridSearchCV(piped(regressor()), prefixed("deepnetregressor"), cv=2),
-        piped(StackedGridSearchCV(regressor(), ALPHAS, cv=2)),
-        piped(VotingRegressor([("a", regressor()), ("b", Ridge())])),
+        scaled(regressor(loss="poisson")),
+        scaled(DeepNetEnsembleRegressor(regressor(), n_estimators=3, random_state=0)),
+        StackedGridSearchCV(scaled(regressor()), prefixed("deepnetregressor"), cv=2),
+        scaled(StackedGridSearchCV(regressor(), ALPHAS, cv=2)),
+        scaled(VotingRegressor([("a", regressor()), ("b", Ridge())])),
         VotingRegressor([("a", StackedGridSearchCV(regressor(), ALPHAS, cv=2))]),
     ],
     ids=["pipeline", "ensemble", "grid", "grid in pipeline", "voting", "voting grid"],
 )
 def test_regressor_is_converted(model, dtype):
-    assert_predicted_alike(model.fit(X_numbers, y_numbers), X_numbers, dtype)
+    assert_same_numbers(model.fit(X_numbers, y_numbers), X_numbers, dtype)
 
 
 def test_several_labels_are_converted():
     Y = (load_iris().target[:, np.newaxis] > [0, 1]).astype(int)
     X = load_iris().data
-    search = StackedGridSearchCV(piped(net()), prefixed("deepnetclassifier"), cv=2)
-    assert_classified_alike(search.fit(X, Y), X, "float64")
+    search = StackedGridSearchCV(scaled(net()), prefixed("deepnetclassifier"), cv=2)
+    assert_same_classes(search.fit(X, Y), X, "float64")
 
 
 def test_several_targets_are_converted():
     Y = np.stack([y_numbers, -y_numbers], axis=1)
-    model = piped(regressor()).fit(X_numbers, Y)
+    model = scaled(regressor()).fit(X_numbers, Y)
     found = run(skl2onnx.to_onnx(model, X_numbers[:1]), X_numbers)["variable"]
     np.testing.assert_allclose(found, model.predict(X_numbers), rtol=1e-12)
 
 
 def test_search_of_something_else_is_converted():
-    search = StackedGridSearchCV(piped(Ridge()), {"ridge__alpha": [1.0, 2.0]}, cv=2)
-    assert_predicted_alike(search.fit(X_numbers, y_numbers), X_numbers, "float64")
+    search = StackedGridSearchCV(scaled(Ridge()), {"ridge__alpha": [1.0, 2.0]}, cv=2)
+    assert_same_numbers(search.fit(X_numbers, y_numbers), X_numbers, "float64")
 
 
-def test_options_reach_what_a_search_has_found():
+def test_options_reach_the_best_estimator_of_a_search():
     search = StackedGridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2)
-    model = piped(search).fit(X_wine, y_wine)
+    model = scaled(search).fit(X_wine, y_wine)
     options = {id(search): {"raw_scores": True, "zipmap": False}}
     scores = run(skl2onnx.to_onnx(model, X_wine[:1], options=options), X_wine)
     np.testing.assert_allclose(
@@ -221,12 +218,12 @@ def test_options_reach_what_a_search_has_found():
     "model",
     [
         VotingClassifier(
-            [("a", piped(net())), ("b", ensemble())],
+            [("a", scaled(net())), ("b", ensemble())],
             voting="soft",
             flatten_transform=False,
         ),
         VotingClassifier(
-            [("a", StackedGridSearchCV(piped(net()), prefixed("deepnetclassifier")))],
+            [("a", StackedGridSearchCV(scaled(net()), prefixed("deepnetclassifier")))],
             voting="soft",
             flatten_transform=False,
         ),
@@ -240,7 +237,7 @@ def test_options_reach_what_a_search_has_found():
         CalibratedClassifierCV(net(), cv=2),
         CalibratedClassifierCV(ensemble(), cv=2),
         CalibratedClassifierCV(StackedGridSearchCV(net(), ALPHAS, cv=2), cv=2),
-        CalibratedClassifierCV(StackedGridSearchCV(piped(net()), {}, cv=2), cv=2),
+        CalibratedClassifierCV(StackedGridSearchCV(scaled(net()), {}, cv=2), cv=2),
         CalibratedClassifierCV(
             StackedGridSearchCV(ensemble(), {"bootstrap": [True]}, cv=2), cv=2
         ),
@@ -262,8 +259,8 @@ def test_options_reach_what_a_search_has_found():
     ("X", "y"), [(X_wine, y_wine), (X_cancer, y_cancer)], ids=["three", "two"]
 )
 def test_network_within_another_estimator_is_converted(model, X, y, dtype):
-    model = piped(model).fit(X, y)
-    assert_classified_alike(model, X, dtype, {"zipmap": False})
+    model = scaled(model).fit(X, y)
+    assert_same_classes(model, X, dtype, {"zipmap": False})
 
 
 # ---- inputs
@@ -322,7 +319,7 @@ def test_text_before_an_encoder_is_converted(order):
 
 def test_raw_scores_are_the_logits():
     for y in (y_wine, (load_wine().target[:, np.newaxis] > [0, 1]).astype(int)):
-        model = piped(net()).fit(X_wine, y)
+        model = scaled(net()).fit(X_wine, y)
         for options in ({"raw_scores": True}, {id(model[-1]): {"raw_scores": True}}):
             converted = skl2onnx.to_onnx(model, X_wine[:1], options=options)
             scores = run(converted, X_wine)["probabilities"]
@@ -331,7 +328,7 @@ def test_raw_scores_are_the_logits():
 
 
 def test_raw_scores_of_two_classes_are_opposite():
-    model = piped(net()).fit(X_cancer, y_cancer)
+    model = scaled(net()).fit(X_cancer, y_cancer)
     converted = skl2onnx.to_onnx(model, X_cancer[:1], options={"raw_scores": True})
     scores = run(converted, X_cancer)["probabilities"]
     z = model.decision_function(X_cancer)
@@ -389,7 +386,7 @@ def test_options_without_meaning_raise(model, options, error, message):
 
 
 def test_opset_before_13_raises():
-    model = piped(net()).fit(X_wine, y_wine)
+    model = scaled(net()).fit(X_wine, y_wine)
     with pytest.raises(ValueError, match="opset") as caught:
         skl2onnx.to_onnx(model, X_wine[:1], target_opset=12)
     assert str(caught.value) == (
@@ -407,12 +404,12 @@ def test_search_without_refit_raises():
 
 
 def test_class_that_predicts_in_another_way_raises():
-    class Sure(DeepNetClassifier):
+    class Rounding(DeepNetClassifier):
         def predict_proba(self, X):
             return super().predict_proba(X).round()
 
     register_converters()
-    model = piped(Sure(**USUAL)).fit(X_wine, y_wine)
+    model = scaled(Rounding(**USUAL)).fit(X_wine, y_wine)
     with pytest.raises(ValueError, match="has a predict_proba of its own"):
         skl2onnx.to_onnx(model, X_wine[:1])
 
@@ -427,10 +424,10 @@ def test_subclasses_are_known_after_the_next_call():
     class Search(StackedGridSearchCV):
         pass
 
-    model = Search(piped(Renamed(**USUAL)), prefixed("renamed"), cv=2)
+    model = Search(scaled(Renamed(**USUAL)), prefixed("renamed"), cv=2)
     model.fit(X_wine, y_wine)
     register_converters()
-    assert_classified_alike(model, X_wine, "float64")
+    assert_same_classes(model, X_wine, "float64")
 
 
 @pytest.mark.slow
@@ -453,7 +450,7 @@ for call in (int, register_converters):
     assert done.stdout == "MissingShapeCalculator\n1\n"
 
 
-def test_network_is_the_same_by_either_way():
+def test_both_ways_of_export_give_the_same_predictions():
     X, y = X_numbers, y_numbers
     fitted = regressor().fit(X, y)
     one = run(to_onnx(fitted), X)["variable"]
