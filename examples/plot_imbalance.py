@@ -58,7 +58,7 @@ model = make_pipeline(StandardScaler(), net)
 five_fold = np.where(y_train == 1, 5.0, 1.0)  # a missed case costs five false alarms
 
 CHOICES = {  # parameters of the network, sample_weight
-    "as they come": ({}, None),
+    "unweighted": ({}, None),
     "focal": ({"loss": "focal"}, None),
     "sample_weight, 5 to 1": ({}, five_fold),
     "balanced": ({"class_weight": "balanced"}, None),
@@ -109,13 +109,13 @@ print(f"\nclass_weight={{1: 5}} gives the weights of sample_weight: {same}")
 # need calibrated probabilities, train on the raw data and lower the threshold, as
 # scikit-learn's ``TunedThresholdClassifierCV`` does. Here this loses nothing:
 
-plain = fitted["as they come"].predict_proba(X_test)[:, 1]
+plain = fitted["unweighted"].predict_proba(X_test)[:, 1]
 precisions, recalls, thresholds = precision_recall_curve(y_test, plain)
 recall, precision = points["balanced"]
 at = np.flatnonzero(recalls >= recall)[-1]
 print(
     f"\nmean probability of the rare class, whose share is {y_test.mean():.3f}:"
-    f"\n  {plain.mean():.3f} as they come,"
+    f"\n  {plain.mean():.3f} unweighted,"
     f" {fitted['balanced'].predict_proba(X_test)[:, 1].mean():.3f} balanced"
     f"\nat a recall of {recall:.3f} the precision is"
     f"\n  {precision:.3f} with class_weight='balanced',"
@@ -126,7 +126,7 @@ print(
 # All networks lie near the curve of the unweighted network for varying thresholds.
 
 figure, axes = plt.subplots(figsize=(7, 5.5), layout="constrained")
-axes.plot(recalls, precisions, color="0.5", label="as they come, any threshold")
+axes.plot(recalls, precisions, color="0.5", label="unweighted, any threshold")
 for (name, point), marker in zip(points.items(), "osD^v", strict=True):
     axes.plot(*point, marker, color="black", markerfacecolor="white", markersize=9)
     axes.annotate(

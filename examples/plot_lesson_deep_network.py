@@ -103,7 +103,7 @@ figure, ax = plt.subplots(layout="constrained")
 for (name, costs), style in zip(curves.items(), ["--", "-"], strict=True):
     ax.plot(costs, style, label=name)
 ax.set(
-    xlabel="iteration", ylabel="cost", title="Three hidden layers need large weights"
+    xlabel="iteration", ylabel="cost", title="Three hidden layers need larger weights"
 )
 ax.legend(title="init", loc="center right")
 

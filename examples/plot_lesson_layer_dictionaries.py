@@ -107,7 +107,7 @@ figure, ax = plt.subplots(layout="constrained")
 for (name, costs), style in zip(curves.items(), ["--", "-"], strict=True):
     ax.plot(costs, style, label=name)
 ax.set(
-    xlabel="epoch", ylabel="squared error / 2", title="Five layers need large weights"
+    xlabel="epoch", ylabel="squared error / 2", title="Five layers need larger weights"
 )
 ax.legend(title="init", loc="center right")
 
