@@ -1,4 +1,4 @@
-"""The tasks of a search, as stacks: what stands in for scikit-learn's Parallel."""
+"""Plans the tasks of a search as stacks, in the place of scikit-learn's Parallel."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -21,61 +21,72 @@ from ..estimators.pipelines import (
 )
 from ..estimators.stacking import stack_size_of
 from .checkpoint import SearchCheckpoint
-from .tasks import CVTask, Result, WarmNetwork, call, fit_prefix, run_alone, run_stack
+from .tasks import (
+    CVTask,
+    Result,
+    WarmNetwork,
+    delayed_with_arrays,
+    fit_prefix,
+    run_alone,
+    run_stack,
+)
 
-_FEWEST = 4  # networks in a stack, if it is made smaller for the sake of n_jobs
+# Networks in a stack that is made smaller than pays, so that each of n_jobs has one.
+_MIN_STACK_SIZE = 4
 
 
-class Rows(NamedTuple):
+class TrainingData(NamedTuple):
     """What the networks of some tasks are fitted to: a fold, after the earlier steps.
 
     Parameters
     ----------
-    places : list of int
-        Those of the tasks.
-    n_columns : int
-        Features.
+    tasks : list of int
+        Indices of the tasks.
+    n_features : int
+        Columns of X.
     n_bytes : int
-        Of X.
-    table : FitArguments or None
-        None if it is to be cut out of X where it is needed.
+        Size of X.
+    arguments : FitArguments or None
+        None if the fold is to be cut out of X by the process that trains the networks.
     """
 
-    places: list[int]
-    n_columns: int
+    tasks: list[int]
+    n_features: int
     n_bytes: int
-    table: FitArguments | None = None
+    arguments: FitArguments | None = None
 
 
-Call: TypeAlias = tuple[list[int], Any]  # places of tasks, and what carries them out
+Call: TypeAlias = tuple[list[int], Any]  # indices of tasks, and a delayed call for them
 
 
 class StackedParallel:
-    """Carries out the tasks of a search as stacks, and these in parallel.
+    """Runs the tasks of a search as stacks, and several stacks in parallel.
 
     Parameters
     ----------
     max_bytes : int
-        Of training rows, cut out or transformed, to be held at once.
+        Limit of the training rows, cut out or transformed, that are held at once.
     resource : str
-        Parameter of passes that grows from call to call, while networks go on; or "".
-    ledger : SearchCheckpoint or None
-        Results that are known, and where to keep others.
+        How the search calls the parameter `n_iter`, if it raises it from round to round
+        and networks are to be continued; else "".
+    checkpoint : SearchCheckpoint or None
+        Results that are known, and where to save the others.
     **options : dict
-        For ``Parallel``.
+        For `Parallel`.
     """
 
     def __init__(
         self,
         max_bytes: int,
         resource: str,
-        ledger: SearchCheckpoint | None,
+        checkpoint: SearchCheckpoint | None,
         **options: Any,
     ) -> None:
-        self._max_bytes, self._resource, self._ledger = max_bytes, resource, ledger
-        self._kept: dict[tuple[str, int], WarmNetwork] = {}
-        self._options = options
-        # a stack is a task, and joblib is not to bundle those that are soon done
+        self._max_bytes, self._resource = max_bytes, resource
+        self._checkpoint, self._options = checkpoint, options
+        self._warm_networks: dict[tuple[str, int], WarmNetwork] = {}
+        # joblib bundles calls that are quick. A call is a whole stack here: bundled,
+        # two stacks would run one after the other in one process.
         self._parallel = Parallel(**options, batch_size=1)
 
     def __enter__(self) -> Self:
@@ -85,191 +96,233 @@ class StackedParallel:
     def __exit__(self, *exception: Any) -> None:
         self._parallel.__exit__(*exception)
 
-    def __call__(self, tasks: Iterable[tuple[Any, Any, Any]]) -> list[dict[str, Any]]:
-        """Return the result of each task, in their order."""
-        results: dict[int, dict[str, Any]] = {}
-        fits, numbers, keys, data = [], [], [], [None, None]
-        for number, (wrapped, (estimator, *data), options) in enumerate(tasks):  # noqa: B007
+    def __call__(self, calls: Iterable[tuple[Any, Any, Any]]) -> list[dict[str, Any]]:
+        """Return the result of each call of ``_fit_and_score``, in their order."""
+        tasks: list[CVTask] = []
+        data: Sequence[Any] = (None, None)
+        for wrapped, (estimator, *data), options in calls:  # noqa: B007
+            # Candidates may hold estimators, such as steps; `_fit_and_score` clones
+            # them, too, so that folds do not share what they learn.
             parameters = clone(options["parameters"], safe=False)
-            fit = CVTask(wrapped.function, estimator.set_params(**parameters), options)
-            key = known = None
-            if self._ledger is not None:
-                key, known = self._ledger.look_up(fit)
-            if known is None:
-                fits.append(self._look_up(fit))
-                numbers.append(number)
-                keys.append(key)
-            else:
-                results[number] = known
+            estimator.set_params(**parameters)
+            tasks.append(CVTask(wrapped.function, estimator, options))
+        keys, results = self._look_up(tasks)
+        unknown = [k for k, result in enumerate(results) if result is None]
+        for k in unknown:
+            tasks[k] = self._with_warm_network(tasks[k])
         n_jobs = effective_n_jobs(self._options.get("n_jobs"))
-        plan = _Plan(fits, *data, n_jobs, self._max_bytes)
-        self._kept.clear()
-        for places, some in self._carry_out(plan):
-            if self._ledger is not None:
-                done = [keys[place] for place in places]
-                self._ledger.note(done, [result for result, _ in some])
-            for place, (result, kept) in zip(places, some, strict=True):
-                results[numbers[place]] = result
-                if kept is not None:
-                    self._kept[fits[place].key, fits[place].fold] = kept
-        return [results[number] for number in sorted(results)]
+        plan = _Plan(tasks, unknown, *data, n_jobs, self._max_bytes)
+        self._warm_networks.clear()  # the tasks hold those that they continue
+        for some, found in self._run(plan):
+            if self._checkpoint is not None:
+                done = [result for result, _ in found]
+                self._checkpoint.note([keys[k] for k in some], done)
+            for k, (result, warm_network) in zip(some, found, strict=True):
+                results[k] = result
+                if warm_network is not None:
+                    self._warm_networks[tasks[k].key, tasks[k].fold] = warm_network
+        return results
 
-    def _carry_out(self, plan: "_Plan") -> Iterator[tuple[list[int], list[Result]]]:
-        """Yield places of tasks and what came of them."""
-        for calls in plan.rounds(self._parallel):
-            if self._ledger is not None:
-                yield from self._as_they_come(calls)
+    def _look_up(
+        self, tasks: Sequence[CVTask]
+    ) -> tuple[list[str | None], list[dict[str, Any] | None]]:
+        """Return the keys of tasks in the checkpoint, and their results if known."""
+        if self._checkpoint is None:
+            return [None] * len(tasks), [None] * len(tasks)
+        found = [self._checkpoint.look_up(task) for task in tasks]
+        return [key for key, _ in found], [result for _, result in found]
+
+    def _with_warm_network(self, task: CVTask) -> CVTask:
+        """Return the task with the network that its candidate had a round before."""
+        if not self._resource:
+            return task
+        parameters = task.options["parameters"]
+        key = hash_key({k: v for k, v in parameters.items() if k != self._resource})
+        warm_network = self._warm_networks.get((key, task.fold))
+        return task._replace(key=key, warm_network=warm_network)
+
+    def _run(self, plan: "_Plan") -> Iterator[tuple[list[int], list[Result]]]:
+        """Yield indices of tasks and their results."""
+        for calls in plan.waves(self._parallel):
+            if self._checkpoint is not None:
+                yield from self._run_unordered(calls)
                 continue
-            are_single = all(len(places) == 1 for places, _ in calls)
+            # Single tasks are as they would be without us, and may be bundled.
+            are_single = all(len(some) == 1 for some, _ in calls)
             parallel = Parallel(**self._options) if are_single else self._parallel
             found = parallel(call for _, call in calls)
-            yield from zip([places for places, _ in calls], found, strict=True)
+            yield from zip([some for some, _ in calls], found, strict=True)
 
-    def _as_they_come(
+    def _run_unordered(
         self, calls: list[Call]
     ) -> Iterator[tuple[list[int], list[Result]]]:
-        """Yield each result when it is there, where joblib's backend can."""
+        """Yield each result as soon as it is there, so that it is saved at once."""
         options = {**self._options, "batch_size": 1}
         try:
             parallel = Parallel(**options, return_as="generator_unordered")
-        except ValueError:  # "multiprocessing" hands on all in the end
+        except ValueError:  # the backend "multiprocessing" returns all at the end
             parallel = Parallel(**options)
         yield from parallel(
-            delayed(partial(_with_places, wrapped.function, places))(*args, **params)
-            for places, (wrapped, args, params) in calls
+            delayed(partial(_with_indices, wrapped.function, some))(*args, **params)
+            for some, (wrapped, args, params) in calls
         )
 
-    def _look_up(self, fit: CVTask) -> CVTask:
-        """Return the task with what is known of its candidate from an earlier call."""
-        if not self._resource:
-            return fit
-        parameters = fit.options["parameters"]
-        key = hash_key({k: v for k, v in parameters.items() if k != self._resource})
-        return fit._replace(key=key, before=self._kept.get((key, fit.fold)))
 
-
-def _with_places(function: Any, places: list[int], *args: Any) -> Any:
-    return places, function(*args)
+def _with_indices(function: Any, some: list[int], *args: Any) -> Any:
+    return some, function(*args)
 
 
 class _Plan:
-    """Which tasks are carried out together, and when."""
+    """Which tasks are run together, and when.
+
+    Parameters
+    ----------
+    tasks : list of CVTask
+        All tasks. Those of pipelines are given their fitted steps, in place.
+    to_run : list of int
+        Indices of those to be run.
+    X, y : array-like
+        All rows.
+    n_jobs : int
+        Number of workers.
+    max_bytes : int
+        As of `StackedParallel`.
+    """
 
     def __init__(
-        self, fits: list[CVTask], X: Any, y: Any, n_jobs: int, max_bytes: int
+        self,
+        tasks: list[CVTask],
+        to_run: list[int],
+        X: Any,
+        y: Any,
+        n_jobs: int,
+        max_bytes: int,
     ) -> None:
-        self._fits, self._X, self._y = fits, X, y
+        self._tasks, self._to_run, self._X, self._y = tasks, to_run, X, y
         self._n_jobs, self._max_bytes = n_jobs, max_bytes
 
-    def rounds(self, parallel: Parallel) -> Iterator[list[Call]]:
-        """Return calls that may be made at the same time, round by round."""
-        fits = self._fits
-        stackable = [k for k, fit in enumerate(fits) if fit.is_stackable]
-        if any(isinstance(fits[k].estimator, Pipeline) for k in stackable):
-            yield from self._piped_rounds(stackable, parallel)
+    def waves(self, parallel: Parallel) -> Iterator[list[Call]]:
+        """Yield lists of calls, each to be run before the next is asked for."""
+        stackable = [k for k in self._to_run if self._tasks[k].is_stackable]
+        if any(isinstance(self._tasks[k].estimator, Pipeline) for k in stackable):
+            yield from self._pipeline_waves(stackable, parallel)
         elif stackable and not issparse(self._X):
-            yield self._calls(self._cut_rows(stackable))
+            yield self._stacks(self._folds(stackable))
         else:
             stackable = []
-        yield [self._alone(k) for k in sorted({*range(len(fits))} - {*stackable})]
+        yield [self._alone(k) for k in sorted({*self._to_run} - {*stackable})]
 
-    def _cut_rows(self, places: Sequence[int]) -> list[Rows]:
-        """Return the folds, to be cut out of X by whoever carries out the tasks."""
-        n_columns = _shape(self._X)[1]
-        rows = []
-        for _, some in _by(places, lambda k: self._fits[k].fold):
-            n_bytes = _n_bytes(self._X, self._fits[some[0]].n_rows)
-            rows.append(Rows(some, n_columns, n_bytes))
-        return rows
+    def _folds(self, indices: Sequence[int]) -> list[TrainingData]:
+        """Return the folds of tasks without earlier steps, not yet cut out of X."""
+        n_features = _shape(self._X)[1]
+        folds = []
+        for _, some in _group_by(indices, lambda k: self._tasks[k].fold):
+            n_bytes = _n_bytes(self._X, self._tasks[some[0]].n_rows)
+            folds.append(TrainingData(some, n_features, n_bytes))
+        return folds
 
-    def _piped_rounds(
-        self, places: Sequence[int], parallel: Parallel
+    def _pipeline_waves(
+        self, indices: Sequence[int], parallel: Parallel
     ) -> Iterator[list[Call]]:
-        """Fit the earlier steps once, and bundle the networks that come after them.
+        """Fit equal earlier steps once per fold, and stack the networks behind them.
 
-        The first round is of one setting of these steps at most, and supposes that they
-        make no more of X than it is; how large their output is tells how many of them
-        go into the next.
+        How large the output of the steps is, is known after they are fitted. So the
+        first wave has one setting of the steps at most and assumes that they keep the
+        size of X; the largest output so far limits the next wave.
         """
-        fits = self._fits
-        firsts = {fits[k].candidate: fits[k].estimator for k in reversed(places)}
+        tasks = self._tasks
+        firsts = {tasks[k].candidate: tasks[k].estimator for k in reversed(indices)}
         prefixes = {number: prefix_key(first) for number, first in firsts.items()}
-        groups = _by(places, lambda k: (prefixes[fits[k].candidate], fits[k].fold))
+        groups = _group_by(
+            indices, lambda k: (prefixes[tasks[k].candidate], tasks[k].fold)
+        )
         n_folds = len({fold for (_, fold), _ in groups})
-        n_bytes = _n_bytes(self._X, fits[places[0]].n_rows)
-        n_now = min(n_folds, max(self._n_jobs, self._count_tables(n_bytes)))
+        n_bytes = _n_bytes(self._X, tasks[indices[0]].n_rows)
+        n_groups = min(n_folds, max(self._n_jobs, self._n_in_memory(n_bytes)))
         while groups:
-            now, groups = groups[:n_now], groups[n_now:]
-            ahead = parallel(
-                call(fit_prefix, self._X, self._y, fits[some[0]]) for _, some in now
+            wave, groups = groups[:n_groups], groups[n_groups:]
+            fitted = parallel(
+                delayed_with_arrays(fit_prefix, self._X, self._y, tasks[some[0]])
+                for _, some in wave
             )
-            rows, calls = [], []
-            for (_, some), fitted in zip(now, ahead, strict=True):
-                if fitted is None:
+            outputs, calls = [], []
+            for (_, some), prefix in zip(wave, fitted, strict=True):
+                if prefix is None:
                     calls += [self._alone(k) for k in some]
-                    continue
-                pipeline, table, seconds = fitted
-                for k in some:
-                    set_prefix(fits[k].estimator, pipeline)
-                    fits[k] = fits[k]._replace(seconds=seconds / len(some))
-                n_bytes = _n_bytes(table.X, fits[some[0]].n_rows)
-                rows.append(Rows(some, _shape(table.X)[1], n_bytes, table))
-            yield calls + self._calls(rows)
-            largest = max([1, *(some.n_bytes for some in rows)])
-            n_now = max(self._n_jobs, self._count_tables(largest))
+                else:
+                    outputs.append(self._set_prefix(some, *prefix))
+            yield calls + self._stacks(outputs)
+            largest = max([1, *(data.n_bytes for data in outputs)])
+            n_groups = max(self._n_jobs, self._n_in_memory(largest))
 
-    def _count_tables(self, n_bytes: int) -> int:
-        """Return how many tables may be there at once, each of `n_bytes`.
+    def _set_prefix(
+        self, indices: list[int], pipeline: Pipeline, arguments: Any, seconds: float
+    ) -> TrainingData:
+        """Give tasks the fitted steps that they share; return the steps' output."""
+        tasks = self._tasks
+        for k in indices:
+            set_prefix(tasks[k].estimator, pipeline)
+            tasks[k] = tasks[k]._replace(prefix_seconds=seconds / len(indices))
+        n_bytes = _n_bytes(arguments.X, tasks[indices[0]].n_rows)
+        return TrainingData(indices, _shape(arguments.X)[1], n_bytes, arguments)
 
-        A stack has copies of those that it is fitted to, one below the other.
+    def _n_in_memory(self, n_bytes: int) -> int:
+        """Return how many folds of `n_bytes` may be held at once.
+
+        Each counts twice, since a stack copies its folds into one array.
         """
         return max(1, self._max_bytes // (2 * max(1, n_bytes)))
 
-    def _calls(self, rows: Sequence[Rows]) -> list[Call]:
-        """Return stacks: of one kind, no larger than pays, and enough for all jobs."""
-        fits = self._fits
-        numbered = [(number, k) for number, r in enumerate(rows) for k in r.places]
+    def _stacks(self, data: Sequence[TrainingData]) -> list[Call]:
+        """Return stacks of equal stack keys, no larger than pays, enough for n_jobs."""
+        tasks = self._tasks
+        pairs = [(number, k) for number, some in enumerate(data) for k in some.tasks]
         calls = []
-        for _, group in _by(
-            numbered, lambda item: (rows[item[0]].n_columns, fits[item[1]].kind)
+        for _, group in _group_by(
+            pairs, lambda pair: (data[pair[0]].n_features, tasks[pair[1]].stack_key)
         ):
-            number, place = group[0]
-            network = network_of(fits[place].estimator)
-            size = stack_size_of(network, rows[number].n_columns, fits[place].n_rows)
+            number, k = group[0]
+            network = network_of(tasks[k].estimator)
+            size = stack_size_of(network, data[number].n_features, tasks[k].n_rows)
             n_stacks = -(-len(group) // size)
-            for_all = -(-n_stacks // self._n_jobs) * self._n_jobs
-            n_stacks = max(n_stacks, min(for_all, len(group) // _FEWEST))
+            # A multiple of n_jobs, so that no worker is idle while the last ones train.
+            for_all_jobs = -(-n_stacks // self._n_jobs) * self._n_jobs
+            n_stacks = max(n_stacks, min(for_all_jobs, len(group) // _MIN_STACK_SIZE))
             for part in np.array_split(np.arange(len(group)), n_stacks):
-                for stack in self._within_memory([group[i] for i in part], rows):
-                    calls.append(self._call(stack, rows))
+                for stack in self._split_by_memory([group[i] for i in part], data):
+                    calls.append(self._stack(stack, data))
         return calls
 
-    def _within_memory(
-        self, stack: list[tuple[int, int]], rows: Sequence[Rows]
+    def _split_by_memory(
+        self, stack: list[tuple[int, int]], data: Sequence[TrainingData]
     ) -> Iterator[list[tuple[int, int]]]:
-        """Cut a stack, in the order of its rows, so that these fit `max_bytes`."""
-        n_tables = self._count_tables(rows[stack[0][0]].n_bytes)
+        """Yield parts of a stack, in the order of its folds, that fit `max_bytes`."""
+        n_in_memory = self._n_in_memory(data[stack[0][0]].n_bytes)
         numbers = sorted({number for number, _ in stack})
-        for _, part in groupby(stack, lambda i: numbers.index(i[0]) // n_tables):
+        for _, part in groupby(stack, lambda i: numbers.index(i[0]) // n_in_memory):
             yield list(part)
 
-    def _call(self, stack: list[tuple[int, int]], rows: Sequence[Rows]) -> Call:
-        places = [k for _, k in stack]
+    def _stack(
+        self, stack: list[tuple[int, int]], data: Sequence[TrainingData]
+    ) -> Call:
+        indices = [k for _, k in stack]
+        tasks = [self._tasks[k] for k in indices]
         numbers = sorted({number for number, _ in stack})
-        tables = [rows[number].table for number in numbers]
-        is_single = len(places) == 1 and not self._fits[places[0]].key
-        if tables[0] is None and is_single:
-            return self._alone(places[0])
-        renumbered = [numbers.index(number) for number, _ in stack]
-        some = [self._fits[k] for k in places]
-        cut = [table for table in tables if table is not None]
-        return places, call(run_stack, self._X, self._y, some, renumbered, cut)
+        arguments = [data[number].arguments for number in numbers]
+        is_single = len(tasks) == 1 and not tasks[0].key
+        if arguments[0] is None and is_single:
+            return self._alone(indices[0])
+        places = [numbers.index(number) for number, _ in stack]
+        known = [it for it in arguments if it is not None]
+        call = delayed_with_arrays(run_stack, self._X, self._y, tasks, places, known)
+        return indices, call
 
-    def _alone(self, place: int) -> Call:
-        return [place], call(run_alone, self._X, self._y, self._fits[place])
+    def _alone(self, k: int) -> Call:
+        call = delayed_with_arrays(run_alone, self._X, self._y, self._tasks[k])
+        return [k], call
 
 
-def _by(items: Iterable[Any], key: Any) -> list[tuple[Any, list[Any]]]:
+def _group_by(items: Iterable[Any], key: Any) -> list[tuple[Any, list[Any]]]:
     """Return items of the same key, in the order in which these first occur."""
     groups: dict[Any, list[Any]] = {}
     for item in items:
@@ -285,7 +338,7 @@ def _shape(X: Any) -> tuple[int, int]:
 
 
 def _n_bytes(X: Any, n_rows: int) -> int:
-    """Return the size of so many rows like those of X, as numbers."""
+    """Return the size of `n_rows` rows like those of X, as float64."""
     if issparse(X):
         return X.data.nbytes * 2 * n_rows // max(1, X.shape[0])
     return 8 * n_rows * _shape(X)[1]

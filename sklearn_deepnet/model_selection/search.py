@@ -29,7 +29,7 @@ OF_STACKS = {"max_bytes": [Interval(Integral, 1, None, closed="left")]}
 
 
 class _StackedSearch(PickleVersionMixin, BaseSearchCV):
-    """scikit-learn's search, but for who carries out its tasks."""
+    """scikit-learn's search, with its tasks run as stacks."""
 
     @with_callbacks
     def fit(
@@ -40,7 +40,7 @@ class _StackedSearch(PickleVersionMixin, BaseSearchCV):
         checkpoint: Any = None,
         **params: Any,
     ) -> Self:
-        """Evaluate all candidates, and fit the best.
+        """Score all candidates by cross-validation, and fit the best to all rows.
 
         Parameters
         ----------
@@ -49,9 +49,9 @@ class _StackedSearch(PickleVersionMixin, BaseSearchCV):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
         checkpoint : Checkpoint, str, path or None, default=None
-            A file in which to keep the scores of stacks that are done, and from which
-            to take those that are known. It is of the same estimator, scoring and data;
-            candidates and folds may be others. The best is fitted again in any case.
+            A file in which the scores of finished stacks are saved, and from which
+            known scores are taken. It must be of the same estimator, scoring and data;
+            candidates and folds may differ. The best is fitted again in any case.
         **params : dict
             For the ``fit`` of the estimator, the splitter (`groups`) and the scorer.
             Arrays as long as X, such as `sample_weight`, are cut like X; so is an
@@ -65,23 +65,25 @@ class _StackedSearch(PickleVersionMixin, BaseSearchCV):
         Raises
         ------
         ValueError
-            If a parameter or the data are not as they have to be, or the checkpoint is
-            damaged or of another search.
+            If a parameter or the data are invalid, or the checkpoint is damaged or of
+            another search.
         OSError
-            If the checkpoint cannot be written at first.
+            If the checkpoint cannot be written at the start.
         """
         validate_params(self)
-        grows = getattr(self, "resource", "")
-        resource = grows if grows == n_iter_param(self.estimator) else ""
-        checkpoint, ledger = resolve_checkpoint(checkpoint), None
-        if checkpoint is not None:
-            ledger = SearchCheckpoint(checkpoint, self, X, y, params)
-        parallel = partial(StackedParallel, self.max_bytes, resource, ledger)
+        # Only where a halving search raises n_iter do networks have a next round.
+        resource = getattr(self, "resource", "")
+        if resource != n_iter_param(self.estimator):
+            resource = ""
+        settings, checkpoint = resolve_checkpoint(checkpoint), None
+        if settings is not None:
+            checkpoint = SearchCheckpoint(settings, self, X, y, params)
+        parallel = partial(StackedParallel, self.max_bytes, resource, checkpoint)
         try:
             return fit_search(self, X, y, params, parallel)
         finally:
-            if ledger is not None:
-                ledger.write()
+            if checkpoint is not None:
+                checkpoint.write()
 
 
 class StackedGridSearchCV(_StackedSearch, GridSearchCV):

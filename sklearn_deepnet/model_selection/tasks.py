@@ -27,7 +27,7 @@ from ..estimators.pipelines import (
 from ..estimators.stacking import FitResult, fit_networks, is_stackable
 from ..nn.schedules import SCHEDULES, Cosine, Custom, OneCycle
 
-_ALIKE = (  # parameters in which the networks of a stack do not differ
+_SHARED_PARAMS = (  # in which the networks of a stack do not differ
     "hidden_layer_sizes",
     "activation",
     "loss",
@@ -53,19 +53,20 @@ class CVTask(NamedTuple):
     options : dict
         The keyword arguments of the function.
     key : str, default=""
-        The candidate, but for its passes, if its network is to be kept; else empty.
-    before : WarmNetwork or None, default=None
-        The network that the candidate had when it had fewer passes, to go on with.
-    seconds : float, default=0.0
-        What was spent on it before, on earlier steps.
+        Identifies the candidate apart from its `n_iter`, if a later round may continue
+        its network; else "".
+    warm_network : WarmNetwork or None, default=None
+        The network that the candidate had in the round before, to be continued.
+    prefix_seconds : float, default=0.0
+        Its share of the time in which earlier steps were fitted.
     """
 
     function: Any
     estimator: Any
     options: dict[str, Any]
     key: str = ""
-    before: "WarmNetwork | None" = None
-    seconds: float = 0.0
+    warm_network: "WarmNetwork | None" = None
+    prefix_seconds: float = 0.0
 
     @property
     def fold(self) -> int:
@@ -88,14 +89,19 @@ class CVTask(NamedTuple):
         return is_stackable(last_of(self.estimator))
 
     @property
-    def kind(self) -> tuple[Any, ...]:
-        """What fits have in common, as far as parameters tell, to make a stack."""
+    def stack_key(self) -> tuple[Any, ...]:
+        """What the networks of a stack have in common, as far as parameters say.
+
+        `fit_networks` groups by the key of the jobs, which also knows the data. This
+        one only has to send to one process what will probably make a stack there.
+        """
         network = network_of(self.estimator)
-        alike = [repr(getattr(network, name)) for name in _ALIKE]
-        return type(network), self.n_rows, *alike, network.scoring is None
+        shared = [repr(getattr(network, name)) for name in _SHARED_PARAMS]
+        return type(network), self.n_rows, *shared, network.scoring is None
 
     def record_fit_call(self, X: Any, y: Any) -> FitArguments:
         """Fit the earlier steps, and return what the network is to be fitted to."""
+        # The task prints, scores and reports when the network is fitted, not now.
         quiet = {"scorer": _no_score, "error_score": "raise", "verbose": 0}
         quiet |= {"return_train_score": False, "parameters": None}
         if "callback_ctx" in self.options:
@@ -104,23 +110,27 @@ class CVTask(NamedTuple):
         return record_fit_call(network_of(self.estimator), fit)
 
     def score(
-        self, X: Any, y: Any, network: BaseDeepNet, ended: FitResult
+        self, X: Any, y: Any, network: BaseDeepNet, fitted: FitResult
     ) -> dict[str, Any]:
-        """Score what is fitted, or deal with the error as scikit-learn does."""
+        """Return what ``_fit_and_score`` makes of a network that has been fitted.
+
+        So scorers, several metrics and `error_score` are scikit-learn's. Only its call
+        of ``fit`` is answered by us, with the fitted estimator or the error.
+        """
         estimator = with_network(self.estimator, network)
 
-        def give_back(*args: Any, **params: Any) -> Any:
+        def answer(*args: Any, **params: Any) -> Any:
             del estimator.fit  # a scorer may pickle the estimator, or fit it
-            if ended.error is not None:
-                raise ended.error
+            if fitted.error is not None:
+                raise fitted.error
             return estimator
 
         options = self.options | {"parameters": None, "verbose": 0}
-        with fit_replaced(estimator, give_back):
+        with fit_replaced(estimator, answer):
             result = self.function(estimator, X, y, **options)
-        result["fit_time"] = self.seconds + ended.seconds
+        result["fit_time"] = self.prefix_seconds + fitted.seconds
         if self.options["verbose"] > 1:
-            print(_describe(self.options, result))
+            print(_format_task(self.options, result))
         return result
 
 
@@ -128,17 +138,17 @@ def _no_score(estimator: Any, X: Any, y: Any = None, **params: Any) -> float:
     return 0.0
 
 
-def _describe(options: dict[str, Any], result: dict[str, Any]) -> str:
-    """Return a line such as scikit-learn prints when a fit is done."""
+def _format_task(options: dict[str, Any], result: dict[str, Any]) -> str:
+    """Return the line that scikit-learn prints when a task is done."""
     fold, n_folds = options["split_progress"]
-    parameters = options["parameters"] or {}
-    told = ", ".join(f"{name}={parameters[name]}" for name in sorted(parameters))
+    candidate = options["parameters"] or {}
+    params = ", ".join(f"{name}={candidate[name]}" for name in sorted(candidate))
     seconds = result["fit_time"] + result["score_time"]
-    scores = _describe_scores(result) if options["verbose"] > 2 else ""
-    return f"[CV {fold + 1}/{n_folds}] END {told};{scores} total time={seconds:6.2f}s"
+    scores = _format_scores(result) if options["verbose"] > 2 else ""
+    return f"[CV {fold + 1}/{n_folds}] END {params};{scores} total time={seconds:6.2f}s"
 
 
-def _describe_scores(result: dict[str, Any]) -> str:
+def _format_scores(result: dict[str, Any]) -> str:
     test, train = result["test_scores"], result.get("train_scores")
     if not isinstance(test, dict):
         both = f"(train={train:.3f}, test={test:.3f})" if train is not None else ""
@@ -151,93 +161,106 @@ def _describe_scores(result: dict[str, Any]) -> str:
 
 
 class WarmNetwork(NamedTuple):
-    """A network that may be gone on with, and a key of what it was fitted to."""
+    """A fitted network that a later round may continue.
+
+    Parameters
+    ----------
+    network : estimator
+        The network.
+    data_key : str
+        Identifies what it was fitted to.
+    """
 
     network: BaseDeepNet
-    data: str
+    data_key: str
 
 
+# What `_fit_and_score` returns of a task, and its network if it may be continued.
 Result: TypeAlias = tuple[dict[str, Any], WarmNetwork | None]
 
 
-class _Apart(NamedTuple):
-    """Stands for an array that is an argument of its own."""
+# Backends for clusters (dask, ray) look at each argument of a call and send a large
+# array to the workers once, however many calls have it. They do not look into lists or
+# tuples, in which an array would be pickled again for each call. So arrays are taken
+# out of the arguments here, passed as arguments of their own, and put back by the
+# worker.
 
-    place: int
+
+class _ArrayArgument(NamedTuple):
+    """Stands for the array that is the argument of this number."""
+
+    number: int
 
 
-def call(function: Any, X: Any, y: Any, *rest: Any) -> Any:
-    """Return ``function(X, y, *rest)`` for `Parallel`, every array an argument.
-
-    A backend for clusters looks at the arguments themselves, and sends what is large
-    apart from the task: once, if many tasks have it. It does not look into lists.
-    """
+def delayed_with_arrays(function: Any, X: Any, y: Any, *rest: Any) -> Any:
+    """Return ``delayed(function)(X, y, *rest)``, with every array an argument."""
     arrays: list[Any] = []
-    rest = _take_out(rest, arrays)
+    rest = _extract_arrays(rest, arrays)
     return delayed(function)(X, y, rest, *arrays)
 
 
-def _called(function: Any) -> Any:
-    """Let `function` take what `call` makes of its arguments."""
+def _takes_arrays(function: Any) -> Any:
+    """Make `function` take what `delayed_with_arrays` passes."""
 
     @wraps(function)
-    def put_together(X: Any, y: Any, rest: Any, *arrays: Any) -> Any:
-        return function(X, y, *_put_back(rest, arrays))
+    def insert_and_call(X: Any, y: Any, rest: Any, *arrays: Any) -> Any:
+        return function(X, y, *_insert_arrays(rest, arrays))
 
-    return put_together
+    return insert_and_call
 
 
-def _take_out(value: Any, arrays: list[Any]) -> Any:
+def _extract_arrays(value: Any, arrays: list[Any]) -> Any:
     """Return `value` without the arrays in it; append these, in place, once each."""
     if _is_container(value):
-        return _rebuild(value, partial(_take_out, arrays=arrays))
+        return _map_items(partial(_extract_arrays, arrays=arrays), value)
     is_array = isinstance(value, np.ndarray) and value.ndim > 0
     if not (is_array or issparse(value) or hasattr(value, "iloc")):
         return value
-    places = [place for place, array in enumerate(arrays) if array is value]
-    if not places:
-        places = [len(arrays)]
+    numbers = [number for number, array in enumerate(arrays) if array is value]
+    if not numbers:
+        numbers = [len(arrays)]
         arrays.append(value)
-    return _Apart(places[0])
+    return _ArrayArgument(numbers[0])
 
 
-def _put_back(value: Any, arrays: Sequence[Any]) -> Any:
-    if isinstance(value, _Apart):
-        return arrays[value.place]
+def _insert_arrays(value: Any, arrays: Sequence[Any]) -> Any:
+    if isinstance(value, _ArrayArgument):
+        return arrays[value.number]
     if _is_container(value):
-        return _rebuild(value, partial(_put_back, arrays=arrays))
+        return _map_items(partial(_insert_arrays, arrays=arrays), value)
     return value
 
 
 def _is_container(value: Any) -> bool:
-    """Return whether it is known how to build `value` of its items; not subclasses."""
+    """Return whether `value` can be built of its items; subclasses may not."""
     return type(value) in (dict, list, tuple, CVTask, FitArguments)
 
 
-def _rebuild(value: Any, function: Any) -> Any:
+def _map_items(function: Any, value: Any) -> Any:
     """Return a dict, list or tuple with `function` of each item."""
     if isinstance(value, dict):
         return {key: function(item) for key, item in value.items()}
     items = [function(item) for item in value]
-    return getattr(value, "_make", type(value))(items)  # named tuples take items apart
+    return getattr(value, "_make", type(value))(items)  # of a named tuple: _make
 
 
-@_called
-def run_alone(X: Any, y: Any, fit: CVTask) -> list[Result]:
-    """Return the result of one task, carried out as scikit-learn would.
+@_takes_arrays
+def run_alone(X: Any, y: Any, task: CVTask) -> list[Result]:
+    """Return the result of one task, run as scikit-learn would.
 
-    The search keeps the estimator, so a clone is fitted and let go.
+    A clone is fitted, since the search holds the task's estimator to its end, and with
+    it all that it would learn.
     """
-    return [(fit.function(clone(fit.estimator), X, y, **fit.options), None)]
+    return [(task.function(clone(task.estimator), X, y, **task.options), None)]
 
 
-@_called
+@_takes_arrays
 def run_stack(
     X: Any,
     y: Any,
-    fits: Sequence[CVTask],
-    numbers: Sequence[int],
-    cut: Sequence[FitArguments],
+    tasks: Sequence[CVTask],
+    places: Sequence[int],
+    known: Sequence[FitArguments],
 ) -> list[Result]:
     """Return the results of several tasks, whose networks are trained at once.
 
@@ -245,68 +268,88 @@ def run_stack(
     ----------
     X, y : array-like
         All rows.
-    fits : sequence of CVTask
+    tasks : sequence of CVTask
         The tasks.
-    numbers : sequence of int
-        Which table each network is to be fitted to.
-    cut : sequence of FitArguments
-        These tables; empty if they are to be cut out here.
+    places : sequence of int
+        For each task, the place in `known` of what its network is to be fitted to.
+        Networks of one place are fitted to the same object, and so share its rows.
+    known : sequence of FitArguments
+        What networks are to be fitted to; empty if it is to be cut out of X here.
     """
-    tables = dict(enumerate(cut))
-    for fit, number in zip(fits, numbers, strict=True):
-        if number not in tables:
-            tables[number] = fit.record_fit_call(X, y)
-    # copies: the search holds the estimators to its end, and not what is learned
-    networks = [copy(network_of(fit.estimator)) for fit in fits]
-    data = {k: hash_key(table) if fits[0].key else "" for k, table in tables.items()}
-    endings = [FitResult(None, 0.0)] * len(fits)
-    with ExitStack() as stack:
-        left = []
-        for k, (fit, number) in enumerate(zip(fits, numbers, strict=True)):
-            going_on = _going_on(networks[k], fit.before, data[number])
-            if not fit.key or stack.enter_context(going_on):
-                left.append(k)
-        found = fit_networks(
-            [networks[k] for k in left], [tables[numbers[k]] for k in left]
-        )
-        for k, ended in zip(left, found, strict=True):
-            endings[k] = ended
+    found = dict(enumerate(known))
+    for task, place in zip(tasks, places, strict=True):
+        if place not in found:
+            found[place] = task.record_fit_call(X, y)
+    keys = {k: hash_key(it) if tasks[0].key else "" for k, it in found.items()}
+    # Copies, since the search holds the estimators to its end, but needs nothing that
+    # they learn.
+    networks = [copy(network_of(task.estimator)) for task in tasks]
+    data_keys = [keys[place] for place in places]
+    arguments = [found[place] for place in places]
+    fit_results = _fit_or_continue(tasks, networks, arguments, data_keys)
     results = []
-    for k, (fit, ended) in enumerate(zip(fits, endings, strict=True)):
-        is_kept = fit.key and ended.error is None
-        kept = WarmNetwork(networks[k], data[numbers[k]]) if is_kept else None
-        results.append((fit.score(X, y, networks[k], ended), kept))
+    for task, network, data_key, fitted in zip(
+        tasks, networks, data_keys, fit_results, strict=True
+    ):
+        continuable = task.key and fitted.error is None
+        warm_network = WarmNetwork(network, data_key) if continuable else None
+        results.append((task.score(X, y, network, fitted), warm_network))
+    return results
+
+
+def _fit_or_continue(
+    tasks: Sequence[CVTask],
+    networks: Sequence[BaseDeepNet],
+    arguments: Sequence[FitArguments],
+    data_keys: Sequence[str],
+) -> list[FitResult]:
+    """Fit each network to its arguments, in place, or continue it from a warm one."""
+    results = [FitResult(None, 0.0)] * len(tasks)
+    with ExitStack() as stack:
+        to_fit = []
+        for k, task in enumerate(tasks):
+            warm_start = _warm_start(networks[k], task.warm_network, data_keys[k])
+            if not task.key or stack.enter_context(warm_start):
+                to_fit.append(k)
+        found = fit_networks(
+            [networks[k] for k in to_fit], [arguments[k] for k in to_fit]
+        )
+    for k, fitted in zip(to_fit, found, strict=True):
+        results[k] = fitted
     return results
 
 
 @contextmanager
-def _going_on(
-    network: BaseDeepNet, before: WarmNetwork | None, data: str
+def _warm_start(
+    network: BaseDeepNet, warm_network: WarmNetwork | None, data_key: str
 ) -> Iterator[bool]:
-    """Let `network` go on from `before`, and be gone on from; tell if it has to.
+    """Let ``fit`` continue from `warm_network`; yield whether there is more to train.
 
-    It starts over if it was fitted to other data, such as a step before it that draws
-    would make, or if its schedule may depend on `n_iter`. A network that has stopped of
-    itself would have stopped as soon with more passes.
+    The network starts anew if that would give other bits: if it was fitted to other
+    data, such as earlier steps that draw would make, or if its schedule may depend on
+    `n_iter`. One that `tol` or divergence has stopped is done, since it would have
+    stopped at the same epoch with a larger `n_iter`.
     """
     n_iter, warm_start = network.n_iter, network.warm_start
-    n_epochs_done, has_to = 0, True
-    is_same = before is not None and before.data == data
+    n_epochs_done, is_incomplete = 0, True
+    is_same = warm_network is not None and warm_network.data_key == data_key
     if is_same and _has_fixed_course(network.schedule):
+        before = warm_network.network
         parameters = network.get_params(deep=False)
-        learned = vars(before.network).items()
-        vars(network).update({k: v for k, v in learned if k not in parameters})
-        n_epochs_done = before.network.n_iter
-        has_to = before.network._ended_by == "n_iter" and n_iter > n_epochs_done
+        learned = {k: v for k, v in vars(before).items() if k not in parameters}
+        vars(network).update(learned)
+        n_epochs_done = before.n_iter
+        is_incomplete = before._ended_by == "n_iter" and n_iter > n_epochs_done
+    # With warm_start, a fit saves the training state from which the next continues.
     network.set_params(n_iter=n_iter - n_epochs_done, warm_start=True)
     try:
-        yield has_to
+        yield is_incomplete
     finally:
         network.set_params(n_iter=n_iter, warm_start=warm_start)
 
 
 def _has_fixed_course(schedule: Any) -> bool:
-    """Return whether it is known not to depend on the passes asked for at first."""
+    """Return whether a schedule is known not to depend on `n_iter`."""
     schedule = resolve_schedule(schedule)
     if isinstance(schedule, Cosine | OneCycle):
         return schedule.horizon is not None
@@ -315,15 +358,19 @@ def _has_fixed_course(schedule: Any) -> bool:
     return type(schedule) in SCHEDULES.values()
 
 
-@_called
-def fit_prefix(X: Any, y: Any, fit: CVTask) -> tuple[Any, FitArguments, float] | None:
-    """Fit the earlier steps of a pipeline; return it, its network's table, and seconds.
+@_takes_arrays
+def fit_prefix(X: Any, y: Any, task: CVTask) -> tuple[Any, FitArguments, float] | None:
+    """Fit the earlier steps of a pipeline.
 
-    None if that fails: then the tasks are carried out alone, and each tells of it.
+    Returns
+    -------
+    fitted : tuple of (pipeline, arguments, seconds) or None
+        The pipeline, what its network is to be fitted to, and the time. None if a step
+        raises an error: the tasks are then run alone, and each deals with the error.
     """
     start = time.perf_counter()
     try:
-        table = fit.record_fit_call(X, y)
+        arguments = task.record_fit_call(X, y)
     except Exception:
         return None
-    return fit.estimator, table, time.perf_counter() - start
+    return task.estimator, arguments, time.perf_counter() - start
