@@ -72,7 +72,10 @@ def test_backward_is_the_slope_of_the_formula(name, dtype, atol):
     z = Z[Z != 0].astype(dtype)
     _, slope = apply(ACTIVATIONS[name], z)
     formula, z, h = FORMULAS[name], z.astype(float), 1e-5
-    assert_allclose(slope, (formula(z + h) - formula(z - h)) / (2 * h), 1e-8, atol)
+    left, right = formula(z) - formula(z - h), formula(z + h) - formula(z)
+    smooth = np.abs(left - right) < 1e-2 * h  # no kink at z, as clipping has
+    assert np.sum(~smooth) <= 4
+    assert_allclose(slope[smooth], ((left + right) / (2 * h))[smooth], 1e-8, atol)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
