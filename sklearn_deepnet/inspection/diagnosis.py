@@ -70,7 +70,7 @@ class Diagnosis:
 def diagnose(
     estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> Diagnosis:
-    """Check a network for what may keep it from learning.
+    """Check a network for faults that prevent it from learning.
 
     Checked are the inputs; in each hidden layer the units that are dead, saturated or
     identical to others, and the size of the gradients; the size of the first step;
@@ -193,7 +193,7 @@ def _check_curves(network: BaseDeepNet) -> Iterator[Finding]:
     if len(losses) > 10:
         tenth = losses[-1 - len(losses) // 10 :]
         fallen = (tenth[0] - tenth[-1]) / abs(tenth[0])
-        # Only training that ran out of epochs may go on; tol and patience ended others.
+        # Only training that ran out of epochs needs more of them; others had converged.
         is_cut = network._ended_by == "n_iter"
         yield RULES["falling"].check(fallen if is_cut else 0.0, **details)
         rises = np.diff(losses) > _RISE * np.abs(losses[:-1])
@@ -217,11 +217,10 @@ def _loss_of_constant(
     biases = np.arange(1.0, n_outputs + 1)
     options["init"] = [np.zeros((1, n_outputs)), biases]
     constant = type(network)((), solver="lbfgs", alpha=0, **options)
-    nothing = np.zeros((np.shape(X)[0], 1))
-    constant.fit(nothing, y, sample_weight)
-    return _loss_at(
-        probe.initial_job(constant, nothing, y, sample_weight), constant._params
-    )
+    no_inputs = np.zeros((np.shape(X)[0], 1))
+    constant.fit(no_inputs, y, sample_weight)
+    job = probe.initial_job(constant, no_inputs, y, sample_weight)
+    return _loss_at(job, constant._params)
 
 
 def _loss_at(job: TrainingJob, params: FloatArray) -> float:

@@ -269,7 +269,7 @@ class LayerDisplay:
         if axes is None:
             _, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
         self.axes_ = np.asarray(axes)
-        n_layers = len(self.gradients)
+        n_layers, colors = len(self.gradients), plt.get_cmap("viridis")
         for ax, name, layers in (
             (self.axes_[0], "activations", self.activations),
             (self.axes_[1], "gradients", self.gradients),
@@ -277,21 +277,21 @@ class LayerDisplay:
         ):
             is_log = name != "activations"
             for number, values in enumerate(layers, start=1):
-                values = values[np.isfinite(values) & (values != 0)]
-                values = np.log10(np.abs(values)) if is_log else values
-                share, edges = np.histogram(values, _N_BINS)
-                middle = (edges[1:] + edges[:-1]) / 2
-                color = plt.get_cmap("viridis")(
-                    0.9 * (number - 1) / max(1, n_layers - 1)
-                )
-                ax.plot(
-                    10**middle if is_log else middle,
-                    share / max(1, share.sum()),
-                    color=color,
-                    label=f"layer {number}",
-                )
+                depth = (number - 1) / max(1, n_layers - 1)
+                color = colors(0.9 * depth)  # the last tenth is too bright on white
+                label = f"layer {number}"
+                ax.plot(*_histogram(values, is_log), color=color, label=label)
             ax.set(xlabel=name, xscale="log" if is_log else "linear")
         self.axes_[0].set_ylabel("share of the values")
         self.axes_[1].legend()
         self.figure_ = self.axes_[0].figure
         return self
+
+
+def _histogram(values: FloatArray, is_log: bool) -> tuple[FloatArray, FloatArray]:
+    """Return the middles of the bins, and the share of the values in each."""
+    values = values[np.isfinite(values) & (values != 0)]
+    values = np.log10(np.abs(values)) if is_log else values
+    counts, edges = np.histogram(values, _N_BINS)
+    middles = (edges[1:] + edges[:-1]) / 2
+    return 10**middles if is_log else middles, counts / max(1, counts.sum())

@@ -134,9 +134,9 @@ def check_gradients(
         raise ValueError(f"max_params must be at least 1. Got {max_params} instead.")
     network, X = probe.network_and_input(estimator, X)
     job = probe.initial_job(network, X, y, sample_weight)
+    batch = probe.micro_batch(probe.subsample(job, _N_ROWS))
     params = probe.current_params(network, job).astype(np.float64)
     job = replace(job, state=replace(job.state, params=params))
-    batch = probe.micro_batch(probe.subsample(job, _N_ROWS))
     n_params = len(params)
     chosen = np.arange(n_params)
     if n_params > max_params:

@@ -17,9 +17,10 @@ from .graph import Graph, onnx_type
 
 
 def averaged_networks(estimator: Any) -> list[FittedNetwork]:
-    """Return the networks whose outputs a fitted estimator averages: itself, or more.
+    """Return the networks whose outputs a fitted estimator averages, or itself.
 
-    Raises an error if it is not of this library, or predicts in a way of its own.
+    Raises an error if the estimator is not a network or ensemble of this library, or
+    if its class overrides ``predict`` or ``predict_proba``.
     """
     networks = None
     if isinstance(estimator, PickleVersionMixin):

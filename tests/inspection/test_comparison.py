@@ -259,9 +259,9 @@ def test_the_plot_extends_curves_that_ended_by_their_last_loss():
     ],
 )
 def test_error(changes, error, message):
-    asked = {"estimator": NET, "X": IRIS[0], "y": IRIS[1]} | changes
+    arguments = {"estimator": NET, "X": IRIS[0], "y": IRIS[1]} | changes
     with pytest.raises(error, match=re.escape(message)):
-        compare_initializers(**asked)
+        compare_initializers(**arguments)
 
 
 @pytest.mark.parametrize("layer", [0, 1, -1, -2])
