@@ -137,7 +137,7 @@ axes.set(
     ylim=(0, 1),
     xlabel="recall: share of the rare rows that are found",
     ylabel="precision: share of the found rows that are rare",
-    title="Weights buy recall at the price of precision",
+    title="Weights raise the recall and lower the precision",
 )
 axes.legend(loc="lower left")
 
