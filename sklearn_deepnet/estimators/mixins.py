@@ -1,4 +1,4 @@
-"""Mixins of the estimators: transactions, versions in pickles, links, the HTML form."""
+"""Mixins of the estimators: transactions, versions in pickles, the HTML form."""
 
 import inspect
 import warnings
@@ -14,7 +14,7 @@ from .._utils.version import __version__
 from ..exceptions import VersionWarning
 
 _WIDTH, _HEIGHT = 240, 60  # of the curve, in pixels
-_MOST_POINTS = 200
+_MOST_POINTS = 200  # more would not be seen, and would make long notebooks longer
 
 
 class HTMLReprMixin(HTMLSummaryMixin):
@@ -37,6 +37,7 @@ def _draw_curve(losses: Sequence[float]) -> str:
     values = np.asarray(losses)[epochs]
     low, high = values.min(), values.max()
     x = _WIDTH * epochs / epochs[-1]
+    # SVG counts from the top; one pixel of margin keeps the line's width inside.
     y = 1 + (_HEIGHT - 2) * (high - values) / max(high - low, np.finfo(float).tiny)
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
     caption = f"Loss from {losses[0]:.3g} to {losses[-1]:.3g} in {len(losses)} epochs"
@@ -53,9 +54,10 @@ _VERSION_KEY = "_sklearn_deepnet_version"
 
 @contextmanager
 def transaction(estimator: BaseEstimator) -> Iterator[None]:
-    """Undo in place whatever the block set on `estimator` if it raises.
+    """Restore the attributes of `estimator`, in place, if the block raises.
 
-    ``validate_data`` sets ``n_features_in_`` before anything else is known to be right.
+    ``validate_data`` sets ``n_features_in_`` before anything else has been checked, so
+    that a fit that fails would else leave a half-fitted estimator.
     """
     before = vars(estimator).copy()
     try:
@@ -67,7 +69,7 @@ def transaction(estimator: BaseEstimator) -> Iterator[None]:
 
 
 def warn_of_version(name: str, version: str) -> None:
-    """Warn, where the caller was called, if another version saved an estimator."""
+    """Warn, at the line of the caller's caller, if another version saved it."""
     if version != __version__:
         warnings.warn(
             f"This {name} was saved by sklearn_deepnet {version} and is loaded by "

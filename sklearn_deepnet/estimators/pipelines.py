@@ -1,4 +1,4 @@
-"""Pipelines that end in a network: all their steps but the last, fitted ahead."""
+"""Pipelines that end in a network, and how to fit their earlier steps on their own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from .._utils.sklearn_compat import has_callbacks, has_own_fit, metadata_requests
 from .base import BaseDeepNet
 
-_numbers = count()  # of values that are equal to no other
+_numbers = count()  # of the keys of values that cannot be hashed
 
 
 class FitArguments(NamedTuple):
@@ -42,10 +42,11 @@ def find_network(estimator: Any, name: str = "estimator") -> BaseDeepNet:
 
 
 def last_of(estimator: Any) -> Any:
-    """Return the network if all before it may be fitted ahead, else `estimator`.
+    """Return the network if the steps before it may be fitted on their own.
 
-    Subclasses of `Pipeline` may have a ``fit`` of their own, and callbacks are to be
-    told of each.
+    Else return `estimator`, which is then to be fitted as a whole: a subclass of
+    `Pipeline` may have a ``fit`` of its own, and callbacks have to be called once for
+    each pipeline.
     """
     last = estimator
     while isinstance(last, Pipeline):
@@ -57,7 +58,7 @@ def last_of(estimator: Any) -> Any:
 
 
 def n_iter_param(estimator: Any) -> str:
-    """Return how a search calls the parameter `n_iter` of the network."""
+    """Return the name of the network's `n_iter` in a search, such as "net__n_iter"."""
     names = ["n_iter"]
     while isinstance(estimator, Pipeline):
         name, estimator = estimator.steps[-1]
@@ -66,7 +67,7 @@ def n_iter_param(estimator: Any) -> str:
 
 
 def try_deepcopy(value: Any) -> Any:
-    """Return a deep copy, or `value` if it has none, such as of a lock."""
+    """Return a deep copy, or `value` itself if it cannot be copied, as a lock."""
     try:
         return deepcopy(value)
     except Exception:
@@ -76,7 +77,8 @@ def try_deepcopy(value: Any) -> Any:
 def with_network(estimator: Any, network: BaseDeepNet) -> Any:
     """Return a copy of `estimator` with a copy of `network` in the place of its own.
 
-    The earlier steps are copies, too: some draw whenever they transform.
+    The earlier steps are copied, too, since some draw whenever they transform: each
+    candidate has to see the draws that it would see alone.
     """
     if not isinstance(estimator, Pipeline):
         return copy(network)
@@ -88,7 +90,7 @@ def with_network(estimator: Any, network: BaseDeepNet) -> Any:
 
 @contextmanager
 def fit_replaced(estimator: Any, fit: Callable[..., Any]) -> Iterator[None]:
-    """Let `fit` stand for the method of this one object, at most until the end."""
+    """Give this one object another ``fit``, at most until the end of the block."""
     estimator.fit = fit
     try:
         yield
@@ -97,27 +99,27 @@ def fit_replaced(estimator: Any, fit: Callable[..., Any]) -> Iterator[None]:
 
 
 def record_fit_call(network: BaseDeepNet, fit: Callable[[], Any]) -> FitArguments:
-    """Call `fit`, which fits `network` within something, but for the network itself.
+    """Call `fit` of a pipeline that ends in `network`, but do not fit the network.
 
-    So a pipeline fits its earlier steps, with all that it knows of weights, routing and
-    caching, and we learn what it would have fitted its last step to.
+    Return what the network would have been fitted to. The pipeline itself fits its
+    earlier steps, since it alone knows about weights, metadata routing and caching.
     """
-    tables = []
+    recorded = []
 
-    def note(X: Any, y: Any = None, **params: Any) -> BaseDeepNet:
-        tables.append(FitArguments(X, y, params))
+    def record(X: Any, y: Any = None, **params: Any) -> BaseDeepNet:
+        recorded.append(FitArguments(X, y, params))
         return network
 
-    with fit_replaced(network, note):
+    with fit_replaced(network, record):
         fit()
-    (table,) = tables
-    return table
+    (arguments,) = recorded
+    return arguments
 
 
 def prefix_key(estimator: Any) -> str:
-    """Return a key that pipelines share if they fit their networks to the same.
+    """Return a key that pipelines share if they fit their networks to the same data.
 
-    All but the networks is equal, and the networks ask for the same metadata.
+    All but their networks is equal, and the networks request the same metadata.
     """
     parts = []
     while isinstance(estimator, Pipeline):
@@ -130,15 +132,15 @@ def prefix_key(estimator: Any) -> str:
 
 
 def hash_key(value: Any) -> str:
-    """Return a key that equal values share, or one of its own for what has none."""
+    """Return a key that equal values share; a unique one if it cannot be hashed."""
     try:
         return joblib.hash(value)
     except Exception:  # such as of a lambda, or of a lock
-        return f"of its own: {next(_numbers)}"
+        return f"unique {next(_numbers)}"
 
 
 def set_prefix(estimator: Any, fitted: Any) -> None:
-    """Give a pipeline, in place, the earlier steps of one that is `fitted`, if any."""
+    """Give a pipeline, in place, the earlier steps of `fitted`, if that is not None."""
     while fitted is not None and isinstance(estimator, Pipeline):
         estimator.steps = [*fitted.steps[:-1], estimator.steps[-1]]
         estimator, fitted = estimator.steps[-1][1], fitted.steps[-1][1]

@@ -1,26 +1,27 @@
-"""Searches that drop most candidates early, and train the others further."""
+"""Successive halving, in which the surviving networks are trained further."""
 
 from typing import Any
 
 import numpy as np
 
 from .._utils.sklearn_compat import HalvingGridSearchCV, HalvingRandomSearchCV
-from .search import OF_STACKS, _StackedSearch
+from .search import STACK_CONSTRAINTS, _StackedSearch
 
 __all__ = ["StackedHalvingGridSearchCV", "StackedHalvingRandomSearchCV"]
 
 
 class StackedHalvingGridSearchCV(HalvingGridSearchCV, _StackedSearch):
-    """`HalvingGridSearchCV` on stacks, whose survivors go on.
+    """`HalvingGridSearchCV` on stacks, which continues the surviving networks.
 
     Parameters, attributes and rounds are those of scikit-learn's
     `HalvingGridSearchCV`. Where the resource is the network's `n_iter`, the
-    networks that survive a round are trained further from where they stood, to the same
-    bits as if they had been started anew with more passes; so a round costs only what
-    it adds. They start over all the same where that would not be so: if the schedule
-    depends on `n_iter`, as "cosine" and "onecycle" do without a horizon and an object
-    of your own may, or if the rows of a fold, or what earlier steps make of them, are
-    others than in the round before. See `StackedGridSearchCV` for how stacks are made.
+    networks that survive a round are continued instead of restarted, so that a round
+    costs only the epochs that it adds. The result is bit-for-bit identical to training
+    them from the start with more epochs. Where it would not be, they are restarted: if
+    the schedule depends on `n_iter`, as "cosine" and "onecycle" do without a horizon
+    and an object of your own may, or if the rows of a fold, or what earlier steps make
+    of them, are not those of the round before. See `StackedGridSearchCV` for how stacks
+    are made.
 
     Parameters
     ----------
@@ -29,16 +30,17 @@ class StackedHalvingGridSearchCV(HalvingGridSearchCV, _StackedSearch):
     param_grid : dict or list of dict
         Values to try of each parameter.
     factor : float, default=3
-        One in so many candidates goes on to the next round, and gets so many times as
-        much.
+        One in `factor` candidates survives a round, and is given `factor` times the
+        resource in the next.
     resource : str, default="n_samples"
-        What candidates are given more of: rows, or a parameter of the estimator, such
-        as "n_iter", or "deepnetclassifier__n_iter" in a pipeline.
+        What candidates are given more of from round to round: rows, or a parameter of
+        the estimator, such as "n_iter", or "deepnetclassifier__n_iter" in a pipeline.
     max_resources : int or "auto", default="auto"
-        The most of it; "auto" is all rows, and has to be set for `n_iter`.
+        The most that a candidate may be given. "auto" is all rows; for `n_iter` it has
+        to be a number.
     min_resources : int, "exhaust" or "smallest", default="exhaust"
-        What the first round gets: as much as lets the last one have all, or as little
-        as is sensible.
+        What the candidates of the first round are given. "exhaust" is as much as lets
+        the last round have `max_resources`, "smallest" as little as is sensible.
     aggressive_elimination : bool, default=False
         Whether to repeat the first round until few enough are left.
     cv : int, cross-validation generator or iterable, default=5
@@ -50,22 +52,22 @@ class StackedHalvingGridSearchCV(HalvingGridSearchCV, _StackedSearch):
     error_score : "raise" or float, default=nan
         The score of a candidate whose fit raises an error.
     return_train_score : bool, default=True
-        Whether to score the training rows, too.
+        Whether to score the training rows as well.
     random_state : int, RandomState or None, default=None
-        Of the rows that are drawn, if these are the resource.
+        Of the draws of rows, if these are the resource.
     n_jobs : int, default=None
         How many stacks to train at the same time, in processes of joblib's backend.
     verbose : int, default=0
         1 prints the rounds, 2 a line for each fit, 3 also its scores.
     max_bytes : int, default=268435456
-        How many bytes of training rows to hold at once, for each process; see
+        How many bytes of training rows each process may hold at once; see
         `StackedGridSearchCV`.
 
     Attributes
     ----------
     cv_results_ : dict of ndarray
-        As scikit-learn has it, with "iter" and "n_resources" of each round. Times of
-        networks that went on are those of the round alone.
+        As in scikit-learn, with "iter" and "n_resources" of each round. The times of
+        continued networks are those of the round alone.
     best_estimator_ : estimator
         Fitted to all rows, if `refit`.
     best_score_ : float
@@ -79,35 +81,35 @@ class StackedHalvingGridSearchCV(HalvingGridSearchCV, _StackedSearch):
     n_candidates_ : list of int
         How many there were.
     n_remaining_candidates_ : int
-        How many are left after the last.
+        How many are left after the last round.
     n_iterations_ : int
-        Rounds made.
+        Number of rounds.
     n_possible_iterations_ : int
-        Rounds that the resources allow.
+        Number of rounds that the resources allow.
     n_required_iterations_ : int
-        Rounds that leave fewer than `factor` candidates.
+        Number of rounds that leave fewer than `factor` candidates.
     min_resources_ : int
-        Of the first round.
+        The resource of a candidate in the first round.
     max_resources_ : int
-        That must not be exceeded.
+        The most that a candidate may be given.
     scorer_ : callable
-        What scores.
+        The function that computes the score.
     n_splits_ : int
-        Folds.
+        Number of folds.
     refit_time_ : float
-        Seconds.
+        Seconds that it took to fit the best candidate to all rows.
     multimetric_ : bool
         False.
     classes_ : ndarray
-        Of the best estimator.
+        Class labels that the best estimator knows.
     n_features_in_ : int
-        Of the best estimator.
+        Columns of X.
     feature_names_in_ : ndarray
-        Of the best estimator, if X had names.
+        Names of the columns, if X had names.
 
     See Also
     --------
-    StackedGridSearchCV : Give all candidates the same.
+    StackedGridSearchCV : Train all candidates to the end.
 
     Examples
     --------
@@ -125,7 +127,7 @@ class StackedHalvingGridSearchCV(HalvingGridSearchCV, _StackedSearch):
 
     _parameter_constraints = {  # noqa: RUF012
         **HalvingGridSearchCV._parameter_constraints,
-        **OF_STACKS,
+        **STACK_CONSTRAINTS,
     }
 
     def __init__(
@@ -169,16 +171,17 @@ class StackedHalvingGridSearchCV(HalvingGridSearchCV, _StackedSearch):
 
 
 class StackedHalvingRandomSearchCV(HalvingRandomSearchCV, _StackedSearch):
-    """`HalvingRandomSearchCV` on stacks, whose survivors go on.
+    """`HalvingRandomSearchCV` on stacks, which continues the surviving networks.
 
     Parameters, attributes and rounds are those of scikit-learn's
     `HalvingRandomSearchCV`. Where the resource is the network's `n_iter`, the
-    networks that survive a round are trained further from where they stood, to the same
-    bits as if they had been started anew with more passes; so a round costs only what
-    it adds. They start over all the same where that would not be so: if the schedule
-    depends on `n_iter`, as "cosine" and "onecycle" do without a horizon and an object
-    of your own may, or if the rows of a fold, or what earlier steps make of them, are
-    others than in the round before. See `StackedGridSearchCV` for how stacks are made.
+    networks that survive a round are continued instead of restarted, so that a round
+    costs only the epochs that it adds. The result is bit-for-bit identical to training
+    them from the start with more epochs. Where it would not be, they are restarted: if
+    the schedule depends on `n_iter`, as "cosine" and "onecycle" do without a horizon
+    and an object of your own may, or if the rows of a fold, or what earlier steps make
+    of them, are not those of the round before. See `StackedGridSearchCV` for how stacks
+    are made.
 
     Parameters
     ----------
@@ -187,18 +190,20 @@ class StackedHalvingRandomSearchCV(HalvingRandomSearchCV, _StackedSearch):
     param_distributions : dict or list of dict
         Distributions to draw each parameter from, or lists of values.
     n_candidates : int or "exhaust", default="exhaust"
-        Candidates to draw; "exhaust" draws so many that the last round uses all it may.
+        Candidates to draw; "exhaust" draws so many that the last round has
+        `max_resources`.
     factor : float, default=3
-        One in so many candidates goes on to the next round, and gets so many times as
-        much.
+        One in `factor` candidates survives a round, and is given `factor` times the
+        resource in the next.
     resource : str, default="n_samples"
-        What candidates are given more of: rows, or a parameter of the estimator, such
-        as "n_iter", or "deepnetclassifier__n_iter" in a pipeline.
+        What candidates are given more of from round to round: rows, or a parameter of
+        the estimator, such as "n_iter", or "deepnetclassifier__n_iter" in a pipeline.
     max_resources : int or "auto", default="auto"
-        The most of it; "auto" is all rows, and has to be set for `n_iter`.
+        The most that a candidate may be given. "auto" is all rows; for `n_iter` it has
+        to be a number.
     min_resources : int, "exhaust" or "smallest", default="smallest"
-        What the first round gets: as much as lets the last one have all, or as little
-        as is sensible.
+        What the candidates of the first round are given. "exhaust" is as much as lets
+        the last round have `max_resources`, "smallest" as little as is sensible.
     aggressive_elimination : bool, default=False
         Whether to repeat the first round until few enough are left.
     cv : int, cross-validation generator or iterable, default=5
@@ -210,7 +215,7 @@ class StackedHalvingRandomSearchCV(HalvingRandomSearchCV, _StackedSearch):
     error_score : "raise" or float, default=nan
         The score of a candidate whose fit raises an error.
     return_train_score : bool, default=True
-        Whether to score the training rows, too.
+        Whether to score the training rows as well.
     random_state : int, RandomState or None, default=None
         Of the draws of candidates, and of rows.
     n_jobs : int, default=None
@@ -218,14 +223,14 @@ class StackedHalvingRandomSearchCV(HalvingRandomSearchCV, _StackedSearch):
     verbose : int, default=0
         1 prints the rounds, 2 a line for each fit, 3 also its scores.
     max_bytes : int, default=268435456
-        How many bytes of training rows to hold at once, for each process; see
+        How many bytes of training rows each process may hold at once; see
         `StackedGridSearchCV`.
 
     Attributes
     ----------
     cv_results_ : dict of ndarray
-        As scikit-learn has it, with "iter" and "n_resources" of each round. Times of
-        networks that went on are those of the round alone.
+        As in scikit-learn, with "iter" and "n_resources" of each round. The times of
+        continued networks are those of the round alone.
     best_estimator_ : estimator
         Fitted to all rows, if `refit`.
     best_score_ : float
@@ -239,35 +244,35 @@ class StackedHalvingRandomSearchCV(HalvingRandomSearchCV, _StackedSearch):
     n_candidates_ : list of int
         How many there were.
     n_remaining_candidates_ : int
-        How many are left after the last.
+        How many are left after the last round.
     n_iterations_ : int
-        Rounds made.
+        Number of rounds.
     n_possible_iterations_ : int
-        Rounds that the resources allow.
+        Number of rounds that the resources allow.
     n_required_iterations_ : int
-        Rounds that leave fewer than `factor` candidates.
+        Number of rounds that leave fewer than `factor` candidates.
     min_resources_ : int
-        Of the first round.
+        The resource of a candidate in the first round.
     max_resources_ : int
-        That must not be exceeded.
+        The most that a candidate may be given.
     scorer_ : callable
-        What scores.
+        The function that computes the score.
     n_splits_ : int
-        Folds.
+        Number of folds.
     refit_time_ : float
-        Seconds.
+        Seconds that it took to fit the best candidate to all rows.
     multimetric_ : bool
         False.
     classes_ : ndarray
-        Of the best estimator.
+        Class labels that the best estimator knows.
     n_features_in_ : int
-        Of the best estimator.
+        Columns of X.
     feature_names_in_ : ndarray
-        Of the best estimator, if X had names.
+        Names of the columns, if X had names.
 
     See Also
     --------
-    StackedRandomizedSearchCV : Give all candidates the same.
+    StackedRandomizedSearchCV : Train all candidates to the end.
 
     Examples
     --------
@@ -291,7 +296,7 @@ class StackedHalvingRandomSearchCV(HalvingRandomSearchCV, _StackedSearch):
 
     _parameter_constraints = {  # noqa: RUF012
         **HalvingRandomSearchCV._parameter_constraints,
-        **OF_STACKS,
+        **STACK_CONSTRAINTS,
     }
 
     def __init__(

@@ -25,7 +25,7 @@ from .planner import StackedParallel
 __all__ = ["StackedGridSearchCV", "StackedRandomizedSearchCV", "fit_stack"]
 
 
-OF_STACKS = {"max_bytes": [Interval(Integral, 1, None, closed="left")]}
+STACK_CONSTRAINTS = {"max_bytes": [Interval(Integral, 1, None, closed="left")]}
 
 
 class _StackedSearch(PickleVersionMixin, BaseSearchCV):
@@ -90,14 +90,14 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     """`GridSearchCV`, with the same results in a fraction of the time.
 
     Parameters, attributes, splits and scores are those of scikit-learn's
-    `GridSearchCV`, whose code this is, but for one thing: the networks of candidates
-    and folds are not trained one by one. Those that have layers, solver, loss, batches
-    and number of rows in common are trained as one stack, each to the same bits as
-    alone; in a pipeline the steps before the network are fitted once for each fold and
-    setting of theirs. Whatever is no network, or cannot be stacked (solver "lbfgs",
-    sparse X, callbacks or `verbose` of the network, subclasses with a ``fit`` of their
-    own, losses, activations and optimizers that are not of this library), is fitted one
-    by one.
+    `GridSearchCV`, whose code this is, except that the networks of candidates and folds
+    are not trained one by one. Those that share layers, solver, loss, batch size and
+    number of rows are trained as one stack, and each is bit-for-bit identical to
+    training it alone. In a pipeline, the steps before the network are fitted once for
+    each fold and setting of these steps. Estimators without a network, and networks
+    that cannot be stacked, are fitted one by one: with solver "lbfgs", sparse X,
+    callbacks or `verbose`, as subclasses with a ``fit`` of their own, or with losses,
+    activations and optimizers that are not of this library.
 
     Parameters
     ----------
@@ -117,22 +117,22 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     verbose : int, default=0
         1 prints how many fits there are, 2 a line for each, 3 also its scores.
     pre_dispatch : int or str, default="2*n_jobs"
-        How many stacks to hand to the processes ahead.
+        How many stacks to send to the processes in advance.
     error_score : "raise" or float, default=nan
         The score of a candidate whose fit raises an error.
     return_train_score : bool, default=False
-        Whether to score the training rows, too.
+        Whether to score the training rows as well.
     max_bytes : int, default=268435456
-        How many bytes of training rows to hold at once, for each process: folds that
-        are stacked together, what the earlier steps of a pipeline make of them, and the
-        stack's copy of both. Those of one fold are held in any case. Less memory makes
-        smaller stacks.
+        How many bytes of training rows each process may hold at once: folds that are
+        stacked together, what the earlier steps of a pipeline make of them, and the
+        stack's copy of both. The rows of one fold are held in any case. A smaller limit
+        makes smaller stacks.
 
     Attributes
     ----------
     cv_results_ : dict of ndarray
-        As scikit-learn has it. `mean_fit_time` is the time of preparing a network, its
-        share of its stack's time, by the passes that it made, and an equal share of the
+        As in scikit-learn. `mean_fit_time` is the time to prepare a network, its share
+        of the time of its stack, in proportion to its epochs, and an equal share of the
         time of the steps before it.
     best_estimator_ : estimator
         Fitted to all rows, if `refit`.
@@ -143,24 +143,24 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     best_index_ : int
         Its place in `cv_results_`.
     scorer_ : callable or dict
-        What scores.
+        The function that computes the score, or one for each metric.
     n_splits_ : int
-        Folds.
+        Number of folds.
     refit_time_ : float
-        Seconds.
+        Seconds that it took to fit the best candidate to all rows.
     multimetric_ : bool
         Whether there are several metrics.
     classes_ : ndarray
-        Of the best estimator.
+        Class labels that the best estimator knows.
     n_features_in_ : int
-        Of the best estimator.
+        Columns of X.
     feature_names_in_ : ndarray
-        Of the best estimator, if X had names.
+        Names of the columns, if X had names.
 
     See Also
     --------
     StackedRandomizedSearchCV : Draw candidates at random.
-    fit_stack : CVTask any list of networks as stacks.
+    fit_stack : Fit any list of networks as stacks.
 
     Examples
     --------
@@ -182,7 +182,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
 
     _parameter_constraints = {  # noqa: RUF012
         **GridSearchCV._parameter_constraints,
-        **OF_STACKS,
+        **STACK_CONSTRAINTS,
     }
 
     def __init__(
@@ -218,8 +218,9 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
 class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
     """`RandomizedSearchCV`, with the same results in a fraction of the time.
 
-    See `StackedGridSearchCV` for how. Networks of the same layers make a stack: draw
-    learning rates, penalties and seeds from distributions, layers from a short list.
+    See `StackedGridSearchCV` for how. Only networks of the same layers make a stack, so
+    draw learning rates, penalties and seeds from distributions, and layers from a short
+    list.
 
     Parameters
     ----------
@@ -241,21 +242,21 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
     verbose : int, default=0
         1 prints how many fits there are, 2 a line for each, 3 also its scores.
     pre_dispatch : int or str, default="2*n_jobs"
-        How many stacks to hand to the processes ahead.
+        How many stacks to send to the processes in advance.
     random_state : int, RandomState or None, default=None
-        Of the draw of candidates.
+        Of the draws of candidates.
     error_score : "raise" or float, default=nan
         The score of a candidate whose fit raises an error.
     return_train_score : bool, default=False
-        Whether to score the training rows, too.
+        Whether to score the training rows as well.
     max_bytes : int, default=268435456
-        How many bytes of training rows to hold at once, for each process; see
+        How many bytes of training rows each process may hold at once; see
         `StackedGridSearchCV`.
 
     Attributes
     ----------
     cv_results_ : dict of ndarray
-        As scikit-learn has it; see `StackedGridSearchCV` for times.
+        As in scikit-learn; see `StackedGridSearchCV` for times.
     best_estimator_ : estimator
         Fitted to all rows, if `refit`.
     best_score_ : float
@@ -265,19 +266,19 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
     best_index_ : int
         Its place in `cv_results_`.
     scorer_ : callable or dict
-        What scores.
+        The function that computes the score, or one for each metric.
     n_splits_ : int
-        Folds.
+        Number of folds.
     refit_time_ : float
-        Seconds.
+        Seconds that it took to fit the best candidate to all rows.
     multimetric_ : bool
         Whether there are several metrics.
     classes_ : ndarray
-        Of the best estimator.
+        Class labels that the best estimator knows.
     n_features_in_ : int
-        Of the best estimator.
+        Columns of X.
     feature_names_in_ : ndarray
-        Of the best estimator, if X had names.
+        Names of the columns, if X had names.
 
     See Also
     --------
@@ -298,7 +299,7 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
 
     _parameter_constraints = {  # noqa: RUF012
         **RandomizedSearchCV._parameter_constraints,
-        **OF_STACKS,
+        **STACK_CONSTRAINTS,
     }
 
     def __init__(
