@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._utils.typing import BoolArray, FloatArray
-from ..nn.schedules import Plateau
 from .batches import Batches
 from .network import Network
 from .parallel import BlockwisePropagation, Threads
@@ -69,7 +68,6 @@ class EarlyStopping:
             network, spec.loss, threads, trains=False
         )
         self._impatient = bool(np.any(spec.n_iter_no_change < NEVER))
-        self._learns = any(schedule.learns for schedule in spec.schedules)
         self._nobody = np.zeros(state.params.shape[:-1], bool)
         self.validation_loss: FloatArray | None = None
         self.validation_score: FloatArray | None = None
@@ -91,8 +89,7 @@ class EarlyStopping:
         if self._validation is not None:
             value, finite = self._validate(self._validation, finite, limit)
             self._keep_best(value, finite)
-        if self._learns:
-            self._teach_schedules(value)
+        self.monitored = value
         return self._lose_patience(value) if self._impatient else self._nobody
 
     def _validate(
@@ -122,14 +119,6 @@ class EarlyStopping:
         state.best_value = np.where(better, value, state.best_value)
         state.best_iter = np.where(better, state.n_epochs, state.best_iter)
         np.copyto(state.best_params, state.params, where=better[..., np.newaxis])
-
-    def _teach_schedules(self, value: FloatArray) -> None:
-        memory = self._state.memory.reshape(-1, 3)
-        for schedule, seen, row in zip(
-            self._spec.schedules, np.ravel(value), memory, strict=True
-        ):
-            if isinstance(schedule, Plateau):
-                schedule.observe(float(seen), row)
 
     def _lose_patience(self, value: FloatArray) -> BoolArray:
         """Count passes without improvement, and return whose patience has ended."""

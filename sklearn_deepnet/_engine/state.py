@@ -13,7 +13,7 @@ from .._utils.typing import BoolArray, FloatArray, IntArray
 from ..nn.activations import Activation
 from ..nn.losses import LossFunction
 from ..nn.optimizers import LBFGS, Optimizer
-from ..nn.schedules import Constant, Schedule
+from ..nn.schedules import Constant, Horizon, Schedule
 
 NEVER = np.iinfo(np.int64).max  # an n_iter_no_change that is not to be reached
 
@@ -129,8 +129,8 @@ class TrainingState:
         Number of epochs since the cold start.
     horizon : int
         The `n_iter` of the first call.
-    memory : ndarray of shape (*stack_shape, 3)
-        Of schedules that learn; see `Plateau.observe`.
+    schedule_states : list of dict of str to float
+        The state of each schedule that follows the monitored value, else empty.
     first_loss : ndarray of shape stack_shape
         Loss of the first batch, to which divergence is relative; NaN before it.
     reference : ndarray of shape stack_shape
@@ -153,7 +153,7 @@ class TrainingState:
     n_steps: int = field(metadata=_SHARED | {"initial": 0})
     n_epochs: int = field(metadata=_SHARED | {"initial": 0})
     horizon: int = field(metadata=_SHARED)
-    memory: FloatArray = field(metadata=_OWN | {"initial": (1.0, np.inf, 0.0)})
+    schedule_states: list[dict[str, float]] = field(metadata=_OWN)
     first_loss: FloatArray = field(metadata=_OWN | {"initial": np.nan})
     reference: FloatArray = field(metadata=_MONITORED | {"initial": np.inf})
     n_stale: IntArray = field(metadata=_MONITORED | {"initial": 0})
@@ -177,16 +177,25 @@ class TrainingState:
             for it in fields(cls)
             if it.metadata["initial"] is not None
         }
-        return cls(params, generators, moments, horizon=horizon, **initial)
+        return cls(
+            params,
+            generators,
+            moments,
+            horizon=horizon,
+            schedule_states=[{} for _ in generators],
+            **initial,
+        )
 
     def forget_moments(self, n_moments: int) -> None:
         """Set the optimizer's moments to zero in place, as many as are needed."""
         self.moments = tuple(np.zeros_like(self.params) for _ in range(n_moments))
         self.n_steps = 0
 
-    def forget_values(self) -> None:
+    def forget_values(self, schedule: Schedule) -> None:
         """Forget in place the values so far, since another one will be monitored."""
-        self.memory[..., 1:] = np.inf, 0.0
+        self.schedule_states = [
+            _forget(schedule, self.horizon, saved) for saved in self.schedule_states
+        ]
         for it in fields(self):
             if it.metadata["monitored"]:
                 initial = _initial(it.metadata, self.params.shape[:-1])
@@ -242,11 +251,35 @@ class TrainingState:
         return [(it.name, it.metadata, getattr(self, it.name)) for it in fields(self)]
 
 
+def resume_schedule(
+    schedule: Schedule, n_epochs: int, saved: Mapping[str, float]
+) -> Any:
+    """Return the state of a schedule: the saved one, unless that is of another kind."""
+    state: Any = getattr(schedule, "init", Horizon)(n_epochs)
+    if hasattr(schedule, "update") and saved.keys() == {*state._fields}:
+        return state._replace(**saved)
+    return state
+
+
+def save_schedule(state: Any) -> dict[str, float]:
+    """Return the state of a schedule as plain numbers, without any class."""
+    return {name: float(value) for name, value in state._asdict().items()}
+
+
+def _forget(
+    schedule: Any, n_epochs: int, saved: Mapping[str, float]
+) -> dict[str, float]:
+    """Return what a schedule keeps of its state; without `forget` it starts over."""
+    if not hasattr(schedule, "forget"):
+        return {}
+    return save_schedule(schedule.forget(resume_schedule(schedule, n_epochs, saved)))
+
+
 def _initial(declared: Mapping[str, Any], stack_shape: tuple[int, ...]) -> Any:
     initial = declared["initial"]
     if initial is None or not declared["per_network"]:
         return initial
-    return np.full((*stack_shape, *np.shape(initial)), initial)
+    return np.full(stack_shape, initial)
 
 
 def _select(value: Any, index: BoolArray | tuple[int, ...], places: list[int]) -> Any:

@@ -240,6 +240,7 @@ class TrainingLoop:
         finite = (value < np.inf) & (data_loss <= self._limit)
         monitor = self._early_stopping
         converged = monitor.observe(value, finite, self._limit)
+        self._updater.end_epoch(monitor.monitored)
         self._curves.record(
             self.n_epochs_done, value, monitor.validation_loss, monitor.validation_score
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._utils.typing import FloatArray
 from .network import cut_layers
-from .state import TrainingSpec, TrainingState
+from .state import TrainingSpec, TrainingState, resume_schedule, save_schedule
 
 _ZERO: FloatArray = np.zeros(())
 _SLICE = 2**16  # parameters
@@ -46,6 +46,15 @@ class ParameterUpdater:
         self._optimizer: Any = spec.optimizer
         self._decouples = spec.optimizer.decouples_decay
         self._is_scheduled = spec.is_scheduled
+        self._schedule_states = [
+            resume_schedule(schedule, state.horizon, saved)
+            for schedule, saved in zip(
+                spec.schedules, state.schedule_states, strict=bool(spec.schedules)
+            )
+        ]
+        self._stateful: dict[int, Any] = {
+            k: it for k, it in enumerate(spec.schedules) if hasattr(it, "update")
+        }
         self._clips = bool(np.any(spec.clip_norm < np.inf))
         self._rate = self._column(spec.learning_rate)
         decay, l1 = self._by_weight(spec.decay), self._by_weight(spec.l1)
@@ -79,13 +88,23 @@ class ParameterUpdater:
         if not self._is_scheduled:
             return
         factors = [
-            schedule.factor_at(state.n_epochs, state.horizon, memory)
-            for schedule, memory in zip(
-                spec.schedules, state.memory.reshape(-1, 3).tolist(), strict=True
+            schedule.factor_at(state.n_epochs, schedule_state)
+            for schedule, schedule_state in zip(
+                spec.schedules, self._schedule_states, strict=True
             )
         ]
         rates = spec.learning_rate * np.reshape(factors, spec.learning_rate.shape)
         self._rate = self._column(rates)
+
+    def end_epoch(self, value: FloatArray) -> None:
+        """Update in place the states of schedules that follow the monitored value."""
+        if not self._stateful:
+            return
+        values = np.ravel(value).tolist()
+        for k, schedule in self._stateful.items():
+            updated = schedule.update(self._schedule_states[k], values[k])
+            saved = self._state.schedule_states[k] = save_schedule(updated)
+            self._schedule_states[k] = updated._replace(**saved)
 
     def step(self) -> FloatArray:
         """Make a step, and return the penalty before it, of shape ``stack_shape``."""

@@ -241,9 +241,16 @@ def _is_state(state: dict[str, Any], solver: str, network: Any) -> bool:
         and all(
             _is_in_state(state[name], declared, network)
             for name, declared in _IN_STATE.items()
-            if name not in ("generators", "moments")
+            if name not in ("generators", "moments", "schedule_states")
         )
+        and _are_schedule_states(state["schedule_states"])
     )
+
+
+def _are_schedule_states(value: Any) -> bool:
+    (state,) = value
+    is_dict = isinstance(value, list) and isinstance(state, dict)
+    return is_dict and all(type(number) is float for number in state.values())
 
 
 def _is_in_state(value: Any, declared: Field[Any], network: Any) -> bool:

@@ -17,6 +17,16 @@ def is_ours(function: object) -> bool:
     return package == __name__.partition(".")[0]
 
 
+def claims(component: object, name: str, default: bool) -> bool:
+    """Return an attribute that a component, or its class, sets itself.
+
+    It is not inherited, since what a subclass overrides may void what its base class
+    claims.
+    """
+    own = vars(type(component)).keys() | getattr(component, "__dict__", {}).keys()
+    return bool(getattr(component, name)) if name in own else default
+
+
 def look_up(table: Mapping[str, Component], name: str, parameter: str) -> Component:
     """Return ``table[name]``, or raise an error that lists the names and suggests one.
 

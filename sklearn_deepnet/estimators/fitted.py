@@ -99,7 +99,7 @@ class FittedNetwork:
         if kept["solver"] != type(resolved.optimizer).__name__:
             state.forget_moments(n_moments)
         if kept["monitored"] != monitored:
-            state.forget_values()
+            state.forget_values(resolved.schedule)
         return state, kept["split_seed"]
 
     def _check_same_network(

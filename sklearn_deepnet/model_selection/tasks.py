@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import partial, wraps
-from types import FunctionType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,7 +24,7 @@ from ..estimators.pipelines import (
     with_network,
 )
 from ..estimators.stacking import FitResult, fit_networks, is_stackable
-from ..nn.schedules import SCHEDULES, Cosine, Custom, OneCycle
+from ..nn.schedules import depends_on_n_iter
 
 _SHARED_PARAMS = (  # in which the networks of a stack do not differ
     "hidden_layer_sizes",
@@ -333,7 +332,7 @@ def _warm_start(
     n_iter, warm_start = network.n_iter, network.warm_start
     n_epochs_done, is_incomplete = 0, True
     is_same = warm_network is not None and warm_network.data_key == data_key
-    if is_same and _has_fixed_course(network.schedule):
+    if is_same and not depends_on_n_iter(resolve_schedule(network.schedule)):
         before = warm_network.network
         parameters = network.get_params(deep=False)
         learned = {k: v for k, v in vars(before).items() if k not in parameters}
@@ -346,16 +345,6 @@ def _warm_start(
         yield is_incomplete
     finally:
         network.set_params(n_iter=n_iter, warm_start=warm_start)
-
-
-def _has_fixed_course(schedule: Any) -> bool:
-    """Return whether a schedule is known not to depend on `n_iter`."""
-    schedule = resolve_schedule(schedule)
-    if isinstance(schedule, Cosine | OneCycle):
-        return schedule.horizon is not None
-    if isinstance(schedule, Custom):
-        return isinstance(schedule.function, FunctionType)
-    return type(schedule) in SCHEDULES.values()
 
 
 @_takes_arrays

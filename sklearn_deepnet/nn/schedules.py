@@ -1,22 +1,30 @@
-r"""Schedules: how the learning rate changes from pass to pass.
+r"""Schedules: how the learning rate changes from epoch to epoch.
 
-A schedule is a factor :math:`f_t` on ``learning_rate`` for pass :math:`t = 0, 1, \dots`
-since the start, so it does not depend on the number of rows or batches. Where one needs
-to know how long training lasts, that is its `horizon` :math:`T`, in passes.
+A schedule is a factor :math:`f_t` on ``learning_rate`` for epoch
+:math:`t = 0, 1, \dots` since the cold start, so it does not depend on the number of
+samples or batches.
 
->>> [Step(every=2, factor=0.1).factor_at(t, 10, ()) for t in range(4)]
+A schedule is its settings, and frozen. What changes is its state, a named tuple of
+numbers that the training loop holds: `init` returns it, and `update`, if there is one,
+returns the next from the monitored value of an epoch.
+
+>>> schedule = Step(every=2, factor=0.1)
+>>> state = schedule.init(10)
+>>> state
+Horizon(n_epochs=10)
+>>> [schedule.factor_at(epoch, state) for epoch in range(4)]
 [1.0, 1.0, 0.1, 0.1]
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import ClassVar, Protocol
+from types import FunctionType, MappingProxyType
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from .._utils.typing import FloatArray
+from .._utils.lookup import claims
 
 __all__ = [
     "SCHEDULES",
@@ -24,31 +32,61 @@ __all__ = [
     "Cosine",
     "Custom",
     "Exponential",
+    "Horizon",
     "InvScaling",
     "OneCycle",
     "Plateau",
+    "PlateauState",
     "Schedule",
+    "StatefulSchedule",
     "Step",
 ]
 
 
+class Horizon(NamedTuple):
+    """The state of a schedule that follows from the epoch alone: it never changes.
+
+    Parameters
+    ----------
+    n_epochs : int
+        The `n_iter` of the first call of ``fit``.
+    """
+
+    n_epochs: int
+
+
 class Schedule(Protocol):
-    """What the training loop asks of a schedule."""
+    """What the training loop needs of a schedule; `factor_at` is enough to write one.
 
-    learns: ClassVar[bool]
+    Set ``depends_on_n_iter = False`` on a schedule whose factors are the same however
+    many epochs are asked for. Then a halving search continues the networks that it
+    would have to start over. A subclass does not inherit this: it has to say so itself.
+    """
 
-    def factor_at(self, t: int, horizon: int, memory: Sequence[float]) -> float:
+    def init(self, n_epochs: int) -> Any:
+        """Return the state before the first epoch.
+
+        Parameters
+        ----------
+        n_epochs : int
+            The `n_iter` of the first call of ``fit``.
+
+        Returns
+        -------
+        state : named tuple of numbers
+            By default a `Horizon`.
+        """
+        return Horizon(n_epochs)
+
+    def factor_at(self, epoch: int, state: Any) -> float:
         """Return the factor on the learning rate.
 
         Parameters
         ----------
-        t : int
-            Passes made since the start.
-        horizon : int
-            Passes that the first call of ``fit`` was to make, for schedules that set
-            none of their own.
-        memory : sequence of float
-            What `Plateau` has learned; nothing to others.
+        epoch : int
+            Number of epochs since the cold start.
+        state : named tuple
+            See `init`.
 
         Returns
         -------
@@ -57,19 +95,46 @@ class Schedule(Protocol):
         """
 
 
+class StatefulSchedule(Schedule, Protocol):
+    """A schedule that follows the monitored value.
+
+    Its state is part of what training resumes from, as plain numbers.
+    """
+
+    def update(self, state: Any, value: float) -> Any:
+        """Return the state after an epoch.
+
+        Parameters
+        ----------
+        state : named tuple
+            The state before.
+        value : float
+            The monitored value, where less is better: of the validation set if there
+            is one, else the training loss.
+        """
+
+    def forget(self, state: Any) -> Any:
+        """Return the state for monitoring another value from now on.
+
+        Parameters
+        ----------
+        state : named tuple
+            The state before, which may hold earlier values.
+        """
+
+
 @dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Schedule):
     r"""Never change: :math:`f_t = 1`."""
 
-    learns: ClassVar[bool] = False
+    depends_on_n_iter: ClassVar[bool] = False
 
-    def factor_at(self, t: int, horizon: int, memory: Sequence[float]) -> float:
-        """Return the factor; see `Schedule.factor_at`."""
+    def factor_at(self, epoch: int, state: Any) -> float:
         return 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class InvScaling:
+class InvScaling(Schedule):
     r"""Fall like an inverse power: :math:`f_t = (1 + t)^{-p}`.
 
     Parameters
@@ -79,44 +144,42 @@ class InvScaling:
     """
 
     power: float = 0.5
-    learns: ClassVar[bool] = False
+    depends_on_n_iter: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check("power", self.power, 0, np.inf)
 
-    def factor_at(self, t: int, horizon: int, memory: Sequence[float]) -> float:
-        """Return the factor; see `Schedule.factor_at`."""
-        return (1.0 + t) ** -self.power
+    def factor_at(self, epoch: int, state: Any) -> float:
+        return (1.0 + epoch) ** -self.power
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Step(Schedule):
     r"""Fall in steps: :math:`f_t = c^{\lfloor t / n \rfloor}`.
 
     Parameters
     ----------
     every : int, default=50
-        :math:`n`, passes on each step.
+        :math:`n`, epochs on each step.
     factor : float, default=0.5
         :math:`c`, in (0, 1].
     """
 
     every: int = 50
     factor: float = 0.5
-    learns: ClassVar[bool] = False
+    depends_on_n_iter: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check("every", self.every, 0, np.inf)
         _check("factor", self.factor, 0, 1)
 
-    def factor_at(self, t: int, horizon: int, memory: Sequence[float]) -> float:
-        """Return the factor; see `Schedule.factor_at`."""
-        return self.factor ** (t // self.every)
+    def factor_at(self, epoch: int, state: Any) -> float:
+        return self.factor ** (epoch // self.every)
 
 
 @dataclass(frozen=True, slots=True)
-class Exponential:
-    r"""Fall by the same share every pass: :math:`f_t = c^t`.
+class Exponential(Schedule):
+    r"""Fall by the same factor every epoch: :math:`f_t = c^t`.
 
     Parameters
     ----------
@@ -125,18 +188,17 @@ class Exponential:
     """
 
     factor: float = 0.98
-    learns: ClassVar[bool] = False
+    depends_on_n_iter: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check("factor", self.factor, 0, 1)
 
-    def factor_at(self, t: int, horizon: int, memory: Sequence[float]) -> float:
-        """Return the factor; see `Schedule.factor_at`."""
-        return self.factor**t
+    def factor_at(self, epoch: int, state: Any) -> float:
+        return self.factor**epoch
 
 
 @dataclass(frozen=True, slots=True)
-class Cosine:
+class Cosine(Schedule):
     r"""Fall along half a cosine, without restarts [1]_.
 
     .. math:: f_t = b + (1 - b)\, \tfrac12 \bigl(1 + \cos(\pi \min(t / T, 1))\bigr)
@@ -144,7 +206,7 @@ class Cosine:
     Parameters
     ----------
     horizon : int or None, default=None
-        :math:`T`, passes until the factor is :math:`b`; None is the `n_iter` of the
+        :math:`T`, epochs until the factor is :math:`b`; None is the `n_iter` of the
         first ``fit``.
     floor : float, default=0.0
         :math:`b`, in [0, 1).
@@ -157,7 +219,6 @@ class Cosine:
 
     horizon: int | None = None
     floor: float = 0.0
-    learns: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.horizon is not None:
@@ -165,13 +226,18 @@ class Cosine:
         if self.floor != 0:
             _check("floor", self.floor, 0, 1)
 
-    def factor_at(self, t: int, horizon: int, memory: Sequence[float]) -> float:
-        """Return the factor; see `Schedule.factor_at`."""
-        return _half_cosine(1.0, self.floor, t / _horizon(self.horizon, horizon))
+    @property
+    def depends_on_n_iter(self) -> bool:
+        """Whether the horizon is that of ``fit``."""
+        return self.horizon is None
+
+    def factor_at(self, epoch: int, state: Any) -> float:
+        progress = epoch / _horizon(self.horizon, state)
+        return _half_cosine(1.0, self.floor, progress)
 
 
 @dataclass(frozen=True, slots=True)
-class OneCycle:
+class OneCycle(Schedule):
     r"""Rise to ``learning_rate`` and fall far below where it began [1]_.
 
     .. math::
@@ -183,7 +249,7 @@ class OneCycle:
     Parameters
     ----------
     horizon : int or None, default=None
-        :math:`T`, passes of the cycle; None is the `n_iter` of the first ``fit``.
+        :math:`T`, epochs of the cycle; None is the `n_iter` of the first ``fit``.
     warmup : float, default=0.3
         :math:`w`, the share of it that rises, in (0, 1).
     start : float, default=0.04
@@ -194,14 +260,13 @@ class OneCycle:
     References
     ----------
     .. [1] Smith & Topin, "Super-Convergence: Very Fast Training of Neural Networks
-       Using Large Learning Rates", 2018; with cosines in place of its lines.
+       Using Large Learning Rates", 2018; with cosines in place of straight lines.
     """
 
     horizon: int | None = None
     warmup: float = 0.3
     start: float = 0.04
     end: float = 0.0001
-    learns: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.horizon is not None:
@@ -209,22 +274,44 @@ class OneCycle:
         for name in ("warmup", "start", "end"):
             _check(name, getattr(self, name), 0, 1)
 
-    def factor_at(self, t: int, horizon: int, memory: Sequence[float]) -> float:
-        """Return the factor; see `Schedule.factor_at`."""
-        T = _horizon(self.horizon, horizon)
-        top = self.warmup * T
-        if t < top:
-            return _half_cosine(self.start, 1.0, t / top)
-        return _half_cosine(1.0, self.end, (t - top) / max(T - top, 1e-9))
+    @property
+    def depends_on_n_iter(self) -> bool:
+        """Whether the horizon is that of ``fit``."""
+        return self.horizon is None
+
+    def factor_at(self, epoch: int, state: Any) -> float:
+        n_epochs = _horizon(self.horizon, state)
+        top = self.warmup * n_epochs
+        if epoch < top:
+            return _half_cosine(self.start, 1.0, epoch / top)
+        return _half_cosine(1.0, self.end, (epoch - top) / max(n_epochs - top, 1e-9))
+
+
+class PlateauState(NamedTuple):
+    """What `Plateau` has seen.
+
+    Parameters
+    ----------
+    factor : float
+        On the learning rate.
+    reference : float
+        The value that an epoch has to be below.
+    n_stale : float
+        Number of epochs in a row that were not.
+    """
+
+    factor: float
+    reference: float
+    n_stale: float
 
 
 @dataclass(frozen=True, slots=True)
-class Plateau:
+class Plateau(StatefulSchedule):
     r"""Fall whenever progress stops.
 
-    The reference :math:`r` starts at infinity. A pass whose monitored value (the
+    The reference :math:`r` starts at infinity. An epoch whose monitored value (the
     validation value if there is one, else the training loss) is below :math:`r -`
-    `tol` sets :math:`r` to it; after `patience` passes in a row that are not, the
+    `tol` sets :math:`r` to it. After `patience` epochs in a row that are not, the
     factor is multiplied by `factor` and the count starts over.
 
     Parameters
@@ -232,15 +319,15 @@ class Plateau:
     factor : float, default=0.5
         In (0, 1].
     patience : int, default=5
-        Passes.
+        Number of epochs.
     tol : float, default=0.0001
-        By how much a pass has to better the reference; not negative.
+        How far below the reference an epoch has to be; not negative.
     """
 
     factor: float = 0.5
     patience: int = 5
     tol: float = 0.0001
-    learns: ClassVar[bool] = True
+    depends_on_n_iter: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check("factor", self.factor, 0, 1)
@@ -248,51 +335,55 @@ class Plateau:
         if self.tol != 0:
             _check("tol", self.tol, 0, np.inf)
 
-    def factor_at(self, t: int, horizon: int, memory: Sequence[float]) -> float:
-        """Return the factor; see `Schedule.factor_at`."""
-        return float(memory[0])
+    def factor_at(self, epoch: int, state: Any) -> float:
+        return state.factor
 
-    def observe(self, value: float, memory: FloatArray) -> None:
-        """Learn in place what a pass has come to.
+    def init(self, n_epochs: int) -> PlateauState:
+        return PlateauState(factor=1.0, reference=math.inf, n_stale=0.0)
 
-        Parameters
-        ----------
-        value : float
-            The monitored value, the less the better.
-        memory : ndarray of shape (3,)
-            Factor, reference and passes without progress; 1, infinity, 0 at the start.
-        """
-        factor, reference, n_stale = memory
+    def update(self, state: PlateauState, value: float) -> PlateauState:
+        factor, reference, n_stale = state
         if value < reference - self.tol:
-            memory[1:] = value, 0
-        elif n_stale + 1 >= self.patience:
-            memory[:] = factor * self.factor, reference, 0
-        else:
-            memory[2] = n_stale + 1
+            return PlateauState(factor, value, 0.0)
+        if n_stale + 1 >= self.patience:
+            return PlateauState(factor * self.factor, reference, 0.0)
+        return PlateauState(factor, reference, n_stale + 1)
+
+    def forget(self, state: PlateauState) -> PlateauState:
+        return self.init(0)._replace(factor=state.factor)
 
 
 @dataclass(frozen=True, slots=True)
-class Custom:
-    """A function of the pass, ``f(t) -> factor``.
+class Custom(Schedule):
+    """A function of the epoch, ``f(epoch) -> factor``.
 
     Parameters
     ----------
-    function : callable ``(t) -> float``
-        Takes the number of passes made, from 0.
+    function : callable ``(epoch) -> float``
+        Takes the number of epochs since the cold start, from 0.
     """
 
     function: Callable[[int], float]
-    learns: ClassVar[bool] = False
 
-    def factor_at(self, t: int, horizon: int, memory: Sequence[float]) -> float:
-        """Return the factor; see `Schedule.factor_at`."""
-        factor = float(self.function(t))
+    @property
+    def depends_on_n_iter(self) -> bool:
+        """Whether it may: an object that is no plain function may count its calls."""
+        is_plain = isinstance(self.function, FunctionType)
+        return claims(self.function, "depends_on_n_iter", default=not is_plain)
+
+    def factor_at(self, epoch: int, state: Any) -> float:
+        factor = float(self.function(epoch))
         if not 0 <= factor < np.inf:
             raise ValueError(
-                f"schedule returned {factor} for pass {t}; expected a finite factor on "
-                "the learning rate, not negative."
+                f"schedule returned {factor} for epoch {epoch}; expected a finite "
+                "factor on the learning rate, not negative."
             )
         return factor
+
+
+def depends_on_n_iter(schedule: Any) -> bool:
+    """Return whether the factors depend on the epochs asked for, or may do so."""
+    return claims(schedule, "depends_on_n_iter", default=True)
 
 
 def _half_cosine(begin: float, end: float, progress: float) -> float:
@@ -300,8 +391,8 @@ def _half_cosine(begin: float, end: float, progress: float) -> float:
     return end + (begin - end) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
-def _horizon(own: int | None, default: int) -> int:
-    return max(default if own is None else own, 1)
+def _horizon(own: int | None, state: Horizon) -> int:
+    return max(state.n_epochs if own is None else own, 1)
 
 
 def _check(name: str, value: float, above: float, up_to: float) -> None:

@@ -40,8 +40,22 @@ def methods(cls):
     for name, member in inspect.getmembers(cls):
         code = getattr(member, "fget", member)
         ours = str(getattr(code, "__module__", "")).startswith("sklearn_deepnet")
-        if not name.startswith("_") and ours and inspect.isroutine(code):
+        is_public = not name.startswith("_") and ours and inspect.isroutine(code)
+        if is_public and not inherits_docstring(cls, name, member):
             yield f"{cls.__module__}.{cls.__qualname__}.{name}", member
+
+
+def inherits_docstring(cls, name, member):
+    """Whether a method has the docstring, and the parameters, of a base class."""
+    documented = [
+        base for base in cls.__mro__ if getattr(vars(base).get(name), "__doc__", None)
+    ]
+    if not documented or member.__doc__:
+        return False
+    method = getattr(documented[0], name)
+    return [*inspect.signature(method).parameters] == [
+        *inspect.signature(member).parameters
+    ]
 
 
 CLASSES = {c.__name__: c for c in PUBLIC.values() if inspect.isclass(c)}

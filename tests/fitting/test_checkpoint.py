@@ -494,12 +494,10 @@ def half_done(path):
 class Factor:
     """A schedule without a repr of its own."""
 
-    learns = False
-
     def __init__(self, factor):
         self.factor = factor
 
-    def factor_at(self, n_epochs, horizon, memory):
+    def factor_at(self, epoch, state):
         return self.factor
 
 

@@ -19,7 +19,7 @@ from sklearn_deepnet import (
     StackedHalvingGridSearchCV,
     StackedHalvingRandomSearchCV,
 )
-from sklearn_deepnet.nn.schedules import Cosine, Schedule
+from sklearn_deepnet.nn.schedules import SCHEDULES, Cosine
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -127,13 +127,11 @@ class Fewer:
         return 0.8**self.n_calls
 
 
-class Falling(Schedule):
-    """An own schedule, which falls to zero at the end of what was asked for."""
+class FallingToTheEnd:
+    """Depends on `n_iter`, and does not say so."""
 
-    learns = False
-
-    def factor_at(self, t, horizon, memory):
-        return 1 - t / horizon
+    def factor_at(self, epoch, state):
+        return 1 - epoch / state.n_epochs
 
 
 def test_no_pass_is_made_twice():
@@ -161,9 +159,11 @@ def assert_same_as_scikit_learns(estimator, prefix="", **settings):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "schedule", ["cosine", "onecycle", Cosine(horizon=10), Falling(), Fewer()]
+    "schedule",
+    [*SCHEDULES, Cosine(horizon=10), FallingToTheEnd(), Fewer()],
+    ids=[*SCHEDULES, "Cosine(horizon=10)", "FallingToTheEnd()", "Fewer()"],
 )
-def test_a_horizon_that_is_n_iter_starts_over(schedule):
+def test_scores_are_scikit_learns_with_every_schedule(schedule):
     net = DeepNetClassifier((6,), tol=None, schedule=schedule, random_state=0)
     assert_same_as_scikit_learns(net)
 

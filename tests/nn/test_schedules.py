@@ -1,7 +1,9 @@
 """Schedules: each by its formula, and the learning rates that training really uses."""
 
 import math
+import pickle
 import re
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.preprocessing import scale
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet._engine.state import TrainingState
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS
 from sklearn_deepnet.nn.schedules import (
     SCHEDULES,
@@ -16,10 +19,13 @@ from sklearn_deepnet.nn.schedules import (
     Cosine,
     Custom,
     Exponential,
+    Horizon,
     InvScaling,
     OneCycle,
     Plateau,
+    PlateauState,
     Step,
+    depends_on_n_iter,
 )
 
 FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
@@ -118,14 +124,14 @@ def test_learning_rates_follow_the_formula(schedule, formula):
 def test_factors_follow_the_formula_to_the_end(name):
     schedule, formula = SCHEDULES[name](), BY_NAME[name]
     for horizon in (1, 2, 99, 300):
-        factors = [schedule.factor_at(t, horizon, ()) for t in range(401)]
+        factors = [schedule.factor_at(t, Horizon(horizon)) for t in range(401)]
         expected = [formula(t, horizon) for t in range(401)]
         np.testing.assert_allclose(factors, expected, rtol=1e-12, atol=1e-16)
 
 
 def test_one_cycle_reaches_its_three_corners():
     schedule = OneCycle(horizon=100, warmup=0.25, start=0.1, end=0.02)
-    factors = [schedule.factor_at(t, 1, ()) for t in (0, 25, 100, 1000)]
+    factors = [schedule.factor_at(t, Horizon(1)) for t in (0, 25, 100, 1000)]
     np.testing.assert_allclose(factors, [0.1, 1, 0.02, 0.02], rtol=1e-12)
 
 
@@ -270,22 +276,131 @@ def test_plateau_remembers_over_warm_starts():
 
 
 def test_plateau_takes_progress_by_tol_exactly_for_none():
-    memory = np.array([1.0, np.inf, 0.0])
     schedule = Plateau(factor=0.25, patience=2, tol=1.0)
-    factors = []
+    state, factors = schedule.init(1), []
     # 8 betters infinity; 7 is stale, 6.5 betters 8; 5.5 and 6 are stale; so are 6, 5.5
     for value in (8, 7, 6.5, 5.5, 6, 6, 5.5, 5.25):
-        schedule.observe(value, memory)
-        factors.append(schedule.factor_at(0, 1, memory))
+        state = schedule.update(state, value)
+        factors.append(schedule.factor_at(0, state))
     assert factors == [1, 1, 1, 1, 0.25, 0.25, 0.0625, 0.0625]
-    assert memory.tolist() == [0.0625, 5.25, 0]
+    assert state == PlateauState(factor=0.0625, reference=5.25, n_stale=0)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_plateau_does_not_take_what_is_no_number_for_progress(value):
-    memory = np.array([1.0, 3.0, 0.0])
-    Plateau(patience=1).observe(value, memory)
-    assert memory.tolist() == [0.5, 3, 0]
+    state = Plateau(patience=1).update(PlateauState(1.0, 3.0, 0.0), value)
+    assert state == PlateauState(0.5, 3, 0)
+
+
+# ---- schedules of the user's own
+
+
+class Peak(NamedTuple):
+    highest: float
+    n_seen: float
+
+
+class FromThePeak:
+    """A stateful schedule that inherits nothing: falls with the loss from its peak."""
+
+    def init(self, n_epochs):
+        return Peak(0.0, 0)
+
+    def update(self, state, value):
+        return Peak(np.float32(max(state.highest, value)), state.n_seen + 1)
+
+    def factor_at(self, epoch, state):
+        assert state.n_seen == epoch
+        return 1 / (1 + state.highest)
+
+
+def test_a_stateful_schedule_sees_the_monitored_value_of_each_epoch():
+    net, rates = record(6, FromThePeak())
+    peaks = np.maximum.accumulate([0, *net.loss_curve_[:-1]]).astype(np.float32)
+    np.testing.assert_allclose(rates[:, 0], RATE / (1 + peaks), rtol=1e-6)
+
+
+def test_the_state_of_a_schedule_is_resumed_from_a_pickle():
+    whole, expected = record(9, FromThePeak())
+    net = net_for(1, FromThePeak(), solver=Recorder(), warm_start=True)
+    rates = []
+    for n_iter in (2, 3, 4):
+        net = pickle.loads(pickle.dumps(net)).set_params(n_iter=n_iter)
+        net.fit(*wine(60))
+        rates = net.solver.rates
+    np.testing.assert_array_equal(rates, expected[:, 0])
+    np.testing.assert_array_equal(net.loss_curve_, whole.loss_curve_)
+
+
+def test_the_state_of_a_schedule_is_kept_as_plain_numbers():
+    net, _ = record(3, FromThePeak(), warm_start=True)
+    (state,) = net._training_state["state"]["schedule_states"]
+    assert state.keys() == {"highest", "n_seen"}
+    assert {type(value) for value in state.values()} == {float}
+
+
+def test_the_state_of_another_schedule_is_not_resumed():
+    net, _ = record(3, FromThePeak(), warm_start=True)
+    net.set_params(schedule=Plateau(patience=1)).fit(*wine(60))
+    (state,) = net._training_state["state"]["schedule_states"]
+    assert state.keys() == {*PlateauState._fields}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (Plateau(patience=1, tol=1e9), {"factor": 0.25, "reference": math.inf}),
+        (FromThePeak(), {}),
+    ],
+)
+def test_another_monitored_value_is_compared_with_no_earlier_one(schedule, expected):
+    net, _ = record(3, schedule, warm_start=True)
+    state = TrainingState.from_dict(net._params, net._training_state["state"])
+    state.forget_values(schedule)
+    assert state.schedule_states == [expected | ({"n_stale": 0} if expected else {})]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_what_depends_on_n_iter_says_so(schedule):
+    is_cycle = schedule in ("cosine", "onecycle")
+    assert depends_on_n_iter(SCHEDULES[schedule]()) == is_cycle
+
+
+class Falling(Step):
+    """Depends on `n_iter`, other than the schedule that it inherits from."""
+
+    def factor_at(self, epoch, state):
+        return 1 - epoch / 2 / state.n_epochs
+
+
+class Fixed(Falling):
+    depends_on_n_iter = False
+
+
+class Counting:
+    """A schedule that can be called, and says that it does not depend on `n_iter`."""
+
+    depends_on_n_iter = False
+
+    def __call__(self, epoch):
+        return 1.0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "depends"),
+    [
+        (Cosine(horizon=9), False),
+        (OneCycle(horizon=9), False),
+        (FromThePeak(), True),
+        (Falling(), True),
+        (Fixed(), False),
+        (Custom(lambda epoch: 1.0), False),
+        (Custom(Counting()), False),
+        (Custom(math.exp), True),
+    ],
+)
+def test_a_schedule_that_does_not_say_is_taken_to_depend_on_n_iter(schedule, depends):
+    assert depends_on_n_iter(schedule) == depends
 
 
 # ---- every solver
@@ -358,8 +473,8 @@ def test_what_a_function_raises_passes_through():
 def test_a_factor_that_is_none_is_an_error(factor):
     net = net_for(3, lambda t: factor if t == 2 else 1)
     message = (
-        f"schedule returned {factor} for pass 2; expected a finite factor on the "
-        "learning rate, not negative."
+        f"schedule returned {factor} for epoch 2; expected a finite factor on "
+        "the learning rate, not negative."
     )
     before = vars(net).copy()
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
