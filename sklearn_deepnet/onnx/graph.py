@@ -26,6 +26,7 @@ class Graph:
     def _constant(self, values: Any) -> str:
         values = np.asarray(values)
         if values.dtype.kind == "f":
+            # Beyond float32, NumPy warns and returns infinity: raise an error instead.
             with np.errstate(over="ignore", under="ignore"):
                 given, values = values, values.astype(self.dtype)
             if not np.isfinite(values).all():

@@ -68,6 +68,7 @@ def _add_logits(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
     layers = Network(one._layer_sizes, (), _unstacked(params)).layers
     A = X
     for W, activation in zip(layers, [*one._activations, "identity"], strict=True):
+        # One row per sample here, so a layer is A Wᵀ + b.
         weights = W[..., :-1].swapaxes(-1, -2)
         bias = W[..., np.newaxis, :, -1]
         Z = graph.add("Add", graph.add("MatMul", A, weights), bias)
@@ -103,6 +104,7 @@ def _add_classifier(
     """
     z = scores = _add_logits(graph, networks, X)
     if networks[0]._is_binary:
+        # The negative class has the probability σ(-z), and so the logit -z.
         z = scores = graph.add("Concat", graph.add("Neg", z), z, axis=-1)
     if not raw_scores:
         softmax = networks[0].out_activation_ == "softmax"
@@ -111,6 +113,7 @@ def _add_classifier(
         )
     if len(networks) > 1:
         scores = _add_mean(graph, scores, len(networks))
+    # A logit of 0 is a probability of one half.
     votes, bound = (z, 0.0) if estimator is networks[0] else (scores, 0.5)
     if _is_multilabel(networks):
         above = graph.add("Greater", votes, bound)
@@ -130,6 +133,7 @@ def _onnx_labels(classifier: Any) -> NDArray[Any]:
     if labels.dtype.kind == "U":
         return labels.astype(object)
     if labels.dtype.kind in "biuf":
+        # NumPy warns if a float is beyond int64; the comparison then finds it changed.
         with np.errstate(invalid="ignore"):
             whole = labels.astype(np.int64)
         if (whole == labels).all():

@@ -22,7 +22,7 @@ from .networks import add_estimator, output_types
 _OLDEST_OPSET = 13
 
 # The options of pipelines in skl2onnx. A search passes them to its best estimator.
-_OPTIONS_OF_SEARCHES = {
+_SEARCH_OPTIONS = {
     "zipmap": [True, False, "columns"],
     "nocl": [True, False],
     "output_class_labels": [True, False],
@@ -35,25 +35,16 @@ def register_all() -> None:
     from skl2onnx import update_registered_converter
 
     for cls in _subclasses(PickleVersionMixin):
-        alias = f"{cls.__module__}.{cls.__qualname__}"
         if issubclass(cls, BaseSearchCV):
-            update_registered_converter(
-                cls,
-                alias,
-                _keep_search_types,
-                _convert_search,
-                parser=_parse_search,
-                options=_OPTIONS_OF_SEARCHES,
-            )
+            functions = _keep_search_types, _convert_search
+            parser, options = _parse_search, _SEARCH_OPTIONS
         else:
-            update_registered_converter(
-                cls,
-                alias,
-                _correct_network_types,
-                _convert_network,
-                parser=_parse_network,
-                options=_options_of(cls),
-            )
+            functions = _correct_network_types, _convert_network
+            parser, options = _parse_network, _network_options(cls)
+        alias = f"{cls.__module__}.{cls.__qualname__}"
+        update_registered_converter(
+            cls, alias, *functions, parser=parser, options=options
+        )
 
 
 def _subclasses(cls: type) -> Iterator[type]:
@@ -62,7 +53,7 @@ def _subclasses(cls: type) -> Iterator[type]:
         yield from _subclasses(subclass)
 
 
-def _options_of(cls: type) -> dict[str, list[bool]]:
+def _network_options(cls: type) -> dict[str, list[bool]]:
     """Return the options of a class; without ``decision_function`` no "raw_scores"."""
     options = {}
     if issubclass(cls, ClassifierMixin):
@@ -123,6 +114,7 @@ def _convert_network(scope: Any, operator: Any, container: Any) -> None:
             f"target_opset={container.target_opset_onnx} instead."
         )
     graph = Skl2onnxGraph(_dtype_of(operator.inputs), scope, container)
+    # A data frame has one input for each column.
     columns = [
         graph.add("Cast", variable.full_name, to=onnx_type(graph.dtype))
         for variable in operator.inputs
@@ -173,7 +165,7 @@ def _convert_search(scope: Any, operator: Any, container: Any) -> None:
     search = operator.raw_operator
     options = scope.get_options(search)
     if is_classifier(search):
-        options["zipmap"] = False
+        options["zipmap"] = False  # the estimator around it computes with an array
     if not hasattr(search, "decision_function"):
         options.pop("raw_scores", None)
     outputs = _parse_best(scope, search, operator.inputs, options)

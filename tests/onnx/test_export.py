@@ -27,7 +27,7 @@ from sklearn_deepnet import (
     StackedGridSearchCV,
 )
 from sklearn_deepnet.nn.activations import ACTIVATIONS, Activation, relu
-from sklearn_deepnet.onnx import to_onnx
+from sklearn_deepnet.onnx import register_converters, to_onnx
 from sklearn_deepnet.onnx.activations import NODES
 
 ERROR = {"float32": 1e-6, "float64": 1e-12}
@@ -54,14 +54,15 @@ NUMBERS = {
 }
 
 
+USUAL = {"learning_rate": 0.01, "n_iter": 15, "tol": None, "random_state": 0}
+
+
 def classifier(hidden_layer_sizes=(16, 8), **parameters):
-    usual = {"learning_rate": 0.01, "n_iter": 15, "tol": None, "random_state": 0}
-    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
+    return DeepNetClassifier(hidden_layer_sizes, **(USUAL | parameters))
 
 
 def regressor(hidden_layer_sizes=(16, 8), **parameters):
-    usual = {"learning_rate": 0.01, "n_iter": 15, "tol": None, "random_state": 0}
-    return DeepNetRegressor(hidden_layer_sizes, **(usual | parameters))
+    return DeepNetRegressor(hidden_layer_sizes, **(USUAL | parameters))
 
 
 def run(model, X):
@@ -406,33 +407,27 @@ def test_subclass_that_predicts_alike_is_exported():
 # ---- imports
 
 
-def python(code):
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
 @pytest.mark.slow
 def test_onnx_is_imported_when_it_is_needed_only():
     code = (
         "import sys, sklearn_deepnet.onnx;"
         "print({'onnx', 'skl2onnx', 'onnxruntime'} & sys.modules.keys())"
     )
-    assert python(code) == "set()\n"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "package"),
-    [("to_onnx(None)", "onnx"), ("register_converters()", "skl2onnx")],
+    [(lambda: to_onnx(None), "onnx"), (register_converters, "skl2onnx")],
+    ids=["to_onnx", "register_converters"],
 )
-def test_missing_package_is_named(call, package):
-    code = (
-        f"import sys; sys.modules['{package}'] = None\n"
-        "from sklearn_deepnet.onnx import register_converters, to_onnx\n"
-        f"try: {call}\n"
-        "except ImportError as error: print(error)"
-    )
-    assert python(code) == (
-        f"{call.partition('(')[0]} needs the package {package}. Install onnx and "
-        "skl2onnx: pip install onnx skl2onnx\n"
+def test_missing_package_is_named(call, package, request, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError) as caught:
+        call()
+    assert str(caught.value) == (
+        f"{request.node.callspec.id} needs the package {package}. Install onnx and "
+        "skl2onnx: pip install onnx skl2onnx"
     )
