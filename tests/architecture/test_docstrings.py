@@ -1,4 +1,4 @@
-"""Every public name is documented, and what its docstring says is so."""
+"""Every public name has a docstring, and the docstring agrees with the signature."""
 
 import ast
 import inspect
@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator
 
 import sklearn_deepnet
 
-# There, in order, with a summary; each parameter with a type and a description. An
-# unknown section is a warning, and so an error.
+# A docstring exists, has its sections in order and a summary; each parameter has a type
+# and a description. An unknown section is a warning, and so an error.
 CHECKED = {"GL03", "GL07", "GL08", "SS01", "SS03", "PR04", "PR07", "PR10"}
 
 MODULES = [
@@ -65,11 +65,11 @@ CODE = {
     for code in PUBLIC.values()
     if inspect.isclass(code) or inspect.isroutine(code)
 }
-WORDS = {
-    name: word
-    for name, word in PUBLIC.items()
-    if not (inspect.isclass(word) or inspect.isroutine(word))
-    and not isinstance(word, Mapping)  # a table, which cannot carry one
+COMPONENTS = {
+    name: component
+    for name, component in PUBLIC.items()
+    if not (inspect.isclass(component) or inspect.isroutine(component))
+    and not isinstance(component, Mapping)  # a table has no docstring of its own
 }
 CODE |= {name: method for cls in CLASSES.values() for name, method in methods(cls)}
 
@@ -115,7 +115,7 @@ def is_repr(text, value):
         return text == repr(value)
 
 
-# A check lists what is wrong.
+# Each check returns a list of what is wrong.
 
 
 def numpydoc_faults(obj):
@@ -163,9 +163,9 @@ def test_estimator_documents_every_default(name):
     assert unsaid_defaults(ESTIMATORS[name]) == []
 
 
-@pytest.mark.parametrize("name", WORDS)
-def test_word_has_a_docstring(name):
-    assert WORDS[name].__doc__
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_component_has_a_docstring(name):
+    assert COMPONENTS[name].__doc__
 
 
 RIGHT = """Do it.

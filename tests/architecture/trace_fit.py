@@ -1,6 +1,6 @@
 """How a call of fit travels through the files of the package.
 
-A small network is fitted to iris for one pass, and every call of a function that is
+A small network is fitted to iris for one epoch, and every call of a function that is
 defined in the package is noted, in the order of the calls. A move is a call that lands
 in another file than the call before it. Returns are not counted, nor is the entry into
 the first file; a generator that goes on counts as a call, and so does a comprehension
@@ -56,7 +56,7 @@ def trace_calls() -> tuple[list[str], int]:
 
     product = np.matmul
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # one pass is not enough to converge
+        warnings.simplefilter("ignore")  # one epoch is not enough to converge
         make_network().fit(X, y)
         network = make_network()
         with patch.object(np, "matmul", matmul), noting_calls(calls):
