@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy.special import erf, expit, log_softmax
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.preprocessing import scale
 
 from sklearn_deepnet import DeepNetClassifier
@@ -196,3 +196,35 @@ def test_attributes_tell_of_the_layers(sizes):
         assert fitted.n_outputs_ == n_outputs
         assert fitted.out_activation_ == activation
         assert fitted.n_features_in_ == X.shape[1]
+
+
+# ---- hidden activations
+
+IRIS = load_iris(return_X_y=True)
+
+
+@pytest.mark.parametrize("layer", [0, 1, -1, -2])
+def test_hidden_activations_equal_the_formula(layer):
+    X, y = IRIS
+    fitted = net((5, 4), dropout=0.3, n_iter=15).fit(X, y)
+    a = X
+    for W, b in zip(fitted.coefs_[:-1], fitted.intercepts_[:-1], strict=True):
+        a = np.maximum(a @ W + b, 0)
+        if layer in (0, -2):
+            break
+    np.testing.assert_allclose(fitted.hidden_activations(X, layer), a, rtol=1e-12)
+
+
+def test_logits_come_from_the_last_hidden_activations():
+    X, y = IRIS
+    fitted = net((5, 4), n_iter=15).fit(X, y)
+    logits = fitted.hidden_activations(X) @ fitted.coefs_[-1] + fitted.intercepts_[-1]
+    np.testing.assert_allclose(fitted.decision_function(X), logits, rtol=1e-12)
+
+
+@pytest.mark.parametrize("layer", [2, -3])
+def test_a_layer_that_does_not_exist_raises(layer):
+    fitted = net((5, 4), n_iter=15).fit(*IRIS)
+    message = f"layer={layer} is not one of the 2 hidden layers; they are numbered from"
+    with pytest.raises(ValueError, match=message):
+        fitted.hidden_activations(IRIS[0], layer)

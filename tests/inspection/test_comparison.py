@@ -262,30 +262,3 @@ def test_error(changes, error, message):
     arguments = {"estimator": NET, "X": IRIS[0], "y": IRIS[1]} | changes
     with pytest.raises(error, match=re.escape(message)):
         compare_initializers(**arguments)
-
-
-@pytest.mark.parametrize("layer", [0, 1, -1, -2])
-def test_hidden_activations_equal_the_formula(layer):
-    X, y = IRIS
-    net = clone(NET).set_params(dropout=0.3, random_state=0).fit(X, y)
-    a = X
-    for W, b in zip(net.coefs_[:-1], net.intercepts_[:-1], strict=True):
-        a = np.maximum(a @ W + b, 0)
-        if layer in (0, -2):
-            break
-    np.testing.assert_allclose(net.hidden_activations(X, layer), a, rtol=1e-12)
-
-
-def test_logits_come_from_the_last_hidden_activations():
-    X, y = IRIS
-    net = clone(NET).fit(X, y)
-    logits = net.hidden_activations(X) @ net.coefs_[-1] + net.intercepts_[-1]
-    np.testing.assert_allclose(net.decision_function(X), logits, rtol=1e-12)
-
-
-@pytest.mark.parametrize("layer", [2, -3])
-def test_a_layer_that_is_not_there_is_an_error(layer):
-    net = clone(NET).fit(*IRIS)
-    message = f"layer={layer} is not one of the 2 hidden layers; they are numbered from"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        net.hidden_activations(IRIS[0], layer)
