@@ -5,37 +5,18 @@ import re
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_wine
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier
 from sklearn_deepnet.nn.optimizers import Adam
+from tests.helpers import assert_same_training, network_factory, wine
 
 FULL_BATCH = {"batch_size": None}
 SHUFFLED = {"batch_size": 32}  # with a short batch at the end
 
 
-def wine():
-    X, y = load_wine(return_X_y=True)
-    return scale(X), y
-
-
-def net_for(n_iter, **parameters):
-    usual = {"learning_rate": 0.01, "tol": None, "warm_start": True, "random_state": 0}
-    return DeepNetClassifier((6, 4), n_iter=n_iter, **(usual | parameters))
-
-
-def assert_same_training(net, other):
-    assert net.n_iter_ == other.n_iter_ == len(net.loss_curve_)
-    assert net.loss_curve_ == other.loss_curve_
-    for array, expected in zip(
-        [*net.coefs_, *net.intercepts_],
-        [*other.coefs_, *other.intercepts_],
-        strict=True,
-    ):
-        assert array.dtype == expected.dtype
-        np.testing.assert_array_equal(array, expected)
+net_for = network_factory(
+    "n_iter", hidden_layer_sizes=(6, 4), learning_rate=0.01, warm_start=True
+)
 
 
 # ---- patience

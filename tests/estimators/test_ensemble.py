@@ -39,6 +39,7 @@ from sklearn_deepnet import (
     VersionWarning,
     __version__,
 )
+from tests.helpers import network_factory
 
 FRAME, LABELS = load_wine(return_X_y=True, as_frame=True)
 X, y = scale(FRAME), LABELS.to_numpy()
@@ -49,10 +50,9 @@ NUMBERS = 900.0 + 300 * y + 100 * X[:, 0]
 UNEVEN = np.random.RandomState(3).permutation(np.arange(178) % 4).astype(float)
 
 
-def net(estimator=DeepNetClassifier, **parameters):
-    usual = {"hidden_layer_sizes": (5, 4), "n_iter": 4, "tol": None}
-    usual |= {"learning_rate": 0.01, "batch_size": 50}
-    return estimator(**(usual | parameters))
+USUAL = {"hidden_layer_sizes": (5, 4), "n_iter": 4, "random_state": None}
+USUAL |= {"learning_rate": 0.01, "batch_size": 50}
+net = network_factory("estimator", **USUAL)
 
 
 def ensemble(base, **parameters):
@@ -129,6 +129,7 @@ def check_name(value):
     return value.func.__name__ if isinstance(value, partial) else type(value).__name__
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("estimator", "check"), CHECKS, ids=check_name)
 def test_scikit_learn_accepts(estimator, check, legacy_seed):
@@ -136,6 +137,7 @@ def test_scikit_learn_accepts(estimator, check, legacy_seed):
     check(estimator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ENSEMBLES[:2], ids=check_name)
 @pytest.mark.parametrize(
     "check", [check_param_validation, check_dataframe_column_names_consistency]
@@ -222,6 +224,7 @@ print(json.dumps([net.predict_proba(X).tolist() for net in (loaded, anew)]))
 """
 
 
+@pytest.mark.slow
 def test_fits_have_the_same_bits_in_a_fresh_interpreter_as_a_pickle_of_ours_there():
     estimator = fitted("words", bootstrap=True)
     output = subprocess.run(

@@ -4,15 +4,12 @@ import signal
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_wine
 from sklearn.model_selection import GridSearchCV
-from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier
 from sklearn_deepnet.nn.activations import Activation, relu
+from tests.helpers import network_factory, wine
 
-X, y = load_wine(return_X_y=True)
-X = scale(X)
+X, y = wine()
 
 
 @pytest.fixture(autouse=True)
@@ -53,9 +50,7 @@ def watched(finger, where="forward"):
     return Activation("watched", forward, backward, overwrites_z=True)
 
 
-def net(**parameters):
-    usual = {"n_iter": 3, "tol": None, "random_state": 0, "warm_start": True}
-    return DeepNetClassifier((4,), **(usual | parameters))
+net = network_factory(hidden_layer_sizes=(4,), n_iter=3, warm_start=True)
 
 
 BATCH_SIZES = {None: 1, 60: 3}  # steps in a pass

@@ -8,11 +8,9 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import softmax
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
-from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
@@ -20,41 +18,18 @@ from sklearn_deepnet.nn.losses import Loss
 from sklearn_deepnet.nn.losses import log_loss as log_loss_word
 from sklearn_deepnet.nn.optimizers import LBFGS, Adam
 from sklearn_deepnet.nn.schedules import Step
+from tests.helpers import (
+    assert_same_weights,
+    cancer,
+    diabetes,
+    in_two,
+    network_factory,
+    wine,
+)
 
-
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return scale(X), y
-
-
-def wine():
-    X, y = load_wine(return_X_y=True)
-    return scale(X), y
-
-
-def diabetes():
-    X, y = load_diabetes(return_X_y=True)
-    return scale(X), y
-
-
-def in_two(X, y, n_train):
-    order = np.random.RandomState(3).permutation(len(y))
-    train, held_out = order[:n_train], order[n_train:]
-    return X[train], y[train], {"X_val": X[held_out], "y_val": y[held_out]}
-
-
-def net_for(n_iter, hidden=(6,), estimator=DeepNetClassifier, **parameters):
-    usual = {"solver": "lbfgs", "tol": None, "random_state": 0}
-    return estimator(hidden, n_iter=n_iter, **(usual | parameters))
-
-
-def assert_same_weights(net, other):
-    for array, expected in zip(
-        [*net.coefs_, *net.intercepts_],
-        [*other.coefs_, *other.intercepts_],
-        strict=True,
-    ):
-        np.testing.assert_array_equal(array, expected)
+net_for = network_factory(
+    "n_iter", "hidden_layer_sizes", "estimator", hidden_layer_sizes=(6,), solver="lbfgs"
+)
 
 
 # ---- where it leads
@@ -480,6 +455,7 @@ CHECKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("estimator", "check"), CHECKS, ids=name)
 def test_scikit_learn_accepts(estimator, check, legacy_seed):

@@ -16,6 +16,7 @@ from sklearn.preprocessing import MultiLabelBinarizer, scale
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from sklearn_deepnet import DeepNetClassifier
+from tests.helpers import assert_same_training, network_factory
 
 
 def wine():
@@ -32,18 +33,8 @@ def digits():
     return X / 16, np.array([[label in s for s in sets] for label in y]).astype(int)
 
 
-def net_for(n_iter=20, hidden=(8,), **parameters):
-    usual = {"learning_rate": 0.01, "tol": None, "random_state": 0}
-    return DeepNetClassifier(hidden, n_iter=n_iter, **(usual | parameters))
-
-
-def assert_same_training(net, other, rtol=0.0):
-    for array, expected in zip(
-        [net.loss_curve_, *net.coefs_, *net.intercepts_],
-        [other.loss_curve_, *other.coefs_, *other.intercepts_],
-        strict=True,
-    ):
-        np.testing.assert_allclose(array, expected, rtol=rtol, atol=rtol / 100)
+USUAL = {"hidden_layer_sizes": (8,), "n_iter": 20, "learning_rate": 0.01}
+net_for = network_factory("n_iter", "hidden_layer_sizes", **USUAL)
 
 
 def test_each_label_has_a_sigmoid():

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from tests.helpers import network_factory
 
 pytestmark = pytest.mark.skipif(
     parse_version(sklearn.__version__) < parse_version("1.9"),
@@ -19,9 +20,9 @@ pytestmark = pytest.mark.skipif(
 X, y = load_iris(return_X_y=True)
 
 
-def net(n_iter, estimator=DeepNetClassifier):
-    usual = {"learning_rate": 0.05, "tol": None, "random_state": 0}
-    return estimator((8, 4), n_iter=n_iter, **usual)
+net = network_factory(
+    "n_iter", "estimator", hidden_layer_sizes=(8, 4), learning_rate=0.05
+)
 
 
 def points_of(html):

@@ -15,7 +15,7 @@ from sklearn._loss.loss import (
     PinballLoss,
 )
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_linnerud, make_friedman1
+from sklearn.datasets import load_linnerud, make_friedman1
 from sklearn.linear_model import LinearRegression, PoissonRegressor, QuantileRegressor
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss, r2_score
 from sklearn.preprocessing import scale
@@ -31,13 +31,9 @@ from sklearn_deepnet._engine.propagation import Propagation
 from sklearn_deepnet.nn import losses as words
 from sklearn_deepnet.nn.activations import tanh
 from sklearn_deepnet.nn.losses import LOSSES
+from tests.helpers import assert_same_training, diabetes, network_factory
 
 NAMES = [name for name, loss in LOSSES.items() if loss.identity or loss.exponential]
-
-
-def diabetes():
-    X, y = load_diabetes(return_X_y=True)
-    return scale(X), y
 
 
 def linnerud():
@@ -45,9 +41,9 @@ def linnerud():
     return scale(X), Y
 
 
-def net_for(n_iter=20, hidden=(8,), **parameters):
-    usual = {"learning_rate": 0.01, "tol": None, "random_state": 0}
-    return DeepNetRegressor(hidden, n_iter=n_iter, **(usual | parameters))
+USUAL = {"hidden_layer_sizes": (8,), "n_iter": 20, "learning_rate": 0.01}
+USUAL |= {"estimator": DeepNetRegressor}
+net_for = network_factory("n_iter", "hidden_layer_sizes", **USUAL)
 
 
 def optimum(loss, X, y):
@@ -57,15 +53,6 @@ def optimum(loss, X, y):
     else:
         net = net_for(4000, (), loss=loss, batch_size=None, alpha=0, schedule="cosine")
     return net.fit(X, y)
-
-
-def assert_same_training(net, other, rtol=0.0):
-    for array, expected in zip(
-        [net.loss_curve_, *net.coefs_, *net.intercepts_],
-        [other.loss_curve_, *other.coefs_, *other.intercepts_],
-        strict=True,
-    ):
-        np.testing.assert_allclose(array, expected, rtol=rtol, atol=rtol / 100)
 
 
 # ---- values and gradients
@@ -503,6 +490,7 @@ CHECKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("estimator", "check"), CHECKS, ids=name_of)
 def test_scikit_learn_accepts(estimator, check, legacy_seed):
@@ -510,6 +498,7 @@ def test_scikit_learn_accepts(estimator, check, legacy_seed):
     check(estimator)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("estimator", [DeepNetRegressor, DeepNetClassifier])
 @pytest.mark.parametrize(

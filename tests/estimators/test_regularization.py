@@ -7,7 +7,7 @@ import pytest
 import sklearn
 from scipy.special import expit, softmax
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Lasso, LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
@@ -15,27 +15,18 @@ from sklearn.preprocessing import scale
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.fixes import parse_version
 
-from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet import DeepNetRegressor
 from sklearn_deepnet._engine.network import Network, count_params
 from sklearn_deepnet._engine.propagation import Dropout, Propagation
 from sklearn_deepnet.nn import losses as words
 from sklearn_deepnet.nn.activations import ACTIVATIONS
-
-
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return scale(X), y
-
-
-def wine():
-    X, y = load_wine(return_X_y=True)
-    return scale(X), y
-
-
-def wine_labels():
-    """Several labels a row: which of three measurements are above their mean."""
-    X, _ = wine()
-    return X[:, 3:], (X[:, :3] > 0).astype(int)
+from tests.helpers import (
+    assert_same_training,
+    cancer,
+    network_factory,
+    wine,
+    wine_labels,
+)
 
 
 def diabetes():
@@ -43,25 +34,15 @@ def diabetes():
     return scale(X), scale(y)
 
 
-def net_for(n_iter=1, hidden=(6, 4), estimator=DeepNetClassifier, **parameters):
-    usual = {"solver": "sgd", "learning_rate": 0.5, "batch_size": None, "alpha": 0}
-    usual |= {"tol": None, "random_state": 0}
-    return estimator(hidden, n_iter=n_iter, **(usual | parameters))
+PLAIN = {"solver": "sgd", "learning_rate": 0.5, "batch_size": None, "alpha": 0}
+POSITIONAL = "n_iter", "hidden_layer_sizes", "estimator"
+net_for = network_factory(*POSITIONAL, hidden_layer_sizes=(6, 4), n_iter=1, **PLAIN)
 
 
 def initial(net, X, y):
     """Return the weights and biases that `net` starts from."""
     start = clone(net).set_params(n_iter=0).fit(X, y)
     return start.coefs_, start.intercepts_
-
-
-def assert_same_training(net, other, rtol=0.0):
-    for array, expected in zip(
-        [net.loss_curve_, *net.coefs_, *net.intercepts_],
-        [other.loss_curve_, *other.coefs_, *other.intercepts_],
-        strict=True,
-    ):
-        np.testing.assert_allclose(array, expected, rtol=rtol, atol=rtol / 100)
 
 
 # ---- penalties

@@ -10,24 +10,20 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_digits, load_wine
+from sklearn.datasets import load_diabetes, load_digits
 from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet import DeepNetRegressor
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS
+from tests.helpers import assert_same_training, network_factory, wine
 
 FULL_BATCH = {"batch_size": None}
 SHUFFLED = {"batch_size": 32}  # with a short batch at the end
 
 
-def wine():
-    X, y = load_wine(return_X_y=True)
-    return scale(X), y
-
-
-def net_for(n_iter, **parameters):
-    usual = {"learning_rate": 0.01, "tol": None, "warm_start": True, "random_state": 0}
-    return DeepNetClassifier((6, 4), n_iter=n_iter, **(usual | parameters))
+net_for = network_factory(
+    "n_iter", hidden_layer_sizes=(6, 4), learning_rate=0.01, warm_start=True
+)
 
 
 def fit_in_chunks(net, X, y, chunks):
@@ -35,18 +31,6 @@ def fit_in_chunks(net, X, y, chunks):
         net.set_params(n_iter=n_iter).fit(X, y)
         assert net.n_iter_ == len(net.loss_curve_)
     return net
-
-
-def assert_same_training(net, other):
-    assert net.n_iter_ == other.n_iter_ == len(net.loss_curve_)
-    assert net.loss_curve_ == other.loss_curve_
-    for array, expected in zip(
-        [*net.coefs_, *net.intercepts_],
-        [*other.coefs_, *other.intercepts_],
-        strict=True,
-    ):
-        assert array.dtype == expected.dtype
-        np.testing.assert_array_equal(array, expected)
 
 
 # ---- chunks
@@ -126,6 +110,7 @@ sys.stdout.buffer.write(pickle.dumps(nets))
 """
 
 
+@pytest.mark.slow
 def test_a_pickle_goes_on_in_another_process():
     X, y = wine()
     parameters = [

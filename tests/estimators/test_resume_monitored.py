@@ -13,53 +13,24 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-from sklearn.preprocessing import scale
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS
 from sklearn_deepnet.nn.schedules import Cosine, OneCycle, Plateau
+from tests.helpers import (
+    assert_same_training,
+    cancer,
+    diabetes,
+    in_two,
+    network_factory,
+    wine,
+)
 
 FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
 
 
-def wine():
-    X, y = load_wine(return_X_y=True)
-    return scale(X), y
-
-
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return scale(X), y
-
-
-def diabetes():
-    X, y = load_diabetes(return_X_y=True)
-    return scale(X), y
-
-
-def in_two(X, y, n_train):
-    order = np.random.RandomState(3).permutation(len(y))
-    train, held_out = order[:n_train], order[n_train:]
-    return X[train], y[train], {"X_val": X[held_out], "y_val": y[held_out]}
-
-
-def net_for(n_iter, estimator=DeepNetClassifier, **parameters):
-    usual = {"learning_rate": 0.01, "tol": None, "warm_start": True, "random_state": 0}
-    return estimator((6, 4), n_iter=n_iter, **(usual | parameters))
-
-
-def assert_same_training(net, other):
-    for name in ("loss_curve_", "validation_loss_curve_", "validation_scores_"):
-        np.testing.assert_array_equal(getattr(net, name), getattr(other, name), name)
-    assert net.n_iter_ == other.n_iter_ == len(net.loss_curve_)
-    assert net.best_iter_ == other.best_iter_
-    for array, expected in zip(
-        [*net.coefs_, *net.intercepts_],
-        [*other.coefs_, *other.intercepts_],
-        strict=True,
-    ):
-        np.testing.assert_array_equal(array, expected)
+USUAL = {"hidden_layer_sizes": (6, 4), "learning_rate": 0.01, "warm_start": True}
+net_for = network_factory("n_iter", "estimator", **USUAL)
 
 
 def go_on(net, X, y, chunks, **options):
@@ -163,6 +134,7 @@ sys.stdout.buffer.write(pickle.dumps(nets))
 """
 
 
+@pytest.mark.slow
 def test_a_pickle_goes_on_in_another_process():
     X, y = wine()
     combinations = COMBINATIONS[3::4]  # with everything

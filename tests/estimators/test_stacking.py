@@ -20,6 +20,7 @@ from sklearn_deepnet.model_selection import fit_stack
 from sklearn_deepnet.nn.losses import focal
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import Exponential, Plateau
+from tests.helpers import network_factory
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
@@ -32,10 +33,9 @@ INDICATOR = np.column_stack([y == 0, X[:, 0] > 0, X[:, 1] > 0]).astype(int)
 UNEVEN = np.random.RandomState(3).permutation(np.arange(178) % 4).astype(float)
 
 
-def net(estimator=DeepNetClassifier, **parameters):
-    usual = {"learning_rate": 0.01, "batch_size": 50, "n_iter": 4, "tol": None}
-    usual |= {"hidden_layer_sizes": (5, 4), "random_state": 0}
-    return estimator(**(usual | parameters))
+net = network_factory(
+    "estimator", learning_rate=0.01, batch_size=50, n_iter=4, hidden_layer_sizes=(5, 4)
+)
 
 
 def nets(*settings, **parameters):

@@ -6,21 +6,13 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_wine
 from sklearn.exceptions import DataConversionWarning
-from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier
+from tests.helpers import exactly, network_factory, wine
 
-X, y = load_wine(return_X_y=True)
-X = scale(X)
+X, y = wine()
 
 
-def net(hidden_layer_sizes=(4,), **parameters):
-    usual = {"n_iter": 1, "tol": None, "random_state": 0}
-    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
-
-
-def exactly(message):
-    return f"^{re.escape(message)}$"
+net = network_factory("hidden_layer_sizes", hidden_layer_sizes=(4,), n_iter=1)
 
 
 WITH_NAN, WITH_INFINITY = X.copy(), X.copy()

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.fixes import parse_version
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
+from tests.helpers import assert_same_training, network_factory, wine
 
 HAS_CALLBACKS = parse_version(sklearn.__version__) >= parse_version("1.9")
 needs_callbacks = pytest.mark.skipif(
@@ -25,14 +26,9 @@ needs_callbacks = pytest.mark.skipif(
 )
 
 
-def wine():
-    X, y = load_wine(return_X_y=True)
-    return scale(X), y
-
-
-def net_for(n_iter, estimator=DeepNetClassifier, **parameters):
-    usual = {"learning_rate": 0.01, "tol": None, "random_state": 0}
-    return estimator((6,), n_iter=n_iter, **(usual | parameters))
+net_for = network_factory(
+    "n_iter", "estimator", hidden_layer_sizes=(6,), learning_rate=0.01
+)
 
 
 class Watcher:
@@ -81,12 +77,6 @@ def outputs_of(net, X):
     return (net.predict_proba if hasattr(net, "classes_") else net.predict)(X)
 
 
-def assert_same_training(net, other):
-    assert net.loss_curve_ == other.loss_curve_
-    for array, expected in zip(net.coefs_, other.coefs_, strict=True):
-        np.testing.assert_array_equal(array, expected)
-
-
 def private_names(net):
     return {name for name in vars(net) if "callback" in name}
 
@@ -114,6 +104,7 @@ def test_each_pass_is_a_task(estimator, n_iter):
             np.testing.assert_array_equal(array, expected)
 
 
+@pytest.mark.slow
 @needs_callbacks
 @pytest.mark.parametrize(
     ("n_iter", "n_tasks"), [(999, 999), (1000, 1000), (1001, 501), (5000, 1000)]

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_equal
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_wine
+from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
@@ -36,20 +36,14 @@ from sklearn_deepnet._serialization.container import read_container, write_conta
 from sklearn_deepnet.nn.activations import relu
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import Step
+from tests.helpers import exactly, network_factory, wine
 
-X, y = load_wine(return_X_y=True)
-X = scale(X)
+X, y = wine()
 WEIGHT = np.random.RandomState(0).rand(len(y)) + 0.5
 PARTS = {"X_val": X[::3], "y_val": y[::3], "sample_weight_val": WEIGHT[::3]}
 
 
-def net(**parameters):
-    usual = {"n_iter": 12, "tol": None, "batch_size": 32, "random_state": 0}
-    return DeepNetClassifier((6, 5), **(usual | parameters))
-
-
-def exactly(message):
-    return f"^{re.escape(message)}$"
+net = network_factory(hidden_layer_sizes=(6, 5), n_iter=12, batch_size=32)
 
 
 class Crash(RuntimeError):
@@ -104,6 +98,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("n_epochs", [2, 5])
 def test_goes_on_as_if_it_had_never_stopped(setting, n_epochs, tmp_path):
@@ -132,6 +127,7 @@ sys.stdout.buffer.write(pickle.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_another_process_goes_on(tmp_path):
     for name, (parameters, params) in SETTINGS.items():
         checkpoint = Checkpoint(tmp_path / name, every=2)
@@ -742,6 +738,7 @@ def test_what_is_no_checkpoint_is_an_error():
         net().fit(X, y, checkpoint=3)
 
 
+@pytest.mark.slow
 def test_keeping_a_file_changes_nothing(tmp_path):
     for number, (parameters, params) in enumerate(SETTINGS.values()):
         checkpoint = Checkpoint(Path(tmp_path, f"{number}"), every=1)

@@ -6,17 +6,16 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
-from sklearn.preprocessing import scale
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
 from sklearn_deepnet.nn.activations import Activation, relu
 from sklearn_deepnet.nn.losses import Loss, binary_cross_entropy
+from tests.helpers import cancer
 
-X, y = load_breast_cancer(return_X_y=True)
-X = scale(X)
+X, y = cancer()
 
 
 def message(loss, n_epochs, learning_rate, largest="12"):

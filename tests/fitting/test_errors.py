@@ -1,21 +1,16 @@
 """Who sets a parameter wrongly reads one clear sentence: here they all are, in full."""
 
-import re
-
 import numpy as np
 import pytest
-from sklearn.datasets import load_wine
-from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier
 from sklearn_deepnet.nn.activations import ACTIVATIONS
 from sklearn_deepnet.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from sklearn_deepnet.nn.losses import LOSSES, Loss, binary_cross_entropy
 from sklearn_deepnet.nn.optimizers import SOLVERS, Adam
 from sklearn_deepnet.nn.schedules import SCHEDULES, Step
+from tests.helpers import exactly, network_factory, wine
 
-X, y = load_wine(return_X_y=True)
-X = scale(X)
+X, y = wine()
 W1, b1, W2, b2 = np.ones((13, 4)), np.ones(4), np.ones((4, 3)), np.ones(3)
 NAN_WEIGHTS = np.where(np.eye(13, 4), np.nan, W1)
 
@@ -235,13 +230,7 @@ TABLE = OURS + [
 ]
 
 
-def net(hidden_layer_sizes=(4,), **parameters):
-    usual = {"n_iter": 1, "tol": None, "random_state": 0}
-    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
-
-
-def exactly(message):
-    return f"^{re.escape(message)}$"
+net = network_factory("hidden_layer_sizes", hidden_layer_sizes=(4,), n_iter=1)
 
 
 def test_every_parameter_is_in_the_table():

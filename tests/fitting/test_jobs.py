@@ -6,10 +6,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.datasets import load_wine
-from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet import DeepNetRegressor
 from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import rows_per_block
 from sklearn_deepnet._engine.state import TrainingSpec
@@ -26,17 +24,16 @@ from sklearn_deepnet.model_selection import fit_stack
 from sklearn_deepnet.nn.activations import Activation
 from sklearn_deepnet.nn.losses import Loss
 from sklearn_deepnet.nn.optimizers import Adam
+from tests.helpers import network_factory, wine
 
-X, y = load_wine(return_X_y=True)
-X = scale(X)
+X, y = wine()
 rng = np.random.RandomState(0)
 WEIGHT = rng.permutation(np.arange(178) % 3).astype(float)  # a third are zero
 
 
-def net(estimator=DeepNetClassifier, **parameters):
-    usual = {"learning_rate": 0.01, "batch_size": 50, "n_iter": 4, "tol": None}
-    usual |= {"hidden_layer_sizes": (5,), "random_state": 0}
-    return estimator(**(usual | parameters))
+net = network_factory(
+    "estimator", learning_rate=0.01, batch_size=50, n_iter=4, hidden_layer_sizes=(5,)
+)
 
 
 def job_of(estimator, X=X, y=y, **params):
@@ -555,6 +552,7 @@ def test_what_ctrl_c_leaves_is_what_it_leaves_alone():
 # ---- memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own_weights", [False, True], ids=["one weight", "own"])
 @pytest.mark.parametrize("own_rows", [False, True], ids=["same rows", "own rows"])
 @pytest.mark.parametrize("batch_size", [500, None])

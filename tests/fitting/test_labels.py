@@ -7,12 +7,9 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier
+from tests.helpers import network_factory
 
-
-def short_net(**parameters):
-    usual = {"learning_rate": 0.01, "tol": None, "random_state": 0}
-    return DeepNetClassifier((16,), **(usual | parameters))
+short_net = network_factory(hidden_layer_sizes=(16,), learning_rate=0.01)
 
 
 @pytest.fixture(scope="module")

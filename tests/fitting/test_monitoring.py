@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.datasets import load_diabetes, load_wine
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
@@ -20,7 +20,7 @@ from sklearn.metrics import (
 )
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler, scale
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import (
     DeepNetClassifier,
@@ -29,46 +29,19 @@ from sklearn_deepnet import (
 )
 from sklearn_deepnet._fitting.dataset import make_dataset
 from sklearn_deepnet._fitting.targets import ClassTargets, NumberTargets
+from tests.helpers import (
+    assert_same_weights,
+    cancer,
+    digits,
+    in_two,
+    network_factory,
+    wine,
+    wine_labels,
+)
 
-
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return scale(X), y
-
-
-def wine():
-    X, y = load_wine(return_X_y=True)
-    return scale(X), y
-
-
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return X[:500] / 16, y[:500]
-
-
-def wine_labels():
-    X, _ = wine()
-    return X[:, 3:], (X[:, :3] > 0).astype(int)
-
-
-def in_two(X, y, n_train):
-    order = np.random.RandomState(3).permutation(len(y))
-    train, held_out = order[:n_train], order[n_train:]
-    return X[train], y[train], {"X_val": X[held_out], "y_val": y[held_out]}
-
-
-def net_for(n_iter=30, estimator=DeepNetClassifier, **parameters):
-    usual = {"learning_rate": 0.01, "tol": None, "random_state": 0}
-    return estimator((8,), n_iter=n_iter, **(usual | parameters))
-
-
-def assert_same_weights(net, other):
-    for array, expected in zip(
-        [*net.coefs_, *net.intercepts_],
-        [*other.coefs_, *other.intercepts_],
-        strict=True,
-    ):
-        np.testing.assert_array_equal(array, expected)
+net_for = network_factory(
+    "n_iter", "estimator", hidden_layer_sizes=(8,), n_iter=30, learning_rate=0.01
+)
 
 
 # ---- which rows are held out
@@ -144,6 +117,7 @@ def test_rare_classes_do_not_take_each_others_last_row(fraction):
 
 def test_split_of_labels_is_random_since_their_combinations_may_be_rare():
     X, Y = wine_labels()
+    Y = Y.copy()
     Y[:, 0] = Y[:, 1] = Y[:, 2] = 0
     Y[7] = 1  # a combination of one row, and columns of one row
     targets = ClassTargets(np.arange(3), multilabel=True)
@@ -444,6 +418,7 @@ def passes_until_patience_ends(values, tol, n_iter_no_change):
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scoring", [None, "accuracy"])
 @pytest.mark.parametrize(("tol", "n_iter_no_change"), [(0, 5), (0.01, 3), (0, 1)])
 def test_training_stops_where_patience_with_validation_ends(

@@ -5,10 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_digits
-from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier
 from sklearn_deepnet.nn.activations import Activation, relu
 from sklearn_deepnet.nn.initializers import he
 from sklearn_deepnet.nn.losses import (
@@ -18,21 +15,11 @@ from sklearn_deepnet.nn.losses import (
     squared_error,
 )
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS, SGD, Adam, Momentum, RMSprop
+from tests.helpers import cancer, digits, network_factory
 
-
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return scale(X), y
-
-
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return X / 16, y
-
-
-def net(hidden_layer_sizes=(12, 8), **parameters):
-    usual = {"n_iter": 5, "tol": None, "random_state": 0, "learning_rate": 0.01}
-    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
+net = network_factory(
+    "hidden_layer_sizes", hidden_layer_sizes=(12, 8), n_iter=5, learning_rate=0.01
+)
 
 
 def arrays_of(fitted):

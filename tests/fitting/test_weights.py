@@ -5,40 +5,11 @@ import re
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetClassifier
+from tests.helpers import assert_same_training, cancer, digits, network_factory, wine
 
-
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return scale(X), y
-
-
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return X[:400] / 16, y[:400]
-
-
-def wine():
-    X, y = load_wine(return_X_y=True)
-    return scale(X), y
-
-
-def short_net(hidden_layer_sizes=(8, 5), **parameters):
-    parameters = {"n_iter": 20, "tol": None, "random_state": 0} | parameters
-    return DeepNetClassifier(hidden_layer_sizes, **parameters)
-
-
-def assert_same_training(net, other, rtol=0.0):
-    for array, expected in zip(
-        [net.loss_curve_, *net.coefs_, *net.intercepts_],
-        [other.loss_curve_, *other.coefs_, *other.intercepts_],
-        strict=True,
-    ):
-        np.testing.assert_allclose(array, expected, rtol=rtol, atol=rtol / 100)
+short_net = network_factory("hidden_layer_sizes", hidden_layer_sizes=(8, 5), n_iter=20)
 
 
 # ---- repetition and absence
@@ -159,6 +130,7 @@ def test_no_hidden_layer_is_weighted_logistic_regression(data):
     np.testing.assert_allclose(b, model.intercept_, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "batches",
     [

@@ -11,18 +11,18 @@ import pytest
 from distributed import Client, LocalCluster
 from distributed.diagnostics.plugin import SchedulerPlugin
 from scipy.stats import loguniform
-from sklearn.datasets import load_digits, load_wine, make_classification
+from sklearn.datasets import load_digits, make_classification
 from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectKBest
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler, scale
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import (
-    DeepNetClassifier,
     StackedGridSearchCV,
     StackedHalvingGridSearchCV,
     StackedRandomizedSearchCV,
 )
+from tests.helpers import network_factory, wine
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
@@ -71,18 +71,12 @@ def sent(client):
     scheduler.remove_plugin(sent.name)
 
 
-def wine():
-    X, y = load_wine(return_X_y=True)
-    return scale(X), y
-
-
 def many_rows():
     return make_classification(12_000, 8, random_state=0)
 
 
-def net_for(n_iter=5, layers=(8, 6), **parameters):
-    usual = {"learning_rate": 0.01, "tol": None, "random_state": 0}
-    return DeepNetClassifier(layers, n_iter=n_iter, **(usual | parameters))
+USUAL = {"hidden_layer_sizes": (8, 6), "n_iter": 5, "learning_rate": 0.01}
+net_for = network_factory("n_iter", "hidden_layer_sizes", **USUAL)
 
 
 def piped(net, *steps):

@@ -26,11 +26,11 @@ from sklearn_deepnet.nn.activations import relu
 from sklearn_deepnet.nn.initializers import he
 from sklearn_deepnet.nn.losses import squared_error
 from sklearn_deepnet.nn.optimizers import Adam
+from tests.helpers import network_factory
 
-
-def short_net(hidden_layer_sizes=(16,), **parameters):
-    usual = {"learning_rate": 0.01, "n_iter": 10, "tol": None, "random_state": 0}
-    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
+short_net = network_factory(
+    "hidden_layer_sizes", hidden_layer_sizes=(16,), learning_rate=0.01, n_iter=10
+)
 
 
 @pytest.fixture(scope="module")

@@ -17,17 +17,18 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_deepnet import DeepNetClassifier, DivergenceWarning
+from sklearn_deepnet import DivergenceWarning
 from sklearn_deepnet.nn.activations import Activation, relu
+from tests.helpers import network_factory
 
 X, y = load_digits(return_X_y=True)
 X = X / 16
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 
 
-def net(hidden_layer_sizes=(20,), **parameters):
-    usual = {"n_iter": 3, "tol": None, "random_state": 0, "learning_rate": 0.01}
-    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
+net = network_factory(
+    "hidden_layer_sizes", hidden_layer_sizes=(20,), n_iter=3, learning_rate=0.01
+)
 
 
 def predictions(fitted, X=X):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_deepnet import DeepNetClassifier
+from tests.helpers import network_factory
 
 pytestmark = pytest.mark.slow
 
@@ -17,9 +17,7 @@ def large_data(kind):
     return X, X[:, 0].astype(int)
 
 
-def net(**parameters):
-    usual = {"n_iter": 1, "tol": None, "random_state": 0}
-    return DeepNetClassifier((20, 10), **(usual | parameters))
+net = network_factory(hidden_layer_sizes=(20, 10), n_iter=1)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
-from sklearn.preprocessing import scale
 
 from sklearn_deepnet import (
     DeepNetClassifier,
@@ -24,37 +23,13 @@ from sklearn_deepnet import (
 )
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import InvScaling, Plateau
+from tests.helpers import assert_same_training, cancer, diabetes, network_factory, wine
 
 FIRST_ORDER = ["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
 
 
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return scale(X), y
-
-
-def wine():
-    X, y = load_wine(return_X_y=True)
-    return scale(X), y
-
-
-def diabetes():
-    X, y = load_diabetes(return_X_y=True)
-    return scale(X), y
-
-
-def net_for(n_iter=10, hidden=(8,), estimator=DeepNetClassifier, **parameters):
-    usual = {"learning_rate": 0.01, "tol": None, "random_state": 0}
-    return estimator(hidden, n_iter=n_iter, **(usual | parameters))
-
-
-def assert_same_training(net, other, rtol=0.0):
-    for array, expected in zip(
-        [net.loss_curve_, *net.coefs_, *net.intercepts_],
-        [other.loss_curve_, *other.coefs_, *other.intercepts_],
-        strict=True,
-    ):
-        np.testing.assert_allclose(array, expected, rtol=rtol, atol=rtol / 100)
+USUAL = {"hidden_layer_sizes": (8,), "n_iter": 10, "learning_rate": 0.01}
+net_for = network_factory("n_iter", "hidden_layer_sizes", "estimator", **USUAL)
 
 
 # ---- divergence
