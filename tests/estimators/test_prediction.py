@@ -4,11 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.special import erf, expit, log_softmax
+from scipy.special import log_softmax
 from sklearn.datasets import load_iris
 
 from sklearn_deepnet.nn.activations import ACTIVATIONS
 from tests.helpers import cancer, digits, network_factory
+from tests.nn.test_activations import FORMULAS
 
 net = network_factory(
     "hidden_layer_sizes", hidden_layer_sizes=(12, 8), n_iter=5, learning_rate=0.01
@@ -122,30 +123,13 @@ def test_rows_are_predicted_in_blocks_as_by_hand(n_rows):
 
 # ---- by hand
 
-SELU_LAMBDA, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-BY_HAND = {
-    "relu": lambda z: np.where(z > 0, z, 0),
-    "tanh": np.tanh,
-    "sigmoid": expit,
-    "logistic": expit,
-    "identity": lambda z: z,
-    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
-    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
-    "selu": lambda z: (
-        SELU_LAMBDA * np.where(z > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0)))
-    ),
-    "softplus": lambda z: np.log1p(np.exp(-abs(z))) + np.maximum(z, 0),
-    "gelu": lambda z: z * (1 + erf(z / np.sqrt(2))) / 2,
-    "silu": lambda z: z * expit(z),
-}
-
 
 def forward(fitted, X, activations):
     """The logits, from nothing but coefs_ and intercepts_."""
     *hidden, (W, b) = zip(fitted.coefs_, fitted.intercepts_, strict=True)
     A = X
     for (W_hidden, b_hidden), activation in zip(hidden, activations, strict=True):
-        A = BY_HAND[activation](A @ W_hidden + b_hidden)
+        A = FORMULAS[activation](A @ W_hidden + b_hidden)
     logits = A @ W + b
     return logits[:, 0] if logits.shape[1] == 1 else logits
 
