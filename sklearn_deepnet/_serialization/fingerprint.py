@@ -1,31 +1,41 @@
-"""Whether a value is what it was in another process, by a digest of all that it is.
+"""Hashes that say whether a value is the same as in another fit or process.
 
-What pickle would keep is told, but functions by their code: a ``lambda`` has no name
-that means anything, and one of a script may have been rewritten. The order of
-dictionaries and the layout of arrays are nothing.
+Values are hashed as `joblib.hash` does it: as what pickle writes of them. joblib hashes
+functions by their name, though, and a ``lambda`` has none, while the one of a script
+may have been rewritten. So functions, and classes that no import can find, are hashed
+here by their code. The layout of arrays and the order of dictionaries and sets change
+no result and no hash.
 """
 
-import copyreg
-import json
-import pickle
 import sys
+from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from types import CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
+from operator import attrgetter
+from types import (
+    CellType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any
 
 import numpy as np
+from joblib.hashing import Hasher
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 from .._utils.sklearn_compat import state_of_results
 
-_Cached = type(lru_cache(len))
-_AT_ONCE = 2**22  # bytes that are digested, so that memory does not grow
-_MOST_PARTS = 2**20  # of a value, each told as often as it is met
-# Of classes, what Python writes there itself, some of it when they are used.
-_OF_EVERY_CLASS = {
+_CHUNK_BYTES = 2**22  # of an array that are hashed at once, so that no copy is large
+_MAX_PARTS = 2**18  # of a value; each is hashed as often as it occurs in it
+_PLAIN = (type(None), bool, int, float, str, bytes)
+_SCALARS = (np.number, np.bool_, np.str_, np.bytes_)  # hashed as those of Python
+# Attributes of classes that Python sets itself, some of them at their first use.
+_IGNORED_OF_CLASSES = {
     "__abstractmethods__",
     "__annotate_func__",
     "__annotations__",
@@ -40,198 +50,191 @@ _OF_EVERY_CLASS = {
     "__weakref__",
     "_abc_impl",
 }
+# File name and line numbers are left out: they change with every edit above.
+_CODE_ATTRIBUTES = (
+    "co_argcount",
+    "co_posonlyargcount",
+    "co_kwonlyargcount",
+    "co_flags",
+    "co_varnames",
+    "co_code",
+    "co_exceptiontable",
+    "co_consts",
+    "co_names",
+    "co_freevars",
+)
 
 
 class NotHashable(TypeError):
-    """A value is of a kind that cannot be told, such as a lock."""
+    """A value cannot be hashed, such as a lock."""
 
 
 def fingerprint(value: Any) -> str:
-    """Return a digest that equal values share, and hardly any others.
+    """Return a hash that is the same for equal values, in every process.
 
     Raises
     ------
-    Untellable
-        If there is none.
+    NotHashable
+        If pickle cannot write the value, for another reason than its functions.
     """
     try:
-        described = json.dumps(_Hasher().describe(value))
+        return _Hasher().hash(value)
     except NotHashable:
         raise
-    except Exception as error:  # of the value's own methods, or since it is too deep
+    except Exception as error:  # of the value's own methods, or it is nested too deep
         raise NotHashable(f"a {type(value).__name__} raised an error") from error
-    return blake2b(
-        described.encode("utf-8", "surrogatepass"), digest_size=16
-    ).hexdigest()
 
 
 def hash_arrays(*arrays: NDArray[Any]) -> str:
-    """Return a digest of arrays of numbers, of their shapes and dtypes."""
-    found = blake2b(digest_size=16)
+    """Return a hash of arrays of numbers: of their values, shapes and dtypes.
+
+    joblib's own hash of an array depends on its strides, and copies it unless it is
+    contiguous.
+    """
+    result = blake2b(digest_size=16)
     for array in arrays:
-        found.update(repr((array.shape, array.dtype.str)).encode())
+        result.update(repr((array.shape, array.dtype.str)).encode())
         rows = array if array.ndim else array[np.newaxis]
-        n_at_once = max(1, _AT_ONCE // max(1, rows[:1].nbytes))
+        n_at_once = max(1, _CHUNK_BYTES // max(1, rows[:1].nbytes))
         for start in range(0, len(rows), n_at_once):
-            some = np.ascontiguousarray(rows[start : start + n_at_once])
-            found.update(some.reshape(-1).view(np.uint8))
-    return found.hexdigest()
+            chunk = np.ascontiguousarray(rows[start : start + n_at_once])
+            result.update(chunk.reshape(-1).view(np.uint8))
+    return result.hexdigest()
 
 
-class _Hasher:
-    """Describes a value as JSON; what holds itself is told by its depth."""
+class _Hasher(Hasher):
+    """joblib's hasher, but for the few types of which pickle writes too much or little.
+
+    Pickle refers back to what it has already written, so its hash depends on whether
+    two equal values are one object. Here only what is still open, and so holds itself,
+    is referred to.
+    """
 
     def __init__(self) -> None:
-        self._open: list[int] = []
+        super().__init__()
         self._n_parts = 0
 
-    def describe(self, value: Any) -> Any:
-        if value is None or type(value) in (bool, int, str):
-            return value
-        if type(value) is float:
-            return ["float", value.hex()]
-        if id(value) in self._open:
-            return ["again", len(self._open) - self._open.index(id(value))]
+    def save(self, obj: Any) -> None:
+        """Hash `obj`, which may be a part of another."""
+        if isinstance(obj, _SCALARS):
+            obj = obj.item()
+        if type(obj) in _PLAIN or id(obj) in self.memo:
+            super().save(obj)
+            return
         self._n_parts += 1
-        if self._n_parts > _MOST_PARTS:
+        if self._n_parts > _MAX_PARTS:
             raise NotHashable("it has too many parts")
-        self._open.append(id(value))
-        try:
-            return self._describe_parts(value)
-        finally:
-            self._open.pop()
+        parts = None if type(obj) in (list, tuple) else _find_parts(obj)
+        if parts is None:
+            super().save(obj)
+        else:
+            self.memoize(obj)  # before its parts: a function may be in its own closure
+            self.save(parts)
+        self.memo.pop(id(obj), None)
 
-    def _describe_parts(self, value: Any) -> Any:
-        if type(value) in (list, tuple):
-            return [type(value).__name__, *map(self.describe, value)]
-        if type(value) in (dict, MappingProxyType):
-            pairs = [self._sortable([k, v]) for k, v in value.items()]
-            return ["dict", *sorted(pairs)]
-        if type(value) in (set, frozenset):
-            return ["set", *sorted(map(self._sortable, value))]
-        if type(value) in (np.ndarray, np.memmap):
-            return self._describe_array(value)
-        if isinstance(value, np.datetime64 | np.timedelta64):
-            return self._describe_array(np.asarray(value))
-        if isinstance(value, np.generic) and type(value.item()) is not type(value):
-            return self.describe(value.item())
-        if issparse(value):
-            return self._describe_sparse(value)
-        if isinstance(value, type):
-            return self._describe_class(value)
-        if hasattr(value, "iloc"):
-            return self._describe_table(value)
-        return self._describe_code(value) or self._describe_object(value)
 
-    def _sortable(self, value: Any) -> str:
-        return json.dumps(self.describe(value))
+def _find_parts(value: Any) -> tuple[str, Any] | None:
+    """Return a name and what to hash instead of `value`, None if pickle does it."""
+    cls = type(value)
+    if cls in _PARTS:
+        name, parts_of = _PARTS[cls]
+        return name, parts_of(value)
+    if cls is dict:
+        if all(type(key) is str for key in value):
+            return None
+        # joblib orders keys of several types by `hash`, which differs by process
+        return "dict", {fingerprint(key): item for key, item in value.items()}
+    if isinstance(value, type):
+        is_by_name = value.__module__ != "__main__" and _is_in_a_module(value)
+        return None if is_by_name else (_place(value), _class_parts(value))
+    if isinstance(value, BaseEstimator):
+        return "estimator", (cls, state_of_results(value.__getstate__()))
+    if issparse(value):
+        return cls.__name__, _sparse_parts(value)
+    return (cls.__name__, _table_parts(value)) if hasattr(value, "iloc") else None
 
-    def _describe_array(self, array: NDArray[Any]) -> Any:
-        if array.dtype.names:
-            fields = [[name, self.describe(array[name])] for name in array.dtype.names]
-            return ["record", list(array.shape), fields]
-        if array.dtype.hasobject:
-            return ["objects", list(array.shape), self.describe(array.tolist())]
-        return ["array", hash_arrays(array)]
 
-    def _describe_sparse(self, matrix: Any) -> Any:
-        rows = matrix.tocsr()
-        if not rows.has_sorted_indices:
-            rows = rows.sorted_indices()
-        parts = rows.data, rows.indices, rows.indptr
-        return [
-            "sparse",
-            type(matrix).__name__,
-            list(matrix.shape),
-            hash_arrays(*parts),
-        ]
-
-    def _describe_table(self, table: Any) -> Any:
-        """Describe a Series or a DataFrame of pandas, or what is like one."""
-        index = [list(table.index.names), np.asarray(table.index)]
-        if not hasattr(table, "columns"):
-            column = [table.name, self._describe_dtype(table.dtype), np.asarray(table)]
-            return ["series", *map(self.describe, [index, column])]
-        names = [list(table.columns.names), np.asarray(table.columns)]
-        dtypes = [self._describe_dtype(dtype) for dtype in table.dtypes]
-        columns = [np.asarray(table.iloc[:, k]) for k in range(table.shape[1])]
-        return ["table", *map(self.describe, [index, names, dtypes, columns])]
-
-    def _describe_dtype(self, dtype: Any) -> Any:
-        categories = np.asarray(getattr(dtype, "categories", ()))
-        described = str(dtype), categories, getattr(dtype, "ordered", None)
-        return self.describe(described)
-
-    def _describe_code(self, value: Any) -> Any:
-        """Describe functions and what holds them, return None of all else."""
-        if isinstance(value, FunctionType):
-            place = f"{value.__module__}.{value.__qualname__}"
-            closure = [self._describe_cell(cell) for cell in value.__closure__ or ()]
-            parts = value.__code__, value.__defaults__, value.__kwdefaults__
-            return [
-                "function",
-                place,
-                closure,
-                *map(self.describe, (*parts, vars(value))),
-            ]
-        if isinstance(value, CodeType):
-            signature = value.co_argcount, value.co_posonlyargcount
-            signature += value.co_kwonlyargcount, value.co_flags, value.co_varnames
-            body = value.co_code, value.co_exceptiontable, value.co_consts
-            names = value.co_names, value.co_freevars
-            return ["code", *map(self.describe, (*signature, *body, *names))]
-        if isinstance(value, MethodType):
-            return ["method", *map(self.describe, (value.__func__, value.__self__))]
-        if isinstance(value, ModuleType):
-            return ["module", value.__name__]
-        if isinstance(value, classmethod | staticmethod):
-            return [type(value).__name__, self.describe(value.__func__)]
-        if isinstance(value, property):
-            return [
-                "property",
-                *map(self.describe, (value.fget, value.fset, value.fdel)),
-            ]
-        if isinstance(value, cached_property):
-            return ["property", self.describe(value.func)]
-        if isinstance(value, _Cached):
-            parts = value.__wrapped__, value.cache_parameters()
-            return ["cached", *map(self.describe, parts)]
-        return None
-
-    def _describe_cell(self, cell: Any) -> Any:
-        try:
-            return [self.describe(cell.cell_contents)]
-        except ValueError:  # not filled yet
-            return []
-
-    def _describe_class(self, cls: type) -> Any:
-        place = f"{cls.__module__}.{cls.__qualname__}"
-        if cls.__module__ != "__main__" and _is_in_a_module(cls):
-            return ["class", place]
-        own = {k: v for k, v in vars(cls).items() if k not in _OF_EVERY_CLASS}
-        return ["class", place, *map(self.describe, (cls.__bases__, own))]
-
-    def _describe_object(self, value: Any) -> Any:
-        """Describe what pickle would keep."""
-        if isinstance(value, bytes):
-            return ["bytes", value.hex()]
-        if isinstance(value, BaseEstimator):
-            state = state_of_results(value.__getstate__())
-            return ["estimator", *map(self.describe, (type(value), state))]
-        reduce = copyreg.dispatch_table.get(type(value))
-        reduced = reduce(value) if reduce else value.__reduce_ex__(4)
-        if isinstance(reduced, str):
-            pickle.dumps(value)  # or raise, since it does not stand under that name
-            return ["name", getattr(value, "__module__", None), reduced]
-        function, arguments, *rest = reduced
-        state, items, pairs = (*rest, None, None, None)[:3]
-        parts = function, arguments, state, [*(items or ())], [*(pairs or ())]
-        return ["object", *map(self.describe, parts)]
+def _place(value: Any) -> str:
+    return f"{value.__module__}.{value.__qualname__}"
 
 
 def _is_in_a_module(cls: type) -> bool:
-    """Return whether a class is what stands under its name in its module."""
+    """Return whether a class is what its module has under its name."""
     found: Any = sys.modules.get(cls.__module__)
     for name in cls.__qualname__.split("."):
         found = getattr(found, name, None)
     return found is cls
+
+
+def _class_parts(cls: type) -> Any:
+    own = {k: v for k, v in vars(cls).items() if k not in _IGNORED_OF_CLASSES}
+    return cls.__bases__, own
+
+
+def _sparse_parts(matrix: Any) -> Any:
+    rows = matrix.tocsr()
+    if not rows.has_sorted_indices:
+        rows = rows.sorted_indices()
+    return matrix.shape, hash_arrays(rows.data, rows.indices, rows.indptr)
+
+
+def _set_parts(values: Iterable[Any]) -> list[str]:
+    return sorted(map(fingerprint, values))
+
+
+def _array_parts(array: NDArray[Any]) -> Any:
+    if array.dtype.names:
+        return array.shape, [(name, array[name]) for name in array.dtype.names]
+    if array.dtype.hasobject:
+        return array.shape, array.tolist()
+    return hash_arrays(array)
+
+
+def _table_parts(table: Any) -> list[Any]:
+    """Return the parts of a Series or DataFrame of pandas, or of what is like one.
+
+    Pickle would write how its columns are put together in blocks, too.
+    """
+    index = [[*table.index.names], np.asarray(table.index)]
+    if not hasattr(table, "columns"):
+        return [index, table.name, table.dtype, np.asarray(table)]
+    names = [[*table.columns.names], np.asarray(table.columns)]
+    columns = [np.asarray(table.iloc[:, k]) for k in range(table.shape[1])]
+    return [index, names, [*table.dtypes], columns]
+
+
+def _function_parts(function: FunctionType) -> list[Any]:
+    parts = [function.__code__, function.__closure__, vars(function)]
+    return [_place(function), *parts, function.__defaults__, function.__kwdefaults__]
+
+
+def _cell_parts(cell: CellType) -> list[Any]:
+    try:
+        return [cell.cell_contents]
+    except ValueError:  # not filled yet
+        return []
+
+
+_PARTS: MappingProxyType[type, tuple[str, Callable[[Any], Any]]] = MappingProxyType(
+    {
+        set: ("set", _set_parts),
+        frozenset: ("set", _set_parts),
+        np.ndarray: ("array", _array_parts),
+        np.memmap: ("array", _array_parts),
+        FunctionType: ("function", _function_parts),
+        # joblib hashes the name of a method's function, and not its code
+        MethodType: ("method", attrgetter("__func__", "__self__")),
+        CellType: ("cell", _cell_parts),
+        CodeType: ("code", attrgetter(*_CODE_ATTRIBUTES)),
+        ModuleType: ("module", attrgetter("__name__")),
+        MappingProxyType: ("dict", dict),
+        classmethod: ("classmethod", attrgetter("__func__")),
+        staticmethod: ("staticmethod", attrgetter("__func__")),
+        property: ("property", attrgetter("fget", "fset", "fdel")),
+        cached_property: ("property", attrgetter("func")),
+        type(lru_cache(len)): (
+            "cached",
+            lambda it: (it.__wrapped__, it.cache_parameters()),
+        ),
+    }
+)

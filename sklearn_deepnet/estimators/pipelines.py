@@ -6,9 +6,9 @@ from copy import copy, deepcopy
 from itertools import count
 from typing import Any, NamedTuple
 
-import joblib
 from sklearn.pipeline import Pipeline
 
+from .._serialization.fingerprint import NotHashable, fingerprint
 from .._utils.sklearn_compat import has_callbacks, has_own_fit, metadata_requests
 from .base import BaseDeepNet
 
@@ -134,8 +134,8 @@ def prefix_key(estimator: Any) -> str:
 def hash_key(value: Any) -> str:
     """Return a key that equal values share; a unique one if it cannot be hashed."""
     try:
-        return joblib.hash(value)
-    except Exception:  # such as of a lambda, or of a lock
+        return fingerprint(value)
+    except NotHashable:  # such as of a lock
         return f"unique {next(_numbers)}"
 
 

@@ -1,4 +1,4 @@
-"""Values that differ are told apart in any process; those that are equal are not."""
+"""Equal values have one fingerprint in every process, and different ones do not."""
 
 import copy
 import os
@@ -58,6 +58,13 @@ def with_attribute(value):
     return function
 
 
+def factorial(start):
+    def product(n):
+        return n * product(n - 1) if n else start
+
+    return product
+
+
 def scoring_with_weights():
     return lambda estimator, X, y, sample_weight=None: 0
 
@@ -105,7 +112,13 @@ def scaler(*values):
 
 
 DIFFERENT = {
-    "kinds": [1, 1.0, True, "1", None, b"1", (1,), [1], {"a": 1}, {1}, float, np.nan],
+    "types": [1, 1.0, True, "1", None, b"1", (1,), [1], {"a": 1}, {1}, float, np.nan],
+    "keys and items of several types": [
+        {None: 1, "a": 2, 3: [4]},
+        {None: 1, "a": 2, 3: [5]},
+        {None, "a", "b", 3},
+        frozenset({None, "a", "c", 3}),
+    ],
     "floats": [0.1, 0.2, np.inf, -np.inf, 0.0, -0.0, float(np.float32(0.1))],
     "arrays": [
         np.arange(3),
@@ -189,16 +202,16 @@ DIFFERENT = {
 EXAMPLES = [value for values in DIFFERENT.values() for value in values]
 
 
-def test_values_that_differ_are_told_apart():
-    described = [fingerprint(value) for value in EXAMPLES]
-    assert len({*described}) == len(described)
-    assert described == [fingerprint(value) for value in EXAMPLES]
+def test_different_values_have_different_fingerprints():
+    hashes = [fingerprint(value) for value in EXAMPLES]
+    assert len({*hashes}) == len(hashes)
+    assert hashes == [fingerprint(value) for value in EXAMPLES]
 
 
 @pytest.mark.slow
-def test_another_process_tells_the_same():
+def test_another_process_finds_the_same():
     script = (
-        "import runpy, sys; test = runpy.run_path(sys.argv[1], run_name='told');"
+        "import runpy, sys; test = runpy.run_path(sys.argv[1], run_name='other');"
         "print(*map(test['fingerprint'], test['EXAMPLES']))"
     )
     found = [
@@ -214,6 +227,7 @@ def test_another_process_tells_the_same():
 
 
 X = np.random.RandomState(0).rand(6, 4)
+PAIR = (1, [2.0])
 SPARSE = csr_array(np.where(X > 0.5, X, 0))
 
 
@@ -236,6 +250,7 @@ def unsorted(matrix):
         (SPARSE, unsorted(SPARSE)),
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
         ({"a", "b", "c"}, {"c", "b", "a"}),
+        ([PAIR, PAIR], [PAIR, (*PAIR,)]),
         (0.1, np.float64(0.1)),
         ("a", np.str_("a")),
         (times(1), times(1)),
@@ -243,16 +258,18 @@ def unsorted(matrix):
         (DeepNetClassifier(), DeepNetClassifier(verbose=1)),
     ],
 )
-def test_what_makes_no_difference_is_not_told(value, other):
+def test_what_makes_no_difference_has_the_same_fingerprint(value, other):
     assert fingerprint(value) == fingerprint(other)
 
 
-def test_what_holds_itself_is_told():
+def test_what_holds_itself_has_a_fingerprint():
     first, second = [1], [2]
     first.append(first)
     second.append(second)
     assert fingerprint(first) == fingerprint(first)
     assert fingerprint(first) != fingerprint(second)
+    assert fingerprint(factorial(1)) == fingerprint(factorial(1))
+    assert fingerprint(factorial(1)) != fingerprint(factorial(2))
 
 
 def many_ways():
@@ -273,7 +290,7 @@ class Failing:
     [threading.Lock(), np.frompyfunc(lambda x: x, 1, 1), many_ways(), Failing()],
     ids=["lock", "a ufunc without a name", "parts that are met too often", "an error"],
 )
-def test_what_cannot_be_told_is_an_error(value):
+def test_what_cannot_be_hashed_is_an_error(value):
     with pytest.raises(NotHashable):
         fingerprint([value])
 
@@ -298,8 +315,14 @@ def test_use_changes_nothing():
     assert [fingerprint([value, *classes]) for value in values] == before
 
 
+def test_an_array_in_a_file_is_as_one_in_memory(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert fingerprint(mapped) == fingerprint(X)
+
+
 @pytest.mark.parametrize("row", [0, 700, 4999])
-def test_every_row_is_digested(row):
+def test_every_row_is_hashed(row):
     rows = np.zeros((5000, 300))
     other = rows.copy()
     other[row, -1] = 1
