@@ -44,8 +44,10 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
+from sklearn_deepnet._fitting import jobs
 from sklearn_deepnet._fitting.jobs import train_jobs
-from sklearn_deepnet.estimators import stacking
+from sklearn_deepnet._fitting.prepare import prepare
+from sklearn_deepnet.estimators.stacking import _share
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)
 WORKING_SETS = [2**k for k in range(18, 27)]
@@ -81,7 +83,7 @@ class Case:
     def stack_size(self):
         """Return the number of networks that a search would stack."""
         itemsize = np.dtype(self.dtype).itemsize
-        return stacking.stack_size(self.sizes(), self.batch_size, itemsize)
+        return jobs.stack_size(self.sizes(), self.batch_size, itemsize)
 
 
 CASES = [
@@ -118,8 +120,8 @@ def make_jobs(case, tables, count, n_iter):
             tol=None,
             random_state=k,
         )
-        job = next(network._fitting(X, y))
-        stacking._share(job, shared.setdefault(id(X), job))
+        job = prepare(network, X, y).job
+        _share(job, shared.setdefault(id(X), job))
         jobs.append(job)
     return jobs
 
@@ -171,9 +173,9 @@ def crossover_table(found):
 
 def working_set_table(found):
     """Return the loss against the best stack size, for each working set."""
-    rows, now = [], stacking._WORKING_SET
+    rows, now = [], jobs._WORKING_SET
     for working_set in sorted({*WORKING_SETS, now}):
-        with patch.object(stacking, "_WORKING_SET", working_set):
+        with patch.object(jobs, "_WORKING_SET", working_set):
             lost = [
                 time_at(case.stack_size(), microseconds) / microseconds.min()
                 for (case, _), microseconds in found.items()

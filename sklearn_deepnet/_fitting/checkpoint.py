@@ -21,6 +21,7 @@ from .._serialization.schema import (
 from .._utils.lookup import is_ours
 from .._utils.sklearn_compat import has_callbacks
 from .._utils.version import __version__
+from .attributes import save_state, set_result
 from .dataset import Dataset
 from .parameters import name_activations, resolve_activations
 
@@ -163,9 +164,9 @@ class FitCheckpoint:
         state : TrainingState
             Where it starts.
         resumes, restore_best : bool
-            For its `_keep`.
+            For `set_result`.
         kept : tuple
-            For its `_keep_state`.
+            For `save_state`.
         """
         rng = network.random_state
         if isinstance(rng, np.random.RandomState) and self._drawn is None:
@@ -209,8 +210,8 @@ class FitCheckpoint:
         """Return a file of the network that would be kept, and of how to go on."""
         network, encoder = copy(self._start), Encoder()
         resumes, restore_best, kept = self._kept
-        network._keep(result, resumes, restore_best)
-        network._keep_state(result.state, *kept)
+        set_result(network, result, resumes, restore_best)
+        save_state(network, result.state, *kept)
         params, unsaved = describe_params(network, encoder)
         if not is_ours(type(network)):
             unsaved.append("class")

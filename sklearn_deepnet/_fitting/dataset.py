@@ -186,3 +186,32 @@ def make_dataset(
         )
     rows = None if weight.all() else np.flatnonzero(weight)
     return Dataset(X, y, targets, target, weight, rows)
+
+
+def make_validation_set(
+    estimator: Any,
+    X_val: ArrayLike | None,
+    y_val: ArrayLike | None,
+    sample_weight_val: ArrayLike | None,
+    dataset: Dataset,
+) -> Dataset | None:
+    """Return the validation data, encoded like `dataset`; None if there are none."""
+    if (X_val is None) != (y_val is None):
+        given, missing = ("X_val", "y_val")[:: 1 if y_val is None else -1]
+        raise ValueError(f"{given} is given without {missing}; give both or none.")
+    if X_val is None and sample_weight_val is not None:
+        raise ValueError(
+            "sample_weight_val is given without X_val and y_val; give all or none."
+        )
+    if X_val is None:
+        return None
+    X_val, y_val = check_rows(estimator, X_val, y_val, reset=False)
+    y_val = estimator._check_y(y_val)
+    if y_val.shape[1:] != dataset.y.shape[1:]:
+        raise ValueError(
+            f"y_val has the shape {y_val.shape} and y {dataset.y.shape}; both must "
+            f"{estimator._alike}."
+        )
+    return make_dataset(
+        X_val, y_val, dataset.targets, sample_weight_val, "sample_weight_val"
+    )

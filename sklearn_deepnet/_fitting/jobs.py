@@ -1,11 +1,11 @@
 """Jobs: networks that are ready to be trained, alone or as a stack."""
 
-from collections.abc import Generator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from .._engine import (
     Batches,
@@ -16,6 +16,7 @@ from .._engine import (
     TrainingSpec,
     TrainingState,
     ValidationSet,
+    count_params,
     one_blas_thread,
     rows_per_block,
     train,
@@ -24,6 +25,11 @@ from .._engine import (
 from .._utils.typing import FloatArray
 from ..nn.optimizers import LBFGS
 from .dataset import Dataset
+from .parameters import resolve_hidden_layer_sizes, rows_per_batch
+
+# Bytes of parameters and work arrays up to which a stack gains by another network:
+# benchmarks/stacking.py. Beyond, it loses more to the cache than it saves in Python.
+_WORKING_SET = 5 * 2**19
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class TrainingJob:
     on_epoch_end: Callback | None
 
     @property
-    def kind(self) -> tuple[Any, ...]:
+    def stack_key(self) -> tuple[Any, ...]:
         """What jobs must have in common to be trained as one stack."""
         spec, state, dataset, held_out = (
             self.spec,
@@ -91,36 +97,14 @@ class TrainingJob:
         )
 
 
-Steps: TypeAlias = Generator[TrainingJob, TrainingResult, None]
-
-
-def carry_out(steps: Steps) -> None:
-    """Train the network of `steps`, which pause where a job is to be done, if any."""
-    job = next(steps, None)
-    if job is None:
-        return
-    try:
-        (result,) = train_jobs([job])
-    except BaseException as error:
-        steps.throw(error)
-    else:
-        go_on(steps, result)
-
-
-def go_on(steps: Steps, result: TrainingResult) -> None:
-    """Carry out the rest of `steps`, once the job is done."""
-    with suppress(StopIteration):
-        steps.send(result)
-
-
 def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
     """Train one network; or a stack of them, to the same bits as one by one.
 
     Parameters
     ----------
     jobs : sequence of TrainingJob
-        Several must be of one `kind`, with first-order solvers, dense X, and without
-        callbacks.
+        Several must be of one `stack_key`, with first-order solvers, dense X, and
+        without callbacks.
 
     Returns
     -------
@@ -238,3 +222,46 @@ def _in_common(values: Sequence[FloatArray | float]) -> FloatArray | float:
     if all(np.array_equal(value, first) for value in values):
         return first
     return np.stack([np.atleast_2d(value) for value in values])
+
+
+def size_of(job: TrainingJob) -> int:
+    """Return how many like `job` to train at once."""
+    datasets = job.dataset, job.held_out
+    if any(dataset is not None and issparse(dataset.X) for dataset in datasets):
+        return 1
+    if not job.spec.is_ours:
+        return 1
+    itemsize = job.state.params.dtype.itemsize
+    return stack_size(job.spec.layer_sizes, job.batch_size, itemsize)
+
+
+def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
+    """Return how many networks to train at once.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Inputs, units of each hidden layer, outputs.
+    n_rows : int
+        Rows in a step.
+    itemsize : int
+        Bytes of a number.
+    """
+    # ten arrays of the parameters: moments, gradient, scratch and so on; the inputs,
+    # activations and their gradients, and the loss's scratch
+    n_inputs, *hidden, n_outputs = layer_sizes
+    n_units = n_inputs + 2 * sum(hidden) + 5 * n_outputs
+    n_rows = min(n_rows, rows_per_block(layer_sizes))
+    n_bytes = itemsize * (10 * count_params(layer_sizes) + n_rows * n_units)
+    return max(1, _WORKING_SET // n_bytes)
+
+
+def stack_size_of(network: Any, n_inputs: int, n_rows: int) -> int:
+    """Return how many like `network` to train at once, as far as can be told before."""
+    try:
+        hidden = resolve_hidden_layer_sizes(network.hidden_layer_sizes)
+        n_rows = rows_per_batch(network, n_rows)
+    except (TypeError, ValueError, OverflowError):  # which its fit will tell of
+        return 1
+    itemsize = 4 if network.dtype == "float32" else 8
+    return stack_size((n_inputs, *hidden, 1), n_rows, itemsize)

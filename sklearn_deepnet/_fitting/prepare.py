@@ -1,93 +1,316 @@
-"""What training begins with, as the parameters have it: weights, steps, penalties."""
+"""A fit before and after its training.
+
+`prepare` checks the arguments of ``fit``, encodes y, resolves names and draws the
+initial weights. It works on a copy of the estimator; `PreparedFit.complete` sets the
+copy's attributes on the estimator when nothing can fail any more. So a call that raises
+an error leaves the estimator as it was, without undoing anything.
+"""
 
 import copy
+import inspect
+import re
 from typing import Any
 
-import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.metrics import check_scoring
 
-from .._engine import NEVER, TrainingSpec, TrainingState
-from .._fitting.parameters import warn_of_ignored_draws
+from .._engine import Score, TrainingResult, TrainingState
+from .._serialization.checkpoint import resolve_checkpoint
+from .._utils.sklearn_compat import (
+    callback_context,
+    has_callbacks,
+    open_callback_context,
+    validate_params,
+)
 from .._utils.typing import FloatArray
-from ..nn.initializers import initialize
-from .parameters import ResolvedParams, is_quasi_newton, resolve_random_state
+from .attributes import load_state, save_state, set_architecture, set_result
+from .checkpoint import FitCheckpoint
+from .dataset import Dataset, make_validation_set
+from .jobs import TrainingJob
+from .parameters import (
+    initial_state,
+    make_spec,
+    resolve_dtype,
+    resolve_params,
+    rows_per_batch,
+    warn_of_ignored,
+)
+from .reporting import (
+    CallbackTasks,
+    ProgressPrinter,
+    all_of,
+    count_tasks,
+    warn_of_ending,
+)
 
 
-def initial_state(
-    estimator: Any, resolved: ResolvedParams, dtype: np.dtype[Any]
-) -> TrainingState:
-    """Return the state before the first pass, with weights as `init` draws them."""
-    rng = resolve_random_state(estimator.random_state)
-    params = _initial_params(estimator, resolved, rng, dtype)
-    if rng is estimator.random_state:
-        rng = copy.deepcopy(rng)  # the caller's own is for the draw alone
-    return TrainingState.start(
-        params, [rng], resolved.optimizer.n_moments, estimator.n_iter
-    )
-
-
-def _initial_params(
+def prepare(
     estimator: Any,
-    resolved: ResolvedParams,
-    rng: np.random.RandomState,
-    dtype: np.dtype[Any],
-) -> FloatArray:
-    warn_of_ignored_draws(estimator)
-    layers = initialize(
-        resolved.layer_sizes,
-        rng,
-        estimator.init,
-        estimator.init_scale,
-        estimator.bias_init,
-    )
-    params = np.concatenate([np.column_stack(layer).ravel() for layer in layers])
-    with np.errstate(over="ignore"):
-        params = params.astype(dtype)
-    if not np.isfinite(params).all():
-        raise ValueError(
-            f"init gives weights too large for {dtype.name}. Lower init_scale (now "
-            f"{estimator.init_scale})."
-        )
-    return params
-
-
-def rows_per_batch(estimator: Any, n_rows: int) -> int:
-    """Return how many rows a step takes, of so many."""
-    if estimator.batch_size is None or is_quasi_newton(estimator.solver):
-        return n_rows
-    return min(
-        200 if estimator.batch_size == "auto" else int(estimator.batch_size), n_rows
-    )
-
-
-def make_spec(
-    estimator: Any, resolved: ResolvedParams, total_weight: float, stops: bool
-) -> TrainingSpec:
-    """Return what is asked of training.
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    X_val: ArrayLike | None = None,
+    y_val: ArrayLike | None = None,
+    sample_weight_val: ArrayLike | None = None,
+    checkpoint: Any = None,
+    partial: bool = False,
+    classes: ArrayLike | None = None,
+) -> "PreparedFit":
+    """Return a fit that is ready to be trained; nothing is set on `estimator`.
 
     Parameters
     ----------
     estimator : estimator
         With its parameters.
-    resolved : ResolvedParams
-        What they name.
-    total_weight : float
-        Of the rows to train on, which penalties are relative to.
-    stops : bool
-        Whether `tol` may end it.
+    X, y, sample_weight, X_val, y_val, sample_weight_val, checkpoint : object
+        As the user gave them to ``fit``.
+    partial : bool, default=False
+        Whether this is ``partial_fit``: one epoch, which `tol` does not end.
+    classes : array-like or None, default=None
+        As the user gave them to ``partial_fit``.
     """
-    return TrainingSpec(
-        layer_sizes=resolved.layer_sizes,
-        activations=resolved.activations,
-        loss=resolved.loss,
-        optimizer=resolved.optimizer,
-        schedules=[resolved.schedule],
-        learning_rate=np.array(float(estimator.learning_rate)),
-        decay=np.array(estimator.alpha / total_weight),
-        l1=np.array(estimator.l1 / total_weight),
-        clip_norm=np.array(
-            np.inf if estimator.clip_norm is None else estimator.clip_norm
-        ),
-        dropout=np.array(resolved.dropout) * (not is_quasi_newton(estimator.solver)),
-        tol=np.array(float(estimator.tol) if stops else 0.0),
-        n_iter_no_change=np.array(estimator.n_iter_no_change if stops else NEVER),
+    validate_params(estimator)
+    checkpoint = None if checkpoint is None else resolve_checkpoint(checkpoint)
+    if not partial and has_callbacks(estimator):
+        open_callback_context(estimator, count_tasks(estimator.n_iter))
+    fitted = copy_attributes(estimator)
+    resumes = (partial or fitted.warm_start) and fitted.__sklearn_is_fitted__()
+    dataset = fitted._make_dataset(X, y, sample_weight, resumes, partial, classes)
+    validation_set = make_validation_set(
+        fitted, X_val, y_val, sample_weight_val, dataset
     )
+    if partial and fitted.early_stopping and validation_set is None:
+        raise ValueError(
+            "With early_stopping=True partial_fit needs X_val and y_val: rows held out "
+            "of one call would be trained on in another."
+        )
+    n_iter, saved = 1 if partial else int(fitted.n_iter), None
+    if checkpoint is not None:
+        saved = FitCheckpoint(checkpoint, fitted, dataset, validation_set, resumes)
+        resumes |= saved.restore(n_iter)
+    prepared = PreparedFit(estimator, fitted, dataset, n_iter, saved, resumes, partial)
+    prepared.build(validation_set)
+    return prepared
+
+
+class PreparedFit:
+    """A fit whose data are checked and whose network is ready to be trained.
+
+    Made by `prepare`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What is fitted; its attributes are set by `complete` alone.
+    fitted : estimator
+        A copy of it, which gets all attributes in the meantime.
+    dataset : Dataset
+        All samples, before any split.
+    n_iter : int
+        Epochs that the call is to make.
+    saved : FitCheckpoint or None
+        The file of this fit, if it has one.
+    resumes : bool
+        Whether training continues what `fitted` has learned.
+    partial : bool
+        Whether the call is ``partial_fit``.
+
+    Attributes
+    ----------
+    job : TrainingJob or None
+        What is to be trained; None if the checkpoint has all epochs.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        fitted: Any,
+        dataset: Dataset,
+        n_iter: int,
+        saved: FitCheckpoint | None,
+        resumes: bool,
+        partial: bool,
+    ) -> None:
+        self._estimator, self._fitted = estimator, fitted
+        self._dataset, self._n_iter, self._saved = dataset, n_iter, saved
+        self._resumes, self._partial = resumes, partial
+        self._stops = fitted.tol is not None and not partial
+        self._n_epochs_done = 0 if saved is None else saved.n_epochs_done
+        self._interrupt: KeyboardInterrupt | None = None
+        self.job: TrainingJob | None = None
+
+    def build(self, validation_set: Dataset | None) -> None:
+        """Resolve names and make the job, unless the checkpoint has all epochs."""
+        fitted, dataset = self._fitted, self._dataset
+        if self._saved is not None and self._saved.is_complete:
+            warn_of_ignored(fitted)
+            self._open_callbacks(self._n_iter)
+            return
+        self._resolved = resolve_params(fitted, dataset.X.shape[1], dataset.targets)
+        warn_of_ignored(fitted)
+        state, dataset, validation_set = self._start(dataset, validation_set)
+        self._dataset = dataset
+        dataset.targets.check_weighted(dataset.y, dataset.rows)
+        set_architecture(fitted, self._resolved)
+        self._restore_best = validation_set is not None and fitted.restore_best
+        self._open_callbacks(self._n_epochs_done)
+        if self._saved is not None:
+            to_save = self._resolved, self._monitored, self._split_seed
+            self._saved.begin(fitted, state, self._resumes, self._restore_best, to_save)
+            self._callbacks.append(self._saved)
+        self.job = TrainingJob(
+            spec=make_spec(fitted, self._resolved, dataset.total, self._stops),
+            state=state,
+            dataset=dataset,
+            held_out=validation_set,
+            score=_make_score(fitted, validation_set),
+            batch_size=rows_per_batch(fitted, dataset.n_rows),
+            shuffle=fitted.shuffle,
+            n_iter=self._n_iter - self._n_epochs_done,
+            on_epoch_end=all_of(self._callbacks),
+        )
+
+    def _start(
+        self, dataset: Dataset, validation_set: Dataset | None
+    ) -> tuple[TrainingState, Dataset, Dataset | None]:
+        """Return the initial state, and the samples to train on and to monitor."""
+        fitted = self._fitted
+        dtype = resolve_dtype(fitted.dtype, dataset.X.dtype)
+        self._monitored = _name_monitored(fitted, validation_set)
+        self._split_seed = None
+        if self._resumes:
+            state, self._split_seed = load_state(
+                fitted, self._resolved, dtype, self._monitored
+            )
+        else:
+            state = initial_state(fitted, self._resolved, dtype)
+        if validation_set is None and fitted.early_stopping:
+            if self._split_seed is None:
+                self._split_seed = int(state.generators[0].randint(2**31 - 1))
+            dataset, validation_set = dataset.split(
+                fitted.validation_fraction, self._split_seed
+            )
+        return state, dataset, validation_set
+
+    def _open_callbacks(self, n_epochs_done: int) -> None:
+        """Make what prints progress and calls scikit-learn's callbacks, if anything."""
+        fitted, n_iter = self._fitted, self._n_iter
+        self._callbacks: list[Any] = []
+        if fitted.verbose and n_iter > n_epochs_done:
+            printer = ProgressPrinter(n_iter, fitted.verbose, n_epochs_done)
+            self._callbacks.append(printer)
+        context = callback_context(fitted)
+        if context is not None:
+            data = self._dataset.X, self._dataset.y
+            self._callbacks.append(
+                CallbackTasks(
+                    self._estimator, fitted, context, *data, n_iter, n_epochs_done
+                )
+            )
+
+    def complete(self, result: TrainingResult | None) -> Any:
+        """Set the fitted attributes on the estimator, and return it.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it ended the training; what was trained until then is set all the same.
+        """
+        self.finish(result)
+        self.commit()
+        if self._interrupt is not None:
+            raise self._interrupt
+        return self._estimator
+
+    def finish(self, result: TrainingResult | None) -> None:
+        """Do all that can fail; if it does, the estimator is as it was before.
+
+        Parameters
+        ----------
+        result : TrainingResult or None
+            What became of `job`; None if there was none.
+        """
+        fitted, before = self._fitted, vars(self._estimator)
+        n_epochs, bad_loss = self._n_epochs_done, None
+        if result is not None:
+            result = self._set_result(result)
+            self._interrupt = result.interrupt
+            n_epochs, bad_loss = n_epochs + len(result.losses), result.bad_loss
+        elif not fitted.warm_start:
+            fitted._training_state = None
+        try:
+            if self._callbacks:
+                self.commit()  # scikit-learn's are shown the fitted estimator
+            for callback in self._callbacks:
+                callback.end()
+            warn_of_ending(
+                fitted,
+                self._dataset,
+                n_iter=self._n_iter,
+                stops=self._stops,
+                is_whole=n_epochs == fitted.n_iter_,
+                bad_loss=bad_loss,
+            )
+        except BaseException:
+            self._estimator.__dict__ = before
+            raise
+
+    def _set_result(self, result: TrainingResult) -> TrainingResult:
+        """Set all attributes on the fitted copy, and save the checkpoint."""
+        fitted = self._fitted
+        set_result(fitted, result, self._resumes, self._restore_best)
+        fitted._training_state = None
+        if self._partial or fitted.warm_start:
+            state, to_save = result.state, (self._monitored, self._split_seed)
+            save_state(fitted, state, self._resolved, *to_save)
+        return result if self._saved is None else self._saved.finish(result)
+
+    def commit(self) -> None:
+        """Give the estimator the attributes of its fitted copy; this cannot fail."""
+        replace_attributes(self._estimator, self._fitted)
+
+
+def copy_attributes(estimator: Any) -> Any:
+    """Return an estimator of the same class that shares all attribute values.
+
+    Unlike ``copy.copy`` this does not go through the hooks of pickling.
+    """
+    twin = object.__new__(type(estimator))
+    vars(twin).update(vars(estimator))
+    return twin
+
+
+def replace_attributes(estimator: Any, other: Any) -> None:
+    """Let `estimator`, in place, have the attributes of `other` and no more.
+
+    One assignment, so that an interrupt finds the old ones or the new ones.
+    """
+    estimator.__dict__ = vars(other)
+
+
+def _name_monitored(estimator: Any, validation_set: Dataset | None) -> str:
+    """Return a name of what is monitored, to know when it is no longer the same."""
+    if validation_set is None and not estimator.early_stopping:
+        return "training loss"
+    # An address would be another one after pickling.
+    name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(estimator.scoring))
+    return f"{name} of rows {'held out' if validation_set is None else 'given'}"
+
+
+def _make_score(estimator: Any, validation_set: Dataset | None) -> Score | None:
+    """Return a function that scores this network with other parameters, if any."""
+    if validation_set is None or estimator.scoring is None:
+        return None
+    scorer = check_scoring(estimator, scoring=estimator.scoring)
+    X, y, weight = validation_set.rows_used()
+    weighs = "sample_weight" in inspect.signature(scorer).parameters
+    options = {"sample_weight": weight} if weighs and weight is not None else {}
+
+    def score(params: FloatArray) -> float:
+        scored = copy.copy(estimator)
+        scored._params = params
+        vars(scored).pop("feature_names_in_", None)  # X has been checked already
+        return float(scorer(scored, X, y, **options))
+
+    return score

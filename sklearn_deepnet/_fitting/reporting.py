@@ -1,4 +1,4 @@
-"""What is told of a running fit, on the screen and to scikit-learn's callbacks."""
+"""Progress of a fit, on the screen and for scikit-learn's callbacks, and its end."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from .._engine import Callback, TrainingLoop, TrainingResult
+from .._engine import Callback, TrainingLoop
 from .._utils.sklearn_compat import CallbackContext
 from .._utils.warnings import max_abs, warn
 from ..exceptions import DivergenceWarning
@@ -27,22 +27,22 @@ class ProgressPrinter:
     Parameters
     ----------
     n_iter : int
-        Passes to be made.
+        Epochs to make.
     verbose : int
-        1 for ten lines, more for a line each pass.
+        1 for ten lines, more for a line for each epoch.
     n_epochs_done : int
-        Passes that were made before this fit goes on.
+        Of these, epochs that a checkpoint has made already.
     """
 
     def __init__(self, n_iter: int, verbose: int, n_epochs_done: int) -> None:
-        self._n_iter, self._n_made = n_iter, n_epochs_done
+        self._n_iter, self._n_before = n_iter, n_epochs_done
         self._in_place = verbose == 1 and sys.stdout.isatty()
         self._every = 1 if verbose > 1 else -(-n_iter // _LINES)
         self._start = self._printed = time.perf_counter()
 
     def __call__(self, loop: TrainingLoop) -> bool:
         """Print if it is time to; never ask for a stop."""
-        now, n_done = time.perf_counter(), self._n_made + loop.n_epochs_done
+        now, n_done = time.perf_counter(), self._n_before + loop.n_epochs_done
         if self._in_place:
             if now - self._printed > 0.2 or n_done == self._n_iter:
                 self._printed = now
@@ -62,46 +62,46 @@ class ProgressPrinter:
             print()
 
     def _line(self, loop: TrainingLoop, now: float) -> str:
-        n_done = self._n_made + loop.n_epochs_done
+        n_done = self._n_before + loop.n_epochs_done
         left = (now - self._start) * (self._n_iter - n_done) / loop.n_epochs_done
-        line = f"pass {n_done} of {self._n_iter}, loss {float(loop.last_loss):.5g}"
+        line = f"epoch {n_done} of {self._n_iter}, loss {float(loop.last_loss):.5g}"
         if loop.last_validation_loss is not None:
             line += f", validation loss {float(loop.last_validation_loss):.5g}"
         return f"{line}, at most {left:.1f} s left"
 
 
 class CallbackTasks:
-    """Tells scikit-learn's callbacks of at most a thousand tasks, runs of passes.
+    """Calls scikit-learn's callbacks for at most a thousand tasks of some epochs each.
 
     Parameters
     ----------
     estimator : estimator
-        In training.
+        In training; without fitted attributes until the end.
+    fitted : estimator
+        Its copy that has them, but for the parameters of the network.
     context : CallbackContext
         Of its fit.
     X, y : array-like
         Its data.
     n_iter : int
-        Passes to be made.
+        Epochs to make.
     n_epochs_done : int
-        Of these, passes that were made before this fit goes on.
+        Of these, epochs that a checkpoint has made already.
     """
 
     def __init__(
         self,
         estimator: BaseEstimator,
+        fitted: BaseEstimator,
         context: CallbackContext,
         X: Any,
         y: Any,
         n_iter: int,
         n_epochs_done: int,
     ) -> None:
-        self._estimator, self._context, self._data = (
-            estimator,
-            context,
-            {"X": X, "y": y},
-        )
-        self._n_iter, self._n_made = n_iter, n_epochs_done
+        self._estimator, self._fitted, self._context = estimator, fitted, context
+        self._data = {"X": X, "y": y}
+        self._n_iter, self._n_before = n_iter, n_epochs_done
         self._every = epochs_per_task(n_iter)
         context.call_on_fit_task_begin(estimator=estimator, **self._data)
         self._task: CallbackContext | None = None
@@ -110,12 +110,15 @@ class CallbackTasks:
 
     def __call__(self, loop: TrainingLoop) -> bool:
         """End a task if it is time to, and return whether a callback asks to stop."""
-        n_done = self._n_made + loop.n_epochs_done
+        n_done = self._n_before + loop.n_epochs_done
         if n_done % self._every and n_done < self._n_iter:
             return False
         stops = self._task.call_on_fit_task_end(
             estimator=self._estimator,
-            reconstruction_attributes=lambda: {"_params": loop.finite_params()},
+            reconstruction_attributes=lambda: {
+                **vars(self._fitted),
+                "_params": loop.finite_params(),
+            },
             **self._data,
         )
         self._task = None
@@ -132,12 +135,12 @@ class CallbackTasks:
         )
 
     def _begin(self) -> None:
-        self._task = self._context.subcontext(task_name="passes")
+        self._task = self._context.subcontext(task_name="epochs")
         self._task.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
 
 def epochs_per_task(n_iter: int) -> int:
-    """Return how many passes make a task."""
+    """Return how many epochs make a task."""
     return max(1, -(-n_iter // _MOST_TASKS))
 
 
@@ -158,12 +161,13 @@ def all_of(callbacks: Sequence[Callback]) -> Callback | None:
 
 
 def warn_of_ending(
-    estimator: BaseEstimator,
-    result: TrainingResult,
+    estimator: Any,
     dataset: Dataset,
+    *,
     n_iter: int,
     stops: bool,
-    n_epochs_done: int,
+    is_whole: bool,
+    bad_loss: float | None,
 ) -> None:
     """Say what to change where training diverged or was too short.
 
@@ -171,37 +175,41 @@ def warn_of_ending(
     ----------
     estimator : estimator
         Fitted.
-    result : TrainingResult
-        What became of it now.
     dataset : Dataset
-        Its rows.
+        What it was trained on.
     n_iter : int
-        Passes that were asked for.
+        Epochs that were asked for.
     stops : bool
         Whether `tol` might have ended it.
-    n_epochs_done : int
-        Of these, passes that were made before, and kept in a checkpoint.
+    is_whole : bool
+        Whether all epochs of the network were of this fit.
+    bad_loss : float or None
+        The loss that told of a divergence; None if a checkpoint had all epochs.
     """
-    if result.ended_by == "divergence":
+    ended_by = estimator._ended_by
+    if ended_by == "divergence" and bad_loss is None:
         warn(
-            f"The loss became {_name_number(result.bad_loss)} after "
-            f"{estimator.n_iter_} passes. Lower learning_rate (now "
-            f"{estimator.learning_rate:.3g}) or scale X (largest value "
-            f"{max_abs(dataset.X):.2g}). Training has stopped, with the last "
-            "sound weights kept.",
+            f"The checkpoint is of a training that diverged after {estimator.n_iter_} "
+            "epochs. Lower learning_rate or scale X, and give another path.",
             DivergenceWarning,
         )
-    elif result.ended_by == "n_iter" and stops and n_iter:
+    elif ended_by == "divergence":
+        warn(
+            f"The loss became {_name_number(bad_loss)} after {estimator.n_iter_} "
+            f"epochs. Lower learning_rate (now {estimator.learning_rate:.3g}) or scale "
+            f"X (largest value {max_abs(dataset.X):.2g}). Training has stopped, with "
+            "the last finite weights kept.",
+            DivergenceWarning,
+        )
+    elif ended_by == "n_iter" and stops and n_iter:
         no_rate = is_quasi_newton(estimator.solver)
         raise_what = "n_iter" if no_rate else "n_iter or learning_rate"
         warn(
-            f"All n_iter={n_iter} passes were used before the loss settled. Raise "
-            f"{raise_what}; or set tol=None, if so many passes are wanted.",
+            f"All n_iter={n_iter} epochs were used before the loss settled. Raise "
+            f"{raise_what}; or set tol=None, if so many epochs are wanted.",
             ConvergenceWarning,
         )
-    elif result.ended_by == "tol" and _made_no_progress(
-        estimator, result, n_epochs_done
-    ):
+    elif ended_by == "tol" and is_whole and _made_no_progress(estimator.loss_curve_):
         warn(
             f"The loss never fell from its first value, {estimator.loss_curve_[0]:.3g}"
             f". Scale X (largest value {max_abs(dataset.X):.2g}), change learning_rate "
@@ -211,12 +219,8 @@ def warn_of_ending(
         )
 
 
-def _made_no_progress(
-    estimator: BaseEstimator, result: TrainingResult, n_epochs_done: int
-) -> bool:
-    losses = estimator.loss_curve_
-    from_the_start = n_epochs_done + len(result.losses) == len(losses) > 1
-    return from_the_start and min(losses) >= losses[0] - 1e-6 * abs(losses[0])
+def _made_no_progress(losses: Sequence[float]) -> bool:
+    return len(losses) > 1 and min(losses) >= losses[0] - 1e-6 * abs(losses[0])
 
 
 def _name_number(value: float) -> str:

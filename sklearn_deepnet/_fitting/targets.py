@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
 
 from .._utils.typing import FloatArray, IntArray
 from ..nn.losses import Loss
@@ -184,7 +185,46 @@ def check_class_y(y: NDArray[Any]) -> NDArray[Any]:
     return (y.toarray() if issparse(y) else y).astype(int)
 
 
-def find_classes(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
+def find_classes(y: NDArray[Any], before: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Return the sorted classes of y, which must be those of `before` if given."""
+    classes = _find_classes(y, "y")
+    if before is not None:
+        _check_same_classes(classes, before)
+    return classes
+
+
+def find_partial_classes(
+    y: NDArray[Any], classes: ArrayLike | None, before: NDArray[Any] | None
+) -> NDArray[Any]:
+    """Return the classes of a call of ``partial_fit``.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        Labels of this call.
+    classes : array-like or None
+        All classes, as the user gave them.
+    before : ndarray or None
+        Those of the first call; None if this is it.
+    """
+    found = None
+    if classes is not None:
+        found = _find_classes(column_or_1d(classes), "classes")
+    elif y.ndim == 2:
+        found = _find_classes(y, "y")
+    elif before is None:
+        raise ValueError(
+            "The first call of partial_fit needs classes, the labels of all classes "
+            "that will ever be seen."
+        )
+    if before is None:
+        return found
+    if found is not None:
+        _check_same_classes(found, before)
+    return before
+
+
+def _find_classes(y: NDArray[Any], name: str) -> NDArray[Any]:
     """Return the sorted classes of labels, at least two, or numbers of columns."""
     if y.ndim == 2:
         return np.arange(y.shape[1])
@@ -196,7 +236,7 @@ def find_classes(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
     return classes
 
 
-def check_same_classes(classes: NDArray[Any], before: NDArray[Any]) -> None:
+def _check_same_classes(classes: NDArray[Any], before: NDArray[Any]) -> None:
     """Raise unless `classes` are those that the network was started with."""
     if not np.array_equal(classes, before):
         raise ValueError(

@@ -1,7 +1,6 @@
 """The classifier."""
 
 from collections.abc import Callable
-from functools import partial
 from numbers import Real
 from typing import Any, Self
 
@@ -10,17 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d
 
-from .._fitting.dataset import Dataset, make_dataset
-from .._fitting.jobs import carry_out
+from .._fitting.dataset import Dataset, check_rows, make_dataset
 from .._fitting.targets import (
     ClassTargets,
     check_class_y,
-    check_same_classes,
     find_classes,
+    find_partial_classes,
 )
-from .._utils.sklearn_compat import Interval, StrOptions, with_callbacks
+from .._utils.sklearn_compat import Interval, StrOptions
 from .._utils.typing import FloatArray
 from ..nn.losses import log_loss
 from .base import BaseDeepNet, takes_rows_in_turn
@@ -263,61 +260,6 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         self.random_state = random_state
         self.dtype = dtype
 
-    @with_callbacks
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-        sample_weight_val: ArrayLike | None = None,
-        checkpoint: Any = None,
-    ) -> Self:
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Training data.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, or an indicator matrix of several labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            A weight of 2 counts as the row twice, a weight of 0 as no row.
-        X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
-            Validation data, to be monitored in place of the training loss.
-        y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
-            Their labels.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
-        checkpoint : Checkpoint, str, path or None, default=None
-            A file in which to keep progress, and from which to go on if it is there.
-
-        Returns
-        -------
-        self : DeepNetClassifier
-            Fitted.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data are not as they have to be, or the checkpoint is
-            damaged or of another fit. The estimator is then as it was before.
-        OSError
-            If the checkpoint cannot be written at first. The estimator is then as it
-            was before.
-        KeyboardInterrupt
-            If interrupted, with the weights of the last complete pass kept.
-        """
-        validation = X_val, y_val, sample_weight_val
-        carry_out(
-            self._steps(
-                X, y, sample_weight, validation, partial=False, checkpoint=checkpoint
-            )
-        )
-        return self
-
     @available_if(takes_rows_in_turn)
     def partial_fit(
         self,
@@ -364,52 +306,36 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
             If a parameter or the data are not as they have to be. The estimator is
             then as it was before.
         """
-        validation = X_val, y_val, sample_weight_val
-        find = {"find_classes": partial(self._find_partial_classes, classes)}
-        carry_out(self._steps(X, y, sample_weight, validation, partial=True, **find))
-        return self
+        return self._partial_fit(
+            X,
+            y,
+            sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            classes=classes,
+        )
 
     _alike = "be one label a row, or indicators of as many labels"
+    _check_y = staticmethod(check_class_y)
 
-    def _check_y(self, y: NDArray[Any]) -> NDArray[Any]:
-        return check_class_y(y)
-
-    def _find_classes(self, y: NDArray[Any], resumes: bool) -> NDArray[Any]:
-        classes = find_classes(y)
-        if resumes:
-            check_same_classes(classes, self.classes_)
-        return classes
-
-    def _find_partial_classes(
-        self, classes: ArrayLike | None, y: NDArray[Any], resumes: bool
-    ) -> NDArray[Any]:
-        if classes is not None:
-            classes = find_classes(column_or_1d(classes), "classes")
-        elif y.ndim == 2:
-            classes = find_classes(y)
-        elif not resumes:
-            raise ValueError(
-                "The first call of partial_fit needs classes, the labels of all "
-                "classes that will ever be seen."
-            )
-        if not resumes:
-            return classes
-        if classes is not None:
-            check_same_classes(classes, self.classes_)
-        return self.classes_
-
-    def _make_datasets(
+    def _make_dataset(
         self,
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
-        validation: tuple[Any, Any, Any],
         resumes: bool,
-        find_classes: Callable[[NDArray[Any], bool], NDArray[Any]] | None = None,
-    ) -> tuple[Dataset, Dataset | None]:
-        """Return the rows to train on, and those to monitor if there are any."""
-        X, y = self._check_data(X, y, reset=not resumes)
-        self.classes_ = (find_classes or self._find_classes)(y, resumes)
+        partial: bool = False,
+        classes: ArrayLike | None = None,
+    ) -> Dataset:
+        """Return the samples to train on, and set `classes_`."""
+        X, y = check_rows(self, X, y, reset=not resumes)
+        y = check_class_y(y)
+        before = self.classes_ if resumes else None
+        if partial:
+            self.classes_ = find_partial_classes(y, classes, before)
+        else:
+            self.classes_ = find_classes(y, before)
         if self.label_smoothing and self.loss not in ("log_loss", log_loss):
             raise ValueError(
                 f"label_smoothing={self.label_smoothing} is for loss='log_loss' alone; "
@@ -418,8 +344,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         targets = ClassTargets(
             self.classes_, y.ndim == 2, self.class_weight, self.label_smoothing
         )
-        dataset = make_dataset(X, y, targets, sample_weight)
-        return dataset, self._make_held_out(validation, dataset)
+        return make_dataset(X, y, targets, sample_weight)
 
     def decision_function(self, X: ArrayLike) -> FloatArray:
         """Return the logits: what the last layer computes before its activation.

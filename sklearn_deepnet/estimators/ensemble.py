@@ -17,12 +17,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._engine import Network, predict_logits
 from .._fitting.dataset import check_rows
 from .._fitting.parameters import resolve_random_state
+from .._fitting.prepare import copy_attributes, replace_attributes
 from .._fitting.targets import check_class_y
 from .._utils.sklearn_compat import Interval, check_sample_weight, validate_params
 from .._utils.typing import FloatArray, IntArray
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
-from .mixins import PickleVersionMixin, transaction
+from .mixins import PickleVersionMixin
 from .regressor import DeepNetRegressor
 from .stacking import fit_stack
 
@@ -101,30 +102,31 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         """
         validate_params(self)
         self._check_predicts_as_a_stack()
-        with transaction(self):
-            X, y = check_rows(self, X, y, reset=True)
-            if X_val is not None and y_val is not None:
-                X_val, y_val = check_rows(self, X_val, y_val, reset=False)
-            params = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
-            params |= {"sample_weight_val": sample_weight_val}
-            given = {name: it for name, it in params.items() if it is not None}
-            rng = resolve_random_state(self.random_state)
-            members = [self._make_member(rng) for _ in range(self.n_estimators)]
-            rows = None
-            if self.bootstrap:
-                counted, others = _split_counted(sample_weight, X)
-                drawn = [self._draw_rows(y[counted], rng) for _ in members]
-                # the others are not trained on, but their classes are known
-                rows = [np.append(counted[some], others) for some in drawn]
-            interrupt = None
-            try:
-                members = self._fit_members(members, X, y, rows, given)
-            except KeyboardInterrupt as error:
-                interrupt = error
-                members = [one for one in members if one.__sklearn_is_fitted__()]
-                if not members:
-                    raise
-            self.estimators_ = members
+        fitted = copy_attributes(self)  # an error leaves the ensemble as it was
+        X, y = check_rows(fitted, X, y, reset=True)
+        if X_val is not None and y_val is not None:
+            X_val, y_val = check_rows(fitted, X_val, y_val, reset=False)
+        params = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
+        params |= {"sample_weight_val": sample_weight_val}
+        given = {name: it for name, it in params.items() if it is not None}
+        rng = resolve_random_state(self.random_state)
+        members = [self._make_member(rng) for _ in range(self.n_estimators)]
+        rows = None
+        if self.bootstrap:
+            counted, others = _split_counted(sample_weight, X)
+            drawn = [self._draw_rows(y[counted], rng) for _ in members]
+            # the others are not trained on, but their classes are known
+            rows = [np.append(counted[some], others) for some in drawn]
+        interrupt = None
+        try:
+            members = self._fit_members(members, X, y, rows, given)
+        except KeyboardInterrupt as error:
+            interrupt = error
+            members = [one for one in members if one.__sklearn_is_fitted__()]
+            if not members:
+                raise
+        fitted.estimators_ = members
+        replace_attributes(self, fitted)
         if interrupt is not None:
             raise interrupt
         return self

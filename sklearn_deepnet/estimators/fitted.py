@@ -1,123 +1,19 @@
-"""What a fitted estimator keeps of its network, and what it computes with it."""
+"""A fitted network behind an estimator: its attributes, and its outputs for new X."""
 
-import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._engine import Network, TrainingResult, TrainingState, predict_logits
-from .._fitting.parameters import (
-    ResolvedParams,
-    name_activations,
-    resolve_activations,
-    resolve_random_state,
-)
+from .._engine import Network, predict_logits
+from .._fitting.parameters import resolve_activations
 from .._utils.typing import FloatArray
-from .._utils.warnings import max_abs, warn
+from .._utils.warnings import max_abs
 
 
 class FittedNetwork:
-    """The fitted part of an estimator.
-
-    Kept are plain arrays, numbers, names and lists, so that pickles and the like need
-    no class of ours but the estimator's.
-    """
-
-    _ended_by = "n_iter"  # in what was saved before it was kept
-
-    def _describe(self, resolved: ResolvedParams) -> None:
-        self._layer_sizes = list(resolved.layer_sizes)
-        self._activations = name_activations(resolved.activations)
-        self.n_outputs_ = resolved.layer_sizes[-1]
-        self.n_layers_ = len(resolved.layer_sizes)
-        self.out_activation_ = resolved.out_activation
-
-    def _keep(self, result: TrainingResult, resumes: bool, restore_best: bool) -> None:
-        state = result.state
-        has_best = state.best_iter >= 0
-        self._params = state.best_params if restore_best and has_best else state.params
-        before = self if resumes else None
-        n_new = len(result.losses)
-        self.validation_loss_curve_ = _extend(
-            before, "validation_loss_curve_", result.validation_losses, n_new
-        )
-        self.validation_scores_ = _extend(
-            before, "validation_scores_", result.validation_scores, n_new
-        )
-        self.loss_curve_ = _extend(before, "loss_curve_", result.losses, n_new) or []
-        self.n_iter_ = len(self.loss_curve_)
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        self.best_loss_ = min(self.loss_curve_, default=np.nan)
-        self.best_iter_ = None
-        if has_best:
-            self.best_iter_ = int(state.best_iter)
-        elif self.loss_curve_:
-            self.best_iter_ = int(np.argmin(self.loss_curve_))
-        self.diverged_ = result.ended_by == "divergence"
-        self._ended_by = result.ended_by
-
-    def _keep_state(
-        self,
-        state: TrainingState,
-        resolved: ResolvedParams,
-        monitored: str,
-        split_seed: int | None,
-    ) -> None:
-        self._training_state = {
-            "solver": type(resolved.optimizer).__name__,
-            "monitored": monitored,
-            "split_seed": split_seed,
-            "last_params": None if self._params is state.params else state.params,
-            "state": state.to_dict(),
-        }
-
-    def _kept_state(
-        self, resolved: ResolvedParams, dtype: np.dtype[Any], monitored: str
-    ) -> tuple[TrainingState, int | None]:
-        """Return the state to go on from, and the seed of the split if drawn."""
-        self._check_same_network(resolved, dtype)
-        n_moments = resolved.optimizer.n_moments
-        kept = self._training_state
-        if kept is None:
-            warn(
-                "The last fit kept neither the optimizer's moments nor the generator's "
-                "state, so training goes on with fresh ones. To continue exactly, set "
-                "warm_start=True before the first fit, or begin with partial_fit."
-            )
-            rng = copy.deepcopy(resolve_random_state(self.random_state))
-            state = TrainingState.start(
-                self._params.copy(), [rng], n_moments, self.n_iter
-            )
-            state.n_epochs = self.n_iter_
-            return state, None
-        last = kept["last_params"]
-        state = TrainingState.from_dict(
-            self._params if last is None else last, kept["state"]
-        )
-        if kept["solver"] != type(resolved.optimizer).__name__:
-            state.forget_moments(n_moments)
-        if kept["monitored"] != monitored:
-            state.forget_values(resolved.schedule)
-        return state, kept["split_seed"]
-
-    def _check_same_network(
-        self, resolved: ResolvedParams, dtype: np.dtype[Any]
-    ) -> None:
-        hidden = list(resolved.layer_sizes[1:-1])
-        for name, now, before in (
-            ("hidden_layer_sizes", hidden, self._layer_sizes[1:-1]),
-            ("activation", name_activations(resolved.activations), self._activations),
-            ("n_outputs_", resolved.layer_sizes[-1], self.n_outputs_),
-            ("out_activation_", resolved.out_activation, self.out_activation_),
-            ("dtype", dtype.name, self._params.dtype.name),
-        ):
-            if now != before:
-                raise ValueError(
-                    f"{name} is now {now}, but the network to continue has {before}. "
-                    "Keep it, or start anew by fit with warm_start=False."
-                )
+    """The fitted part of an estimator: properties, and the forward pass."""
 
     def _network(self) -> Network:
         n_hidden = len(self._layer_sizes) - 2
@@ -173,6 +69,36 @@ class FittedNetwork:
             )
 
     @property
+    def n_layers_(self) -> int:
+        """Number of layers, input and output included."""
+        return len(self._layer_sizes)
+
+    @property
+    def n_outputs_(self) -> int:
+        """Number of output units."""
+        return self._layer_sizes[-1]
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of epochs since the start."""
+        return len(self.loss_curve_)
+
+    @property
+    def loss_(self) -> float:
+        """The last training loss, NaN if there is none."""
+        return self.loss_curve_[-1] if self.loss_curve_ else np.nan
+
+    @property
+    def best_loss_(self) -> float:
+        """The least training loss, NaN if there is none."""
+        return min(self.loss_curve_, default=np.nan)
+
+    @property
+    def diverged_(self) -> bool:
+        """Whether the last call diverged."""
+        return self._ended_by == "divergence"
+
+    @property
     def coefs_(self) -> list[FloatArray]:
         """Weights of each layer, views of shape (n_in, n_out)."""
         check_is_fitted(self)
@@ -186,15 +112,3 @@ class FittedNetwork:
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_params" in vars(self)
-
-
-def _extend(
-    before: FittedNetwork | None, name: str, new: FloatArray, n_new: int
-) -> list[float] | None:
-    """Return a curve with the new passes, NaN where nothing was measured."""
-    old = None if before is None else getattr(before, name)
-    if old is None and not len(new):
-        return None
-    if old is None:
-        old = [] if before is None else [np.nan] * before.n_iter_
-    return [*old, *(new.tolist() if len(new) else [np.nan] * n_new)]

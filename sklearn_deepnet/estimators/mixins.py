@@ -2,12 +2,10 @@
 
 import inspect
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from .._utils.sklearn_compat import DocLinkMixin, HTMLSummaryMixin
 from .._utils.version import __version__
@@ -50,22 +48,6 @@ def _draw_curve(losses: Sequence[float]) -> str:
 
 
 _VERSION_KEY = "_sklearn_deepnet_version"
-
-
-@contextmanager
-def transaction(estimator: BaseEstimator) -> Iterator[None]:
-    """Restore the attributes of `estimator`, in place, if the block raises.
-
-    ``validate_data`` sets ``n_features_in_`` before anything else has been checked, so
-    that a fit that fails would else leave a half-fitted estimator.
-    """
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 def warn_of_version(name: str, version: str) -> None:

@@ -8,11 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from .._fitting.dataset import Dataset, make_dataset
-from .._fitting.jobs import carry_out
+from .._fitting.dataset import Dataset, check_rows, make_dataset
 from .._fitting.parameters import resolve_loss
 from .._fitting.targets import NumberTargets, check_number_y
-from .._utils.sklearn_compat import StrOptions, with_callbacks
+from .._utils.sklearn_compat import StrOptions
 from .._utils.typing import FloatArray
 from ..nn.losses import poisson
 from .base import BaseDeepNet, takes_rows_in_turn
@@ -247,61 +246,6 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         self.random_state = random_state
         self.dtype = dtype
 
-    @with_callbacks
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-        sample_weight_val: ArrayLike | None = None,
-        checkpoint: Any = None,
-    ) -> Self:
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Training data.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets; not negative for ``loss="poisson"``.
-        sample_weight : array-like of shape (n_samples,), default=None
-            A weight of 2 counts as the row twice, a weight of 0 as no row.
-        X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
-            Validation data, to be monitored in place of the training loss.
-        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their targets.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
-        checkpoint : Checkpoint, str, path or None, default=None
-            A file in which to keep progress, and from which to go on if it is there.
-
-        Returns
-        -------
-        self : DeepNetRegressor
-            Fitted.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data are not as they have to be, or the checkpoint is
-            damaged or of another fit. The estimator is then as it was before.
-        OSError
-            If the checkpoint cannot be written at first. The estimator is then as it
-            was before.
-        KeyboardInterrupt
-            If interrupted, with the weights of the last complete pass kept.
-        """
-        validation = X_val, y_val, sample_weight_val
-        carry_out(
-            self._steps(
-                X, y, sample_weight, validation, partial=False, checkpoint=checkpoint
-            )
-        )
-        return self
-
     @available_if(takes_rows_in_turn)
     def partial_fit(
         self,
@@ -344,9 +288,14 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
             If a parameter or the data are not as they have to be. The estimator is
             then as it was before.
         """
-        validation = X_val, y_val, sample_weight_val
-        carry_out(self._steps(X, y, sample_weight, validation, partial=True))
-        return self
+        return self._partial_fit(
+            X,
+            y,
+            sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+        )
 
     def predict(self, X: ArrayLike) -> FloatArray:
         """Return the predicted targets.
@@ -374,16 +323,18 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         self._check_overflow(outputs, X)
         return outputs[:, 0] if self._takes_1d else outputs
 
-    def _make_datasets(
+    def _make_dataset(
         self,
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
-        validation: tuple[Any, Any, Any],
         resumes: bool,
-    ) -> tuple[Dataset, Dataset | None]:
-        """Return the rows to train on, and those to monitor if there are any."""
-        X, y = self._check_data(X, y, reset=not resumes)
+        partial: bool = False,
+        classes: None = None,
+    ) -> Dataset:
+        """Return the samples to train on, and set the scaling of the targets."""
+        X, y = check_rows(self, X, y, reset=not resumes)
+        y = self._check_y(y)
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
         if resumes:
             if (n_outputs, y.ndim == 1) != (self.n_outputs_, self._takes_1d):
@@ -403,7 +354,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         self._takes_1d = y.ndim == 1
         self.target_mean_ = dataset.targets.mean
         self.target_scale_ = dataset.targets.scale
-        return dataset, self._make_held_out(validation, dataset)
+        return dataset
 
     @property
     def _counts(self) -> bool:

@@ -1,29 +1,28 @@
-"""From many fits to few stacks.
+"""Many fits as few stacks.
 
-What small networks cost is Python, not arithmetic: a step of several at once takes
-little longer than a step of one. So fits pause where their networks are to be trained,
-jobs of one kind are trained as stacks, and the fits go on. A stack gives to each
-network the bits that it would have got alone.
+A step of a small network costs mostly Python, not arithmetic, so a step of several
+networks at once takes little longer than a step of one. All fits are prepared first,
+then jobs with the same `stack_key` are trained together, then all fits are completed.
+Each network of a stack is bit-for-bit identical to training it alone.
 """
 
+import inspect
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import issparse
 from sklearn.utils import indexable
 
-from .._engine import TrainingResult, count_params, rows_per_block
-from .._fitting.jobs import Steps, TrainingJob, go_on, train_jobs
-from .._fitting.parameters import is_quasi_newton, resolve_hidden_layer_sizes
-from .._fitting.prepare import rows_per_batch
+from .._engine import TrainingResult
+from .._fitting.jobs import TrainingJob, size_of, train_jobs
+from .._fitting.parameters import is_quasi_newton
+from .._fitting.prepare import PreparedFit, prepare
 from .._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
 from .base import BaseDeepNet
-from .classifier import DeepNetClassifier
 from .pipelines import (
     FitArguments,
     find_network,
@@ -34,57 +33,9 @@ from .pipelines import (
     set_prefix,
     try_deepcopy,
 )
-from .regressor import DeepNetRegressor
 
-# Bytes of parameters and work arrays up to which a stack gains by another network:
-# benchmarks/stacking.py. Beyond, it loses more to the cache than it saves in Python.
-_WORKING_SET = 5 * 2**19
-
-
-def size_of(job: TrainingJob) -> int:
-    """Return how many like `job` to train at once."""
-    datasets = job.dataset, job.held_out
-    if any(dataset is not None and issparse(dataset.X) for dataset in datasets):
-        return 1
-    if not job.spec.is_ours:
-        return 1
-    itemsize = job.state.params.dtype.itemsize
-    return stack_size(job.spec.layer_sizes, job.batch_size, itemsize)
-
-
-def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
-    """Return how many networks to train at once.
-
-    Parameters
-    ----------
-    layer_sizes : sequence of int
-        Inputs, units of each hidden layer, outputs.
-    n_rows : int
-        Rows in a step.
-    itemsize : int
-        Bytes of a number.
-    """
-    # ten arrays of the parameters: moments, gradient, scratch and so on; the inputs,
-    # activations and their gradients, and the loss's scratch
-    n_inputs, *hidden, n_outputs = layer_sizes
-    n_units = n_inputs + 2 * sum(hidden) + 5 * n_outputs
-    n_rows = min(n_rows, rows_per_block(layer_sizes))
-    n_bytes = itemsize * (10 * count_params(layer_sizes) + n_rows * n_units)
-    return max(1, _WORKING_SET // n_bytes)
-
-
-def stack_size_of(network: BaseDeepNet, n_inputs: int, n_rows: int) -> int:
-    """Return how many like `network` to train at once, as far as can be told before."""
-    try:
-        hidden = resolve_hidden_layer_sizes(network.hidden_layer_sizes)
-        n_rows = rows_per_batch(network, n_rows)
-    except (TypeError, ValueError, OverflowError):  # which its fit will tell of
-        return 1
-    itemsize = 4 if network.dtype == "float32" else 8
-    return stack_size((n_inputs, *hidden, 1), n_rows, itemsize)
-
-
-__all__ = ["fit_stack"]
+# What ``fit`` of a network in a stack takes; checkpoints are files of one fit.
+_FIT_PARAMS = inspect.signature(BaseDeepNet.fit).parameters.keys() - {"checkpoint"}
 
 
 class FitResult(NamedTuple):
@@ -95,50 +46,66 @@ class FitResult(NamedTuple):
 
 
 def fit_networks(
-    estimators: Sequence[Any], tables: Sequence[FitArguments]
+    estimators: Sequence[Any], arguments: Sequence[FitArguments]
 ) -> list[FitResult]:
-    """Fit each estimator to its table, many networks at once where that pays.
+    """Fit each estimator to its data, many networks at once where that pays.
 
     Parameters
     ----------
     estimators : sequence of estimators
-        Fitted, but for those whose fit raises an error; networks of those are left as
-        they were. What is no network is fitted alone.
-    tables : sequence of FitArguments
-        One for each. Networks that are given the same object share its rows.
+        Fitted, but for those whose fit raises an error; these are left as they were.
+        What is no network is fitted alone.
+    arguments : sequence of FitArguments
+        One for each. Networks that are given the same object share its arrays.
 
     Returns
     -------
-    endings : list of FitResult
+    results : list of FitResult
         One for each: the error that it raised, and the time that it took. The time of a
-        stack is shared out by the passes that each network made.
+        stack is shared out by the epochs that each network made.
     """
-    fits = [StackMember(*pair) for pair in zip(estimators, tables, strict=True)]
+    members = [StackMember(*pair) for pair in zip(estimators, arguments, strict=True)]
+    try:
+        _train_members(members)
+    finally:  # an interrupt ends the others, and leaves those that are trained
+        for member in members:
+            member.commit()
+    return [FitResult(member.error, member.seconds) for member in members]
+
+
+def _train_members(members: "Sequence[StackMember]") -> None:
+    """Do all of `fit_networks` but to set attributes on networks that are stacked."""
     shared: dict[int, TrainingJob] = {}
-    with ExitStack() as stack:
-        for fit in fits:
-            stack.callback(fit.close)
-            fit.prepare(shared)
-            if fit.job is not None and size_of(fit.job) == 1:
-                _train([fit])  # at once, so that large ones are not all there together
-        for group in _group([fit for fit in fits if fit.job is not None]):
-            _train(group)
-    return [FitResult(fit.error, fit.seconds) for fit in fits]
+    for member in members:
+        member.prepare(shared)
+        if member.job is not None and size_of(member.job) == 1:
+            _train([member])  # at once: many large ones would not fit into memory
+    for group in _group([member for member in members if member.job is not None]):
+        _train(group)
 
 
 class StackMember:
-    """One fit: prepared, trained with others, completed."""
+    """One fit beside others: prepared, trained as part of a stack, committed.
 
-    def __init__(self, estimator: Any, table: FitArguments) -> None:
-        self._estimator, self._table = estimator, table
-        self._steps: Steps | None = None
+    Parameters
+    ----------
+    estimator : estimator
+        A network, or what ends in one and is fitted alone.
+    arguments : FitArguments
+        What it is fitted to.
+    """
+
+    def __init__(self, estimator: Any, arguments: FitArguments) -> None:
+        self._estimator, self._arguments = estimator, arguments
+        self._prepared: PreparedFit | None = None
+        self.is_trained = False
         self.job: TrainingJob | None = None
         self.error: Exception | None = None
         self.seconds = 0.0
 
     @contextmanager
     def _clocked(self) -> Iterator[None]:
-        """Add the time to the fit's, and note the error if there is one."""
+        """Add the time to the fit's, and record the error if there is one."""
         start = time.perf_counter()
         try:
             yield
@@ -148,35 +115,45 @@ class StackMember:
             self.seconds += time.perf_counter() - start
 
     def prepare(self, shared: dict[int, TrainingJob]) -> None:
-        """Go to where the network is to be trained; or fit what cannot be stacked.
+        """Prepare the training job; or fit what cannot be stacked, in place.
 
-        Jobs of one table share its arrays, as they were first validated.
+        Jobs of one `FitArguments` share its arrays, as they were first validated.
         """
-        X, y, params = self._table
+        X, y, params = self._arguments
         with self._clocked():
             if not is_stackable(self._estimator):
-                self._estimator.fit(X, y, **params)
+                self._fit_alone(X, y, params)
                 return
-            self._steps = self._estimator._fitting(X, y, **params)
-            self.job = next(self._steps)
-            _share(self.job, shared.setdefault(id(self._table), self.job))
+            self._prepared = prepare(self._estimator, X, y, **_check_arguments(params))
+            self.job = self._prepared.job
+            _share(self.job, shared.setdefault(id(self._arguments), self.job))
 
-    def complete(self, result: TrainingResult) -> None:
-        """Keep what came out of training."""
+    def _fit_alone(self, X: Any, y: Any, params: dict[str, Any]) -> None:
+        try:
+            self._estimator.fit(X, y, **params)
+        except KeyboardInterrupt:
+            self.is_trained = True  # up to here
+            raise
+        self.is_trained = True
+
+    def finish(self, result: TrainingResult) -> None:
+        """Take what became of the training, and do all that can fail."""
         self.job = None
         with self._clocked():
-            go_on(self._steps, result)
+            self._prepared.finish(result)
+            self.is_trained = True
 
-    def fail(self, error: Exception) -> None:
-        """Undo all, as the network's own fit does when its training raises `error`."""
-        self.job = None
-        with self._clocked():
-            self._steps.throw(error)
+    def commit(self) -> None:
+        """Set the fitted attributes on the network, if it was trained in a stack."""
+        if self.is_trained and self._prepared is not None:
+            self._prepared.commit()
 
-    def close(self) -> None:
-        """Undo what is not complete."""
-        if self._steps is not None:
-            self._steps.close()
+
+def _check_arguments(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``fit``, or raise the error that ``fit`` would raise."""
+    for name in params.keys() - _FIT_PARAMS:
+        raise TypeError(f"fit() got an unexpected keyword argument {name!r}")
+    return params
 
 
 def _share(job: TrainingJob, first: TrainingJob) -> None:
@@ -195,11 +172,10 @@ def _share(job: TrainingJob, first: TrainingJob) -> None:
 def is_stackable(estimator: Any) -> bool:
     """Return whether this is a network that may be trained beside others.
 
-    L-BFGS has steps of its own, and reports and callbacks are told of one fit.
+    L-BFGS has a loop of its own; printed progress and callbacks are of one fit.
     """
-    fit = getattr(type(estimator), "fit", None)
     return (
-        fit in (DeepNetClassifier.fit, DeepNetRegressor.fit)
+        getattr(type(estimator), "fit", None) is BaseDeepNet.fit
         and "fit" not in vars(estimator)
         and not is_quasi_newton(estimator.solver)
         and not estimator.verbose
@@ -207,20 +183,20 @@ def is_stackable(estimator: Any) -> bool:
     )
 
 
-def _group(fits: Sequence[StackMember]) -> Iterator[list[StackMember]]:
-    """Return stacks: of one kind, and no larger than pays."""
+def _group(members: Sequence[StackMember]) -> Iterator[list[StackMember]]:
+    """Yield stacks: members of one stack key, and no more than pays."""
     groups: dict[tuple[Any, ...], list[StackMember]] = {}
-    for fit in fits:
-        groups.setdefault(fit.job.kind, []).append(fit)
+    for member in members:
+        groups.setdefault(member.job.stack_key, []).append(member)
     for group in groups.values():
         n_stacks = -(-len(group) // size_of(group[0].job))
-        for members in np.array_split(np.arange(len(group)), n_stacks):
-            yield [group[k] for k in members]
+        for places in np.array_split(np.arange(len(group)), n_stacks):
+            yield [group[k] for k in places]
 
 
-def _train(fits: Sequence[StackMember]) -> None:
+def _train(members: Sequence[StackMember]) -> None:
     """Train a stack; or each alone, if one of the users' functions raises an error."""
-    jobs = [fit.job for fit in fits]
+    jobs = [member.job for member in members]
     generators = [rng for job in jobs for rng in job.state.generators]
     drawn = [rng.get_state(legacy=False) for rng in generators]
     failed = None
@@ -231,31 +207,22 @@ def _train(fits: Sequence[StackMember]) -> None:
         failed = error
     seconds = time.perf_counter() - start
     if failed is None:
-        _complete(fits, results, seconds)
-    elif len(fits) == 1:
-        fits[0].seconds += seconds
-        fits[0].fail(failed)
+        n_epochs = [len(result.losses) + 1 for result in results]
+        for member, result, n in zip(members, results, n_epochs, strict=True):
+            member.seconds += seconds * n / sum(n_epochs)
+            member.finish(result)
+        for result in results:
+            if result.interrupt is not None:
+                raise result.interrupt
+    elif len(members) == 1:
+        (member,) = members
+        member.seconds += seconds
+        member.job, member.error = None, failed
     else:
         for rng, state in zip(generators, drawn, strict=True):
             rng.set_state(state)  # a stack copies all else that training uses up
-        for fit in fits:
-            _train([fit])
-
-
-def _complete(
-    fits: Sequence[StackMember], results: list[TrainingResult], seconds: float
-) -> None:
-    """Go on with the fits, all of them even if an interrupt ended the training."""
-    n_epochs = [len(result.losses) + 1 for result in results]
-    interrupts = []
-    for fit, result, n in zip(fits, results, n_epochs, strict=True):
-        fit.seconds += seconds * n / sum(n_epochs)
-        try:
-            fit.complete(result)
-        except KeyboardInterrupt as interrupt:
-            interrupts.append(interrupt)
-    if interrupts:
-        raise interrupts[0]
+        for member in members:
+            _train([member])
 
 
 def fit_stack(
@@ -336,27 +303,35 @@ def fit_stack(
             "for each, or None."
         )
     before = [vars(network).copy() for network in networks]
-    ahead: list[Any] = []
+    arguments, prefixes = _fit_prefixes(estimators, X, y, rows, fit_params)
+    members = [*map(StackMember, map(last_of, estimators), arguments)]
     try:
-        tables, ahead = _fit_ahead(estimators, X, y, rows, fit_params)
-        for ending in fit_networks([*map(last_of, estimators)], tables):
-            if ending.error is not None:
-                raise ending.error
-    except Exception:
+        _train_members(members)
+        for member in members:
+            if member.error is not None:
+                raise member.error
+    except Exception:  # what was fitted in place, since it cannot be stacked
         for network, attributes in zip(networks, before, strict=True):
-            vars(network).clear()
-            vars(network).update(attributes)
+            network.__dict__ = attributes
         raise
-    finally:  # also for those that were trained before an interrupt
-        for k, fitted in enumerate(ahead):
-            if vars(networks[k]).get("_params") is not before[k].get("_params"):
-                set_prefix(
-                    estimators[k], try_deepcopy(fitted)
-                )  # so that each has its own
+    except KeyboardInterrupt:
+        _commit(members, estimators, prefixes)
+        raise
+    _commit(members, estimators, prefixes)
     return estimators
 
 
-def _fit_ahead(
+def _commit(
+    members: Sequence[StackMember], estimators: Sequence[Any], prefixes: Sequence[Any]
+) -> None:
+    """Set what was fitted on the networks, and on the pipelines that they end."""
+    for member, estimator, prefix in zip(members, estimators, prefixes, strict=True):
+        member.commit()
+        if member.is_trained:  # a copy, so that no two pipelines share their steps
+            set_prefix(estimator, try_deepcopy(prefix))
+
+
+def _fit_prefixes(
     estimators: Sequence[Any],
     X: Any,
     y: Any,
@@ -372,10 +347,10 @@ def _fit_ahead(
     found: dict[tuple[bytes, str], tuple[FitArguments, Any]] = {}
     pairs = []
     for k, estimator in enumerate(estimators):
-        taken = None if rows is None else np.asarray(rows[k])
-        cut = b"" if taken is None else taken.dtype.char.encode() + taken.tobytes()
+        own = None if rows is None else np.asarray(rows[k])
+        cut = b"" if own is None else own.dtype.char.encode() + own.tobytes()
         if cut not in cuts:
-            cuts[cut] = _cut(X, y, fit_params, taken)
+            cuts[cut] = _cut(X, y, fit_params, own)
         if last_of(estimator) is estimator:
             pairs.append((cuts[cut], None))
             continue
@@ -386,8 +361,8 @@ def _fit_ahead(
             fit = partial(fitted.fit, some_X, some_y, **params)
             found[key] = record_fit_call(network_of(fitted), fit), fitted
         pairs.append(found[key])
-    tables, ahead = zip(*pairs, strict=True) if pairs else ((), ())
-    return list(tables), list(ahead)
+    arguments, prefixes = zip(*pairs, strict=True) if pairs else ((), ())
+    return list(arguments), list(prefixes)
 
 
 def _cut(X: Any, y: Any, params: dict[str, Any], rows: Any) -> FitArguments:

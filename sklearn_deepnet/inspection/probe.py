@@ -16,6 +16,7 @@ from .._engine import (
     cut_layers,
 )
 from .._fitting.jobs import TrainingJob, join
+from .._fitting.prepare import prepare
 from .._utils.sklearn_compat import remove_callbacks
 from .._utils.typing import FloatArray
 from ..estimators.base import BaseDeepNet
@@ -38,10 +39,7 @@ def initial_job(
     """Return the training job of a fit from the start, without training."""
     twin = clone(network)
     remove_callbacks(twin)
-    steps = twin._steps(X, y, sample_weight, (None, None, None), partial=False)
-    job = next(steps)
-    steps.close()
-    return job
+    return prepare(twin, X, y, sample_weight).job
 
 
 def current_params(network: BaseDeepNet, job: TrainingJob) -> FloatArray:

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._fitting.jobs import stack_size_of
 from ..estimators.pipelines import (
     FitArguments,
     hash_key,
@@ -19,7 +20,6 @@ from ..estimators.pipelines import (
     prefix_key,
     set_prefix,
 )
-from ..estimators.stacking import stack_size_of
 from .checkpoint import SearchCheckpoint
 from .tasks import (
     CVTask,

@@ -160,7 +160,7 @@ def test_the_loss_never_rises():
 
 
 def test_n_iter_that_is_too_few_is_told():
-    message = r"^All n_iter=5 passes were used before the loss settled\. Raise n_iter"
+    message = r"^All n_iter=5 epochs were used before the loss settled\. Raise n_iter"
     net = net_for(5, tol=1e-4)
     with pytest.warns(ConvergenceWarning, match=message) as caught:
         net.fit(*wine())

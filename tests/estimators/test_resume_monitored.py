@@ -327,9 +327,9 @@ def test_another_thing_monitored_is_judged_by_itself(before, after):
 def test_another_thing_monitored_has_patience_of_its_own():
     net, (X, y, held_out) = overshooting(8, scoring="accuracy", learning_rate=0.02)
     net.set_params(n_iter_no_change=3, tol=1e-6)
-    with pytest.warns(UserWarning, match="passes were used before"):
+    with pytest.warns(UserWarning, match="epochs were used before"):
         net.set_params(n_iter=3).fit(X, y, **held_out)
-    with pytest.warns(UserWarning, match="passes were used before"):
+    with pytest.warns(UserWarning, match="epochs were used before"):
         net.set_params(n_iter=10, scoring=None).fit(X, y, **held_out)
     assert np.all(np.diff(net.validation_loss_curve_) < -1e-6)  # so none was stale
     assert net.n_iter_ == 13

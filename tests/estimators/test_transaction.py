@@ -263,5 +263,5 @@ def test_a_failing_activation_leaves_no_trace(situation, wire, method):
 def test_a_warning_that_raises_leaves_no_trace():
     estimator = fitted_plainly().set_params(tol=0.0)
     assert_raises_without_a_trace(
-        estimator, lambda: estimator.fit(X, y), UserWarning, "n_iter=3 passes"
+        estimator, lambda: estimator.fit(X, y), UserWarning, "n_iter=3 epochs"
     )

@@ -51,7 +51,7 @@ class Watcher:
         self.log.append(f"end {context.task_name}")
         self.X.append(X)
         self.y.append(y)
-        return self.count("end passes") == self.stops_after
+        return self.count("end epochs") == self.stops_after
 
     def count(self, entry):
         return self.log.count(entry)
@@ -94,7 +94,7 @@ def test_each_pass_is_a_task(estimator, n_iter):
     assert watcher.log == [
         f"setup of {n_iter}",
         "begin fit",
-        *["begin passes", "end passes"] * n_iter,
+        *["begin epochs", "end epochs"] * n_iter,
         "end fit",
         "teardown",
     ]
@@ -115,7 +115,7 @@ def test_there_are_a_thousand_tasks_at_most(n_iter, n_tasks):
     net = net_for(n_iter, batch_size=None).set_callbacks(keeper).fit(X[::9], y[::9])
     assert net.n_iter_ == n_iter
     assert keeper.log[0] == f"setup of {n_tasks}"
-    assert keeper.count("begin passes") == keeper.count("end passes") == n_tasks
+    assert keeper.count("begin epochs") == keeper.count("end epochs") == n_tasks
     np.testing.assert_array_equal(keeper.outputs[-2], keeper.outputs[-1])
 
 
@@ -128,8 +128,8 @@ def test_a_callback_may_stop_the_fit(stops_after, solver):
     watcher = Watcher(stops_after)
     # a ConvergenceWarning would be an error here
     net = net_for(50, **options).set_callbacks(watcher).fit(X, y)
-    assert net.n_iter_ == stops_after == watcher.count("begin passes")
-    assert watcher.log[-3:] == ["end passes", "end fit", "teardown"]
+    assert net.n_iter_ == stops_after == watcher.count("begin epochs")
+    assert watcher.log[-3:] == ["end epochs", "end fit", "teardown"]
     expected = net_for(stops_after, **(options | {"tol": None})).fit(X, y)
     assert_same_training(net, expected)
 
@@ -157,7 +157,7 @@ def test_every_task_is_ended_where_patience_ends_the_fit():
     net = net_for(3000, tol=1e9, n_iter_no_change=7).set_callbacks(watcher)
     net.fit(X, y)
     assert net.n_iter_ == 8  # in the midst of a task of three
-    assert watcher.count("begin passes") == watcher.count("end passes")
+    assert watcher.count("begin epochs") == watcher.count("end epochs")
     assert watcher.log[-2:] == ["end fit", "teardown"]
 
 
@@ -285,7 +285,7 @@ def test_a_callback_that_is_interrupted_leaves_a_usable_model():
     class Interrupted(Watcher):
         def on_fit_task_end(self, estimator, context):
             super().on_fit_task_end(estimator, context)
-            if self.count("end passes") == 3:
+            if self.count("end epochs") == 3:
                 raise KeyboardInterrupt
 
     net = net_for(8).set_callbacks(Interrupted())
@@ -309,7 +309,7 @@ def test_an_interrupt_ends_the_tasks():
     with pytest.raises(KeyboardInterrupt):
         net_for(5, schedule=schedule).set_callbacks(watcher).fit(X, y)
     assert watcher.log[-2:] == ["end fit", "teardown"]
-    assert watcher.count("begin passes") == watcher.count("end passes")
+    assert watcher.count("begin epochs") == watcher.count("end epochs")
 
 
 @needs_callbacks
@@ -355,7 +355,7 @@ def test_a_scoring_monitor_scores_each_pass_in_a_pipeline():
     monitor = ScoringMonitor(scoring="accuracy")
     net = net_for(5).set_callbacks(monitor)
     make_pipeline(StandardScaler(), net).fit(X, y)
-    rows = [row for row in monitor.get_logs().data if row["task_name"] == "passes"]
+    rows = [row for row in monitor.get_logs().data if row["task_name"] == "epochs"]
     expected = [net_for(n).fit(X, y).score(X, y) for n in range(1, 6)]
     assert [row["accuracy"] for row in rows] == pytest.approx(expected, abs=1e-12)
 
@@ -369,7 +369,7 @@ def test_a_scoring_monitor_scores_each_pass_in_a_search():
     model = make_pipeline(StandardScaler(), net_for(3).set_callbacks(monitor))
     search = GridSearchCV(model, {"deepnetclassifier__alpha": [0, 1]}, cv=2)
     search.fit(X, y)
-    rows = [row for row in monitor.get_logs().data if row["task_name"] == "passes"]
+    rows = [row for row in monitor.get_logs().data if row["task_name"] == "epochs"]
     assert len(rows) == 3 * (2 * 2 + 1)
     whole = [row["accuracy"] for row in rows if row["accuracy"] == search.score(X, y)]
     assert len(whole) > 0  # the last of the refit's
@@ -394,12 +394,12 @@ def test_clones_have_the_callbacks():
     watcher = Watcher()
     net = clone(net_for(2).set_callbacks(watcher))
     net.fit(*wine())
-    assert vars(net)["_skl_callbacks"][0].count("end passes") == 2
+    assert vars(net)["_skl_callbacks"][0].count("end epochs") == 2
 
 
 # ---- what is printed
 
-LINE = r"pass (\d+) of (\d+), loss [-\d.e]+{}, at most \d+\.\d s left"
+LINE = r"epoch (\d+) of (\d+), loss [-\d.e]+{}, at most \d+\.\d s left"
 
 
 @pytest.mark.parametrize("n_iter", [1, 3, 10, 25, 100, 137])
@@ -485,7 +485,7 @@ def test_a_terminal_shows_one_line_that_is_written_over():
     last = text.rstrip().split("\r")[-1]
     loss = net_for(40).fit(*wine()).loss_
     assert last.startswith(
-        f"[==============================] pass 40 of 40, loss {loss:.5g}, at most 0.0"
+        f"[==============================] epoch 40 of 40, loss {loss:.5g}, at most 0.0"
     )
 
 
@@ -500,7 +500,7 @@ def test_a_terminal_shows_progress_while_it_is_made():
         return 1.0
 
     show_fit(5, verbose=1, schedule=schedule)
-    assert "pass 2 of 5" in shown[0]
+    assert "epoch 2 of 5" in shown[0]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -524,11 +524,11 @@ def test_a_terminal_gets_lines_with_verbose_of_two():
 @needs_callbacks
 @pytest.mark.parametrize("n_epochs", [50, 51, 52])
 def test_a_fit_that_goes_on_is_stopped_where_it_would_have_been(n_epochs, tmp_path):
-    """With 2500 passes three make a task, from the first pass and not from today's."""
+    """With 2500 epochs three make a task, from the first epoch and not from today's."""
 
     class Stop(Watcher):
         def on_fit_task_end(self, estimator, context, *, fitted_estimator=None, **data):
-            if context.task_name == "passes":
+            if context.task_name == "epochs":
                 return fitted_estimator.score(X, y) > 0.9
             return None
 

@@ -297,7 +297,7 @@ def test_a_divergence_is_told_again(tmp_path):
     with pytest.warns(DivergenceWarning, match="^The loss became"):
         fitted = net(**parameters).fit(X, y, checkpoint=tmp_path / "net")
     message = (
-        f"The checkpoint is of a training that diverged after {fitted.n_iter_} passes. "
+        f"The checkpoint is of a training that diverged after {fitted.n_iter_} epochs. "
         "Lower learning_rate or scale X, and give another path."
     )
     with pytest.warns(DivergenceWarning, match=exactly(message)) as caught:
@@ -309,7 +309,7 @@ def test_a_divergence_is_told_again(tmp_path):
 @pytest.mark.parametrize("n_done", [0, 3, 12])
 def test_warnings_are_of_the_whole_fit(n_done, tmp_path):
     """Also of one that is complete, and nothing is trained."""
-    message = "^All n_iter=12 passes were used before the loss settled"
+    message = "^All n_iter=12 epochs were used before the loss settled"
     if n_done:
         with pytest.warns(ConvergenceWarning):
             net(tol=1e-9, n_iter=n_done).fit(X, y, checkpoint=tmp_path / "net")
@@ -330,7 +330,7 @@ def test_passes_are_counted_from_the_start(tmp_path, capsys):
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(), 9, X, y, checkpoint=checkpoint)
     net(verbose=2).fit(X, y, checkpoint=checkpoint)
-    told = re.findall(r"^pass (\d+) of (\d+)", capsys.readouterr().out, re.MULTILINE)
+    told = re.findall(r"^epoch (\d+) of (\d+)", capsys.readouterr().out, re.MULTILINE)
     assert told == [("10", "12"), ("11", "12"), ("12", "12")]
 
 

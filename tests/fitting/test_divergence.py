@@ -20,9 +20,9 @@ X, y = cancer()
 
 def message(loss, n_epochs, learning_rate, largest="12"):
     return (
-        rf"^The loss became {loss} after {n_epochs} passes\. Lower learning_rate \(now "
+        rf"^The loss became {loss} after {n_epochs} epochs\. Lower learning_rate \(now "
         rf"{re.escape(learning_rate)}\) or scale X \(largest value "
-        rf"{re.escape(largest)}\)\. Training has stopped, with the last sound weights "
+        rf"{re.escape(largest)}\)\. Training has stopped, with the last finite weights "
         r"kept\.$"
     )
 
@@ -249,8 +249,8 @@ def test_a_search_scores_a_diverging_candidate_and_goes_on():
 def test_passes_that_were_too_few_are_said():
     net = DeepNetClassifier((5,), n_iter=7, random_state=0)
     text = (
-        "All n_iter=7 passes were used before the loss settled. Raise n_iter or "
-        "learning_rate; or set tol=None, if so many passes are wanted."
+        "All n_iter=7 epochs were used before the loss settled. Raise n_iter or "
+        "learning_rate; or set tol=None, if so many epochs are wanted."
     )
     with pytest.warns(ConvergenceWarning, match=f"^{re.escape(text)}$") as caught:
         net.fit(X, y)

@@ -12,13 +12,12 @@ from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import rows_per_block
 from sklearn_deepnet._engine.state import TrainingSpec
 from sklearn_deepnet._fitting.dataset import make_dataset
-from sklearn_deepnet._fitting.jobs import join
+from sklearn_deepnet._fitting.jobs import join, stack_size, stack_size_of
+from sklearn_deepnet._fitting.prepare import prepare
 from sklearn_deepnet._fitting.targets import ClassTargets, NumberTargets
 from sklearn_deepnet.estimators.stacking import (
     FitArguments,
     fit_networks,
-    stack_size,
-    stack_size_of,
 )
 from sklearn_deepnet.model_selection import fit_stack
 from sklearn_deepnet.nn.activations import Activation
@@ -37,10 +36,7 @@ net = network_factory(
 
 
 def job_of(estimator, X=X, y=y, **params):
-    steps = estimator._fitting(X, y, **params)
-    job = next(steps)
-    steps.close()
-    return job
+    return prepare(estimator, X, y, **params).job
 
 
 # ---- kinds
@@ -97,20 +93,20 @@ UNLIKE = {
 
 
 @pytest.mark.parametrize("pair", ALIKE.values(), ids=ALIKE)
-def test_jobs_are_of_one_kind_however_it_is_called(pair):
+def test_jobs_have_one_stack_key_however_it_is_written(pair):
     one, other = map(job_of, pair())
-    assert one.kind == other.kind
+    assert one.stack_key == other.stack_key
 
 
 @pytest.mark.filterwarnings("ignore:The last fit kept neither")
 @pytest.mark.parametrize("pair", UNLIKE.values(), ids=UNLIKE)
-def test_jobs_are_of_two_kinds_if_they_do_not_go_in_step(pair):
+def test_jobs_that_cannot_be_one_stack_have_two_stack_keys(pair):
     one, other = pair()
-    assert one.kind != other.kind
+    assert one.stack_key != other.stack_key
 
 
 @pytest.mark.parametrize("start", [net, fitted])
-def test_steps_that_are_abandoned_leave_the_estimator_as_it_was(start):
+def test_a_job_that_is_never_trained_leaves_the_estimator_as_it_was(start):
     estimator, other = start(early_stopping=True), start(early_stopping=True)
     before = dict(vars(estimator))
     for _ in range(2):

@@ -21,6 +21,7 @@ from sklearn_deepnet import (
     DivergenceWarning,
     VersionWarning,
 )
+from sklearn_deepnet._fitting.prepare import prepare
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import InvScaling, Plateau
 from tests.helpers import assert_same_training, cancer, diabetes, network_factory, wine
@@ -70,17 +71,10 @@ def test_validation_split_leaves_every_class_a_row_to_train_on():
     X, y = X[:122], y[:122].copy()
     y[-2:] = 7
     counts = []
-
-    class Counter(DeepNetClassifier):
-        def _learn(self, dataset, *others, **options):
-            seed = int(np.random.RandomState(self.random_state).randint(2**31 - 1))
-            train, _ = dataset.split(0.1, seed)
-            counts.append(np.sum(y[train.rows] == 7))
-            return super()._learn(dataset, *others, **options)
-
     for seed in range(60):
-        net = Counter((2,), n_iter=1, tol=None, early_stopping=True, random_state=seed)
-        net.fit(X, y)
+        net = DeepNetClassifier((2,), early_stopping=True, random_state=seed)
+        train = prepare(net, X, y).job.dataset
+        counts.append(np.sum(y[train.rows] == 7))
     assert len(counts) == 60
     assert min(counts) >= 1
 

@@ -596,7 +596,11 @@ def take_classifiers_for_regressors(opened):
         (ensemble, set_attribute("estimators_", "x"), "its ensemble has no members"),
         (classifier, set_attribute("x", 1), "attributes of the network are unknown, ["),
         (classifier, set_attribute("n_features_in_", 5), wrong("_layer_sizes")),
-        (classifier, set_attribute("n_layers_", 3), wrong("n_layers_")),
+        (
+            classifier,
+            set_attribute("n_layers_", 3),  # which follows from `_layer_sizes`
+            "attributes of the network are unknown, ['n_layers_'], or missing, []",
+        ),
         (classifier, set_attribute("_activations", ["relu"]), wrong("_activations")),
         (classifier, set_attribute("_activations", ["x"] * 2), wrong("_activations")),
         (
@@ -604,7 +608,7 @@ def take_classifiers_for_regressors(opened):
             set_attribute("loss_curve_", [1.0]),
             wrong("validation_loss_curve_"),
         ),
-        (classifier, set_attribute("n_iter_", 3), wrong("n_iter_")),
+        (classifier, set_attribute("n_iter_", 3), "attributes of the network are unkn"),
         (classifier, set_attribute("best_iter_", 2), wrong("best_iter_")),
         (classifier, set_attribute("_ended_by", "x"), wrong("_ended_by")),
         (binary, set_attribute("out_activation_", "softmax"), wrong("out_activation_")),

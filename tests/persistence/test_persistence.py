@@ -474,7 +474,7 @@ def test_an_estimator_of_another_class_is_not_saved(kept, model):
         ("classes_", np.array([0.0, 1.0, np.nan])),
         ("classes_", np.array(["a", "b", "c"], "U6000000")),
         ("_params", np.full(46, np.nan)),
-        ("loss_", np.float64(0.5)),
+        ("best_iter_", np.int64(0)),
     ],
     ids=["complex", "nan", "wide", "nan", "type"],
 )

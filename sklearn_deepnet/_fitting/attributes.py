@@ -1,0 +1,159 @@
+"""A training result as fitted attributes, and these as a state to resume from.
+
+Fitted attributes are plain arrays, numbers, names and lists, so that pickles and model
+files need no class of ours but the estimator's. What follows from them, such as
+`n_iter_`, is a property of the estimator.
+"""
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from .._engine import TrainingResult, TrainingState
+from .._utils.typing import FloatArray
+from .._utils.warnings import warn
+from .parameters import ResolvedParams, name_activations, resolve_random_state
+
+
+def set_architecture(estimator: Any, resolved: ResolvedParams) -> None:
+    """Set, in place, the attributes that say what network this is."""
+    estimator._layer_sizes = list(resolved.layer_sizes)
+    estimator._activations = name_activations(resolved.activations)
+    estimator.out_activation_ = resolved.out_activation
+
+
+def set_result(
+    estimator: Any, result: TrainingResult, resumes: bool, restore_best: bool
+) -> None:
+    """Set, in place, the attributes that training has given.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With its architecture set.
+    result : TrainingResult
+        What training came to.
+    resumes : bool
+        Whether the curves continue those of an earlier call.
+    restore_best : bool
+        Whether to end with the parameters of the best epoch, if there is one.
+    """
+    state = result.state
+    has_best = state.best_iter >= 0
+    estimator._params = state.best_params if restore_best and has_best else state.params
+    n_before = estimator.n_iter_ if resumes else 0
+    n_new = len(result.losses)
+    for name, new in (
+        ("validation_loss_curve_", result.validation_losses),
+        ("validation_scores_", result.validation_scores),
+    ):
+        old = getattr(estimator, name) if resumes else None
+        setattr(estimator, name, _extend(old, new, n_before, n_new))
+    old = estimator.loss_curve_ if resumes else []
+    estimator.loss_curve_ = [*old, *result.losses.tolist()]
+    estimator.best_iter_ = None
+    if has_best:
+        estimator.best_iter_ = int(state.best_iter)
+    elif estimator.loss_curve_:
+        estimator.best_iter_ = int(np.argmin(estimator.loss_curve_))
+    estimator._ended_by = result.ended_by
+
+
+def _extend(
+    old: list[float] | None, new: FloatArray, n_before: int, n_new: int
+) -> list[float] | None:
+    """Return a curve with the new epochs, NaN for epochs that were not measured."""
+    if old is None and not len(new):
+        return None
+    old = [np.nan] * n_before if old is None else old
+    return [*old, *(new.tolist() if len(new) else [np.nan] * n_new)]
+
+
+def save_state(
+    estimator: Any,
+    state: TrainingState,
+    resolved: ResolvedParams,
+    monitored: str,
+    split_seed: int | None,
+) -> None:
+    """Set, in place, all that resuming exactly takes beside the parameters.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With its result set.
+    state : TrainingState
+        Where training stands.
+    resolved : ResolvedParams
+        What the parameters stand for.
+    monitored : str
+        A name of what is monitored.
+    split_seed : int or None
+        Seed of the validation split, if one was drawn.
+    """
+    is_last = estimator._params is state.params
+    estimator._training_state = {
+        "solver": type(resolved.optimizer).__name__,
+        "monitored": monitored,
+        "split_seed": split_seed,
+        "last_params": None if is_last else state.params,
+        "state": state.to_dict(),
+    }
+
+
+def load_state(
+    estimator: Any, resolved: ResolvedParams, dtype: np.dtype[Any], monitored: str
+) -> tuple[TrainingState, int | None]:
+    """Return the state to resume from, and the seed of the split if one was drawn.
+
+    Moments of another solver, and the best value of another monitored quantity, mean
+    nothing now and are reset.
+
+    Raises
+    ------
+    ValueError
+        If the parameters now describe another network.
+    """
+    _check_same_network(estimator, resolved, dtype)
+    n_moments = resolved.optimizer.n_moments
+    saved = estimator._training_state
+    if saved is None:
+        warn(
+            "The last fit kept neither the optimizer's moments nor the generator's "
+            "state, so training goes on with fresh ones. To continue exactly, set "
+            "warm_start=True before the first fit, or begin with partial_fit."
+        )
+        rng = copy.deepcopy(resolve_random_state(estimator.random_state))
+        params = estimator._params.copy()
+        state = TrainingState.start(params, [rng], n_moments, estimator.n_iter)
+        state.n_epochs = estimator.n_iter_
+        return state, None
+    last = saved["last_params"]
+    state = TrainingState.from_dict(
+        estimator._params if last is None else last, saved["state"]
+    )
+    if saved["solver"] != type(resolved.optimizer).__name__:
+        state.forget_moments(n_moments)
+    if saved["monitored"] != monitored:
+        state.forget_values(resolved.schedule)
+    return state, saved["split_seed"]
+
+
+def _check_same_network(
+    estimator: Any, resolved: ResolvedParams, dtype: np.dtype[Any]
+) -> None:
+    hidden = list(resolved.layer_sizes[1:-1])
+    activations = name_activations(resolved.activations)
+    for name, now, before in (
+        ("hidden_layer_sizes", hidden, estimator._layer_sizes[1:-1]),
+        ("activation", activations, estimator._activations),
+        ("n_outputs_", resolved.layer_sizes[-1], estimator.n_outputs_),
+        ("out_activation_", resolved.out_activation, estimator.out_activation_),
+        ("dtype", dtype.name, estimator._params.dtype.name),
+    ):
+        if now != before:
+            raise ValueError(
+                f"{name} is now {now}, but the network to continue has {before}. "
+                "Keep it, or start anew by fit with warm_start=False."
+            )
