@@ -360,10 +360,14 @@ def test_another_monitored_value_is_compared_with_no_earlier_one(schedule, expec
     assert state.schedule_states == [expected | ({"n_stale": 0} if expected else {})]
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_what_depends_on_n_iter_says_so(schedule):
-    is_cycle = schedule in ("cosine", "onecycle")
-    assert depends_on_n_iter(SCHEDULES[schedule]()) == is_cycle
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_what_depends_on_n_iter_says_so(name):
+    schedule = SCHEDULES[name]()
+    short, long = (
+        [schedule.factor_at(epoch, schedule.init(n_iter)) for epoch in range(30)]
+        for n_iter in (10, 20)
+    )
+    assert depends_on_n_iter(schedule) == (short != long)
 
 
 class Falling(Step):
