@@ -106,11 +106,13 @@ def test_modules_are_short():
     assert breaches(too_many_lines, SOURCES) == {}
 
 
+@pytest.mark.slow
 def test_importing_the_package_does_not_import_matplotlib():
     code = "import sys, sklearn_deepnet; print('matplotlib' in sys.modules)"
     assert run(code) == "False\n"
 
 
+@pytest.mark.slow
 def test_the_package_is_imported_where_pandas_is_missing():
     # Where pandas is found, scikit-learn itself imports it.
     run("import sys; sys.modules['pandas'] = None; import sklearn_deepnet")

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from itertools import product
 
 import numpy as np
 import pytest
@@ -94,9 +95,15 @@ FITS = {
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_deepnet.DivergenceWarning")
-@pytest.mark.parametrize("X", [X, X.astype(np.float32), X_sparse], ids=type)
-@pytest.mark.parametrize("parameters", FITS.values(), ids=FITS)
-def test_the_number_of_threads_does_not_show(X, parameters, at_work):
+@pytest.mark.parametrize(
+    ("name", "X"),
+    [
+        *product(FITS, [X, X.astype(np.float32)]),
+        *product(["full batch", "l-bfgs", "all at once"], [X_sparse]),
+    ],
+)
+def test_the_number_of_threads_does_not_show(name, X, at_work):
+    parameters = FITS[name]
     early_stopping = "validation_fraction" in parameters
     one, two, three = (
         in_threads(

@@ -96,11 +96,10 @@ def assert_stack_equals_members(*args, **options):
 
 
 @pytest.mark.parametrize("penalized", [True, False])
-@pytest.mark.parametrize("own", ["nothing", "data", "rows"])
 @pytest.mark.parametrize(
-    ("batch_size", "block_size"),
-    [(None, 1000), (5, 1000), (7, 3)],
-    ids=["full batch", "short last batch", "blocks"],
+    ("own", "batch_size", "block_size"),
+    [("nothing", None, 1000), ("data", 5, 1000), ("data", 7, 3), ("rows", 7, 3)],
+    ids=["full batch", "short last batch", "blocks", "blocks of own rows"],
 )
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -363,6 +363,7 @@ def test_labels_of_even_odds_are_not_given():
     assert (undecided.predict_proba(X) == 0.5).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [*CLASSIFIERS, *REGRESSORS])
 def test_a_row_is_predicted_the_same_in_any_company(case):
     X, estimator = CASES[case][1], fitted(case)
@@ -536,6 +537,7 @@ WRAPPERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
 def test_others_build_on_its_probabilities(wrap):
     scoring = ["roc_auc", "neg_log_loss"]

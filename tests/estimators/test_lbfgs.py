@@ -35,6 +35,7 @@ net_for = network_factory(
 # ---- where it leads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [wine, cancer])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_it_reaches_a_lower_loss_than_adam_on_small_data(data, activation):

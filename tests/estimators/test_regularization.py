@@ -206,6 +206,7 @@ def test_networks_of_a_stack_draw_each_from_its_own_generator():
         np.testing.assert_equal(generators[k].get_state(), rng.get_state())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rates", [(0.3, 0.6), (0.5, 0.0), (0.0, 0.4)])
 @pytest.mark.parametrize("stack_shape", [(), (2,)])
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -71,6 +71,7 @@ COMBINATIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", COMBINATIONS)
 def test_chunks_of_warm_starts_equal_one_fit(parameters):
     X, y = wine()

@@ -209,6 +209,7 @@ def test_the_data_are_left_alone():
         np.testing.assert_array_equal(getattr(X, name), getattr(before, name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [200, None])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_sparse_data_are_never_made_dense(method, batch_size):

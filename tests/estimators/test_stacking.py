@@ -189,6 +189,7 @@ def test_networks_whose_losses_are_copies_are_trained_side_by_side():
     assert sizes_of_stacks(networks) == [4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("X", [X, X.astype("f4"), X.tolist()], ids=["f8", "f4", "list"])
 def test_networks_may_differ_in_everything_at_once(X):
     names = MAY_DIFFER.keys() - {"random_state"}
@@ -300,6 +301,7 @@ def stacked(networks):
     return fit_stack(networks, X, y, sample_weight=UNEVEN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("solver", ["sgd", "adamw"])
 def test_training_goes_on_alone_or_stacked_to_the_same_bits(solver, early_stopping):

@@ -132,6 +132,7 @@ def test_what_is_known_is_not_done_again(name, tmp_path, capsys):
     assert os.listdir(tmp_path) == ["search"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_backends_that_hand_on_all_in_the_end_do(tmp_path, capsys):
     with joblib.parallel_config(backend="multiprocessing", n_jobs=2):

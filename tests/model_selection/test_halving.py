@@ -99,6 +99,7 @@ def test_random_candidates_of_a_regressor_go_on():
     )
 
 
+@pytest.mark.slow
 def test_rows_as_the_resource_are_scikit_learns():
     X, y = load_iris(return_X_y=True)
     net = DeepNetClassifier((6,), n_iter=10, tol=None, random_state=0)

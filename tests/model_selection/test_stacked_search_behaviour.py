@@ -62,7 +62,9 @@ THEIRS = load_with_our_searches("sklearn.model_selection.tests.test_search")
 for name, test in vars(THEIRS).items():
     if name.startswith("test_") and name not in LEFT_OUT:
         test = pytest.mark.filterwarnings("ignore")(test)
-        globals()[name] = pytest.mark.usefixtures("_as_in_scikit_learn")(test)
+        globals()[name] = pytest.mark.longest(
+            pytest.mark.usefixtures("_as_in_scikit_learn")(test)
+        )
 
 
 # ---- networks
@@ -171,6 +173,7 @@ def test_there_are_stacks_for_all_jobs(n_jobs, n_alphas, sizes, stacks):
     assert sorted(stacks) == sizes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_the_answer_is_the_same_whatever_n_jobs(backend):
     net = net_for(early_stopping=True)
