@@ -44,8 +44,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
-from sklearn_deepnet._fitting import jobs
-from sklearn_deepnet._fitting.jobs import train_jobs
+from sklearn_deepnet._fitting import jobs as training_jobs
 from sklearn_deepnet._fitting.prepare import prepare
 from sklearn_deepnet.estimators.stacking import _share
 
@@ -83,7 +82,7 @@ class Case:
     def stack_size(self):
         """Return the number of networks that a search would stack."""
         itemsize = np.dtype(self.dtype).itemsize
-        return jobs.stack_size(self.sizes(), self.batch_size, itemsize)
+        return training_jobs.stack_size(self.sizes(), self.batch_size, itemsize)
 
 
 CASES = [
@@ -131,7 +130,7 @@ def cpu_microseconds(case, tables, count, n_iter):
     jobs = make_jobs(case, tables, count, n_iter)
     n_steps = -(-jobs[0].dataset.n_rows // case.batch_size) * n_iter
     start = time.process_time()
-    train_jobs(jobs)
+    training_jobs.train_jobs(jobs)
     return (time.process_time() - start) / (count * n_steps) * 1e6, n_steps
 
 
@@ -173,9 +172,9 @@ def crossover_table(found):
 
 def working_set_table(found):
     """Return the loss against the best stack size, for each working set."""
-    rows, now = [], jobs._WORKING_SET
+    rows, now = [], training_jobs._WORKING_SET
     for working_set in sorted({*WORKING_SETS, now}):
-        with patch.object(jobs, "_WORKING_SET", working_set):
+        with patch.object(training_jobs, "_WORKING_SET", working_set):
             lost = [
                 time_at(case.stack_size(), microseconds) / microseconds.min()
                 for (case, _), microseconds in found.items()

@@ -60,7 +60,7 @@ print(f"\nbest: {search.best_params_}, accuracy {search.best_score_:.3f} in vali
 # the epoch. The scores are those of the training rows; for other rows, use ``X_val``
 # and ``scoring`` of the network.
 
-epochs = [task for task in monitor.get_logs().data if task["task_name"] == "passes"]
+epochs = [task for task in monitor.get_logs().data if task["task_name"] == "epochs"]
 curves = {}
 for task in epochs:
     *where, _ = task["task_id_path"]
