@@ -1,7 +1,6 @@
 """Stacked searches of pipelines: the same answer, from fewer fits of earlier steps."""
 
 import re
-import warnings
 from collections import Counter
 from functools import partial
 from threading import Lock
@@ -29,16 +28,15 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from sklearn_deepnet import (
-    DeepNetClassifier,
-    StackedGridSearchCV,
-    fit_stack,
-)
+from sklearn_deepnet import StackedGridSearchCV, fit_stack
+
+from .helpers import GRID, net_for
+from .helpers import answers as compared
+from .helpers import assert_same_answer as assert_same
 
 FRAME, y = load_wine(return_X_y=True, as_frame=True)
 X, y = FRAME.to_numpy(), y.to_numpy()
 WEIGHT = np.random.RandomState(1).choice([0.0, 0.7, 1.0, 2.5], len(y))
-GRID = GridSearchCV, StackedGridSearchCV
 
 
 class Tallied(TransformerMixin, BaseEstimator):
@@ -64,43 +62,24 @@ def tally():
     return Tallied.fits
 
 
-def net_for(**parameters):
-    usual = {"hidden_layer_sizes": (5, 4), "learning_rate": 0.02, "batch_size": 40}
-    usual |= {"n_iter": 3, "tol": None, "random_state": 0}
-    return DeepNetClassifier(**(usual | parameters))
-
-
 def pipe(*steps, **parameters):
     """Return a pipeline of steps called a, b, ... and a network called net."""
     named = [*zip("abc", steps, strict=False), ("net", net_for(**parameters))]
     return Pipeline(named)
 
 
+def gist(warning):
+    """Return a message without the indented lines of tracebacks."""
+    return re.sub(r"\n .*", "", str(warning.message))
+
+
 def answers(model, grid, X=X, y=y, fit=(), classes=GRID, **options):
-    """Return scikit-learn's search and ours, and what each warned of."""
-    found = []
-    options = {"cv": 3, "scoring": "neg_log_loss"} | options
-    for search in classes:
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            fitted = search(model, grid, **options).fit(X, y, **dict(fit))
-        gists = [re.sub(r"\n .*", "", str(warning.message)) for warning in told]
-        found.append((fitted, Counter(gists)))
-    return found
+    options = {"scoring": "neg_log_loss"} | options
+    return compared(model, grid, X, y, fit, classes, gist, **options)
 
 
 def assert_same_answer(found, X=X):
-    """Compare all but times."""
-    (theirs, told_theirs), (ours, told_ours) = found
-    assert told_ours == told_theirs
-    assert [*ours.cv_results_] == [*theirs.cv_results_]
-    for name, column in theirs.cv_results_.items():
-        if not name.endswith("_time"):
-            np.testing.assert_equal(ours.cv_results_[name], column, err_msg=name)
-    assert ours.best_params_ == theirs.best_params_
-    assert ours.best_score_ == theirs.best_score_
-    if X is not None:
-        np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
+    assert_same(found, X)
 
 
 # ---- earlier steps in the grid
@@ -109,7 +88,7 @@ UNION = FeatureUnion([("pca", PCA(2)), ("best", SelectKBest(k=3))])
 TREES = ExtraTreesClassifier(5, random_state=np.random.RandomState(0))
 LOGISTIC = LogisticRegression(max_iter=3)
 COLUMNS = ColumnTransformer([("some", StandardScaler(), [0, 3, 9])], remainder="drop")
-PIPES = {  # with how many of the candidates are fits that pause
+PIPES = {  # with the number of candidates whose networks are stacked
     "settings": (
         pipe(StandardScaler(), PCA(random_state=0)),
         {"a__with_mean": [True, False], "b__n_components": [2, 5]},
@@ -168,7 +147,7 @@ def test_networks_in_the_grid_are_not_fitted_themselves():
 
 
 @pytest.mark.slow
-def test_steps_that_cannot_be_compared_are_not_taken_for_equal():
+def test_steps_that_cannot_be_compared_are_fitted_separately():
     model = pipe(FunctionTransformer(lambda X: X), PCA(random_state=0), n_iter=1)
     grid = {"b__n_components": [*range(1, 13)], "net__alpha": [0.0, 9.0]}
     assert_same_answer(answers(model, grid, cv=2))
@@ -209,7 +188,7 @@ class Noisy(FunctionTransformer):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_steps_that_draw_draw_for_each_candidate_anew(n_jobs, unbroken_stacks):
+def test_steps_that_draw_do_so_anew_for_each_candidate(n_jobs, unbroken_stacks):
     model, grid = pipe(Noisy(), StandardScaler()), {"net__alpha": [0.0] * 4}
     classes = GridSearchCV, partial(StackedGridSearchCV, n_jobs=n_jobs)
     assert_same_answer(answers(model, grid, refit=False, classes=classes), X=None)
@@ -228,12 +207,12 @@ def test_a_scorer_that_fits_the_steps_leaves_other_candidates_alone():
 
 
 def test_rows_may_be_lists_of_several_lengths():
-    words = [
+    documents = [
         ["a"] * (1 + k % 3) + ["b", "c"][k % 2 :] + [f"k{y[k]}"] for k in range(178)
     ]
     counts = CountVectorizer(analyzer=list)
     grid = {"net__alpha": [0.0, 9.0], "a__min_df": [1, 2]}
-    assert_same_answer(answers(pipe(counts), grid, X=words), X=words)
+    assert_same_answer(answers(pipe(counts), grid, X=documents), X=documents)
 
 
 class Locked(StandardScaler):
@@ -263,7 +242,7 @@ SHAPES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("max_bytes", [1, 2**28])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_pipelines_of_any_shape_are_fitted_alike(shape, max_bytes, unbroken_stacks):
+def test_pipelines_of_any_shape_give_the_same_answer(shape, max_bytes, unbroken_stacks):
     make, prefix, some_X = SHAPES[shape]
     model = make(pipe(StandardScaler(), PCA(3), early_stopping=True).steps)
     grid = {"b__n_components": [2, 5], "net__init": ["he", "zeros"], "net__l1": [0, 9]}
@@ -291,7 +270,7 @@ def test_earlier_steps_are_fitted_once_for_a_fold_and_setting(n_jobs, max_bytes,
     assert Counter(tally) == ONCE
 
 
-def test_the_steps_of_pipelines_within_are_fitted_as_rarely(tally):
+def test_steps_of_nested_pipelines_are_fitted_once(tally):
     inner = pipe(Tallied(), StandardScaler())
     model = make_pipeline(Tallied(power=3.0), inner)
     grid = {"pipeline__a__power": [1.0, 2.0], "pipeline__net__alpha": [0.0, 1.0, 2.0]}
@@ -324,10 +303,10 @@ def test_networks_behind_steps_of_any_setting_make_a_stack(
     assert unbroken_stacks == sizes
 
 
-# ---- what else is given
+# ---- metadata and errors
 
 
-def test_metadata_are_routed_alike(unbroken_stacks):
+def test_routed_metadata_give_the_same_answer(unbroken_stacks):
     with config_context(enable_metadata_routing=True):
         net = net_for(n_iter_no_change=1, tol=0.05)
         net.set_fit_request(sample_weight=True, X_val=True, y_val=True)

@@ -1,4 +1,4 @@
-"""Networks in scikit-learn's searches: bad candidates do not end them, Ctrl-C does."""
+"""Networks in scikit-learn's own searches: bad candidates, Ctrl-C, validation data."""
 
 import warnings
 
@@ -81,7 +81,7 @@ def test_a_regressor_that_diverges_is_scored_as_it_stands():
         search.fit(X, y)
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()
-    assert scores[1] > -1e3  # the sound weights, not those that diverged
+    assert scores[1] > -1e3  # of the last finite weights, not of those that diverged
     assert search.best_params_ == {"learning_rate": 0.1}
 
 
@@ -114,7 +114,7 @@ def test_a_candidate_that_fails_has_the_error_score(bad, error_score):
     assert search.best_index_ == 0
 
 
-def test_a_split_that_cannot_be_made_has_the_error_score():
+def test_an_impossible_split_has_the_error_score():
     X, y = wine()
     rows = np.r_[0:60, 60:120, 130:133]  # three of class 2
     net = net_for(early_stopping=True)
@@ -188,7 +188,7 @@ def test_validation_data_given_in_a_search_are_sliced_only_if_as_long_as_x():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_halving_gives_passes_as_the_resource():
+def test_halving_may_have_epochs_as_the_resource():
     X, y = wine()
     search = HalvingGridSearchCV(
         make_pipeline(StandardScaler(), net_for()),

@@ -1,7 +1,5 @@
 """Stacked searches give scikit-learn's own answer, to the last bit."""
 
-import warnings
-from collections import Counter
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -32,7 +30,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_deepnet import (
-    DeepNetClassifier,
     DeepNetRegressor,
     StackedGridSearchCV,
     StackedRandomizedSearchCV,
@@ -40,7 +37,9 @@ from sklearn_deepnet import (
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import Exponential, Plateau
 
-GRID = GridSearchCV, StackedGridSearchCV
+from .helpers import GRID, assert_same_answer, net_for
+from .helpers import answers as compared
+
 RANDOM = [
     partial(search, n_iter=5, random_state=1)
     for search in (RandomizedSearchCV, StackedRandomizedSearchCV)
@@ -57,40 +56,7 @@ TABLES = {name: (scale(X), y) for name, (X, y) in TABLES.items()}
 WINE = TABLES["wine"]
 
 
-def net_for(estimator=DeepNetClassifier, **parameters):
-    usual = {"hidden_layer_sizes": (5, 4), "learning_rate": 0.02, "batch_size": 40}
-    usual |= {"n_iter": 4, "tol": None, "random_state": 0}
-    return estimator(**(usual | parameters))
-
-
-def answers(net, grid, X, y, fit=(), classes=GRID, **options):
-    """Return scikit-learn's search and ours, and what each warned of, after fit."""
-    found = []
-    options = {"cv": 3, "scoring": "neg_log_loss"} | options
-    for search in classes:
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            fitted = search(net, grid, **options).fit(X, y, **dict(fit))
-        found.append((fitted, Counter((w.category, str(w.message)) for w in told)))
-    return found
-
-
-def assert_same_answer(found, X):
-    """Compare all but times."""
-    (theirs, told_theirs), (ours, told_ours) = found
-    assert told_ours == told_theirs
-    assert [*ours.cv_results_] == [*theirs.cv_results_]
-    for name, column in theirs.cv_results_.items():
-        if not name.endswith("_time"):
-            np.testing.assert_equal(ours.cv_results_[name], column, err_msg=name)
-            assert type(ours.cv_results_[name]) is type(column)
-    for name in ("best_index_", "best_params_", "best_score_", "n_splits_"):
-        np.testing.assert_equal(getattr(ours, name), getattr(theirs, name))
-    nets = [search.best_estimator_ for search in (ours, theirs)]
-    one, two = (net[-1] if isinstance(net, Pipeline) else net for net in nets)
-    np.testing.assert_equal(one.coefs_ + one.intercepts_, two.coefs_ + two.intercepts_)
-    assert one.loss_curve_ == two.loss_curve_
-    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+answers = partial(compared, scoring="neg_log_loss")
 
 
 # ---- every grid in every kind of search
@@ -175,7 +141,7 @@ def test_the_answer_is_the_same(grid, kind, unbroken_stacks):
     assert max(unbroken_stacks) > 1
 
 
-def test_distributions_are_drawn_from_alike():
+def test_distributions_give_the_same_candidates():
     X, y = TABLES["circles"]
     drawn = {"learning_rate": loguniform(1e-3, 1.0), "dropout": uniform(0.0, 0.5)}
     found = answers(net_for(), drawn, X, y, classes=RANDOM)
@@ -218,7 +184,9 @@ TARGETS = {
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("case", TARGETS)
-def test_targets_of_any_kind_are_learnt_alike(case, early_stopping, unbroken_stacks):
+def test_targets_of_any_kind_give_the_same_answer(
+    case, early_stopping, unbroken_stacks
+):
     net, grid, X, y = TARGETS[case]
     grid = grid | {"early_stopping": [early_stopping], "random_state": [0, 1]}
     weight = np.random.RandomState(1).choice([0.0, 1.0, 2.0], len(y))
@@ -239,7 +207,7 @@ INPUTS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", INPUTS)
-def test_inputs_of_any_kind_are_learnt_alike(kind, unbroken_stacks):
+def test_inputs_of_any_kind_give_the_same_answer(kind, unbroken_stacks):
     X, y = INPUTS[kind](WINE[0]), WINE[1]
     grid = {"dtype": [None, "float32"], "init": ["he", "xavier"], "alpha": [0.0, 9.0]}
     found = answers(net_for(early_stopping=True), grid, X, y, return_train_score=True)
@@ -262,7 +230,7 @@ SPLITS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("cv", SPLITS)
 @pytest.mark.parametrize("max_bytes", [1, 20_000, 2**28])
-def test_splits_of_any_kind_are_made_alike(cv, max_bytes):
+def test_splits_of_any_kind_give_the_same_answer(cv, max_bytes):
     X, y = WINE
     ours = partial(StackedGridSearchCV, max_bytes=max_bytes)
     fit = {"groups": np.arange(178) % 4, "sample_weight": 1.0 + np.arange(178) % 3}
@@ -273,7 +241,7 @@ def test_splits_of_any_kind_are_made_alike(cv, max_bytes):
 
 
 @pytest.mark.parametrize("scoring", [None, "accuracy"])
-def test_given_validation_rows_are_monitored_alike(scoring, unbroken_stacks):
+def test_given_validation_data_give_the_same_answer(scoring, unbroken_stacks):
     X, y = WINE
     fit = {"X_val": X[1::4], "y_val": y[1::4], "sample_weight_val": 1.0 + y[1::4]}
     grid = {"learning_rate": [0.01, 0.3], "n_iter_no_change": [1, 3], "tol": [0.01]}

@@ -4,7 +4,6 @@ import pickle
 import re
 import sys
 import time
-import warnings
 from collections import Counter
 from functools import partial
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
@@ -27,10 +26,13 @@ from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
 from sklearn_deepnet._engine.parallel import one_blas_thread
 from sklearn_deepnet.nn.optimizers import Adam
 
+from .helpers import GRID, columns, net_for
+from .helpers import answers as compared
+from .helpers import assert_same_answer as assert_same
+
 X, y = load_wine(return_X_y=True)
 X = scale(X)
 WEIGHT = np.random.RandomState(1).choice([0.0, 0.7, 1.0, 2.5], len(y))
-GRID = GridSearchCV, StackedGridSearchCV
 
 # ---- scikit-learn's own tests
 
@@ -70,12 +72,6 @@ for name, test in vars(THEIRS).items():
 # ---- networks
 
 
-def net_for(**parameters):
-    usual = {"hidden_layer_sizes": (5, 4), "learning_rate": 0.02, "batch_size": 40}
-    usual |= {"n_iter": 4, "tol": None, "random_state": 0}
-    return DeepNetClassifier(**(usual | parameters))
-
-
 def variants(net, grid, piped):
     """Return a network and its grid, or a pipeline that ends in it, and its grid."""
     if not piped:
@@ -85,43 +81,18 @@ def variants(net, grid, piped):
 
 
 def answers(net, grid, fit=(), classes=GRID, **options):
-    """Return scikit-learn's search and ours, and what each warned of."""
-    found = []
-    for search in classes:
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            fitted = search(net, grid, **({"cv": 3} | options)).fit(X, y, **dict(fit))
-        found.append((fitted, Counter(map(gist, told))))
-    return found
+    return compared(net, grid, X, y, fit, classes, gist, **options)
 
 
 def gist(warning):
-    """Return a message without tracebacks, and without what they are counted by."""
+    """Return a message without tracebacks and without their counts."""
     of_tracebacks = r"\n( .*|Traceback.*|During handling.*|\d+ fits failed with.*)"
     text = re.sub(of_tracebacks, "", str(warning.message))
     return warning.category, *dict.fromkeys(text.splitlines())
 
 
-def columns(search):
-    """Return all columns of the results but times, in their order."""
-    return [
-        (name, column)
-        for name, column in search.cv_results_.items()
-        if not name.endswith("_time")
-    ]
-
-
 def assert_same_answer(found):
-    (theirs, told_theirs), (ours, told_ours) = found
-    assert told_ours == told_theirs
-    np.testing.assert_equal(columns(ours), columns(theirs))
-    assert ours.multimetric_ == theirs.multimetric_
-    for name in ("best_index_", "best_params_", "best_score_"):
-        missing = object()
-        one, two = (getattr(search, name, missing) for search in (ours, theirs))
-        assert one == two or one is two
-    if theirs.refit:
-        np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    assert_same(found, X if found[0][0].refit else None)
 
 
 # ---- what makes a stack
@@ -143,7 +114,7 @@ SIZES = [  # of a grid, on two folds of 89 rows each or five of 35 and 36
 
 
 @pytest.mark.parametrize(("grid", "cv", "sizes"), SIZES)
-def test_networks_of_one_kind_make_a_stack(grid, cv, sizes, stacks):
+def test_networks_of_one_stack_key_make_a_stack(grid, cv, sizes, stacks):
     StackedGridSearchCV(net_for(), grid, cv=cv, refit=False).fit(X, y)
     assert sorted(stacks) == sizes
 
@@ -218,7 +189,7 @@ BAD = {
 @pytest.mark.parametrize(
     ("bad", "error_score"), [*product(BAD, [-7.0]), ("fails to begin", np.nan)]
 )
-def test_bad_candidates_leave_others_as_they_were(bad, error_score, stacks):
+def test_bad_candidates_do_not_change_others(bad, error_score, stacks):
     net = net_for(early_stopping=True, scoring="accuracy")
     grid = [GOOD, BAD[bad]]
     found = answers(net, grid, {"sample_weight": WEIGHT}, error_score=error_score)
@@ -232,7 +203,7 @@ def test_bad_candidates_leave_others_as_they_were(bad, error_score, stacks):
 
 
 @pytest.mark.parametrize("bad", ["fails to begin", "fails amid training"])
-def test_bad_candidates_may_end_the_search(bad):
+def test_bad_candidates_may_raise_their_error(bad):
     search = StackedGridSearchCV(net_for(), [GOOD, BAD[bad]], error_score="raise")
     with pytest.raises(RuntimeError, match=r"^no (weights|step) today$"):
         search.fit(X, y)
@@ -242,7 +213,7 @@ def test_bad_candidates_may_end_the_search(bad):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
 @pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
 @pytest.mark.parametrize("search", GRID)
-def test_a_warning_that_is_made_an_error_fails_its_candidate_alone(search):
+def test_a_warning_turned_into_an_error_fails_its_candidate_alone(search):
     grid = {"tol": [None, 1e-9], "alpha": [0.0, 9.0]}
     search = search(net_for(), grid, cv=3).fit(X, y)  # a ConvergenceWarning is raised
     assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [0, 1, 0, 1]
@@ -265,26 +236,26 @@ def test_an_interrupt_ends_the_search():
 
 
 def seen(net, X, y):
-    """Tell all about a network, to be compared."""
+    """Return several numbers that depend on a network, to be compared."""
     return {
         "accuracy": net.score(X, y),
         "loss": -net.loss_,
-        "passes": net.n_iter_,
+        "epochs": net.n_iter_,
         "weights": float(sum(np.abs(layer).sum() for layer in net.coefs_)),
         "alpha": net.alpha,
         "first": len(X) + float(np.ravel(X)[0]),
     }
 
 
-def least_passes(results):
-    return int(np.argmin(results["mean_test_passes"]))
+def fewest_epochs(results):
+    return int(np.argmin(results["mean_test_epochs"]))
 
 
 SCORES = {
     "list": {"scoring": ["accuracy", "neg_log_loss"], "refit": "neg_log_loss"},
     "dict": {"scoring": {"a": "f1_macro", "b": "roc_auc_ovr"}, "refit": "a"},
     "function": {"scoring": seen, "refit": "loss"},
-    "choice": {"scoring": seen, "refit": least_passes},
+    "choice": {"scoring": seen, "refit": fewest_epochs},
     "none": {"scoring": seen, "refit": False},
     "one": {"scoring": "balanced_accuracy", "refit": False},
     "of some": {"scoring": {"a": "accuracy", "p": "average_precision"}, "refit": "a"},
@@ -348,14 +319,14 @@ class Own(DeepNetClassifier):
         ),
     ],
 )
-def test_what_cannot_be_stacked_is_fitted_as_ever(model, grid, stacks):
+def test_what_cannot_be_stacked_is_fitted_alone(model, grid, stacks):
     found = answers(model, grid, {"sample_weight": WEIGHT}, scoring="neg_log_loss")
     assert_same_answer(found)
     assert stacks == []
 
 
 @pytest.mark.parametrize("max_bytes", [0, -1, 1.5, None])
-def test_limits_that_are_none_are_refused(max_bytes):
+def test_invalid_limits_of_memory_are_refused(max_bytes):
     search = StackedGridSearchCV(net_for(), {"alpha": [0.0]}, max_bytes=max_bytes)
     message = (
         r"^The 'max_bytes' parameter of StackedGridSearchCV must be an int in the "
@@ -399,7 +370,7 @@ def test_times_of_fits_add_up_to_no_more_than_the_search_took(piped, stacks):
     assert 2 * times.sum() <= spent
 
 
-# ---- what is told of it
+# ---- callbacks and printed lines
 
 needs_callbacks = pytest.mark.skipif(
     find_spec("sklearn.callback") is None, reason="scikit-learn has callbacks from 1.9"
@@ -407,22 +378,22 @@ needs_callbacks = pytest.mark.skipif(
 
 
 class Log:
-    """A callback that counts what it is told."""
+    """A callback that counts its calls."""
 
     def __init__(self):
-        self.told = Counter()
+        self.calls = Counter()
 
     def setup(self, estimator, context):
-        self.told["setup"] += 1
+        self.calls["setup"] += 1
 
     def teardown(self, estimator, context):
-        self.told["teardown"] += 1
+        self.calls["teardown"] += 1
 
     def on_fit_task_begin(self, estimator, context, *, metadata=None):
-        self.told["begin", context.task_name, context.task_id, metadata is None] += 1
+        self.calls["begin", context.task_name, context.task_id, metadata is None] += 1
 
     def on_fit_task_end(self, estimator, context, *, metadata=None):
-        self.told["end", context.task_name, context.task_id, metadata is None] += 1
+        self.calls["end", context.task_name, context.task_id, metadata is None] += 1
 
 
 def watched(search, callback, *args, **options):
@@ -431,27 +402,27 @@ def watched(search, callback, *args, **options):
 
 @needs_callbacks
 @pytest.mark.parametrize("piped", [False, True])
-def test_callbacks_on_the_search_are_told_of_each_task(piped, stacks):
+def test_callbacks_on_the_search_are_called_for_each_task(piped, stacks):
     net, grid = variants(net_for(), {"alpha": [0.0, 9.0], "init": ["he", fails]}, piped)
     logs = [Log(), Log()]
     searches = [partial(watched, *pair) for pair in zip(GRID, logs, strict=True)]
     fit = {} if piped else {"sample_weight": WEIGHT}
     assert_same_answer(answers(net, grid, fit, searches))
     assert sum(stacks) == 6
-    assert logs[1].told == logs[0].told
-    assert logs[1].told.total() == 2 + 2 * (3 + 12)  # fit, search, refit, candidates
+    assert logs[1].calls == logs[0].calls
+    assert logs[1].calls.total() == 2 + 2 * (3 + 12)  # fit, search, refit, candidates
 
 
 @needs_callbacks
 @pytest.mark.parametrize("piped", [False, True])
-def test_callbacks_on_the_network_are_told_of_each_pass(piped, stacks):
+def test_callbacks_on_the_network_are_called_for_each_epoch(piped, stacks):
     logs = [Log(), Log()]
     for search, log in zip(GRID, logs, strict=True):
         net = net_for().set_callbacks(log)
         search(*variants(net, {"alpha": [0.0, 9.0]}, piped), cv=3).fit(X, y)
     assert stacks == []
-    assert logs[1].told == logs[0].told
-    assert logs[1].told["teardown"] == 7
+    assert logs[1].calls == logs[0].calls
+    assert logs[1].calls["teardown"] == 7
 
 
 @needs_callbacks
@@ -481,8 +452,7 @@ def test_a_line_is_printed_for_each_fit(piped, verbose, options, capsys):
     assert len(ours.splitlines()) == 1 + 12 * (verbose > 1)
 
 
-# ---- what a reviewer found
-
+# ---- unusual values in a grid, and unusual scorers
 
 IRIS = load_iris(return_X_y=True)
 SMALL = {"hidden_layer_sizes": (4,), "n_iter": 5, "tol": None, "random_state": 0}
@@ -504,11 +474,8 @@ class Sizes(list):
     ],
 )
 def test_any_object_may_be_a_value_of_the_grid(grid):
-    net = DeepNetClassifier(**SMALL)
-    ours = StackedGridSearchCV(net, grid, cv=3).fit(*IRIS)
-    theirs = GridSearchCV(net, grid, cv=3).fit(*IRIS)
-    scores = "mean_test_score"
-    assert np.array_equal(ours.cv_results_[scores], theirs.cv_results_[scores])
+    found = compared(DeepNetClassifier(**SMALL), grid, *IRIS)
+    assert_same(found, IRIS[0])
 
 
 def test_a_batch_size_that_is_no_number_is_an_error_of_its_candidate():
@@ -525,12 +492,7 @@ def fitted_anew(estimator, X, y):
 
 def test_a_scorer_may_fit_the_estimator():
     net, grid = DeepNetClassifier(**SMALL), {"alpha": [0, 1]}
-    ours, theirs = (
-        search(net, grid, cv=3, scoring=fitted_anew).fit(*IRIS)
-        for search in (StackedGridSearchCV, GridSearchCV)
-    )
-    scores = "mean_test_score"
-    assert np.array_equal(ours.cv_results_[scores], theirs.cv_results_[scores])
+    assert_same(compared(net, grid, *IRIS, scoring=fitted_anew), IRIS[0])
 
 
 def test_a_scorer_may_keep_the_estimator():
