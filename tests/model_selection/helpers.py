@@ -49,6 +49,12 @@ def assert_same_answer(found, X=None):
     """Compare all but times; if X is given, predictions and networks, too."""
     (theirs, their_warnings), (ours, our_warnings) = found
     assert our_warnings == their_warnings
+    assert_same_results(ours, theirs)
+    if X is not None:
+        assert_same_estimator(ours.best_estimator_, theirs.best_estimator_, X)
+
+
+def assert_same_results(ours, theirs):
     assert [*ours.cv_results_] == [*theirs.cv_results_]
     for (name, one), (_, two) in zip(columns(ours), columns(theirs), strict=True):
         np.testing.assert_equal(one, two, err_msg=name)
@@ -57,8 +63,6 @@ def assert_same_answer(found, X=None):
     for name in names:
         one, two = (getattr(search, name, _MISSING) for search in (ours, theirs))
         np.testing.assert_equal(one, two)
-    if X is not None:
-        assert_same_estimator(ours.best_estimator_, theirs.best_estimator_, X)
 
 
 def assert_same_estimator(ours, theirs, X):

@@ -1,4 +1,4 @@
-"""Successive halving on stacks: scikit-learn's results, and nothing trained twice."""
+"""Stacked halving searches have scikit-learn's results, and train no epoch twice."""
 
 import numpy as np
 import pytest
@@ -21,6 +21,8 @@ from sklearn_deepnet import (
 )
 from sklearn_deepnet.nn.schedules import SCHEDULES, Cosine
 
+from .helpers import assert_same_results
+
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 GRID = {
@@ -28,7 +30,7 @@ GRID = {
     "learning_rate": [1e-3, 1e-2, 1e9],  # the last diverges
     "dropout": [0, 0.2],
 }
-PASSES = {"resource": "n_iter", "max_resources": 18, "factor": 3, "cv": 3}
+EPOCHS = {"resource": "n_iter", "max_resources": 18, "factor": 3, "cv": 3}
 
 
 def on_pipeline(parameters):
@@ -36,21 +38,7 @@ def on_pipeline(parameters):
 
 
 def assert_same_search(ours, theirs):
-    scores = [
-        name
-        for name in theirs.cv_results_
-        if name not in ("mean_fit_time", "std_fit_time")
-        and name not in ("mean_score_time", "std_score_time")
-    ]
-    assert ours.cv_results_.keys() == theirs.cv_results_.keys()
-    for name in scores:
-        np.testing.assert_array_equal(
-            np.ma.getdata(ours.cv_results_[name]),
-            np.ma.getdata(theirs.cv_results_[name]),
-            err_msg=name,
-        )
-    assert ours.best_params_ == theirs.best_params_
-    assert ours.best_score_ == theirs.best_score_
+    assert_same_results(ours, theirs)
     assert ours.n_candidates_ == theirs.n_candidates_
     assert ours.n_resources_ == theirs.n_resources_
 
@@ -68,29 +56,29 @@ def assert_same_search(ours, theirs):
         {"solver": "sgd", "batch_size": None, "dtype": "float32", "tol": None},
     ],
 )
-def test_survivors_end_as_if_they_had_been_started_anew(settings, n_jobs):
+def test_survivors_equal_networks_trained_from_the_start(settings, n_jobs):
     X, y = load_iris(return_X_y=True)
     net = DeepNetClassifier((6,), random_state=0, **settings)
-    ours = StackedHalvingGridSearchCV(net, GRID, n_jobs=n_jobs, **PASSES).fit(X, y)
-    assert_same_search(ours, HalvingGridSearchCV(net, GRID, **PASSES).fit(X, y))
+    ours = StackedHalvingGridSearchCV(net, GRID, n_jobs=n_jobs, **EPOCHS).fit(X, y)
+    assert_same_search(ours, HalvingGridSearchCV(net, GRID, **EPOCHS).fit(X, y))
     assert len(ours.n_resources_) == 3
 
 
 @pytest.mark.slow
-def test_pipelines_go_on_too():
+def test_networks_in_pipelines_are_continued():
     X, y = load_breast_cancer(return_X_y=True)
     model = make_pipeline(StandardScaler(), DeepNetClassifier((4,), random_state=0))
-    settings = PASSES | {"resource": "deepnetclassifier__n_iter"}
+    settings = EPOCHS | {"resource": "deepnetclassifier__n_iter"}
     grid = on_pipeline(GRID) | {"standardscaler__with_std": [True, False]}
     ours = StackedHalvingGridSearchCV(model, grid, **settings).fit(X, y)
     assert_same_search(ours, HalvingGridSearchCV(model, grid, **settings).fit(X, y))
 
 
-def test_random_candidates_of_a_regressor_go_on():
+def test_random_candidates_of_a_regressor_are_continued():
     X, y = load_diabetes(return_X_y=True)
     net = DeepNetRegressor((5,), tol=None, random_state=0)
     drawn = {"alpha": [1e-4, 1e-2, 1], "learning_rate": [1e-3, 1e-2, 3e-2]}
-    settings = PASSES | {"min_resources": 2, "random_state": 0, "n_candidates": 9}
+    settings = EPOCHS | {"min_resources": 2, "random_state": 0, "n_candidates": 9}
     weight = np.linspace(0, 1, len(y))
     ours = StackedHalvingRandomSearchCV(net, drawn, **settings)
     theirs = HalvingRandomSearchCV(net, drawn, **settings)
@@ -112,14 +100,14 @@ def test_rows_as_the_resource_are_scikit_learns():
 def test_repeated_rounds_of_the_same_resource_are_scikit_learns():
     X, y = load_iris(return_X_y=True)
     net = DeepNetClassifier((6,), tol=None, random_state=0)
-    settings = PASSES | {"min_resources": 6, "aggressive_elimination": True}
+    settings = EPOCHS | {"min_resources": 6, "aggressive_elimination": True}
     ours = StackedHalvingGridSearchCV(net, GRID, **settings).fit(X, y)
     assert_same_search(ours, HalvingGridSearchCV(net, GRID, **settings).fit(X, y))
     assert ours.n_resources_ == [6, 6, 18]
 
 
 class Fewer:
-    """A schedule that falls with every call, whichever pass it is for."""
+    """A schedule that falls with every call, whatever the epoch."""
 
     n_calls = 0
 
@@ -135,13 +123,13 @@ class FallingToTheEnd:
         return 1 - epoch / state.n_epochs
 
 
-def test_no_pass_is_made_twice():
+def test_no_epoch_is_trained_twice():
     X, y = load_iris(return_X_y=True)
     epochs = []
     constant = lambda t: epochs.append(t) or 1.0  # noqa: E731
     net = DeepNetClassifier((6,), tol=None, schedule=constant, random_state=0)
     grid = {"learning_rate": [1e-4, 1e-3, 1e-2], "init": ["he", "xavier", "lecun"]}
-    search = StackedHalvingGridSearchCV(net, grid, refit=False, **PASSES).fit(X, y)
+    search = StackedHalvingGridSearchCV(net, grid, refit=False, **EPOCHS).fit(X, y)
     assert (search.n_candidates_, search.n_resources_) == ([9, 3, 1], [2, 6, 18])
     assert len(epochs) == 3 * (9 * 2 + 3 * (6 - 2) + 1 * (18 - 6))
 
@@ -150,7 +138,7 @@ def assert_same_as_scikit_learns(estimator, prefix="", **settings):
     X, y = load_iris(return_X_y=True)
     grid = {"learning_rate": [1e-3, 1e-2, 1e-1], "init": ["he", "xavier", "lecun"]}
     grid = {prefix + name: values for name, values in grid.items()}
-    settings = PASSES | {"resource": f"{prefix}n_iter"} | settings
+    settings = EPOCHS | {"resource": f"{prefix}n_iter"} | settings
     found = []
     for search in (StackedHalvingGridSearchCV, HalvingGridSearchCV):
         Round.number = 0
@@ -197,7 +185,7 @@ class NewEveryRound(TransformerMixin, BaseEstimator):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["folds", "step"])
-def test_networks_on_other_data_than_before_start_over(what):
+def test_networks_on_other_data_than_before_are_restarted(what):
     net = DeepNetClassifier((6,), tol=None, random_state=0)
     if what == "folds":
         assert_same_as_scikit_learns(net, cv=Round(changes=True))
@@ -207,7 +195,7 @@ def test_networks_on_other_data_than_before_start_over(what):
 
 
 @pytest.mark.slow
-def test_a_scorer_that_fits_leaves_survivors_as_they_were():
+def test_a_scorer_that_fits_does_not_change_survivors():
     def fitted_anew(estimator, X, y):
         score = estimator.score(X, y)
         estimator.fit(10 * X + 1, y)
@@ -221,7 +209,7 @@ def test_a_candidate_that_fails_scores_nan_in_every_round():
     X, y = load_iris(return_X_y=True)
     net = DeepNetClassifier((6,), tol=None, random_state=0)
     grid = {"learning_rate": [1e-3, 1e-2], "init": ["he", "hee"]}
-    settings = PASSES | {"factor": 2, "max_resources": 8}
+    settings = EPOCHS | {"factor": 2, "max_resources": 8}
     with pytest.warns(Warning, match="fits failed|non-finite"):
         ours = StackedHalvingGridSearchCV(net, grid, **settings).fit(X, y)
     with pytest.warns(Warning, match="fits failed|non-finite"):
@@ -229,10 +217,10 @@ def test_a_candidate_that_fails_scores_nan_in_every_round():
     assert_same_search(ours, theirs)
 
 
-def test_the_networks_asked_for_keep_their_parameters():
+def test_the_best_network_has_the_parameters_of_the_search():
     X, y = load_iris(return_X_y=True)
     net = DeepNetClassifier((6,), tol=None, random_state=0)
-    search = StackedHalvingGridSearchCV(net, GRID, **PASSES).fit(X, y)
+    search = StackedHalvingGridSearchCV(net, GRID, **EPOCHS).fit(X, y)
     assert search.best_estimator_.n_iter == 18
     assert search.best_estimator_.n_iter_ == 18
     assert not search.best_estimator_.warm_start
