@@ -30,11 +30,6 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks, and so none are ever
         return method
 
 
-try:
-    from sklearn.utils._repr_html.fitted_attributes import AttrsDict
-except ImportError:  # scikit-learn < 1.9 shows no fitted attributes, and asks for none
-    AttrsDict = UserDict
-
 # State of an estimator that no result depends on, or that differs between processes.
 _WITHOUT_EFFECT = ("n_jobs", "verbose", "_stop_words_id")
 
@@ -98,27 +93,26 @@ class DocLinkMixin:
     )
 
 
-class _SummarizedTable(AttrsDict):
+class _SummarizedTable(UserDict):
     """scikit-learn's table of fitted attributes, below a summary."""
 
-    summary = ""
+    def __init__(self, summary: str, table: Any) -> None:
+        super().__init__(table)
+        self._summary, self._table = summary, table
 
-    def _html_repr(self) -> str:
-        return self.summary + super()._html_repr()
+    def _repr_html_inner(self) -> str:
+        return self._summary + self._table._repr_html_inner()
 
 
 class HTMLSummaryMixin:
-    """Shows `_html_summary()` above the fitted attributes, from scikit-learn 1.9."""
+    """Shows `_html_summary()` above the fitted attributes, from scikit-learn 1.9.
+
+    Older versions show no fitted attributes, and do not ask for the table.
+    """
 
     def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
         table = super()._get_fitted_attr_html(doc_link)
-        summarized = _SummarizedTable(
-            fitted_attrs=table.data,
-            estimator_class=table.estimator_class,
-            doc_link=table.doc_link,
-        )
-        summarized.summary = self._html_summary()
-        return summarized
+        return _SummarizedTable(self._html_summary(), table)
 
 
 def fit_search(
@@ -137,28 +131,13 @@ def fit_search(
     return fit(search, X, y, **params)
 
 
+# fmt: off
 __all__ = [
-    "BaseSearchCV",
-    "CallbackContext",
-    "CallbackSupportMixin",
-    "DocLinkMixin",
-    "HTMLSummaryMixin",
-    "HalvingGridSearchCV",
-    "HalvingRandomSearchCV",
-    "HasMethods",
-    "Interval",
-    "StrOptions",
-    "callback_context",
-    "check_method_params",
-    "check_sample_weight",
-    "fit_search",
-    "has_callbacks",
-    "has_own_fit",
-    "metadata_requests",
-    "open_callback_context",
-    "remove_callbacks",
-    "safe_indexing",
-    "state_of_results",
-    "validate_params",
-    "with_callbacks",
+    "BaseSearchCV", "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
+    "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV", "HasMethods",
+    "Interval", "StrOptions", "callback_context", "check_method_params",
+    "check_sample_weight", "fit_search", "has_callbacks", "has_own_fit",
+    "metadata_requests", "open_callback_context", "remove_callbacks", "safe_indexing",
+    "state_of_results", "validate_params", "with_callbacks",
 ]
+# fmt: on

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._utils.sklearn_compat import HalvingGridSearchCV, HalvingRandomSearchCV
-from .search import STACK_CONSTRAINTS, _StackedSearch
+from .search import MAX_BYTES, _StackedSearch
 
 __all__ = ["StackedHalvingGridSearchCV", "StackedHalvingRandomSearchCV"]
 
@@ -125,10 +125,7 @@ class StackedHalvingGridSearchCV(HalvingGridSearchCV, _StackedSearch):
     [10, 30, 90]
     """
 
-    _parameter_constraints = {  # noqa: RUF012
-        **HalvingGridSearchCV._parameter_constraints,
-        **STACK_CONSTRAINTS,
-    }
+    _parameter_constraints = HalvingGridSearchCV._parameter_constraints | MAX_BYTES
 
     def __init__(
         self,
@@ -294,10 +291,7 @@ class StackedHalvingRandomSearchCV(HalvingRandomSearchCV, _StackedSearch):
     [9, 3, 1]
     """
 
-    _parameter_constraints = {  # noqa: RUF012
-        **HalvingRandomSearchCV._parameter_constraints,
-        **STACK_CONSTRAINTS,
-    }
+    _parameter_constraints = HalvingRandomSearchCV._parameter_constraints | MAX_BYTES
 
     def __init__(
         self,

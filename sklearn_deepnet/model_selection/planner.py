@@ -1,6 +1,7 @@
 """Plans the tasks of a search as stacks, in the place of scikit-learn's Parallel."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -106,7 +107,10 @@ class StackedParallel:
             parameters = clone(options["parameters"], safe=False)
             estimator.set_params(**parameters)
             tasks.append(CVTask(wrapped.function, estimator, options))
-        keys, results = self._look_up(tasks)
+        known: list[Any] = [(None, None)] * len(tasks)  # keys and results
+        if self._checkpoint is not None:
+            known = [self._checkpoint.look_up(task) for task in tasks]
+        results = [result for _, result in known]
         unknown = [k for k, result in enumerate(results) if result is None]
         for k in unknown:
             tasks[k] = self._with_warm_network(tasks[k])
@@ -116,21 +120,12 @@ class StackedParallel:
         for some, found in self._run(plan):
             if self._checkpoint is not None:
                 done = [result for result, _ in found]
-                self._checkpoint.note([keys[k] for k in some], done)
+                self._checkpoint.note([known[k][0] for k in some], done)
             for k, (result, warm_network) in zip(some, found, strict=True):
                 results[k] = result
                 if warm_network is not None:
                     self._warm_networks[tasks[k].key, tasks[k].fold] = warm_network
         return results
-
-    def _look_up(
-        self, tasks: Sequence[CVTask]
-    ) -> tuple[list[str | None], list[dict[str, Any] | None]]:
-        """Return the keys of tasks in the checkpoint, and their results if known."""
-        if self._checkpoint is None:
-            return [None] * len(tasks), [None] * len(tasks)
-        found = [self._checkpoint.look_up(task) for task in tasks]
-        return [key for key, _ in found], [result for _, result in found]
 
     def _with_warm_network(self, task: CVTask) -> CVTask:
         """Return the task with the network that its candidate had a round before."""
@@ -172,6 +167,7 @@ def _with_indices(function: Any, some: list[int], *args: Any) -> Any:
     return some, function(*args)
 
 
+@dataclass
 class _Plan:
     """Which tasks are run together, and when.
 
@@ -189,35 +185,30 @@ class _Plan:
         As of `StackedParallel`.
     """
 
-    def __init__(
-        self,
-        tasks: list[CVTask],
-        to_run: list[int],
-        X: Any,
-        y: Any,
-        n_jobs: int,
-        max_bytes: int,
-    ) -> None:
-        self._tasks, self._to_run, self._X, self._y = tasks, to_run, X, y
-        self._n_jobs, self._max_bytes = n_jobs, max_bytes
+    tasks: list[CVTask]
+    to_run: list[int]
+    X: Any
+    y: Any
+    n_jobs: int
+    max_bytes: int
 
     def waves(self, parallel: Parallel) -> Iterator[list[Call]]:
         """Yield lists of calls, each to be run before the next is asked for."""
-        stackable = [k for k in self._to_run if self._tasks[k].is_stackable]
-        if any(isinstance(self._tasks[k].estimator, Pipeline) for k in stackable):
+        stackable = [k for k in self.to_run if self.tasks[k].is_stackable]
+        if any(isinstance(self.tasks[k].estimator, Pipeline) for k in stackable):
             yield from self._pipeline_waves(stackable, parallel)
-        elif stackable and not issparse(self._X):
+        elif stackable and not issparse(self.X):
             yield self._stacks(self._folds(stackable))
         else:
             stackable = []
-        yield [self._alone(k) for k in sorted({*self._to_run} - {*stackable})]
+        yield [self._alone(k) for k in sorted({*self.to_run} - {*stackable})]
 
     def _folds(self, indices: Sequence[int]) -> list[TrainingData]:
         """Return the folds of tasks without earlier steps, not yet cut out of X."""
-        n_features = _shape(self._X)[1]
+        n_features = _shape(self.X)[1]
         folds = []
-        for _, some in _group_by(indices, lambda k: self._tasks[k].fold):
-            n_bytes = _n_bytes(self._X, self._tasks[some[0]].n_rows)
+        for _, some in _group_by(indices, lambda k: self.tasks[k].fold):
+            n_bytes = _n_bytes(self.X, self.tasks[some[0]].n_rows)
             folds.append(TrainingData(some, n_features, n_bytes))
         return folds
 
@@ -230,19 +221,19 @@ class _Plan:
         first wave has one setting of the steps at most and assumes that they keep the
         size of X; the largest output so far limits the next wave.
         """
-        tasks = self._tasks
+        tasks = self.tasks
         firsts = {tasks[k].candidate: tasks[k].estimator for k in reversed(indices)}
         prefixes = {number: prefix_key(first) for number, first in firsts.items()}
         groups = _group_by(
             indices, lambda k: (prefixes[tasks[k].candidate], tasks[k].fold)
         )
         n_folds = len({fold for (_, fold), _ in groups})
-        n_bytes = _n_bytes(self._X, tasks[indices[0]].n_rows)
-        n_groups = min(n_folds, max(self._n_jobs, self._n_in_memory(n_bytes)))
+        n_bytes = _n_bytes(self.X, tasks[indices[0]].n_rows)
+        n_groups = min(n_folds, max(self.n_jobs, self._n_in_memory(n_bytes)))
         while groups:
             wave, groups = groups[:n_groups], groups[n_groups:]
             fitted = parallel(
-                delayed_with_arrays(fit_prefix, self._X, self._y, tasks[some[0]])
+                delayed_with_arrays(fit_prefix, self.X, self.y, tasks[some[0]])
                 for _, some in wave
             )
             outputs, calls = [], []
@@ -253,13 +244,13 @@ class _Plan:
                     outputs.append(self._set_prefix(some, *prefix))
             yield calls + self._stacks(outputs)
             largest = max([1, *(data.n_bytes for data in outputs)])
-            n_groups = max(self._n_jobs, self._n_in_memory(largest))
+            n_groups = max(self.n_jobs, self._n_in_memory(largest))
 
     def _set_prefix(
         self, indices: list[int], pipeline: Pipeline, arguments: Any, seconds: float
     ) -> TrainingData:
         """Give tasks the fitted steps that they share; return the steps' output."""
-        tasks = self._tasks
+        tasks = self.tasks
         for k in indices:
             set_prefix(tasks[k].estimator, pipeline)
             tasks[k] = tasks[k]._replace(prefix_seconds=seconds / len(indices))
@@ -271,11 +262,11 @@ class _Plan:
 
         Each counts twice, since a stack copies its folds into one array.
         """
-        return max(1, self._max_bytes // (2 * max(1, n_bytes)))
+        return max(1, self.max_bytes // (2 * max(1, n_bytes)))
 
     def _stacks(self, data: Sequence[TrainingData]) -> list[Call]:
         """Return stacks of equal stack keys, no larger than pays, enough for n_jobs."""
-        tasks = self._tasks
+        tasks = self.tasks
         pairs = [(number, k) for number, some in enumerate(data) for k in some.tasks]
         calls = []
         for _, group in _group_by(
@@ -286,7 +277,7 @@ class _Plan:
             size = stack_size_of(network, data[number].n_features, tasks[k].n_rows)
             n_stacks = -(-len(group) // size)
             # A multiple of n_jobs, so that no worker is idle while the last ones train.
-            for_all_jobs = -(-n_stacks // self._n_jobs) * self._n_jobs
+            for_all_jobs = -(-n_stacks // self.n_jobs) * self.n_jobs
             n_stacks = max(n_stacks, min(for_all_jobs, len(group) // _MIN_STACK_SIZE))
             for part in np.array_split(np.arange(len(group)), n_stacks):
                 for stack in self._split_by_memory([group[i] for i in part], data):
@@ -306,7 +297,7 @@ class _Plan:
         self, stack: list[tuple[int, int]], data: Sequence[TrainingData]
     ) -> Call:
         indices = [k for _, k in stack]
-        tasks = [self._tasks[k] for k in indices]
+        tasks = [self.tasks[k] for k in indices]
         numbers = sorted({number for number, _ in stack})
         arguments = [data[number].arguments for number in numbers]
         is_single = len(tasks) == 1 and not tasks[0].key
@@ -314,11 +305,11 @@ class _Plan:
             return self._alone(indices[0])
         places = [numbers.index(number) for number, _ in stack]
         known = [it for it in arguments if it is not None]
-        call = delayed_with_arrays(run_stack, self._X, self._y, tasks, places, known)
+        call = delayed_with_arrays(run_stack, self.X, self.y, tasks, places, known)
         return indices, call
 
     def _alone(self, k: int) -> Call:
-        call = delayed_with_arrays(run_alone, self._X, self._y, self._tasks[k])
+        call = delayed_with_arrays(run_alone, self.X, self.y, self.tasks[k])
         return [k], call
 
 

@@ -24,8 +24,7 @@ from .planner import StackedParallel
 
 __all__ = ["StackedGridSearchCV", "StackedRandomizedSearchCV", "fit_stack"]
 
-
-STACK_CONSTRAINTS = {"max_bytes": [Interval(Integral, 1, None, closed="left")]}
+MAX_BYTES = {"max_bytes": [Interval(Integral, 1, None, closed="left")]}
 
 
 class _StackedSearch(PickleVersionMixin, BaseSearchCV):
@@ -180,10 +179,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     True
     """
 
-    _parameter_constraints = {  # noqa: RUF012
-        **GridSearchCV._parameter_constraints,
-        **STACK_CONSTRAINTS,
-    }
+    _parameter_constraints = GridSearchCV._parameter_constraints | MAX_BYTES
 
     def __init__(
         self,
@@ -297,10 +293,7 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
     True
     """
 
-    _parameter_constraints = {  # noqa: RUF012
-        **RandomizedSearchCV._parameter_constraints,
-        **STACK_CONSTRAINTS,
-    }
+    _parameter_constraints = RandomizedSearchCV._parameter_constraints | MAX_BYTES
 
     def __init__(
         self,

@@ -282,36 +282,35 @@ def run_stack(
     keys = {k: hash_key(it) if tasks[0].key else "" for k, it in found.items()}
     # Copies, since the search holds the estimators to its end, but needs nothing that
     # they learn.
-    networks = [copy(network_of(task.estimator)) for task in tasks]
-    data_keys = [keys[place] for place in places]
-    arguments = [found[place] for place in places]
-    fit_results = _fit_or_continue(tasks, networks, arguments, data_keys)
+    networks = [
+        WarmNetwork(copy(network_of(task.estimator)), keys[place])
+        for task, place in zip(tasks, places, strict=True)
+    ]
+    fits = _fit_or_continue(tasks, networks, [found[place] for place in places])
     results = []
-    for task, network, data_key, fitted in zip(
-        tasks, networks, data_keys, fit_results, strict=True
-    ):
+    for task, network, fitted in zip(tasks, networks, fits, strict=True):
         continuable = task.key and fitted.error is None
-        warm_network = WarmNetwork(network, data_key) if continuable else None
-        results.append((task.score(X, y, network, fitted), warm_network))
+        result = task.score(X, y, network.network, fitted)
+        results.append((result, network if continuable else None))
     return results
 
 
 def _fit_or_continue(
     tasks: Sequence[CVTask],
-    networks: Sequence[BaseDeepNet],
+    networks: Sequence[WarmNetwork],
     arguments: Sequence[FitArguments],
-    data_keys: Sequence[str],
 ) -> list[FitResult]:
     """Fit each network to its arguments, in place, or continue it from a warm one."""
     results = [FitResult(None, 0.0)] * len(tasks)
     with ExitStack() as stack:
-        to_fit = []
-        for k, task in enumerate(tasks):
-            warm_start = _warm_start(networks[k], task.warm_network, data_keys[k])
-            if not task.key or stack.enter_context(warm_start):
-                to_fit.append(k)
+        to_fit = [
+            k
+            for k, task in enumerate(tasks)
+            if not task.key
+            or stack.enter_context(_warm_start(networks[k], task.warm_network))
+        ]
         found = fit_networks(
-            [networks[k] for k in to_fit], [arguments[k] for k in to_fit]
+            [networks[k].network for k in to_fit], [arguments[k] for k in to_fit]
         )
     for k, fitted in zip(to_fit, found, strict=True):
         results[k] = fitted
@@ -319,26 +318,24 @@ def _fit_or_continue(
 
 
 @contextmanager
-def _warm_start(
-    network: BaseDeepNet, warm_network: WarmNetwork | None, data_key: str
-) -> Iterator[bool]:
-    """Let ``fit`` continue from `warm_network`; yield whether there is more to train.
+def _warm_start(unfitted: WarmNetwork, before: WarmNetwork | None) -> Iterator[bool]:
+    """Let ``fit`` continue from `before`; yield whether there is more to train.
 
     The network starts anew if that would give other bits: if it was fitted to other
     data, such as earlier steps that draw would make, or if its schedule may depend on
     `n_iter`. One that `tol` or divergence has stopped is done, since it would have
     stopped at the same epoch with a larger `n_iter`.
     """
+    network = unfitted.network
     n_iter, warm_start = network.n_iter, network.warm_start
     n_epochs_done, is_incomplete = 0, True
-    is_same = warm_network is not None and warm_network.data_key == data_key
+    is_same = before is not None and before.data_key == unfitted.data_key
     if is_same and not depends_on_n_iter(resolve_schedule(network.schedule)):
-        before = warm_network.network
         parameters = network.get_params(deep=False)
-        learned = {k: v for k, v in vars(before).items() if k not in parameters}
-        vars(network).update(learned)
-        n_epochs_done = before.n_iter
-        is_incomplete = before._ended_by == "n_iter" and n_iter > n_epochs_done
+        learned = vars(before.network).items()
+        vars(network).update({k: v for k, v in learned if k not in parameters})
+        n_epochs_done = before.network.n_iter
+        is_incomplete = network._ended_by == "n_iter" and n_iter > n_epochs_done
     # With warm_start, a fit saves the training state from which the next continues.
     network.set_params(n_iter=n_iter - n_epochs_done, warm_start=True)
     try:
