@@ -547,6 +547,7 @@ def test_others_build_on_its_probabilities(wrap):
     assert scores["test_neg_log_loss"].min() > -0.4
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_better_than_a_network_on_rows_kept_out():
     def loss(estimator):
         p = cross_val_predict(estimator, X, y, method="predict_proba")

@@ -118,6 +118,7 @@ def uneven_weights(y):
     return np.where(heavy, 1.0, np.where(y == 0, 0.2, 0.02))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [cancer, wine])
 def test_no_hidden_layer_is_weighted_logistic_regression(data):
     X, y = data()

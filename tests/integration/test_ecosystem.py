@@ -63,6 +63,7 @@ def searches(digits):
     return search(digits, n_jobs=1), search(digits, n_jobs=2)
 
 
+@pytest.mark.slow
 def test_grid_search_finds_the_wide_net_with_random_weights(searches, digits):
     _, X_test, _, y_test = digits
     found = searches[1]
@@ -75,6 +76,7 @@ def test_grid_search_finds_the_wide_net_with_random_weights(searches, digits):
     assert found.cv_results_["mean_test_score"][zeros].max() < 0.2
 
 
+@pytest.mark.slow
 def test_grid_search_has_the_same_bits_whatever_n_jobs(searches, digits):
     one, two = searches
     for split in range(3):
@@ -84,6 +86,7 @@ def test_grid_search_has_the_same_bits_whatever_n_jobs(searches, digits):
     np.testing.assert_array_equal(one.predict_proba(X_test), two.predict_proba(X_test))
 
 
+@pytest.mark.slow
 def test_fits_in_worker_processes_have_the_bits_of_fits_here(digits):
     X, X_test, y, _ = digits
     net = short_net((64, 32), batch_size=None)
@@ -104,6 +107,7 @@ def test_cross_validate_scores_by_probabilities(cancer):
 # ---- estimators that take estimators
 
 
+@pytest.mark.slow
 def test_calibration_mends_probabilities_of_an_overtrained_net(cancer):
     X, X_test, y, y_test = cancer
     net = short_net((50,), n_iter=300, learning_rate=0.01, alpha=0)
@@ -129,6 +133,7 @@ def test_boosting_improves_on_a_weak_net(digits):
     assert gain > 0.1
 
 
+@pytest.mark.slow
 def test_a_frozen_net_is_not_fitted_again(digits):
     X, X_test, y, y_test = digits
     net = short_net(n_iter=20).fit(X, y)
@@ -197,6 +202,7 @@ print(json.dumps([net.predict(X).tolist(), net.predict_proba(X).tolist()]))
 """
 
 
+@pytest.mark.slow
 def test_a_pickle_predicts_the_same_in_a_fresh_interpreter(digits):
     X, X_test, y, _ = digits
     names = np.array(["zero", "one", "two", *"3456789"])

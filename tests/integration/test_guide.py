@@ -32,6 +32,7 @@ def test_shown_output_is_found_beside_a_print_and_below_it():
     assert shown_output(code) == ["1", "2", "3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", blocks())
 @pytest.mark.filterwarnings("ignore")
 def test_block_prints_the_shown_output(place, capsys, tmp_path, monkeypatch):

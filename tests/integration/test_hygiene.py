@@ -140,6 +140,7 @@ def fingerprint(fitted):
     return hashlib.sha256(b"".join(W.tobytes() for W in fitted.coefs_)).hexdigest()
 
 
+@pytest.mark.slow
 def test_the_bits_are_the_same_in_processes_with_other_numbers_of_threads():
     nets = [net(**kind) for kind in KINDS]
     command = [sys.executable, "-W", "error", "-c", FINGERPRINT]

@@ -58,18 +58,21 @@ def accuracies(net, circles):
     return [net.score(X, y), net.score(X_test, y_test)]
 
 
+@pytest.mark.slow
 def test_he_reaches_the_published_costs(circles):
     net = fit_circles(circles, init="he")
     np.testing.assert_allclose(net.loss_curve_[::1000], HE_COSTS, rtol=1e-9)
     np.testing.assert_allclose(accuracies(net, circles), [298 / 300, 0.96], rtol=1e-15)
 
 
+@pytest.mark.slow
 def test_zeros_stay_at_the_published_cost(circles):
     net = fit_circles(circles, init="zeros")
     np.testing.assert_allclose(net.loss_curve_[::1000], ZEROS_COSTS, rtol=1e-9)
     assert accuracies(net, circles) == [0.5, 0.5]
 
 
+@pytest.mark.slow
 def test_large_random_weights_end_near_the_published_cost(circles):
     """The path is chaotic: weights changed by 1e-15 move the cost at 1000 by 2.5e-3.
 
