@@ -1,10 +1,12 @@
-"""A call that raises leaves no trace; Ctrl-C leaves the last whole pass."""
+"""A call that raises leaves no trace; Ctrl-C leaves the last complete epoch."""
 
 import re
+import signal
 from copy import deepcopy
 
 import numpy as np
 import pytest
+from sklearn.model_selection import GridSearchCV
 
 from sklearn_deepnet.nn.activations import Activation, relu
 from tests.helpers import network_factory, wine
@@ -12,37 +14,58 @@ from tests.helpers import network_factory, wine
 X, y = wine()
 
 
-class Fuse:
-    """Blows at a certain call from when it is lit; a deepcopy is the same fuse."""
+class Trigger:
+    """Acts in a certain call from when it is set; a deepcopy is the same trigger."""
 
     n_calls_left = np.inf
 
-    def light(self, n_calls):
+    def __init__(self, act):
+        self.act = act
+
+    def set_to(self, n_calls):
         self.n_calls_left = n_calls
 
     def __call__(self):
         self.n_calls_left -= 1
         if self.n_calls_left == 0:
-            raise RuntimeError("blown")
+            self.act()
 
     def __deepcopy__(self, memo):
         return self
 
 
-def wired(fuse, wire="forward"):
-    """A ReLU with a fuse in it."""
+def fail():
+    raise RuntimeError("in the user's code")
+
+
+def press_ctrl_c():
+    signal.raise_signal(signal.SIGINT)
+
+
+def relu_with(trigger, where="forward"):
+    """Return a ReLU that pulls a trigger in each call of one of its functions."""
 
     def forward(z, a):
-        if wire == "forward":
-            fuse()
+        if where == "forward":
+            trigger()
         relu.forward(z, a)
 
     def backward(grad, z, a):
-        if wire == "backward":
-            fuse()
+        if where == "backward":
+            trigger()
         relu.backward(grad, z, a)
 
-    return Activation("wired", forward, backward, overwrites_z=True)
+    return Activation("relu with a trigger", forward, backward, overwrites_z=True)
+
+
+def drawing_with(trigger):
+    """Return an initializer that pulls a trigger in each call."""
+
+    def init(shape, rng):
+        trigger()
+        return rng.randn(*shape)
+
+    return init
 
 
 net = network_factory(hidden_layer_sizes=(4,), n_iter=3, warm_start=True)
@@ -224,38 +247,33 @@ def test_another_network_leaves_no_trace(situation, method, change, X, y):
     assert_raises_without_a_trace(estimator, lambda: call(X, y))
 
 
-# ---- errors from the user's own words
+# ---- errors from the user's own functions
 
 
 @pytest.mark.parametrize("situation", [unfitted, fitted_plainly])
 def test_a_failing_initializer_leaves_no_trace(situation):
-    fuse = Fuse()
-
-    def init(shape, rng):
-        fuse()
-        return rng.randn(*shape)
-
-    estimator = situation(init=init)
-    fuse.light(2)
+    trigger = Trigger(fail)
+    estimator = situation(init=drawing_with(trigger))
+    trigger.set_to(2)
     assert_raises_without_a_trace(
-        estimator, lambda: estimator.fit(X, y), RuntimeError, "blown"
+        estimator, lambda: estimator.fit(X, y), RuntimeError, "in the user's code"
     )
 
 
 @pytest.mark.filterwarnings("ignore:The last fit kept neither:UserWarning")
 @pytest.mark.parametrize("situation", SITUATIONS)
-@pytest.mark.parametrize("wire", ["forward", "backward"])
+@pytest.mark.parametrize("where", ["forward", "backward"])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_a_failing_activation_leaves_no_trace(situation, wire, method):
-    fuse = Fuse()
-    estimator = situation(activation=wired(fuse, wire), batch_size=60)
+def test_a_failing_activation_leaves_no_trace(situation, where, method):
+    trigger = Trigger(fail)
+    estimator = situation(activation=relu_with(trigger, where), batch_size=60)
     keywords = {} if method == "fit" else {"classes": [0, 1, 2]}
-    fuse.light(3)
+    trigger.set_to(3)
     assert_raises_without_a_trace(
         estimator,
         lambda: getattr(estimator, method)(X, y, **keywords),
         RuntimeError,
-        "blown",
+        "in the user's code",
     )
 
 
@@ -265,3 +283,99 @@ def test_a_warning_that_raises_leaves_no_trace():
     assert_raises_without_a_trace(
         estimator, lambda: estimator.fit(X, y), UserWarning, "n_iter=3 epochs"
     )
+
+
+# ---- Ctrl-C
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_raises():
+    """A process in the background starts without a handler of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+BATCH_SIZES = {None: 1, 60: 3}  # steps in a pass
+
+
+@pytest.mark.parametrize("batch_size", BATCH_SIZES)
+@pytest.mark.parametrize("where", ["forward", "backward"])
+@pytest.mark.parametrize("n_calls", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("warm", [False, True])
+def test_ctrl_c_leaves_the_last_whole_pass(batch_size, where, n_calls, warm):
+    trigger = Trigger(press_ctrl_c)
+    parameters = {"batch_size": batch_size, "n_iter": 3 if warm else 0}
+    estimator = net(activation=relu_with(trigger, where), **parameters)
+    estimator.fit(X, y).set_params(n_iter=100)
+    n_epochs = estimator.n_iter_ + (n_calls - 1) // BATCH_SIZES[batch_size]
+    trigger.set_to(n_calls)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X, y)
+    expected = net(batch_size=batch_size, n_iter=n_epochs).fit(X, y)
+    assert estimator.n_iter_ == n_epochs
+    assert estimator.loss_curve_ == expected.loss_curve_
+    np.testing.assert_array_equal(estimator.coefs_[0], expected.coefs_[0])
+    np.testing.assert_array_equal(estimator.predict(X), expected.predict(X))
+    assert not estimator.diverged_
+    estimator.set_params(n_iter=100).fit(X, y)
+    assert estimator.n_iter_ == n_epochs + 100
+    assert estimator.loss_ < 0.9 * expected.best_loss_ if n_epochs else True
+
+
+def test_ctrl_c_in_a_first_plain_fit_leaves_a_fitted_net():
+    trigger = Trigger(press_ctrl_c)
+    estimator = net(
+        activation=relu_with(trigger), batch_size=60, n_iter=10, warm_start=False
+    )
+    trigger.set_to(8)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X, y)
+    expected = net(batch_size=60, n_iter=2).fit(X, y)
+    np.testing.assert_array_equal(estimator.predict_proba(X), expected.predict_proba(X))
+    assert estimator.n_features_in_ == 13
+    assert estimator.n_layers_ == 3
+
+
+def test_ctrl_c_after_the_last_pass_leaves_all_passes():
+    trigger = Trigger(press_ctrl_c)
+    estimator = net(activation=relu_with(trigger), batch_size=None)
+    trigger.set_to(4)  # the look at where the third step led
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X, y)
+    assert estimator.loss_curve_ == net(batch_size=None).fit(X, y).loss_curve_
+
+
+def test_ctrl_c_in_partial_fit_leaves_the_net_before_it():
+    trigger = Trigger(press_ctrl_c)
+    estimator = net(activation=relu_with(trigger), batch_size=60)
+    estimator.partial_fit(X, y, classes=[0, 1, 2])
+    before = estimator.decision_function(X)
+    trigger.set_to(2)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.partial_fit(X, y)
+    np.testing.assert_array_equal(estimator.decision_function(X), before)
+    assert estimator.n_iter_ == 1
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_ctrl_c_before_training_leaves_no_trace(fitted):
+    trigger = Trigger(press_ctrl_c)
+    estimator = net(init=drawing_with(trigger), warm_start=False)
+    if fitted:
+        estimator.fit(X, y)
+    before = vars(estimator).copy()
+    trigger.set_to(2)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X[:, :5], y)
+    assert vars(estimator) == before
+    assert hasattr(estimator, "coefs_") == fitted
+
+
+@pytest.mark.parametrize("n_calls", [1, 2, 5])
+def test_ctrl_c_in_a_search_ends_the_search(n_calls):
+    trigger = Trigger(press_ctrl_c)
+    search = GridSearchCV(net(activation=relu_with(trigger)), {"alpha": [0, 1]}, cv=2)
+    trigger.set_to(n_calls)
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(X, y)
