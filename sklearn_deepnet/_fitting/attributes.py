@@ -13,7 +13,8 @@ import numpy as np
 from .._engine import TrainingResult, TrainingState
 from .._utils.typing import FloatArray
 from .._utils.warnings import warn
-from .parameters import ResolvedParams, name_activations, resolve_random_state
+from ..nn.activations import ACTIVATIONS, Activation
+from .parameters import ResolvedParams, resolve_random_state
 
 
 def set_architecture(estimator: Any, resolved: ResolvedParams) -> None:
@@ -21,6 +22,11 @@ def set_architecture(estimator: Any, resolved: ResolvedParams) -> None:
     estimator._layer_sizes = list(resolved.layer_sizes)
     estimator._activations = name_activations(resolved.activations)
     estimator.out_activation_ = resolved.out_activation
+
+
+def name_activations(activations: list[Activation]) -> list[str | Activation]:
+    """Return the names of our own activations, and others as they are."""
+    return [it.name if ACTIVATIONS.get(it.name) == it else it for it in activations]
 
 
 def set_result(
@@ -103,7 +109,7 @@ def save_state(
 
 
 def load_state(
-    estimator: Any, resolved: ResolvedParams, dtype: np.dtype[Any], monitored: str
+    estimator: Any, resolved: ResolvedParams, monitored: str
 ) -> tuple[TrainingState, int | None]:
     """Return the state to resume from, and the seed of the split if one was drawn.
 
@@ -115,7 +121,7 @@ def load_state(
     ValueError
         If the parameters now describe another network.
     """
-    _check_same_network(estimator, resolved, dtype)
+    _check_same_network(estimator, resolved)
     n_moments = resolved.optimizer.n_moments
     saved = estimator._training_state
     if saved is None:
@@ -140,9 +146,7 @@ def load_state(
     return state, saved["split_seed"]
 
 
-def _check_same_network(
-    estimator: Any, resolved: ResolvedParams, dtype: np.dtype[Any]
-) -> None:
+def _check_same_network(estimator: Any, resolved: ResolvedParams) -> None:
     hidden = list(resolved.layer_sizes[1:-1])
     activations = name_activations(resolved.activations)
     for name, now, before in (
@@ -150,7 +154,7 @@ def _check_same_network(
         ("activation", activations, estimator._activations),
         ("n_outputs_", resolved.layer_sizes[-1], estimator.n_outputs_),
         ("out_activation_", resolved.out_activation, estimator.out_activation_),
-        ("dtype", dtype.name, estimator._params.dtype.name),
+        ("dtype", resolved.dtype.name, estimator._params.dtype.name),
     ):
         if now != before:
             raise ValueError(

@@ -21,9 +21,9 @@ from .._serialization.schema import (
 from .._utils.lookup import is_ours
 from .._utils.sklearn_compat import has_callbacks
 from .._utils.version import __version__
-from .attributes import save_state, set_result
+from .attributes import name_activations, save_state, set_result
 from .dataset import Dataset
-from .parameters import name_activations, resolve_activations
+from .parameters import resolve_activations
 
 _SECONDS = 30.0
 _MAY_DIFFER = ("n_iter", "verbose", "warm_start")

@@ -124,6 +124,7 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
         "generators": state.generators,
         "stack_shape": stack_shape,
     }
+    held_out = [job.held_out for job in jobs if job.held_out is not None]
     batches = join(
         [job.dataset for job in jobs],
         trains=True,
@@ -132,7 +133,6 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
         **options,
     )
     validation = None
-    held_out = [job.held_out for job in jobs if job.held_out is not None]
     if held_out:
         rows = join(
             held_out,
@@ -159,6 +159,9 @@ def join(
     same arrays, weights and rows if all have the same ones.
     """
     first = datasets[0]
+    weight_scales = [dataset.n_rows / dataset.total for dataset in datasets]
+    maps = [dataset.targets.map(trains) for dataset in datasets]
+    n_outputs = first.targets.n_outputs
     tables = {_table(dataset): dataset for dataset in datasets}
     ends = np.cumsum([len(table.target) for table in tables.values()])
     starts = dict(zip(tables, [0, *ends[:-1].tolist()], strict=True))
@@ -168,17 +171,14 @@ def join(
         rows = np.stack(
             [k + s.row_numbers() for k, s in zip(at, datasets, strict=True)]
         )
-    maps = [dataset.targets.map(trains) for dataset in datasets]
     return Batches(
         _pile([table.X for table in tables.values()]),
         _pile([table.target for table in tables.values()]),
         _weights(datasets, at, int(ends[-1])),
-        n_outputs=first.targets.n_outputs,
+        n_outputs=n_outputs,
         batch_size=batch_size,
         rows=rows,
-        weight_scale=_in_common(
-            [dataset.n_rows / dataset.total for dataset in datasets]
-        ),
+        weight_scale=_in_common(weight_scales),
         target_scale=_in_common([scale for scale, _ in maps]),
         target_shift=_in_common([shift for _, shift in maps]),
         **options,

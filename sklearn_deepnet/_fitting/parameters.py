@@ -1,4 +1,4 @@
-"""From what users write in parameters to the words that the engine takes."""
+"""From the parameters of an estimator to components, a training spec and a state."""
 
 import copy
 import inspect
@@ -14,10 +14,10 @@ from .._utils.typing import FloatArray
 from .._utils.warnings import warn
 from ..nn.activations import ACTIVATIONS, Activation
 from ..nn.initializers import initialize, is_scheme
-from ..nn.losses import LOSSES, Loss, LossFunction
+from ..nn.losses import LOSSES, LossFunction
 from ..nn.optimizers import LBFGS, SOLVERS, Optimizer
 from ..nn.schedules import SCHEDULES, Custom, Schedule
-from .targets import Targets
+from .dataset import Dataset
 
 _FIRST_ORDER_ONLY = (
     "learning_rate",
@@ -30,7 +30,7 @@ _FIRST_ORDER_ONLY = (
 
 
 class ResolvedParams(NamedTuple):
-    """What the parameters of an estimator name, for one network."""
+    """What the parameters of an estimator stand for, for one network and its data."""
 
     layer_sizes: tuple[int, ...]
     activations: list[Activation]
@@ -39,13 +39,19 @@ class ResolvedParams(NamedTuple):
     optimizer: Optimizer | LBFGS
     schedule: Schedule
     dropout: list[float]
+    dtype: np.dtype[Any]
 
 
-def resolve_params(estimator: Any, n_inputs: int, targets: Targets) -> ResolvedParams:
-    """Look up all that the parameters of `estimator` name."""
+def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
+    """Look up all names in the parameters of `estimator`, and check that they fit."""
     hidden = resolve_hidden_layer_sizes(estimator.hidden_layer_sizes)
-    loss = resolve_loss(estimator.loss)
-    out_activation = targets.name_out_activation(loss)
+    dropout = resolve_dropout(estimator.dropout, len(hidden))
+    activations = resolve_activations(estimator.activation, len(hidden))
+    loss = look_up(LOSSES, estimator.loss, "loss")
+    optimizer = look_up(SOLVERS, estimator.solver, "solver")
+    schedule = look_up(SCHEDULES, estimator.schedule, "schedule")
+    targets = dataset.targets
+    out_activation, n_outputs = targets.name_out_activation(loss), targets.n_outputs
     loss_function = getattr(loss, out_activation)
     if loss_function is None:
         raise ValueError(
@@ -53,13 +59,14 @@ def resolve_params(estimator: Any, n_inputs: int, targets: Targets) -> ResolvedP
             f"{type(estimator).__name__}."
         )
     return ResolvedParams(
-        layer_sizes=(n_inputs, *hidden, targets.n_outputs),
-        activations=resolve_activations(estimator.activation, len(hidden)),
+        layer_sizes=(dataset.X.shape[1], *hidden, n_outputs),
+        activations=activations,
         out_activation=out_activation,
         loss=loss_function,
-        optimizer=resolve_optimizer(estimator.solver),
-        schedule=resolve_schedule(estimator.schedule),
-        dropout=resolve_dropout(estimator.dropout, len(hidden)),
+        schedule=_resolve_object(schedule, estimator.schedule, "schedule"),
+        optimizer=_resolve_object(optimizer, estimator.solver, "solver"),
+        dropout=dropout,
+        dtype=resolve_dtype(estimator.dtype, dataset.X.dtype),
     )
 
 
@@ -86,21 +93,13 @@ def resolve_activations(activation: Any, n_hidden: int) -> list[Activation]:
             f"activation has {len(activation)} entries for {n_hidden} hidden layers; "
             "give one for each, or one for all."
         )
-    for word in activation:
-        if not isinstance(word, str | Activation):
+    for entry in activation:
+        if not isinstance(entry, str | Activation):
             raise ValueError(
                 "activation must hold names or Activation objects. Got "
-                f"{word!r} instead."
+                f"{entry!r} instead."
             )
-    return [
-        look_up(ACTIVATIONS, word, "activation") if isinstance(word, str) else word
-        for word in activation
-    ]
-
-
-def resolve_loss(loss: str | Loss) -> Loss:
-    """Return the loss."""
-    return look_up(LOSSES, loss, "loss") if isinstance(loss, str) else loss
+    return [look_up(ACTIVATIONS, entry, "activation") for entry in activation]
 
 
 def is_quasi_newton(solver: Any) -> bool:
@@ -110,20 +109,23 @@ def is_quasi_newton(solver: Any) -> bool:
 
 def resolve_schedule(schedule: Any) -> Schedule:
     """Return the schedule, at its default settings if named; a function is wrapped."""
-    if isinstance(schedule, str):
-        return look_up(SCHEDULES, schedule, "schedule")()
-    _check_object(schedule, "schedule")
-    return Custom(schedule) if callable(schedule) else schedule
+    found = look_up(SCHEDULES, schedule, "schedule")
+    return _resolve_object(found, schedule, "schedule")
 
 
-def _check_object(word: Any, parameter: str) -> Any:
-    """Return `word`, unless it is a class in place of its instance."""
-    if isinstance(word, type):
+def _resolve_object(found: Any, given: Any, parameter: str) -> Any:
+    """Return an object for what was looked up: a class by its name, or the user's own.
+
+    A function for a schedule is wrapped.
+    """
+    if isinstance(given, str):
+        return found()
+    if isinstance(given, type):
         raise ValueError(
-            f"{parameter} is the class {word.__name__}; give an object, such as "
-            f"{word.__name__}()."
+            f"{parameter} is the class {given.__name__}; give an object, such as "
+            f"{given.__name__}()."
         )
-    return word
+    return Custom(given) if parameter == "schedule" and callable(given) else given
 
 
 def resolve_dropout(dropout: Any, n_hidden: int) -> list[float]:
@@ -141,13 +143,6 @@ def resolve_dropout(dropout: Any, n_hidden: int) -> list[float]:
                 f"dropout must hold rates in [0, 1). Got {rate!r} instead."
             )
     return [float(rate) for rate in dropout]
-
-
-def resolve_optimizer(solver: str | Optimizer | LBFGS) -> Optimizer | LBFGS:
-    """Return the optimizer, at its default settings if named."""
-    if isinstance(solver, str):
-        return look_up(SOLVERS, solver, "solver")()
-    return _check_object(solver, "solver")
 
 
 def resolve_dtype(dtype: Any, X_dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -173,20 +168,10 @@ def resolve_random_state(random_state: Any) -> np.random.RandomState:
     return np.random.RandomState(random_state)
 
 
-def name_activations(activations: list[Activation]) -> list[str | Activation]:
-    """Return the names of our own activations, and others as they are."""
-    return [
-        word.name if ACTIVATIONS.get(word.name) == word else word
-        for word in activations
-    ]
-
-
-def initial_state(
-    estimator: Any, resolved: ResolvedParams, dtype: np.dtype[Any]
-) -> TrainingState:
+def initial_state(estimator: Any, resolved: ResolvedParams) -> TrainingState:
     """Return the state before the first epoch, with weights as `init` draws them."""
     rng = resolve_random_state(estimator.random_state)
-    params = _initial_params(estimator, resolved, rng, dtype)
+    params = _initial_params(estimator, resolved, rng)
     if rng is estimator.random_state:
         rng = copy.deepcopy(rng)  # the user's own generator is for this draw alone
     return TrainingState.start(
@@ -198,8 +183,8 @@ def _initial_params(
     estimator: Any,
     resolved: ResolvedParams,
     rng: np.random.RandomState,
-    dtype: np.dtype[Any],
 ) -> FloatArray:
+    dtype = resolved.dtype
     if estimator.init_scale is not None or estimator.bias_init != "random":
         warn_of_ignored_draws(estimator)
     layers = initialize(

@@ -17,7 +17,7 @@ from sklearn.metrics import check_scoring
 from .._engine import Score, TrainingResult, TrainingState
 from .._serialization.checkpoint import resolve_checkpoint
 from .._utils.sklearn_compat import (
-    callback_context,
+    CallbackContext,
     has_callbacks,
     open_callback_context,
     validate_params,
@@ -30,7 +30,6 @@ from .jobs import TrainingJob
 from .parameters import (
     initial_state,
     make_spec,
-    resolve_dtype,
     resolve_params,
     rows_per_batch,
     warn_of_ignored,
@@ -72,8 +71,9 @@ def prepare(
     """
     validate_params(estimator)
     checkpoint = None if checkpoint is None else resolve_checkpoint(checkpoint)
+    context = None
     if not partial and has_callbacks(estimator):
-        open_callback_context(estimator, count_tasks(estimator.n_iter))
+        context = open_callback_context(estimator, count_tasks(estimator.n_iter))
     fitted = copy_attributes(estimator)
     resumes = (partial or fitted.warm_start) and fitted.__sklearn_is_fitted__()
     dataset = fitted._make_dataset(X, y, sample_weight, resumes, partial, classes)
@@ -90,7 +90,7 @@ def prepare(
         saved = FitCheckpoint(checkpoint, fitted, dataset, validation_set, resumes)
         resumes |= saved.restore(n_iter)
     prepared = PreparedFit(estimator, fitted, dataset, n_iter, saved, resumes, partial)
-    prepared.build(validation_set)
+    prepared.build(validation_set, context)
     return prepared
 
 
@@ -140,35 +140,42 @@ class PreparedFit:
         self._interrupt: KeyboardInterrupt | None = None
         self.job: TrainingJob | None = None
 
-    def build(self, validation_set: Dataset | None) -> None:
+    def build(
+        self, validation_set: Dataset | None, context: CallbackContext | None
+    ) -> None:
         """Resolve names and make the job, unless the checkpoint has all epochs."""
         fitted, dataset = self._fitted, self._dataset
         if self._saved is not None and self._saved.is_complete:
             warn_of_ignored(fitted)
-            self._open_callbacks(self._n_iter)
+            self._open_callbacks(context, self._n_iter)
             return
-        self._resolved = resolve_params(fitted, dataset.X.shape[1], dataset.targets)
+        self._resolved = resolve_params(fitted, dataset)
         warn_of_ignored(fitted)
         state, dataset, validation_set = self._start(dataset, validation_set)
         self._dataset = dataset
-        dataset.targets.check_weighted(dataset.y, dataset.rows)
+        if dataset.rows is not None:
+            dataset.targets.check_weighted(dataset.y[dataset.rows])
         set_architecture(fitted, self._resolved)
-        self._restore_best = validation_set is not None and fitted.restore_best
-        self._open_callbacks(self._n_epochs_done)
+        monitors = validation_set is not None
+        self._restore_best = monitors and fitted.restore_best
+        self._open_callbacks(context, self._n_epochs_done)
         if self._saved is not None:
             to_save = self._resolved, self._monitored, self._split_seed
             self._saved.begin(fitted, state, self._resumes, self._restore_best, to_save)
             self._callbacks.append(self._saved)
+        n_rows, total = dataset.n_rows, dataset.total
         self.job = TrainingJob(
-            spec=make_spec(fitted, self._resolved, dataset.total, self._stops),
+            spec=make_spec(fitted, self._resolved, total, self._stops),
+            batch_size=rows_per_batch(fitted, n_rows),
             state=state,
             dataset=dataset,
             held_out=validation_set,
-            score=_make_score(fitted, validation_set),
-            batch_size=rows_per_batch(fitted, dataset.n_rows),
+            score=None
+            if validation_set is None
+            else _make_score(fitted, validation_set),
             shuffle=fitted.shuffle,
             n_iter=self._n_iter - self._n_epochs_done,
-            on_epoch_end=all_of(self._callbacks),
+            on_epoch_end=all_of(self._callbacks) if self._callbacks else None,
         )
 
     def _start(
@@ -176,15 +183,14 @@ class PreparedFit:
     ) -> tuple[TrainingState, Dataset, Dataset | None]:
         """Return the initial state, and the samples to train on and to monitor."""
         fitted = self._fitted
-        dtype = resolve_dtype(fitted.dtype, dataset.X.dtype)
         self._monitored = _name_monitored(fitted, validation_set)
         self._split_seed = None
         if self._resumes:
             state, self._split_seed = load_state(
-                fitted, self._resolved, dtype, self._monitored
+                fitted, self._resolved, self._monitored
             )
         else:
-            state = initial_state(fitted, self._resolved, dtype)
+            state = initial_state(fitted, self._resolved)
         if validation_set is None and fitted.early_stopping:
             if self._split_seed is None:
                 self._split_seed = int(state.generators[0].randint(2**31 - 1))
@@ -193,14 +199,15 @@ class PreparedFit:
             )
         return state, dataset, validation_set
 
-    def _open_callbacks(self, n_epochs_done: int) -> None:
+    def _open_callbacks(
+        self, context: CallbackContext | None, n_epochs_done: int
+    ) -> None:
         """Make what prints progress and calls scikit-learn's callbacks, if anything."""
         fitted, n_iter = self._fitted, self._n_iter
         self._callbacks: list[Any] = []
         if fitted.verbose and n_iter > n_epochs_done:
             printer = ProgressPrinter(n_iter, fitted.verbose, n_epochs_done)
             self._callbacks.append(printer)
-        context = callback_context(fitted)
         if context is not None:
             data = self._dataset.X, self._dataset.y
             self._callbacks.append(
@@ -298,9 +305,9 @@ def _name_monitored(estimator: Any, validation_set: Dataset | None) -> str:
     return f"{name} of rows {'held out' if validation_set is None else 'given'}"
 
 
-def _make_score(estimator: Any, validation_set: Dataset | None) -> Score | None:
+def _make_score(estimator: Any, validation_set: Dataset) -> Score | None:
     """Return a function that scores this network with other parameters, if any."""
-    if validation_set is None or estimator.scoring is None:
+    if estimator.scoring is None:
         return None
     scorer = check_scoring(estimator, scoring=estimator.scoring)
     X, y, weight = validation_set.rows_used()

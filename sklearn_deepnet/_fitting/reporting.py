@@ -149,10 +149,8 @@ def count_tasks(n_iter: int) -> int:
     return -(-n_iter // epochs_per_task(n_iter))
 
 
-def all_of(callbacks: Sequence[Callback]) -> Callback | None:
-    """Return one callback that calls them all, None if there are none."""
-    if not callbacks:
-        return None
+def all_of(callbacks: Sequence[Callback]) -> Callback:
+    """Return one callback that calls them all, and asks to stop if one does."""
 
     def call_all(loop: TrainingLoop) -> bool:
         return max([callback(loop) for callback in callbacks])

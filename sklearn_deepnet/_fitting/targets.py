@@ -31,8 +31,8 @@ class Targets(Protocol):
     ) -> FloatArray | None:
         """Return sample weights times class weights; None is all ones."""
 
-    def check_weighted(self, y: NDArray[Any], rows: IntArray | None) -> None:
-        """Raise if the rows of positive weight are not enough to train on."""
+    def check_weighted(self, y: NDArray[Any]) -> None:
+        """Raise if y, of the rows of positive weight, is not enough to train on."""
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
         """Return what a split is to be stratified by, if anything."""
@@ -127,12 +127,10 @@ class ClassTargets:
             "instead."
         )
 
-    def check_weighted(self, y: NDArray[Any], rows: IntArray | None) -> None:
+    def check_weighted(self, y: NDArray[Any]) -> None:
         """Raise unless at least two classes have rows of positive weight."""
-        if self.multilabel or rows is None:
-            return
-        left = np.unique(y[rows])
-        if len(left) < 2:
+        left = np.unique(y)
+        if len(left) < 2 and not self.multilabel:
             raise ValueError(
                 f"sample_weight leaves only one class with positive weight, "
                 f"{left.tolist()}; a classifier needs two."
@@ -297,8 +295,8 @@ class NumberTargets:
         """Return the weights as they are."""
         return weight
 
-    def check_weighted(self, y: NDArray[Any], rows: IntArray | None) -> None:
-        """Accept any rows."""
+    def check_weighted(self, y: NDArray[Any]) -> None:
+        """Accept any y."""
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
         """Return None: numbers are split at random."""

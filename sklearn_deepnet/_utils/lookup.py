@@ -27,15 +27,17 @@ def claims(component: object, name: str, default: bool) -> bool:
     return bool(getattr(component, name)) if name in own else default
 
 
-def look_up(table: Mapping[str, Component], name: str, parameter: str) -> Component:
+def look_up(
+    table: Mapping[str, Component], name: str | Component, parameter: str
+) -> Component:
     """Return ``table[name]``, or raise an error that lists the names and suggests one.
 
     Parameters
     ----------
     table : mapping of str to component
         The components that `parameter` accepts, such as `ACTIVATIONS`.
-    name : str
-        The name that the user gave.
+    name : str or component
+        What the user gave. A component that is no name is returned as it is.
     parameter : str
         Name of the parameter, for the message.
 
@@ -44,6 +46,8 @@ def look_up(table: Mapping[str, Component], name: str, parameter: str) -> Compon
     ValueError
         If `name` is not in the table.
     """
+    if not isinstance(name, str):
+        return name
     if name in table:
         return table[name]
     close = get_close_matches(name.lower(), table, n=1)

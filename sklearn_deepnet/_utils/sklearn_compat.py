@@ -60,14 +60,9 @@ def remove_callbacks(estimator: Any) -> None:
     vars(estimator).pop("_skl_callbacks", None)
 
 
-def open_callback_context(estimator: Any, n_tasks: int) -> None:
+def open_callback_context(estimator: Any, n_tasks: int) -> CallbackContext:
     """Set up the callbacks of `estimator` for a fit of `n_tasks` tasks."""
-    estimator._init_callback_context(max_subtasks=n_tasks)
-
-
-def callback_context(estimator: Any) -> CallbackContext | None:
-    """Return the context that was opened for the running fit, if one was."""
-    return vars(estimator).get("_callback_fit_ctx")
+    return estimator._init_callback_context(max_subtasks=n_tasks)
 
 
 def state_of_results(state: dict[str, Any]) -> dict[str, Any]:
@@ -135,7 +130,7 @@ def fit_search(
 __all__ = [
     "BaseSearchCV", "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
     "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV", "HasMethods",
-    "Interval", "StrOptions", "callback_context", "check_method_params",
+    "Interval", "StrOptions", "check_method_params",
     "check_sample_weight", "fit_search", "has_callbacks", "has_own_fit",
     "metadata_requests", "open_callback_context", "remove_callbacks", "safe_indexing",
     "state_of_results", "validate_params", "with_callbacks",

@@ -9,11 +9,11 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from .._fitting.dataset import Dataset, check_rows, make_dataset
-from .._fitting.parameters import resolve_loss
 from .._fitting.targets import NumberTargets, check_number_y
+from .._utils.lookup import look_up
 from .._utils.sklearn_compat import StrOptions
 from .._utils.typing import FloatArray
-from ..nn.losses import poisson
+from ..nn.losses import LOSSES, poisson
 from .base import BaseDeepNet, takes_rows_in_turn
 
 __all__ = ["DeepNetRegressor"]
@@ -359,7 +359,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     @property
     def _counts(self) -> bool:
         """Whether targets are taken as counts or rates, which only a factor scales."""
-        return resolve_loss(self.loss).exponential is not None
+        return look_up(LOSSES, self.loss, "loss").exponential is not None
 
     _y_is_numeric = True
     _alike = "have as many outputs"

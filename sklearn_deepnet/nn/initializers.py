@@ -317,9 +317,10 @@ def initialize(
     shapes = [*zip(layer_sizes[1:], layer_sizes[:-1], strict=True)]
     if not is_scheme(init) and not all(map(is_scheme, init)):
         return _from_arrays(init, shapes)
+    schemes = _one_per_layer(init, len(shapes))
     draw_bias = look_up(BIAS_INITIALIZERS, bias_init, "bias_init")
     layers = []
-    for scheme, shape in zip(_one_per_layer(init, len(shapes)), shapes, strict=True):
+    for scheme, shape in zip(schemes, shapes, strict=True):
         W, std = _draw_weights(scheme, shape, init_scale, rng)
         layers.append((W, draw_bias(W, std, rng)))
     return layers
@@ -332,10 +333,7 @@ def _one_per_layer(init: Any, n_layers: int) -> list[Callable[..., FloatArray]]:
             f"init has {len(schemes)} entries for a network of {n_layers} layers "
             "(the output layer counts); give one for each layer, or one for all."
         )
-    return [
-        look_up(INITIALIZERS, scheme, "init") if isinstance(scheme, str) else scheme
-        for scheme in schemes
-    ]
+    return [look_up(INITIALIZERS, scheme, "init") for scheme in schemes]
 
 
 def _draw_weights(
