@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from .._utils.lookup import is_ours
 from .._utils.typing import FloatArray
 from .network import Network, extend_sparse, rows_per_block, transpose_sparse
 from .parallel import Threads, one_blas_thread
@@ -43,7 +42,7 @@ def predict_logits(
     fill = partial(_fill_rows, outputs, network, X, hidden_layer)
     blocks = [slice(at, at + size) for at in range(0, X.shape[-2], size)]
     # To set the threads of BLAS takes longer than a block does
-    if len(blocks) > 1 and all(is_ours(word.forward) for word in network.activations):
+    if len(blocks) > 1 and all(it.elementwise for it in network.activations):
         with one_blas_thread() as n, Threads(n) as threads:
             threads.call([partial(fill, blocks[k::n]) for k in range(n)])
     else:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .._utils.lookup import is_ours
+from .._utils.lookup import claims
 from .._utils.typing import BoolArray, FloatArray, IntArray
 from ..nn.activations import Activation
 from ..nn.losses import LossFunction
@@ -48,6 +48,8 @@ class TrainingSpec:
         Share of units dropped after each hidden layer.
     schedules : sequence of Schedule, or ()
         How each network's learning rate changes; () leaves all constant.
+    loss_is_elementwise : bool, default=False
+        See `Loss`.
     """
 
     layer_sizes: tuple[int, ...]
@@ -62,6 +64,7 @@ class TrainingSpec:
     clip_norm: FloatArray | float = np.inf
     dropout: FloatArray | float = 0.0
     schedules: Sequence[Schedule] = ()
+    loss_is_elementwise: bool = False
 
     @property
     def is_scheduled(self) -> bool:
@@ -69,12 +72,13 @@ class TrainingSpec:
         return any(schedule != Constant() for schedule in self.schedules)
 
     @property
-    def is_ours(self) -> bool:
-        """Whether nothing that is called was written by the user."""
-        called = [getattr(self.loss, "func", self.loss), type(self.optimizer)]
-        for word in self.activations:
-            called += [word.forward, word.backward]
-        return all(map(is_ours, called))
+    def elementwise(self) -> bool:
+        """Whether the networks may be trained in a stack and by several threads."""
+        return (
+            self.loss_is_elementwise
+            and claims(self.optimizer, "elementwise", default=False)
+            and all(activation.elementwise for activation in self.activations)
+        )
 
     @staticmethod
     def stack(specs: Sequence["TrainingSpec"]) -> "TrainingSpec":

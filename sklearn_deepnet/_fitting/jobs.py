@@ -144,7 +144,7 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
         scores = [job.score for job in jobs if job.score is not None]
         validation = ValidationSet(rows, scores or None)
     make = train_quasi_newton if isinstance(spec.optimizer, LBFGS) else train
-    with one_blas_thread() as n, Threads(n if spec.is_ours else 1) as threads:
+    with one_blas_thread() as n, Threads(n if spec.elementwise else 1) as threads:
         return make(
             spec, state, batches, first.n_iter, validation, first.on_epoch_end, threads
         )

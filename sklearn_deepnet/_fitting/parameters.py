@@ -234,6 +234,7 @@ def make_spec(
         layer_sizes=resolved.layer_sizes,
         activations=resolved.activations,
         loss=resolved.loss,
+        loss_is_elementwise=resolve_loss(estimator.loss).elementwise,
         optimizer=resolved.optimizer,
         schedules=[resolved.schedule],
         learning_rate=np.array(float(estimator.learning_rate)),

@@ -10,8 +10,7 @@ Component = TypeVar("Component")
 def is_ours(function: object) -> bool:
     """Return whether a function or class is defined in this package.
 
-    A function written by a user may hold state between calls, or may not support
-    stacked arrays. It is therefore called for one network and in one thread at a time.
+    A subclass written by a user may compute something else than this package knows.
     """
     package: str = getattr(function, "__module__", "").partition(".")[0]
     return package == __name__.partition(".")[0]

@@ -52,6 +52,7 @@ array([0., 0., 2.])
 
 import math
 from collections.abc import Callable
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -91,12 +92,17 @@ class Activation(NamedTuple):
     overwrites_z : bool
         Whether the derivative follows from `a` alone, so that one array serves as
         both `z` and `a`.
+    elementwise : bool, default=False
+        Whether both functions treat each element alone, in arrays of any shape, and
+        keep nothing between calls. Then networks are trained as a stack, and by several
+        threads; otherwise one at a time in one thread.
     """
 
     name: str
     forward: Callable[[FloatArray, FloatArray], None]
     backward: Callable[[FloatArray, FloatArray, FloatArray], None]
     overwrites_z: bool
+    elementwise: bool = False
 
     def __repr__(self) -> str:
         return self.name
@@ -237,18 +243,20 @@ def _silu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
     np.multiply(grad, a, out=grad)
 
 
-relu = Activation("relu", _relu, _relu_backward, overwrites_z=True)
-tanh = Activation("tanh", _tanh, _tanh_backward, overwrites_z=True)
-sigmoid = Activation("sigmoid", _sigmoid, _sigmoid_backward, overwrites_z=True)
-identity = Activation("identity", _identity, _identity_backward, overwrites_z=True)
-leaky_relu = Activation(
+_elementwise = partial(Activation, elementwise=True)
+
+relu = _elementwise("relu", _relu, _relu_backward, overwrites_z=True)
+tanh = _elementwise("tanh", _tanh, _tanh_backward, overwrites_z=True)
+sigmoid = _elementwise("sigmoid", _sigmoid, _sigmoid_backward, overwrites_z=True)
+identity = _elementwise("identity", _identity, _identity_backward, overwrites_z=True)
+leaky_relu = _elementwise(
     "leaky_relu", _leaky_relu, _leaky_relu_backward, overwrites_z=False
 )
-elu = Activation("elu", _elu, _elu_backward, overwrites_z=False)
-selu = Activation("selu", _selu, _selu_backward, overwrites_z=False)
-softplus = Activation("softplus", _softplus, _softplus_backward, overwrites_z=False)
-gelu = Activation("gelu", _gelu, _gelu_backward, overwrites_z=False)
-silu = Activation("silu", _silu, _silu_backward, overwrites_z=False)
+elu = _elementwise("elu", _elu, _elu_backward, overwrites_z=False)
+selu = _elementwise("selu", _selu, _selu_backward, overwrites_z=False)
+softplus = _elementwise("softplus", _softplus, _softplus_backward, overwrites_z=False)
+gelu = _elementwise("gelu", _gelu, _gelu_backward, overwrites_z=False)
+silu = _elementwise("silu", _silu, _silu_backward, overwrites_z=False)
 logistic = sigmoid
 
 ACTIVATIONS = MappingProxyType(

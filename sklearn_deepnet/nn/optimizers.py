@@ -77,6 +77,7 @@ class SGD:
 
     n_moments: ClassVar[int] = 0
     decouples_decay: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = True
 
     def step(
         self,
@@ -114,6 +115,7 @@ class Momentum:
     momentum: float = 0.9
     n_moments: ClassVar[int] = 1
     decouples_decay: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_share("momentum", self.momentum)
@@ -160,6 +162,7 @@ class Nesterov:
     momentum: float = 0.9
     n_moments: ClassVar[int] = 1
     decouples_decay: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_share("momentum", self.momentum)
@@ -207,6 +210,7 @@ class RMSprop:
     epsilon: float = 1e-8
     n_moments: ClassVar[int] = 1
     decouples_decay: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_share("rho", self.rho)
@@ -270,6 +274,7 @@ class Adam:
     epsilon: float = 1e-8
     n_moments: ClassVar[int] = 2
     decouples_decay: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_share("beta1", self.beta1)
@@ -328,6 +333,7 @@ class AdamW(Adam):
     """
 
     decouples_decay: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +359,7 @@ class LBFGS:
     n_corrections: int = 10
     n_moments: ClassVar[int] = 0
     decouples_decay: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_positive("n_corrections", self.n_corrections)

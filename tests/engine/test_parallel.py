@@ -167,7 +167,8 @@ def test_predictions_are_the_same_on_any_number_of_threads(X, n_rows):
 
 
 @pytest.mark.parametrize("own", ["activation", "loss"])
-def test_what_the_user_wrote_is_called_in_one_thread(own):
+@pytest.mark.parametrize("elementwise", [False, True])
+def test_what_is_not_marked_elementwise_is_called_in_one_thread(own, elementwise):
     threads = set()
 
     def noted(function):
@@ -177,12 +178,14 @@ def test_what_the_user_wrote_is_called_in_one_thread(own):
 
         return call
 
-    activation = Activation("own", noted(relu.forward), noted(relu.backward), True)
-    loss = Loss("own", logistic=noted(binary_cross_entropy))
+    activation = Activation(
+        "own", noted(relu.forward), noted(relu.backward), True, elementwise
+    )
+    loss = Loss("own", logistic=noted(binary_cross_entropy), elementwise=elementwise)
     parameters = {"activation": activation} if own == "activation" else {"loss": loss}
     fitted = in_threads(2, lambda: net(**parameters).fit(X, y == 0))
     in_threads(2, lambda: fitted.predict(X))
-    assert threads == {threading.current_thread()}
+    assert (threads == {threading.current_thread()}) == (not elementwise)
     assert_same(fitted, net().fit(X, y == 0))
 
 

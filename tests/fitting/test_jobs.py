@@ -21,7 +21,7 @@ from sklearn_deepnet.estimators.stacking import (
 )
 from sklearn_deepnet.model_selection import fit_stack
 from sklearn_deepnet.nn.activations import Activation
-from sklearn_deepnet.nn.losses import Loss
+from sklearn_deepnet.nn.losses import Loss, cross_entropy
 from sklearn_deepnet.nn.optimizers import Adam
 from tests.helpers import network_factory, wine
 
@@ -484,6 +484,49 @@ def test_words_of_the_users_own_may_be_for_one_network_alone(name):
     for network in networks:
         other = net(alpha=network.alpha, **{name: OWN[name]}).fit(X, y)
         np.testing.assert_equal(network.coefs_, other.coefs_)
+
+
+class OwnAdam(Adam):
+    """Inherits all but that it is element-wise."""
+
+
+class ElementwiseAdam(Adam):
+    elementwise = True
+
+
+def own_cross_entropy(logits, target, scratch):
+    return cross_entropy(logits, target, scratch)
+
+
+def square(z, a):
+    np.multiply(z, z, out=a)
+
+
+def square_backward(grad, z, a):
+    np.multiply(z, 2, out=z)
+    np.multiply(grad, z, out=grad)
+
+
+ELEMENTWISE = {
+    "loss": lambda marked: Loss("own", softmax=own_cross_entropy, elementwise=marked),
+    "solver": lambda marked: ElementwiseAdam() if marked else OwnAdam(),
+    "activation": lambda marked: Activation(
+        "square", square, square_backward, overwrites_z=False, elementwise=marked
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_is_marked_elementwise_is_trained_in_stacks(name, marked, stacks):
+    settings = {name: ELEMENTWISE[name](marked)}
+    networks = [net(alpha=alpha, **settings) for alpha in (0.0, 0.1, 1.0)]
+    fit_networks(networks, [FitArguments(X, y, {})] * 3)
+    assert stacks == ([3] if marked else [1, 1, 1])
+    for network in networks:
+        other = net(alpha=network.alpha, **settings).fit(X, y)
+        np.testing.assert_array_equal(network._params, other._params, strict=True)
+        assert network.loss_curve_ == other.loss_curve_
 
 
 class Undecided(Adam):

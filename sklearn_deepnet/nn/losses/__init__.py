@@ -105,6 +105,11 @@ class Loss(NamedTuple):
         For outputs that are numbers, the logits themselves.
     exponential : callable ``(logits, target, scratch) -> values`` or None
         For outputs that are positive numbers, the exponentials of the logits.
+    elementwise : bool, default=False
+        Whether the functions treat each sample of each network alone, whatever axes
+        come first, and keep nothing between calls; `target` may lack the axes of the
+        stack. Then networks are trained as a stack, and by several threads; otherwise
+        one at a time in one thread.
     """
 
     name: str
@@ -112,6 +117,7 @@ class Loss(NamedTuple):
     softmax: LossFunction | None = None
     identity: LossFunction | None = None
     exponential: LossFunction | None = None
+    elementwise: bool = False
 
     def __repr__(self) -> str:
         return self.name
@@ -154,6 +160,7 @@ def focal(gamma: float = 2.0) -> Loss:
         _name("focal", gamma, 2.0),
         logistic=_ComparablePartial(focal_logistic, gamma=gamma),
         softmax=_ComparablePartial(focal_softmax, gamma=gamma),
+        elementwise=True,
     )
 
 
@@ -175,6 +182,7 @@ def huber(delta: float = 1.0) -> Loss:
     return Loss(
         _name("huber", delta, 1.0),
         identity=_ComparablePartial(huber_identity, delta=delta),
+        elementwise=True,
     )
 
 
@@ -194,22 +202,28 @@ def quantile(quantile: float = 0.5) -> Loss:
     if not 0 < quantile < 1:
         raise ValueError(f"quantile must be in (0, 1). Got {quantile!r} instead.")
     function = _ComparablePartial(quantile_identity, quantile=quantile)
-    return Loss(_name("quantile", quantile, 0.5), identity=function)
+    name = _name("quantile", quantile, 0.5)
+    return Loss(name, identity=function, elementwise=True)
 
 
 def _name(loss: str, value: float, default: float) -> str:
     return loss if value == default else f"{loss}({value})"
 
 
-log_loss = Loss("log_loss", logistic=binary_cross_entropy, softmax=cross_entropy)
+log_loss = Loss(
+    "log_loss", logistic=binary_cross_entropy, softmax=cross_entropy, elementwise=True
+)
 squared_error = Loss(
     "squared_error",
     logistic=squared_error_logistic,
     softmax=squared_error_softmax,
     identity=squared_error_identity,
+    elementwise=True,
 )
-absolute_error = Loss("absolute_error", identity=absolute_error_identity)
-poisson = Loss("poisson", exponential=poisson_exponential)
+absolute_error = Loss(
+    "absolute_error", identity=absolute_error_identity, elementwise=True
+)
+poisson = Loss("poisson", exponential=poisson_exponential, elementwise=True)
 
 LOSSES = MappingProxyType(
     {
