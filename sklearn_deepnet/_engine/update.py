@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._utils.typing import FloatArray
+from ..nn.optimizers import Buffers
 from .network import cut_layers
 from .state import TrainingSpec, TrainingState, resume_schedule, save_schedule
 
@@ -18,10 +19,7 @@ _SLICE = 2**16  # parameters
 class _Slice(NamedTuple):
     """Some of the parameters, and what belongs to them."""
 
-    params: FloatArray
-    gradient: FloatArray
-    scratch: FloatArray
-    moments: list[FloatArray]
+    buffers: Buffers
     decay: FloatArray | None  # factor of the squared weights
     l1: FloatArray | None  # factor of the absolute weights
 
@@ -64,10 +62,12 @@ class ParameterUpdater:
             at = (..., slice(start, start + _SLICE))
             self._slices.append(
                 _Slice(
-                    state.params[at],
-                    gradient[at],
-                    scratch[..., : gradient.shape[-1] - start],
-                    [moment[at] for moment in state.moments],
+                    Buffers(
+                        state.params[at],
+                        gradient[at],
+                        [moment[at] for moment in state.moments],
+                        scratch[..., : gradient.shape[-1] - start],
+                    ),
                     None if decay is None else decay[at],
                     None if l1 is None else l1[at],
                 )
@@ -127,7 +127,7 @@ class ParameterUpdater:
         return penalty
 
     def _penalize(self, at: _Slice) -> FloatArray:
-        params, gradient, scratch, _, decay, l1 = at
+        (params, gradient, _, scratch), decay, l1 = at
         penalty = _ZERO
         if decay is not None and not self._decouples:
             np.multiply(params, decay, out=scratch)
@@ -142,13 +142,13 @@ class ParameterUpdater:
 
     def _move(self, at: _Slice) -> None:
         """Decay the weights if that goes past the optimizer's moments; then step."""
-        params, gradient, scratch, moments, decay, _ = at
+        buffers, decay, _ = at
         if decay is not None and self._decouples:
+            params, scratch = buffers.params, buffers.scratch
             np.multiply(params, decay, out=scratch)
             np.multiply(scratch, self._rate, out=scratch)
             np.subtract(params, scratch, out=params)
-        n_steps = self._state.n_steps
-        self._optimizer.step(params, gradient, self._rate, n_steps, moments, scratch)
+        self._optimizer.step(buffers, self._rate, self._state.n_steps)
 
     def _clip(self) -> None:
         """Scale gradients that are longer than allowed down to that length."""

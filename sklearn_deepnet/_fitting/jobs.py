@@ -229,7 +229,7 @@ def size_of(job: TrainingJob) -> int:
     datasets = job.dataset, job.held_out
     if any(dataset is not None and issparse(dataset.X) for dataset in datasets):
         return 1
-    if not job.spec.is_ours:
+    if not job.spec.elementwise:
         return 1
     itemsize = job.state.params.dtype.itemsize
     return stack_size(job.spec.layer_sizes, job.batch_size, itemsize)

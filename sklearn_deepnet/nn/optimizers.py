@@ -1,20 +1,25 @@
 r"""Optimizers: how a gradient moves the parameters.
 
-An optimizer is its settings, and frozen. What it remembers is handed to it: arrays
-shaped like the parameters, `n_moments` of them, zero at the start. A step works in
-place on flat buffers, with one learning rate per network:
+An optimizer is its settings, and frozen. Its state is passed to it: arrays shaped like
+the parameters, `n_moments` of them, zero at the start. A step works in place on flat
+buffers, with one learning rate per network:
 
 >>> import numpy as np
 >>> params, gradient = np.array([1.0, 2.0]), np.array([0.5, -0.5])
->>> SGD().step(params, gradient, np.array([0.1]), 1, (), np.empty(2))
+>>> buffers = Buffers(params, gradient, moments=(), scratch=np.empty(2))
+>>> SGD().step(buffers, learning_rate=np.array([0.1]), n_steps=1)
 >>> params
 array([0.95, 2.05])
+
+An optimizer of your own that moves each parameter alone, and keeps nothing between
+steps but its moments, says ``elementwise = True``. Its networks are then trained in
+stacks; a subclass does not inherit this, and has to say so itself.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -27,11 +32,33 @@ __all__ = [
     "SOLVERS",
     "Adam",
     "AdamW",
+    "Buffers",
     "Momentum",
     "Nesterov",
     "Optimizer",
     "RMSprop",
 ]
+
+
+class Buffers(NamedTuple):
+    """The arrays that a step works on, all of shape ``(*stack_shape, n_params)``.
+
+    Parameters
+    ----------
+    params : ndarray
+        To be moved.
+    gradient : ndarray
+        May be overwritten.
+    moments : sequence of ndarray
+        The state of the optimizer, `n_moments` of them; updated in place.
+    scratch : ndarray
+        A work array, since nothing is allocated per step.
+    """
+
+    params: FloatArray
+    gradient: FloatArray
+    moments: Sequence[FloatArray]
+    scratch: FloatArray
 
 
 class Optimizer(Protocol):
@@ -40,36 +67,22 @@ class Optimizer(Protocol):
     n_moments: ClassVar[int]
     decouples_decay: ClassVar[bool]
 
-    def step(
-        self,
-        params: FloatArray,
-        gradient: FloatArray,
-        learning_rate: FloatArray,
-        n_steps: int,
-        moments: Sequence[FloatArray],
-        scratch: FloatArray,
-    ) -> None:
-        """Move `params` in place.
+    def step(self, buffers: Buffers, learning_rate: FloatArray, n_steps: int) -> None:
+        """Move the parameters in place.
 
         Parameters
         ----------
-        params : ndarray of shape ``(*stack_shape, n_params)``
-            Moved.
-        gradient : ndarray of the same shape
-            May be overwritten.
+        buffers : Buffers
+            Parameters, gradient, moments and a work array.
         learning_rate : ndarray of shape ``(*stack_shape, 1)``
             One for each network.
         n_steps : int
             Steps taken since the moments were zero, this one included.
-        moments : sequence of `n_moments` ndarrays like `params`
-            Brought up to date in place.
-        scratch : ndarray like `params`
-            Overwritten.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class SGD:
+class SGD(Optimizer):
     r"""Gradient descent: :math:`\theta \leftarrow \theta - \eta\, g`.
 
     With the full batch, the plain gradient descent of the textbooks.
@@ -79,22 +92,14 @@ class SGD:
     decouples_decay: ClassVar[bool] = False
     elementwise: ClassVar[bool] = True
 
-    def step(
-        self,
-        params: FloatArray,
-        gradient: FloatArray,
-        learning_rate: FloatArray,
-        n_steps: int,
-        moments: Sequence[FloatArray],
-        scratch: FloatArray,
-    ) -> None:
-        """Move `params` in place; see `Optimizer.step`."""
+    def step(self, buffers: Buffers, learning_rate: FloatArray, n_steps: int) -> None:
+        params, gradient, _, scratch = buffers
         np.multiply(gradient, learning_rate, out=scratch)
         np.subtract(params, scratch, out=params)
 
 
 @dataclass(frozen=True, slots=True)
-class Momentum:
+class Momentum(Optimizer):
     r"""Heavy-ball momentum [1]_.
 
     .. math::
@@ -120,17 +125,8 @@ class Momentum:
     def __post_init__(self) -> None:
         _check_share("momentum", self.momentum)
 
-    def step(
-        self,
-        params: FloatArray,
-        gradient: FloatArray,
-        learning_rate: FloatArray,
-        n_steps: int,
-        moments: Sequence[FloatArray],
-        scratch: FloatArray,
-    ) -> None:
-        """Move `params` in place; see `Optimizer.step`."""
-        (v,) = moments
+    def step(self, buffers: Buffers, learning_rate: FloatArray, n_steps: int) -> None:
+        params, gradient, (v,), scratch = buffers
         np.multiply(gradient, learning_rate, out=scratch)
         np.multiply(v, self.momentum, out=v)
         np.subtract(v, scratch, out=v)
@@ -138,7 +134,7 @@ class Momentum:
 
 
 @dataclass(frozen=True, slots=True)
-class Nesterov:
+class Nesterov(Optimizer):
     r"""Nesterov's accelerated gradient, in the form of [1]_.
 
     The gradient is that of the point which the velocity leads to. With the parameters
@@ -167,17 +163,8 @@ class Nesterov:
     def __post_init__(self) -> None:
         _check_share("momentum", self.momentum)
 
-    def step(
-        self,
-        params: FloatArray,
-        gradient: FloatArray,
-        learning_rate: FloatArray,
-        n_steps: int,
-        moments: Sequence[FloatArray],
-        scratch: FloatArray,
-    ) -> None:
-        """Move `params` in place; see `Optimizer.step`."""
-        (v,) = moments
+    def step(self, buffers: Buffers, learning_rate: FloatArray, n_steps: int) -> None:
+        params, gradient, (v,), scratch = buffers
         np.multiply(gradient, learning_rate, out=gradient)
         np.multiply(v, self.momentum, out=v)
         np.subtract(v, gradient, out=v)
@@ -187,7 +174,7 @@ class Nesterov:
 
 
 @dataclass(frozen=True, slots=True)
-class RMSprop:
+class RMSprop(Optimizer):
     r"""Divide the gradient by a running root mean square of itself [1]_.
 
     .. math::
@@ -216,17 +203,8 @@ class RMSprop:
         _check_share("rho", self.rho)
         _check_positive("epsilon", self.epsilon)
 
-    def step(
-        self,
-        params: FloatArray,
-        gradient: FloatArray,
-        learning_rate: FloatArray,
-        n_steps: int,
-        moments: Sequence[FloatArray],
-        scratch: FloatArray,
-    ) -> None:
-        """Move `params` in place; see `Optimizer.step`."""
-        (v,) = moments
+    def step(self, buffers: Buffers, learning_rate: FloatArray, n_steps: int) -> None:
+        params, gradient, (v,), scratch = buffers
         np.multiply(gradient, gradient, out=scratch)
         np.multiply(scratch, 1 - self.rho, out=scratch)
         np.multiply(v, self.rho, out=v)
@@ -239,7 +217,7 @@ class RMSprop:
 
 
 @dataclass(frozen=True, slots=True)
-class Adam:
+class Adam(Optimizer):
     r"""Adaptive moments [1]_.
 
     .. math::
@@ -281,17 +259,8 @@ class Adam:
         _check_share("beta2", self.beta2)
         _check_positive("epsilon", self.epsilon)
 
-    def step(
-        self,
-        params: FloatArray,
-        gradient: FloatArray,
-        learning_rate: FloatArray,
-        n_steps: int,
-        moments: Sequence[FloatArray],
-        scratch: FloatArray,
-    ) -> None:
-        """Move `params` in place; see `Optimizer.step`."""
-        M, V = moments
+    def step(self, buffers: Buffers, learning_rate: FloatArray, n_steps: int) -> None:
+        params, gradient, (M, V), scratch = buffers
         c1 = (1 - self.beta1) / (1 - self.beta1**n_steps)
         c2 = ((1 - self.beta2) / (1 - self.beta2**n_steps)) ** 0.5
         np.multiply(M, self.beta1, out=M)

@@ -90,7 +90,7 @@ def is_explained(name, component):
             row = rf'^{name} +:math:|"{name}"'
             return re.search(row, activations.__doc__, re.MULTILINE)
         case Loss():  # by the functions for each kind of output
-            return all(getattr(f, "func", f).__doc__ for f in component[1:] if f)
+            return all(getattr(f, "func", f).__doc__ for f in component[1:5] if f)
     # A dataclass without a docstring gets its signature for one.
     signature = f"{getattr(component, '__name__', name)}("
     return component.__doc__ and not component.__doc__.startswith(signature)
@@ -100,7 +100,7 @@ def estimators_for(component):
     """Return the estimators whose outputs the component is defined for: most, both."""
     if not isinstance(component, Loss):
         return [DeepNetClassifier, DeepNetRegressor]
-    _, logistic, softmax, identity, exponential = component
+    _, logistic, softmax, identity, exponential, _ = component
     classifies, regresses = logistic or softmax, identity or exponential
     return [DeepNetClassifier] * bool(classifies) + [DeepNetRegressor] * bool(regresses)
 

@@ -414,7 +414,8 @@ class Watcher:
     def __init__(self):
         self.gradients = []
 
-    def step(self, params, gradient, learning_rate, n_steps, moments, scratch):
+    def step(self, buffers, learning_rate, n_steps):
+        params, gradient, *_ = buffers
         self.gradients.append(gradient.copy())
         params -= learning_rate * gradient
 

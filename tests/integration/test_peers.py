@@ -157,8 +157,8 @@ def test_resume_does_not_replay_the_same_order():
     class Watcher:
         n_moments, decouples_decay = 0, False
 
-        def step(self, params, gradient, learning_rate, n_steps, moments, scratch):
-            seen.append(gradient.copy())  # of parameters that stay as they are
+        def step(self, buffers, learning_rate, n_steps):
+            seen.append(buffers.gradient.copy())  # of parameters that stay as they are
 
     net = net_for(solver=Watcher(), batch_size=90)
     for _ in range(2):
@@ -337,7 +337,7 @@ def test_schedules_count_passes_not_samples(n_rows):
     class Recorder:
         n_moments, decouples_decay = 0, False
 
-        def step(self, params, gradient, learning_rate, n_steps, moments, scratch):
+        def step(self, buffers, learning_rate, n_steps):
             rates.append(float(learning_rate[0]))
 
     X, y = wine()
@@ -352,7 +352,7 @@ def test_schedules_by_progress_are_as_documented():
     class Recorder:
         n_moments, decouples_decay = 0, False
 
-        def step(self, params, gradient, learning_rate, n_steps, moments, scratch):
+        def step(self, buffers, learning_rate, n_steps):
             rates.append(float(learning_rate[0]))
 
     X, y = wine()

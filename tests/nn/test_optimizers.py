@@ -17,6 +17,7 @@ from sklearn_deepnet.nn.optimizers import (
     SGD,
     Adam,
     AdamW,
+    Buffers,
     Momentum,
     Nesterov,
     RMSprop,
@@ -99,7 +100,7 @@ def follow(optimizer, params, gradients, learning_rate):
     for t, gradient in enumerate(gradients, start=1):
         gradient = np.broadcast_to(gradient, params.shape).astype(params.dtype)
         scratch = np.full_like(params, np.nan)
-        optimizer.step(params, gradient, rate, t, moments, scratch)
+        optimizer.step(Buffers(params, gradient, moments, scratch), rate, t)
         yield params.copy()
 
 

@@ -41,7 +41,8 @@ class Recorder:
     def __init__(self):
         self.rates = []
 
-    def step(self, params, gradient, learning_rate, n_steps, moments, scratch):
+    def step(self, buffers, learning_rate, n_steps):
+        params, gradient, *_ = buffers
         (rate,) = learning_rate
         self.rates.append(rate)
         params -= rate * gradient

@@ -381,7 +381,8 @@ def slow_down(t):
 class OwnSgd:
     n_moments, decouples_decay = 0, False
 
-    def step(self, params, gradient, learning_rate, n_steps, moments, scratch):
+    def step(self, buffers, learning_rate, n_steps):
+        params, gradient, *_ = buffers
         params -= learning_rate * gradient
 
     def __repr__(self):
