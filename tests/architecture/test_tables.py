@@ -45,7 +45,7 @@ class Family(NamedTuple):
 LOSSES_TESTED = {
     name
     for name, loss in losses.LOSSES.items()
-    if {*loss[1:]} <= {None, *LOSS_FORMULAS}
+    if {*loss[1:5]} <= {None, *LOSS_FORMULAS}
 }
 SOLVERS_TESTED = {*RECURSIONS, "lbfgs"}  # by tests/estimators/test_lbfgs.py
 SCHEDULES_TESTED = {*BY_NAME, "plateau"}  # by test_plateau_follows_its_rule
