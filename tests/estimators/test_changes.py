@@ -23,7 +23,7 @@ net_for = network_factory(
 
 
 def patience_by_hand(losses, tol, n_iter_no_change):
-    """How many passes are made until patience ends, and the count that is left."""
+    """How many epochs are made until patience ends, and the count that is left."""
     reference, n_stale = np.inf, 0
     for n_epochs, loss in enumerate(losses, 1):
         if loss < reference - tol:
@@ -66,7 +66,7 @@ def test_patience_is_carried_from_chunk_to_chunk(chunk):
 def test_patience_starts_over_after_it_ended_a_fit():
     X, y = wine()
     net = slow_net(300, tol=10.0, n_iter_no_change=3).fit(X, y)
-    assert net.n_iter_ == 4  # the first pass betters infinity
+    assert net.n_iter_ == 4  # the first epoch betters infinity
     assert net.fit(X, y).n_iter_ == 7  # nothing betters the first by 10 any more
     assert net.fit(X, y).n_iter_ == 10
 
@@ -85,7 +85,7 @@ def test_partial_fit_does_not_use_patience_up():
     net = slow_net(300, tol=10.0, n_iter_no_change=3)
     for _ in range(3):
         net.partial_fit(X, y, classes=[0, 1, 2])
-    assert net.fit(X, y).n_iter_ == 3 + 4  # the first pass betters infinity
+    assert net.fit(X, y).n_iter_ == 3 + 4  # the first epoch betters infinity
 
 
 def test_no_warning_of_convergence_from_partial_fit():

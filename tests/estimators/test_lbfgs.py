@@ -1,4 +1,4 @@
-"""L-BFGS: SciPy's iterations, with everything honoured that passes are promised."""
+"""L-BFGS: SciPy's iterations, with everything honoured that epochs are promised."""
 
 import re
 from functools import partial

@@ -249,7 +249,7 @@ def test_the_best_loss_is_that_of_the_whole_curve():
 
 
 def test_schedules_go_on_after_a_plain_fit():
-    """The optimizer starts afresh there, but the passes made are not forgotten."""
+    """The optimizer starts afresh there, but the epochs made are not forgotten."""
     X, y = wine()
     epochs = []
 

@@ -185,7 +185,7 @@ def test_the_best_is_kept_over_a_chunk_that_does_not_better_it():
         np.testing.assert_array_equal(net.coefs_[0], shown)
 
 
-def test_no_more_passes_still_show_the_best():
+def test_no_more_epochs_still_show_the_best():
     net, (X, y, held_out) = overshooting(20)
     net.fit(X, y, **held_out)
     shown = net.coefs_[0].copy()
@@ -280,7 +280,7 @@ def test_patience_starts_over_where_it_ended_the_fit():
 # ---- validation that comes and goes
 
 
-def test_curves_are_nan_for_passes_without_validation():
+def test_curves_are_nan_for_epochs_without_validation():
     net, (X, y, held_out) = overshooting(2, scoring="accuracy")
     net.fit(X, y)
     assert net.validation_loss_curve_ is net.validation_scores_ is None
@@ -353,7 +353,7 @@ def test_another_thing_monitored_is_judged_anew_by_the_schedule():
 
 @pytest.mark.parametrize("n_scored", [1, 3])
 def test_an_interrupt_while_a_score_is_computed_leaves_counts_in_step(n_scored):
-    """The number of passes and the weights are of the same pass."""
+    """The number of epochs and the weights are of the same epoch."""
     X, y, held_out = in_two(*wine(), 120)
     calls = []
 

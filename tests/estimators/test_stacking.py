@@ -180,7 +180,7 @@ def test_networks_that_differ_in_these_are_trained_side_by_side(name):
 @pytest.mark.parametrize("name", MUST_NOT)
 def test_networks_that_differ_in_these_are_trained_apart(name):
     networks = pairs(name, MUST_NOT[name])
-    n_silent = name in ("solver", "n_iter")  # L-BFGS, and no passes
+    n_silent = name in ("solver", "n_iter")  # L-BFGS, and no epochs
     assert sizes_of_stacks(networks) == [2] * (len(networks) // 2 - n_silent)
 
 
@@ -287,7 +287,7 @@ def test_those_with_as_many_rows_to_monitor_are_trained_side_by_side():
 
 
 def in_chunks(networks, fits):
-    """Make 3 passes by the first of `fits`, then 2 by each other."""
+    """Make 3 epochs by the first of `fits`, then 2 by each other."""
     for n_iter, fit in zip((3, 2, 2), fits, strict=True):
         fit([network.set_params(n_iter=n_iter) for network in networks])
     return networks

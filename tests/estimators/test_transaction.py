@@ -296,14 +296,14 @@ def _ctrl_c_raises():
     signal.signal(signal.SIGINT, before)
 
 
-BATCH_SIZES = {None: 1, 60: 3}  # steps in a pass
+BATCH_SIZES = {None: 1, 60: 3}  # steps in an epoch
 
 
 @pytest.mark.parametrize("batch_size", BATCH_SIZES)
 @pytest.mark.parametrize("where", ["forward", "backward"])
 @pytest.mark.parametrize("n_calls", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("warm", [False, True])
-def test_ctrl_c_leaves_the_last_whole_pass(batch_size, where, n_calls, warm):
+def test_ctrl_c_leaves_the_last_complete_epoch(batch_size, where, n_calls, warm):
     trigger = Trigger(press_ctrl_c)
     parameters = {"batch_size": batch_size, "n_iter": 3 if warm else 0}
     estimator = net(activation=relu_with(trigger, where), **parameters)
@@ -337,7 +337,7 @@ def test_ctrl_c_in_a_first_plain_fit_leaves_a_fitted_net():
     assert estimator.n_layers_ == 3
 
 
-def test_ctrl_c_after_the_last_pass_leaves_all_passes():
+def test_ctrl_c_after_the_last_epoch_leaves_all_epochs():
     trigger = Trigger(press_ctrl_c)
     estimator = net(activation=relu_with(trigger), batch_size=None)
     trigger.set_to(4)  # the look at where the third step led

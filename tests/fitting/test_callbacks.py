@@ -87,7 +87,7 @@ def private_names(net):
 @needs_callbacks
 @pytest.mark.parametrize("n_iter", [0, 1, 3])
 @pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
-def test_each_pass_is_a_task(estimator, n_iter):
+def test_every_epoch_is_a_task(estimator, n_iter):
     X, y = wine()
     watcher = Watcher()
     net_for(n_iter, estimator).set_callbacks(watcher).fit(X, y)
@@ -135,7 +135,7 @@ def test_a_callback_may_stop_the_fit(stops_after, solver):
 
 
 @needs_callbacks
-def test_a_stop_after_several_passes_a_task_ends_with_the_task():
+def test_a_stop_after_several_epochs_a_task_ends_with_the_task():
     X, y = wine()
     net = net_for(5000, batch_size=None).set_callbacks(Watcher(7)).fit(X, y)
     assert net.n_iter_ == 35
@@ -175,7 +175,7 @@ def test_what_is_printed_does_not_keep_callbacks_from_a_stop(capsys):
 @needs_callbacks
 @pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_the_estimator_of_a_task_is_a_fit_of_so_many_passes(estimator, solver):
+def test_the_estimator_of_a_task_is_a_fit_of_so_many_epochs(estimator, solver):
     X, y = wine()
     options = {"solver": solver, "learning_rate": 0.001}
     keeper = Keeper()
@@ -250,7 +250,7 @@ def test_a_fit_that_fails_leaves_nothing_of_the_callbacks(when):
 
     def schedule(t):
         if t == 2:
-            raise RuntimeError("not this pass")
+            raise RuntimeError("not this epoch")
         return 1.0
 
     watcher = Watcher()
@@ -348,7 +348,7 @@ def test_a_progress_bar_shows_passes_through_pipeline_and_search(capfd):
 
 
 @needs_callbacks
-def test_a_scoring_monitor_scores_each_pass_in_a_pipeline():
+def test_a_scoring_monitor_scores_every_epoch_in_a_pipeline():
     from sklearn.callback import ScoringMonitor
 
     X, y = wine()
@@ -361,7 +361,7 @@ def test_a_scoring_monitor_scores_each_pass_in_a_pipeline():
 
 
 @needs_callbacks
-def test_a_scoring_monitor_scores_each_pass_in_a_search():
+def test_a_scoring_monitor_scores_every_epoch_in_a_search():
     from sklearn.callback import ScoringMonitor
 
     X, y = wine()
@@ -417,7 +417,7 @@ def test_verbose_prints_about_ten_lines(n_iter, capsys):
 
 
 @pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
-def test_verbose_of_two_prints_each_pass(capsys, estimator):
+def test_verbose_of_two_prints_every_epoch(capsys, estimator):
     X, y = wine()
     net = net_for(23, estimator, verbose=2).fit(X, y, X_val=X, y_val=y)
     lines = capsys.readouterr().out.splitlines()
@@ -432,8 +432,8 @@ def test_verbose_of_two_prints_each_pass(capsys, estimator):
     assert lines[-1].endswith("at most 0.0 s left")
 
 
-def test_time_left_is_that_of_the_passes_to_come(capsys):
-    """At half the passes, no more than the whole has taken in the end."""
+def test_time_left_is_that_of_the_epochs_to_come(capsys):
+    """At half the epochs, no more than the whole has taken in the end."""
     start = time.monotonic()
     net_for(10, verbose=2, schedule=lambda t: time.sleep(0.04) or 1.0).fit(*wine())
     whole = time.monotonic() - start

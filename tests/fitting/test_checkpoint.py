@@ -65,7 +65,7 @@ class Breaking(io.StringIO):
 
 
 def crash(estimator, n_epochs, *data, error=Crash, **params):
-    """Fit, and fail when so many passes are made and one more is under way."""
+    """Fit, and fail when so many epochs are made and one more is under way."""
     before = vars(estimator.set_params(verbose=2)).copy()
     with contextlib.redirect_stdout(Breaking(n_epochs, error)), pytest.raises(error):
         estimator.fit(*data, **params)
@@ -270,7 +270,7 @@ def test_what_is_complete_stays_as_it_is(tmp_path):
     assert_equal(learned(again), learned(fitted))
 
 
-def test_more_passes_go_on_from_what_is_complete(tmp_path):
+def test_more_epochs_go_on_from_what_is_complete(tmp_path):
     path = str(tmp_path / "net")
     net().fit(X, y, checkpoint=path)
     longer = net(n_iter=20).fit(X, y, checkpoint=path)
@@ -317,7 +317,7 @@ def test_warnings_are_of_the_whole_fit(n_done, tmp_path):
         net(tol=1e-9).fit(X, y, checkpoint=tmp_path / "net")
 
 
-def test_no_progress_is_seen_over_all_passes(tmp_path):
+def test_no_progress_is_seen_over_all_epochs(tmp_path):
     parameters = {"solver": "sgd", "learning_rate": 1e-12, "tol": 1e-4, "n_iter": 20}
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(**parameters), 5, X, y, checkpoint=checkpoint)
@@ -326,7 +326,7 @@ def test_no_progress_is_seen_over_all_passes(tmp_path):
             net(**parameters).fit(X, y, checkpoint=checkpoint)
 
 
-def test_passes_are_counted_from_the_start(tmp_path, capsys):
+def test_epochs_are_counted_from_the_start(tmp_path, capsys):
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(), 9, X, y, checkpoint=checkpoint)
     net(verbose=2).fit(X, y, checkpoint=checkpoint)
@@ -349,7 +349,7 @@ def test_what_would_have_diverged_diverges(n_epochs, tmp_path):
 
 
 def test_weights_that_a_step_has_led_astray_are_not_written(tmp_path):
-    """They are infinite, which the next pass will find, and no file can hold."""
+    """They are infinite, which the next epoch will find, and no file can hold."""
     parameters = {"solver": "sgd", "batch_size": None, "dtype": "float32"}
     parameters["schedule"] = lambda t: 1e60 if t == 4 else 1.0
     fits = []
@@ -361,7 +361,7 @@ def test_weights_that_a_step_has_led_astray_are_not_written(tmp_path):
     assert_equal(fits[0].coefs_, fits[1].coefs_)
 
 
-def test_ctrl_c_leaves_the_file_of_a_complete_pass(tmp_path):
+def test_ctrl_c_leaves_the_file_of_a_complete_epoch(tmp_path):
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(), 5, X, y, error=KeyboardInterrupt, checkpoint=checkpoint)
     resumed = net().fit(X, y, checkpoint=checkpoint)
@@ -411,7 +411,7 @@ def test_who_may_read_a_file_stays(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_it_is_written_every_so_many_passes(tmp_path):
+def test_it_is_written_every_so_many_epochs(tmp_path):
     for every, n_iter in ((5, 10), (4, 8), (None, 0)):
         path = tmp_path / f"every {every}"
         crash(net(), 11, X, y, checkpoint=Checkpoint(path, every=every))

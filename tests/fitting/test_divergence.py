@@ -89,7 +89,7 @@ def _half_square(logits, target, scratch):
 
 
 @pytest.mark.parametrize("alpha", [0, 1])
-def test_weights_are_those_of_the_last_pass_whose_loss_was_sound(alpha):
+def test_weights_are_those_of_the_last_epoch_whose_loss_was_sound(alpha):
     loss = Loss("half_square", logistic=_half_square)
     net = wild_net((), learning_rate=0.2, batch_size=None, alpha=alpha, loss=loss)
     nets = [clone(net).set_params(n_iter=n_iter) for n_iter in range(40)]
@@ -142,7 +142,7 @@ class NaNAt:
 @pytest.mark.parametrize(
     ("batch_size", "n_calls", "n_epochs"), [(None, 4, 3), (200, 4, 1), (200, 9, 2)]
 )
-def test_one_nan_is_found_in_its_pass(word, batch_size, n_calls, n_epochs):
+def test_one_nan_is_found_in_its_epoch(word, batch_size, n_calls, n_epochs):
     parameters = {"learning_rate": 0.125, "batch_size": batch_size}
     spoilt = {word: getattr(NaNAt(n_calls), word)()}
     net = wild_net((5,), **parameters, **spoilt)
@@ -246,7 +246,7 @@ def test_a_search_scores_a_diverging_candidate_and_goes_on():
 # ---- not yet converged
 
 
-def test_passes_that_were_too_few_are_said():
+def test_epochs_that_were_too_few_are_said():
     net = DeepNetClassifier((5,), n_iter=7, random_state=0)
     text = (
         "All n_iter=7 epochs were used before the loss settled. Raise n_iter or "

@@ -68,12 +68,12 @@ UNLIKE = {
     "dtype of y": lambda: [
         job_of(net(DeepNetRegressor), X, y.astype(kind)) for kind in ("i8", "f8")
     ],
-    "passes to make": lambda: map(job_of, (fitted(), fitted(then=5))),
+    "epochs to make": lambda: map(job_of, (fitted(), fitted(then=5))),
     "steps": lambda: [
         job_of(fitted(batch_size=n_rows).set_params(batch_size=50))
         for n_rows in (50, 60)
     ],
-    "passes": lambda: [
+    "epochs": lambda: [
         job_of(estimator.set_params(solver="adam", n_iter=4))
         for estimator in (fitted(solver="sgd"), fitted(solver="sgd", then=1).fit(X, y))
     ],
@@ -196,7 +196,7 @@ IS_OWN = {  # inputs, target, weight
 
 
 def blocks_of(datasets, seeds, n_epochs=2, **options):
-    """Return copies of the blocks of some passes."""
+    """Return copies of the blocks of some epochs."""
     stack_shape = () if len(datasets) == 1 else (len(datasets),)
     generators = [np.random.RandomState(seed) for seed in seeds]
     batches = join(datasets, generators=generators, stack_shape=stack_shape, **options)
@@ -204,7 +204,7 @@ def blocks_of(datasets, seeds, n_epochs=2, **options):
 
 
 def blocks_in(batches):
-    """Go through the blocks of a pass, each in place of the one before."""
+    """Go through the blocks of an epoch, each in place of the one before."""
     return (read(0) for batch in batches for read in batch.blocks)
 
 
@@ -263,7 +263,7 @@ def stack_of(y, weight, n_outputs=2, block_size=999, shuffle=True, **options):
     return Batches(X, y, weight, shuffle=shuffle, **sizes, **options)
 
 
-def assert_same_passes(batches, others, names=("inputs", "target", "weight")):
+def assert_same_epochs(batches, others, names=("inputs", "target", "weight")):
     for _ in range(2):
         for block, other in zip(blocks_in(batches), blocks_in(others), strict=True):
             for name in names:
@@ -279,9 +279,9 @@ def assert_same_passes(batches, others, names=("inputs", "target", "weight")):
 def test_no_weights_are_ones(shuffle, block_size, rows):
     options = {"rows": rows, "shuffle": shuffle, "block_size": block_size}
     ones, none = (stack_of(X[:, :2], w, **options) for w in (np.ones((178, 1)), None))
-    assert_same_passes(ones, none)
+    assert_same_epochs(ones, none)
     keep = np.array([True, False, True])
-    assert_same_passes(ones.select(keep), none.select(keep))
+    assert_same_epochs(ones.select(keep), none.select(keep))
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -295,14 +295,14 @@ def test_each_network_has_its_scales(shuffle, block_size, keep):
     scaled = stack_of(X[:, :2], weight, shuffle=shuffle, **options, **scales)
     y = MAPS[1] * X[:, :2] + MAPS[2]
     own = stack_of(y, MAPS[0] * weight, shuffle=shuffle, **options)
-    assert_same_passes(own.select(np.array(keep)), scaled.select(np.array(keep)))
+    assert_same_epochs(own.select(np.array(keep)), scaled.select(np.array(keep)))
 
 
 def test_each_network_has_its_scale_of_one_hot_targets():
     scales = {"target_scale": MAPS[1], "target_shift": MAPS[2]}
     scaled = stack_of(CLASSES, None, n_outputs=3, **scales)
     y = MAPS[1] * np.eye(3)[CLASSES[:, 0]] + MAPS[2]
-    assert_same_passes(stack_of(y, None, n_outputs=3), scaled)
+    assert_same_epochs(stack_of(y, None, n_outputs=3), scaled)
 
 
 # ---- sizes
@@ -387,7 +387,7 @@ FAILS = {
 
 
 def started(warm, *settings, **parameters):
-    """Return networks for four passes, of which the warm have made two already."""
+    """Return networks for four epochs, of which the warm have made two already."""
     usual = {"early_stopping": True, "scoring": "accuracy", "warm_start": warm}
     networks = [net(n_iter=2, **usual | parameters | own) for own in settings]
     for network in networks:
@@ -570,8 +570,8 @@ def test_fit_stack_undoes_all_if_one_fails(fails, warm):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("fails", FAILS.values(), ids=FAILS)
 @pytest.mark.parametrize("warm", [False, True])
-def test_ctrl_c_leaves_a_stack_at_the_last_whole_pass(fails, warm):
-    settles = {"tol": 10, "n_iter_no_change": 2}  # after three passes
+def test_ctrl_c_leaves_a_stack_at_the_last_complete_epoch(fails, warm):
+    settles = {"tol": 10, "n_iter_no_change": 2}  # after three epochs
     settings = {}, {"dropout": 0.3}, settles, fails(KeyboardInterrupt)
     networks = started(warm, *settings, restore_best=False)
     earlier, later = net(n_iter=3), net(n_iter=1)

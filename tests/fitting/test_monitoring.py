@@ -205,7 +205,7 @@ def test_a_bad_fraction_is_an_error_at_once(fraction):
 # ---- what is measured
 
 
-def test_validation_loss_is_the_plain_log_loss_after_each_pass():
+def test_validation_loss_is_the_plain_log_loss_after_every_epoch():
     X, y, held_out = in_two(*wine(), 120)
     net = net_for(1, alpha=5.0, l1=1.0, dropout=0.4, label_smoothing=0.2)
     net.set_params(warm_start=True, restore_best=False, batch_size=32)
@@ -296,7 +296,7 @@ SCORERS = {
 
 @pytest.mark.parametrize("weigh", [False, True])
 @pytest.mark.parametrize("scoring", SCORERS)
-def test_scores_are_those_of_the_network_after_so_many_passes(scoring, weigh):
+def test_scores_are_those_of_the_network_after_so_many_epochs(scoring, weigh):
     X, y, held_out = in_two(*wine(), 120)
     weight = np.random.RandomState(0).uniform(0.5, 2, 58) if weigh else None
     held_out["sample_weight_val"] = weight
@@ -438,7 +438,7 @@ def test_training_stops_where_patience_with_validation_ends(
     assert net.loss_curve_ == whole.loss_curve_[:n_epochs]
 
 
-def test_five_passes_after_the_best_training_stops():
+def test_five_epochs_after_the_best_training_stops():
     X, y, held_out = in_two(*cancer(), 300)
     net = net_for(300, tol=0, n_iter_no_change=5, learning_rate=0.05)
     net.fit(X, y, **held_out)

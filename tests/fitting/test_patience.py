@@ -98,7 +98,7 @@ def passes_until_patience_ends(losses, tol, n_iter_no_change):
 @pytest.mark.parametrize("n_iter_no_change", [1, 2, 5])
 @pytest.mark.parametrize("tol", [0.0, 1e-3, 0.02, 10.0])
 @pytest.mark.parametrize("batch_size", [23, 4])
-def test_training_stops_at_the_pass_where_patience_ends(
+def test_training_stops_at_the_epoch_where_patience_ends(
     tol, n_iter_no_change, batch_size
 ):
     options = {"learning_rate": 0.2, "optimizer": Momentum(), "batch_size": batch_size}

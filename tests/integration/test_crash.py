@@ -81,7 +81,7 @@ for _ in range(20):
     if os.path.exists(path):
         made.append(load_model(path).n_iter_)
         assert made[-1] >= made[-2]
-print("passes at each kill", made, "left behind", left, file=sys.stderr)
+print("epochs at each kill", made, "left behind", left, file=sys.stderr)
 assert 10 < made[-1] < 150
 resumed = fit()
 for name in ("_params", "loss_curve_", "validation_loss_curve_", "best_iter_"):
@@ -121,7 +121,7 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     trained = fit(verbose=2)
 sys.stdout = out
-assert len(caught) == 130 + 1, len(caught)  # passes 21 to 150, and the end
+assert len(caught) == 130 + 1, len(caught)  # epochs 21 to 150, and the end
 print(caught[0].category.__name__, caught[0].message)
 np.testing.assert_array_equal(trained._params, net().fit(X, y)._params)
 assert load_model(path).n_iter_ == 20

@@ -36,7 +36,7 @@ net_for = network_factory("n_iter", "hidden_layer_sizes", "estimator", **USUAL)
 # ---- divergence
 
 
-def test_divergence_stops_at_its_pass_and_advises_less_not_more():
+def test_divergence_stops_at_its_epoch_and_advises_less_not_more():
     X, y = cancer()
     net = net_for(50, (20, 20), solver="sgd", learning_rate=1e9, tol=1e-4)
     with pytest.warns(DivergenceWarning, match=r"Lower learning_rate .* or scale X"):
@@ -191,7 +191,7 @@ def test_resume_that_raises_leaves_nothing_behind():
 # ---- counting
 
 
-def test_counting_stops_after_five_passes_that_better_nothing():
+def test_counting_stops_after_five_epochs_that_better_nothing():
     X, y = wine()
     net = net_for(100, tol=0, n_iter_no_change=5, learning_rate=0.3, batch_size=20)
     net.fit(X, y)
@@ -331,7 +331,7 @@ def test_pickle_of_another_version_warns(monkeypatch):
 
 
 @pytest.mark.parametrize("n_rows", [50, 178])
-def test_schedules_count_passes_not_samples(n_rows):
+def test_schedules_count_epochs_not_samples(n_rows):
     rates = []
 
     class Recorder:
