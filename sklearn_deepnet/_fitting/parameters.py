@@ -36,6 +36,7 @@ class ResolvedParams(NamedTuple):
     activations: list[Activation]
     out_activation: str
     loss: LossFunction
+    loss_is_elementwise: bool
     optimizer: Optimizer | LBFGS
     schedule: Schedule
     dropout: list[float]
@@ -63,6 +64,7 @@ def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
         activations=activations,
         out_activation=out_activation,
         loss=loss_function,
+        loss_is_elementwise=loss.elementwise,
         schedule=_resolve_object(schedule, estimator.schedule, "schedule"),
         optimizer=_resolve_object(optimizer, estimator.solver, "solver"),
         dropout=dropout,
@@ -234,7 +236,7 @@ def make_spec(
         layer_sizes=resolved.layer_sizes,
         activations=resolved.activations,
         loss=resolved.loss,
-        loss_is_elementwise=resolve_loss(estimator.loss).elementwise,
+        loss_is_elementwise=resolved.loss_is_elementwise,
         optimizer=resolved.optimizer,
         schedules=[resolved.schedule],
         learning_rate=np.array(float(estimator.learning_rate)),
