@@ -63,7 +63,7 @@ class FitCheckpoint:
         held_out: Dataset | None,
         resumes: bool,
     ) -> None:
-        self._file = CheckpointFile(checkpoint, "training", _SECONDS)
+        self._file = CheckpointFile(checkpoint, "fit", "training", "epochs", _SECONDS)
         self._estimator = estimator
         self._n_before = estimator.n_iter_ if resumes else 0
         self._fit_description = _tell_fit(estimator, dataset, held_out, resumes)
@@ -82,7 +82,7 @@ class FitCheckpoint:
         OSError
             If its folder cannot be.
         """
-        found = self._file.read("fit")
+        found = self._file.read()
         if found is None:
             return False
         description, arrays = found
@@ -202,7 +202,7 @@ class FitCheckpoint:
         """Do nothing, as the file is written."""
 
     def _write(self, result: TrainingResult) -> None:
-        self._file.write(result.state.n_epochs, "passes", *self._describe(result))
+        self._file.write(result.state.n_epochs, *self._describe(result))
 
     def _describe(
         self, result: TrainingResult

@@ -1,4 +1,4 @@
-"""A file that is written again and again while something goes on."""
+"""The files of checkpoints: read once, then written when it is time to."""
 
 import errno
 import os
@@ -19,43 +19,54 @@ from .container import (
     write_container,
 )
 from .fingerprint import NotHashable, fingerprint
+from .records import (
+    append_record,
+    begin_records,
+    has_records,
+    read_records,
+)
 
 
 class CheckpointFile:
-    """The file of a checkpoint: read once, then written when it is time to.
+    """A container that is replaced each time, such as the checkpoint of a fit.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        Where and when.
-    doing : str
-        What goes on, for messages.
+        Where and when to write.
+    kind : str
+        What the checkpoint is of; an entry of the description, which is a dict.
+    activity, unit : str
+        What is going on, and how its progress is counted, for messages.
     seconds : float
-        From one writing to the next, if the checkpoint leaves it open.
+        Least time between two writes, if the checkpoint does not say when to write.
     """
 
-    def __init__(self, checkpoint: Checkpoint, doing: str, seconds: float) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        kind: str,
+        activity: str,
+        unit: str,
+        seconds: float,
+    ) -> None:
+        # The current folder may change before the last write.
         self.path = Path(os.path.abspath(checkpoint.path))
         self._every, self._seconds = checkpoint.every, checkpoint.seconds
         if self._every is None and self._seconds is None:
             self._seconds = seconds
-        self._doing = doing
+        self._kind, self._activity, self._unit = kind, activity, unit
         self._n_at_last, self._last = 0, 0.0
 
-    def read(self, kind: str) -> tuple[dict[str, Any], Mapping[str, Any]] | None:
-        """Return description and arrays, None if there is no file.
-
-        Parameters
-        ----------
-        kind : str
-            An entry that the description must have, a dict.
+    def read(self) -> tuple[dict[str, Any], Any] | None:
+        """Return the description and what it describes, None if there is no file.
 
         Raises
         ------
         ModelFileError
             If it cannot be read.
         ValueError
-            If it has no such entry, or is of another version.
+            If it is a file of another kind or version.
         OSError
             If its folder cannot be read.
         """
@@ -63,11 +74,11 @@ class CheckpointFile:
             remove_leftovers(self.path)
         if not self.path.exists():
             return None
-        description, arrays = read_container(self.path)
-        if not isinstance(description.get(kind), dict):
+        description, content = self._read()
+        if not isinstance(description.get(self._kind), dict):
             raise ValueError(
-                f"'{self.path}' is not the checkpoint of a {kind}. Give another path, "
-                "so that what it is is not lost."
+                f"'{self.path}' is not the checkpoint of a {self._kind}. Give another "
+                "path, so that what it is is not lost."
             )
         version = description.get("version")
         if version != __version__:
@@ -76,21 +87,19 @@ class CheckpointFile:
                 f"{version}, and this is {__version__}. Go on with that version, or "
                 "give another path to start over."
             )
-        return description, arrays
+        return description, content
 
     def refuse(self, difference: str) -> None:
-        """Raise a `ValueError`, since the file is of something else."""
+        """Raise a `ValueError`, since the file is of another fit or search."""
         raise ValueError(
             f"The checkpoint '{self.path}' is of another fit: {difference}. Go on as "
             "it began, or give another path to start over."
         )
 
-    def begin(
-        self, n_done: int, description: dict[str, Any], arrays: Mapping[str, Any]
-    ) -> None:
+    def begin(self, n_done: int, *content: Any) -> None:
         """Write the first file, or raise an `OSError` if that is impossible."""
         with self._name_failure():
-            self._write(description, arrays)
+            self._begin(*content)
         self._note(n_done)
 
     def is_due(self, n_done: int) -> bool:
@@ -100,37 +109,29 @@ class CheckpointFile:
         seconds = self._seconds
         return seconds is not None and time.monotonic() - self._last >= seconds
 
-    def write(
-        self,
-        n_done: int,
-        what: str,
-        description: dict[str, Any],
-        arrays: Mapping[str, Any],
-    ) -> None:
-        """Replace the file, or warn and keep it.
-
-        Parameters
-        ----------
-        n_done : int
-            How far it is.
-        what : str
-            What is counted, for the warning.
-        description, arrays : dict, mapping of str to ndarray
-            What to write.
-        """
+    def write(self, n_done: int, *content: Any) -> bool:
+        """Return whether the content was written; warn and leave the file if not."""
+        is_written = True
         try:
-            self._write(description, arrays)
+            self._write(*content)
         except OSError as error:
             warn(
                 f"The checkpoint '{self.path}' could not be written after {n_done} "
-                f"{what}: {error.strerror or error}. The one before it is kept, and "
-                f"{self._doing} goes on.",
+                f"{self._unit}: {error.strerror or error}. The one before it is kept, "
+                f"and {self._activity} goes on.",
                 CheckpointWarning,
             )
+            is_written = False
         self._note(n_done)
+        return is_written
+
+    def _read(self) -> tuple[dict[str, Any], Any]:
+        return ({}, {}) if has_records(self.path) else read_container(self.path)
 
     def _write(self, description: dict[str, Any], arrays: Mapping[str, Any]) -> None:
         replace_file(self.path, lambda file: write_container(file, description, arrays))
+
+    _begin = _write
 
     def _note(self, n_done: int) -> None:
         self._n_at_last, self._last = n_done, time.monotonic()
@@ -143,10 +144,32 @@ class CheckpointFile:
         except OSError as error:
             raise OSError(
                 error.errno or errno.EIO,
-                f"The checkpoint cannot be written, so {self._doing} was not begun: "
-                f"{error.strerror or error}",
+                "The checkpoint cannot be written, so "
+                f"{self._activity} was not begun: {error.strerror or error}",
                 str(self.path),
             ) from error
+
+
+class GrowingCheckpointFile(CheckpointFile):
+    """A file of records to which each write adds one, such as the one of a search.
+
+    A search has ever more results. Were the file replaced after each stack, the time
+    for it would grow with the square of their number.
+    """
+
+    _n_bytes = 0  # up to the end of the last complete record; 0 if there is no file
+
+    def _read(self) -> tuple[dict[str, Any], Any]:
+        if not has_records(self.path):
+            return {}, []
+        (description, *records), self._n_bytes = read_records(self.path)
+        return description, records
+
+    def _begin(self, description: dict[str, Any]) -> None:
+        self._n_bytes = begin_records(self.path, description, self._n_bytes)
+
+    def _write(self, record: dict[str, Any]) -> None:
+        self._n_bytes = append_record(self.path, record, self._n_bytes)
 
 
 def fingerprint_all(values: Mapping[str, Any]) -> dict[str, str]:

@@ -1,15 +1,11 @@
-"""The file in which a search keeps the scores of its tasks, and finds them again."""
+"""The file in which a search saves the scores of its tasks, and finds them again."""
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._serialization.checkpoint import Checkpoint
-from .._serialization.checkpoint_file import CheckpointFile, fingerprint_all
-from .._serialization.container import name_unreadable
+from .._serialization.checkpoint_file import GrowingCheckpointFile, fingerprint_all
 from .._serialization.fingerprint import NotHashable, fingerprint
 from .._serialization.schema import FORMAT
 from .._utils.version import __version__
@@ -21,9 +17,8 @@ _MUST_AGREE = ("estimator", "scoring", "error_score", "return_train_score")
 class SearchCheckpoint:
     """Results of tasks, by their candidate's parameters and their rows.
 
-    So it does not matter in which order tasks come, which of them make a stack, or
-    whether there are other candidates now. Tasks with parameters that cannot be told,
-    such as a lock, are not kept.
+    So neither the order of tasks, nor which of them make a stack, nor other candidates
+    matter. Tasks whose parameters cannot be hashed, such as a lock, are not saved.
 
     Parameters
     ----------
@@ -52,36 +47,34 @@ class SearchCheckpoint:
         y: Any,
         params: dict[str, Any],
     ) -> None:
-        self._file = CheckpointFile(checkpoint, "the search", seconds=0.0)
+        self._file = GrowingCheckpointFile(
+            checkpoint, "search", "the search", "stacks", seconds=0.0
+        )
         self._search = {
             "parameters": fingerprint_all({k: getattr(search, k) for k in _MUST_AGREE}),
             "data": fingerprint_all({"X": X, "y": y, **params}),
         }
         self._results: dict[str, dict[str, Any]] = {}
-        self._n_done = 0
-        found = self._file.read("search")
+        self._unsaved: dict[str, dict[str, Any]] = {}
+        self._n_stacks = 0
+        found = self._file.read()
         if found is not None:
-            self._check(found[0]["search"], search)
-            self._results = self._read(found[1])
-        self._file.begin(0, *self._describe())
+            description, records = found
+            self._check(description["search"], search)
+            for record in records:
+                self._results |= record
+        self._file.begin(
+            0, {"format": FORMAT, "version": __version__, "search": self._search}
+        )
 
     def _check(self, before: dict[str, Any], search: Any) -> None:
         if before.get("data") != self._search["data"]:
             self._file.refuse("X, y or what else is given to fit, is not what it was")
-        described = before.get("parameters")
+        parameters = before.get("parameters")
         for name, text in self._search["parameters"].items():
-            if not isinstance(described, dict) or described.get(name) != text:
+            if not isinstance(parameters, dict) or parameters.get(name) != text:
                 value = getattr(search, name)
                 self._file.refuse(f"{name} is now {value!r:.200}, and was not")
-
-    def _read(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, Any]]:
-        with name_unreadable(self._file.path):
-            if "results" not in arrays:
-                raise ValueError("it has no results")
-            results = json.loads(arrays["results"].tobytes())
-            if not isinstance(results, dict):
-                raise ValueError("its results are not by task")
-        return results
 
     def look_up(self, fit: CVTask) -> tuple[str | None, dict[str, Any] | None]:
         """Return the key of a task, and its result; None where there is none."""
@@ -92,26 +85,19 @@ class SearchCheckpoint:
         """Add the results of a stack, and write them if it is time to."""
         for key, result in zip(keys, results, strict=True):
             if key is not None:
-                self._results[key] = _plain(result)
-        self._n_done += 1
-        if self._file.is_due(self._n_done):
+                self._results[key] = self._unsaved[key] = _plain(result)
+        self._n_stacks += 1
+        if self._file.is_due(self._n_stacks):
             self.write()
 
     def write(self) -> None:
-        """Write all that is known."""
-        self._file.write(self._n_done, "stacks", *self._describe())
-
-    def _describe(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        description = {"format": FORMAT, "version": __version__}
-        text = json.dumps(self._results).encode()
-        return (
-            description | {"search": self._search},
-            {"results": np.frombuffer(text, np.uint8)},
-        )
+        """Write the results that are not in the file yet."""
+        if self._unsaved and self._file.write(self._n_stacks, self._unsaved):
+            self._unsaved = {}
 
 
 def _key_of(fit: CVTask) -> str | None:
-    """Return a key of parameters and rows, None if one of these cannot be told."""
+    """Return a key of parameters and rows, None if these cannot be hashed."""
     rows = [np.asarray(fit.options[name]) for name in ("train", "test")]
     try:
         return fingerprint([fit.options["parameters"], *rows])

@@ -169,7 +169,7 @@ def test_a_full_disk_is_told_before_training(folder):
 def test_training_goes_on_when_the_disk_is_full(folder):
     assert run(FULL + LATER + ROOM_AGAIN, folder) == (
         f"CheckpointWarning The checkpoint '{folder}/net.safetensors' could not be "
-        "written after 21 passes: File too large. The one before it is kept, and "
+        "written after 21 epochs: File too large. The one before it is kept, and "
         "training goes on."
     )
 
@@ -184,6 +184,6 @@ def test_a_folder_that_is_shut_is_told_before_training(folder):
 def test_training_goes_on_when_the_folder_is_shut(folder):
     assert run(SHUT + LATER, folder) == (
         f"CheckpointWarning The checkpoint '{folder}/net.safetensors' could not be "
-        "written after 21 passes: Permission denied. The one before it is kept, and "
+        "written after 21 epochs: Permission denied. The one before it is kept, and "
         "training goes on."
     )

@@ -1,5 +1,6 @@
 """A search that keeps a file takes from it what was done, and does the rest."""
 
+import errno
 import os
 import re
 import subprocess
@@ -20,6 +21,7 @@ from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_deepnet import (
     Checkpoint,
+    CheckpointWarning,
     DeepNetClassifier,
     ModelFileError,
     StackedGridSearchCV,
@@ -27,6 +29,7 @@ from sklearn_deepnet import (
     StackedRandomizedSearchCV,
     load_model,
 )
+from sklearn_deepnet._serialization import records
 from sklearn_deepnet.nn.initializers import he
 
 X, y = load_wine(return_X_y=True)
@@ -305,8 +308,133 @@ def test_files_of_searches_and_of_fits_are_told_apart(tmp_path):
         )
         with pytest.raises(ValueError, match=exactly(message)):
             call(path)
-    with pytest.raises(ModelFileError, match="it is of the class None"):
+    with pytest.raises(ModelFileError, match="it does not begin with the length"):
         load_model(tmp_path / "search")
+
+
+class Watching:
+    """Scores by accuracy, and notes how large the file is."""
+
+    def __init__(self, path):
+        self.path, self.sizes = path, []
+
+    def __call__(self, estimator, X, y):
+        self.sizes.append(self.path.stat().st_size)
+        return estimator.score(X, y)
+
+    def __getstate__(self):
+        return {}  # what it has seen is not what it is
+
+
+def test_each_stack_adds_a_line(tmp_path):
+    path = tmp_path / "search"
+    scoring = Watching(path)
+    search = grid(scoring=scoring, max_bytes=1)
+    search.fit(X, y, checkpoint=path)
+    title, first, *added = path.read_bytes().splitlines()
+    assert title == b"sklearn_deepnet records"
+    assert b'"version"' in first
+    assert len(added) == 3  # one for each fold
+    assert len({*scoring.sizes}) == 3
+    written = path.read_bytes()
+    search.fit(X, y, checkpoint=path)
+    assert path.read_bytes() == written
+
+
+def count_records(path):
+    return len(path.read_bytes().splitlines()) - 2
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40])
+def test_an_incomplete_last_record_is_done_again(cut, tmp_path, capsys):
+    path = tmp_path / "search"
+    kept = grid(max_bytes=1).fit(X, y, checkpoint=path)
+    written = path.read_bytes()
+    path.write_bytes(written[:-cut])
+    again = grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
+    assert fits_told(capsys) == 4
+    assert_equal(found(again), found(kept))
+    assert count_records(path) == 3
+
+
+def test_a_last_record_that_was_not_synchronized_is_done_again(tmp_path, capsys):
+    """As after a power failure, when its end was on the disk and its middle was not."""
+    path = tmp_path / "search"
+    grid(max_bytes=1).fit(X, y, checkpoint=path)
+    written = path.read_bytes()
+    path.write_bytes(written[:-60] + bytes(40) + written[-20:])
+    grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
+    assert fits_told(capsys) == 4
+    grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
+    assert fits_told(capsys) == 0
+
+
+def test_another_search_leaves_an_incomplete_record_alone(tmp_path):
+    path = tmp_path / "search"
+    grid(max_bytes=1).fit(X, y, checkpoint=path)
+    torn = path.read_bytes()[:-1]
+    path.write_bytes(torn)
+    with pytest.raises(ValueError, match="error_score is now"):
+        grid(error_score=0.0).fit(X, y, checkpoint=path)
+    assert path.read_bytes() == torn
+
+
+def damaged(written):
+    """Return files with one byte changed in each record but the last, and cut ones."""
+    *lines, _ = written.splitlines(keepends=True)
+    end = len(lines[0])
+    for number, line in enumerate(lines[1:], start=1):
+        for place in (end + 2, end + len(line) // 2):
+            changed = bytearray(written)
+            changed[place] ^= 1
+            yield number, bytes(changed)
+        end += len(line)
+    yield None, written[: len(lines[0])]
+    yield None, written[: len(lines[0]) + 9]
+
+
+def test_damage_is_an_error(tmp_path):
+    path = tmp_path / "search"
+    grid(max_bytes=1).fit(X, y, checkpoint=path)
+    for number, data in damaged(path.read_bytes()):
+        path.write_bytes(data)
+        why = f"the checksum of record {number} is wrong"
+        message = (
+            f"'{path}' is not a file that sklearn_deepnet has saved, or it is "
+            f"damaged: {why if number else 'its first record is incomplete'}."
+        )
+        with pytest.raises(ModelFileError, match=exactly(message)):
+            grid(max_bytes=1).fit(X, y, checkpoint=path)
+        assert path.read_bytes() == data
+
+
+def test_a_search_goes_on_when_the_file_cannot_be_written(tmp_path, monkeypatch):
+    path = tmp_path / "search"
+
+    class Disk:
+        """Is full when the first record of results is written, and never again."""
+
+        n_writes = 0
+
+        def fsync(self, handle):
+            self.n_writes += 1
+            if self.n_writes == 1:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    grid(param_grid={"alpha": [0.5]}, cv=2).fit(X, y, checkpoint=path)
+    before = count_records(path)
+    monkeypatch.setattr(records.os, "fsync", Disk().fsync)
+    message = (
+        f"The checkpoint '{path}' could not be written after 1 stacks: No space left "
+        "on device. The one before it is kept, and the search goes on."
+    )
+    with pytest.warns(CheckpointWarning, match=exactly(message)):
+        kept = grid(max_bytes=1).fit(X, y, checkpoint=path)
+    monkeypatch.undo()
+    assert_equal(found(kept), found(grid().fit(X, y)))
+    assert count_records(path) == before + 2  # the first two stacks as one record
+    again = grid(max_bytes=1).fit(X, y, checkpoint=path)
+    assert_equal(found(again), found(kept))
 
 
 SCRIPT = """
