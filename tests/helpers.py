@@ -101,6 +101,22 @@ def assert_same_training(net, other, rtol=0.0):
     assert_same_weights(net, other, rtol)
 
 
+def epochs_until_patience_ends(losses, tol, n_iter_no_change, best=np.inf):
+    """Return after how many epochs patience ends, or None, as the documentation says.
+
+    `best` is the lowest loss of epochs before these.
+    """
+    n_stale = 0
+    for n_epochs, loss in enumerate(losses, start=1):
+        if loss < best - tol:
+            best, n_stale = loss, 0
+        else:
+            n_stale += 1
+        if n_stale == n_iter_no_change:
+            return n_epochs
+    return None
+
+
 def exactly(message):
     """Return a pattern that matches this message alone."""
     return f"^{re.escape(message)}$"

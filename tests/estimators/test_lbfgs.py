@@ -22,6 +22,7 @@ from tests.helpers import (
     assert_same_weights,
     cancer,
     diabetes,
+    epochs_until_patience_ends,
     in_two,
     network_factory,
     wine,
@@ -182,24 +183,12 @@ def test_tol_ends_it():
     assert lengths[-1] < lengths[0] / 5
 
 
-def passes_until_patience_ends(values, tol, n_iter_no_change):
-    reference, n_stale = np.inf, 0
-    for n_epochs, value in enumerate(values, start=1):
-        if value < reference - tol:
-            reference, n_stale = value, 0
-        else:
-            n_stale += 1
-        if n_stale == n_iter_no_change:
-            return n_epochs
-    return None
-
-
 @pytest.mark.parametrize("n_iter_no_change", [1, 3])
 def test_patience_ends_it(n_iter_no_change):
     X, y = wine()
     curve = net_for(60, alpha=1.0).fit(X, y).loss_curve_
     tol = 0.002
-    n_epochs = passes_until_patience_ends(curve, tol, n_iter_no_change)
+    n_epochs = epochs_until_patience_ends(curve, tol, n_iter_no_change)
     assert n_epochs < 60
     net = net_for(60, alpha=1.0, tol=tol, n_iter_no_change=n_iter_no_change)
     assert net.fit(X, y).n_iter_ == n_epochs
@@ -212,7 +201,7 @@ def test_validation_ends_it_and_the_best_is_shown():
     net = net_for(200, tol=0, **options).fit(X, y, **held_out)
     whole = net_for(100, **options).fit(X, y, **held_out)
     values = whole.validation_loss_curve_
-    assert net.n_iter_ == passes_until_patience_ends(values, 0, 6)
+    assert net.n_iter_ == epochs_until_patience_ends(values, 0, 6)
     assert net.validation_loss_curve_ == values[: net.n_iter_]
     assert net.best_iter_ == np.argmin(values[: net.n_iter_]) == net.n_iter_ - 7
     stopped_there = net_for(net.best_iter_ + 1, **options).fit(X, y)

@@ -21,6 +21,7 @@ from tests.helpers import (
     assert_same_training,
     cancer,
     diabetes,
+    epochs_until_patience_ends,
     in_two,
     network_factory,
     wine,
@@ -237,19 +238,6 @@ def test_a_scorer_is_the_same_after_a_pickle(scoring):
 # ---- patience
 
 
-def passes_until_patience_ends(values, n_iter_no_change, reference=np.inf):
-    """Return when patience with tol=0 ends, and the reference by then."""
-    n_stale = 0
-    for n_epochs, value in enumerate(values, start=1):
-        if value < reference:
-            reference, n_stale = value, 0
-        else:
-            n_stale += 1
-        if n_stale == n_iter_no_change:
-            return n_epochs, reference
-    return len(values), reference
-
-
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7])
 def test_patience_carries_on_where_n_iter_ended_the_fit(chunk):
@@ -268,9 +256,9 @@ def test_patience_starts_over_where_it_ended_the_fit():
     free = clone(net).set_params(tol=None).fit(X, y, **held_out)
     net.fit(X, y, **held_out)
     curve = free.validation_loss_curve_
-    first, reference = passes_until_patience_ends(curve, 4)
+    first = epochs_until_patience_ends(curve, 0, 4)
     assert net.n_iter_ == first
-    second, _ = passes_until_patience_ends(curve[first:], 4, reference)
+    second = epochs_until_patience_ends(curve[first:], 0, 4, min(curve[:first]))
     assert second > 1
     net.fit(X, y, **held_out)
     assert net.n_iter_ == first + second

@@ -33,6 +33,7 @@ from tests.helpers import (
     assert_same_weights,
     cancer,
     digits,
+    epochs_until_patience_ends,
     in_two,
     network_factory,
     wine,
@@ -406,18 +407,6 @@ def test_an_unknown_scorer_is_an_error():
 # ---- patience, and the best
 
 
-def passes_until_patience_ends(values, tol, n_iter_no_change):
-    reference, n_stale = np.inf, 0
-    for n_epochs, value in enumerate(values, start=1):
-        if value < reference - tol:
-            reference, n_stale = value, 0
-        else:
-            n_stale += 1
-        if n_stale == n_iter_no_change:
-            return n_epochs
-    return None
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("scoring", [None, "accuracy"])
 @pytest.mark.parametrize(("tol", "n_iter_no_change"), [(0, 5), (0.01, 3), (0, 1)])
@@ -429,7 +418,7 @@ def test_training_stops_where_patience_with_validation_ends(
     whole = net_for(150, **options).fit(X, y, **held_out)
     curve = whole.validation_loss_curve_
     values = curve if scoring is None else np.negative(whole.validation_scores_)
-    n_epochs = passes_until_patience_ends(values, tol, n_iter_no_change)
+    n_epochs = epochs_until_patience_ends(values, tol, n_iter_no_change)
     assert n_epochs is not None
     net = net_for(150, tol=tol, n_iter_no_change=n_iter_no_change, **options)
     net.fit(X, y, **held_out)
@@ -483,7 +472,7 @@ def test_validation_ends_training_where_the_training_loss_would_not():
     net = net_for(400, tol=1e-4, n_iter_no_change=5, batch_size=10, alpha=0)
     net.fit(X, y, **held_out)
     assert net.n_iter_ < 400
-    assert passes_until_patience_ends(net.loss_curve_, 1e-4, 5) is None
+    assert epochs_until_patience_ends(net.loss_curve_, 1e-4, 5) is None
 
 
 def test_partial_fit_monitors_but_never_stops():

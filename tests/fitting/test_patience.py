@@ -11,6 +11,7 @@ from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
 from sklearn_deepnet._engine.training import train
 from sklearn_deepnet.nn.optimizers import SGD, Momentum
+from tests.helpers import epochs_until_patience_ends
 
 RNG = np.random.RandomState(0)
 X, Y = RNG.randn(23, 3), RNG.randint(2, size=(23, 1)) * 1.0
@@ -83,18 +84,6 @@ def dictate(losses):
     return dictated
 
 
-def passes_until_patience_ends(losses, tol, n_iter_no_change):
-    reference, n_stale = np.inf, 0
-    for n_epochs, loss in enumerate(losses, start=1):
-        if loss < reference - tol:
-            reference, n_stale = loss, 0
-        else:
-            n_stale += 1
-        if n_stale == n_iter_no_change:
-            return n_epochs
-    return None
-
-
 @pytest.mark.parametrize("n_iter_no_change", [1, 2, 5])
 @pytest.mark.parametrize("tol", [0.0, 1e-3, 0.02, 10.0])
 @pytest.mark.parametrize("batch_size", [23, 4])
@@ -103,7 +92,7 @@ def test_training_stops_at_the_epoch_where_patience_ends(
 ):
     options = {"learning_rate": 0.2, "optimizer": Momentum(), "batch_size": batch_size}
     everything = run_alone(80, **options).losses
-    n_epochs = passes_until_patience_ends(everything, tol, n_iter_no_change)
+    n_epochs = epochs_until_patience_ends(everything, tol, n_iter_no_change)
     assert n_epochs < 80
     result = run_alone(80, **options, tol=tol, n_iter_no_change=n_iter_no_change)
     assert result.ended_by == "tol"
@@ -119,7 +108,7 @@ def test_each_network_of_a_stack_has_its_own_patience():
     everything = run(80, **options)
     results = run(80, **options, tol=tol, n_iter_no_change=patience)
     expected = [
-        passes_until_patience_ends(result.losses, *wish) or 80
+        epochs_until_patience_ends(result.losses, *wish) or 80
         for result, *wish in zip(everything, tol, patience, strict=True)
     ]
     assert [len(result.losses) for result in results] == expected
