@@ -71,7 +71,7 @@ def unbroken_stacks(stacks, monkeypatch):
 def peak_of():
     """Return how many bytes a call needs at most, beyond what there was before.
 
-    On two threads unless told: each has work arrays of its own, and when they overlap
+    On two threads by default: each has work arrays of its own, and when they overlap
     is a matter of luck.
     """
 

@@ -62,7 +62,7 @@ def in_two(X, y, n_train):
 
 
 def network_factory(*positional, **usual):
-    """Return a function that makes networks, with `usual` parameters unless told.
+    """Return a function that makes networks, with `usual` parameters by default.
 
     It takes the parameters named in `positional` by position, too. Its networks train
     for all their epochs, and the same way each time.

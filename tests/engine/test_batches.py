@@ -1,4 +1,4 @@
-"""Batches: every row once a pass, in order, and at its weight."""
+"""Batches: every row once an epoch, in order, and at its weight."""
 
 import math
 
@@ -37,7 +37,7 @@ def numbered(n_rows, n_networks=None):
 
 
 def blocks_of(batches):
-    """Go through the blocks of a pass, each in place of the one before."""
+    """Go through the blocks of an epoch, each in place of the one before."""
     return (read(0) for batch in batches for read in batch.blocks)
 
 
@@ -48,8 +48,8 @@ def copies(batches):
     ]
 
 
-def one_pass(batches):
-    """Return inputs, targets and weights of a pass, joined along the samples."""
+def one_epoch(batches):
+    """Return inputs, targets and weights of an epoch, joined along the samples."""
     blocks = copies(batches)
     return [
         np.concatenate([getattr(block, name) for block in blocks], axis=-1)
@@ -71,7 +71,7 @@ def test_rows_come_in_their_order_unless_shuffled(block_size):
         X, y, weight[:, np.newaxis], n_outputs=2, batch_size=5, block_size=block_size
     )
     for _ in range(2):
-        inputs, target, _ = one_pass(batches)
+        inputs, target, _ = one_epoch(batches)
         assert_array_equal(inputs[:-1], X.T)
         assert_array_equal(inputs[-1], np.ones(23))
         assert_array_equal(target, y.T)
@@ -79,7 +79,7 @@ def test_rows_come_in_their_order_unless_shuffled(block_size):
 
 @pytest.mark.parametrize("block_size", [1000, 4])
 @pytest.mark.parametrize("stack_shape", [(), (3,)])
-def test_every_pass_is_shuffled_by_the_permutation_of_each_network(
+def test_every_epoch_is_shuffled_by_the_permutation_of_each_network(
     stack_shape, block_size
 ):
     n_networks = math.prod(stack_shape)
@@ -97,7 +97,7 @@ def test_every_pass_is_shuffled_by_the_permutation_of_each_network(
     for _ in range(3):
         orders = np.array([rng.permutation(23) for rng in rngs])
         order = orders.reshape(*stack_shape, 23)
-        inputs, target, _ = one_pass(batches)
+        inputs, target, _ = one_epoch(batches)
         assert_array_equal(inputs[..., :-1, :], X[order].swapaxes(-1, -2))
         assert_array_equal(target, y[order].swapaxes(-1, -2))
 
@@ -116,7 +116,7 @@ def test_row_weighs_its_weight_over_the_size_of_its_batch(
         block_size=block_size,
         shuffle=shuffle,
     )
-    inputs, _, weights = one_pass(batches)
+    inputs, _, weights = one_epoch(batches)
     row = inputs[0].astype(int)
     n_whole = 23 // batch_size * batch_size
     size = np.where(np.arange(23) < n_whole, batch_size, 23 - n_whole)
@@ -128,11 +128,11 @@ def test_row_weighs_its_weight_over_the_size_of_its_batch(
 )
 def test_batches_are_cut_into_blocks(block_size, whole):
     batches = make(numbered(60), batch_size=25, block_size=block_size)
-    told = [
+    found = [
         ([read(0).weight.shape[-1] for read in batch.blocks], batch.share)
         for batch in batches
     ]
-    assert told == [(whole, 25 / 60), (whole, 25 / 60), ([10], 10 / 60)]
+    assert found == [(whole, 25 / 60), (whole, 25 / 60), ([10], 10 / 60)]
 
 
 def test_workers_read_side_by_side():
@@ -228,9 +228,9 @@ def test_each_network_of_a_stack_sees_its_own_data(
 ):
     stack, alone = stack_and_members(own, shuffle, batch_size, block_size)
     for _ in range(2):
-        seen = one_pass(stack)
+        seen = one_epoch(stack)
         for k, member in enumerate(alone):
-            for ours, its in zip(seen, one_pass(member), strict=True):
+            for ours, its in zip(seen, one_epoch(member), strict=True):
                 assert_array_equal(ours[k] if ours.ndim > 2 else ours, its)
 
 
@@ -238,12 +238,12 @@ def test_each_network_of_a_stack_sees_its_own_data(
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_those_taken_go_on_as_if_the_others_had_never_been(own, shuffle):
     stack, alone = stack_and_members(own, shuffle, 4, 100)
-    one_pass(stack)
+    one_epoch(stack)
     for member in alone:
-        one_pass(member)
+        one_epoch(member)
     rows_used = stack.select(np.array([True, False, True]))
     for ours, first, last in zip(
-        one_pass(rows_used), one_pass(alone[0]), one_pass(alone[2]), strict=True
+        one_epoch(rows_used), one_epoch(alone[0]), one_epoch(alone[2]), strict=True
     ):
         if ours.ndim > 2:
             assert_array_equal(ours, [first, last])
@@ -253,7 +253,7 @@ def test_those_taken_go_on_as_if_the_others_had_never_been(own, shuffle):
 
 def test_single_column_for_several_outputs_is_one_hot_encoded():
     classes = np.random.RandomState(2).randint(4, size=(23, 1))
-    _, target, _ = one_pass(make(numbered(23), classes, n_outputs=4, batch_size=5))
+    _, target, _ = one_epoch(make(numbered(23), classes, n_outputs=4, batch_size=5))
     assert_array_equal(target, np.eye(4)[:, classes[:, 0]])
 
 
@@ -261,7 +261,7 @@ def test_single_column_for_several_outputs_is_one_hot_encoded():
 def test_one_hot_targets_may_differ_by_network(shuffle):
     classes = np.random.RandomState(2).randint(4, size=(2, 23, 1))
     generators = [np.random.RandomState(0), np.random.RandomState(0)]
-    inputs, target, _ = one_pass(
+    inputs, target, _ = one_epoch(
         make(
             numbered(23),
             classes,
@@ -281,7 +281,7 @@ def test_one_hot_targets_may_differ_by_network(shuffle):
 @pytest.mark.parametrize("batch_size", [22, 23])
 def test_permutation_is_drawn_only_where_it_matters(shuffle, batch_size):
     rng = np.random.RandomState(0)
-    one_pass(
+    one_epoch(
         make(numbered(23), batch_size=batch_size, shuffle=shuffle, generators=[rng])
     )
     expected = np.random.RandomState(0)
@@ -313,6 +313,6 @@ def test_everything_is_cast_to_the_compute_dtype(X_dtype, dtype):
     y = np.arange(23)[:, np.newaxis]
     for block in blocks_of(make(X, y, batch_size=5, dtype=dtype)):
         assert {array.dtype for array in block} == {np.dtype(dtype)}
-    inputs, target, _ = one_pass(make(X, y, batch_size=5, dtype=dtype))
+    inputs, target, _ = one_epoch(make(X, y, batch_size=5, dtype=dtype))
     assert_array_equal(inputs[:-1].T, X)
     assert_array_equal(target.T, y)

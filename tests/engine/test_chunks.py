@@ -29,7 +29,7 @@ def make(X, y=None, weight=None, **options):
 
 
 def blocks_of(batches):
-    """Go through the blocks of a pass, each in place of the one before."""
+    """Go through the blocks of an epoch, each in place of the one before."""
     return (read(0) for batch in batches for read in batch.blocks)
 
 

@@ -100,18 +100,18 @@ def descend(learning_rate, n_iter):
 
 @pytest.mark.parametrize("learning_rate", [4.0, 20.0, 1e5, 1e200])
 @pytest.mark.parametrize("n_more", [0, 1, 5])
-def test_divergence_ends_training_at_the_pass_where_it_shows(learning_rate, n_more):
+def test_divergence_ends_training_at_the_epoch_where_it_shows(learning_rate, n_more):
     with np.errstate(over="ignore", invalid="ignore"):
         losses, path = zip(*descend(learning_rate, 50), strict=True)
     limit = 1e6 * max(1, losses[0])
-    n_sound = np.flatnonzero(~(np.array(losses) <= limit))[0]
-    # With no more passes than are sound, the last step is what leads astray.
-    result = run_alone(n_sound + n_more, learning_rate)
+    n_finite = np.flatnonzero(~(np.array(losses) <= limit))[0]
+    # With no more epochs than are finite, the last step is what leads astray.
+    result = run_alone(n_finite + n_more, learning_rate)
     assert result.ended_by == "divergence"
-    assert_allclose(result.losses, losses[:n_sound], rtol=1e-10)
-    assert_allclose(result.state.params, path[n_sound - 1], rtol=1e-10)
-    assert_allclose(result.bad_loss, losses[n_sound], rtol=1e-10)
-    assert result.state.n_epochs == n_sound
+    assert_allclose(result.losses, losses[:n_finite], rtol=1e-10)
+    assert_allclose(result.state.params, path[n_finite - 1], rtol=1e-10)
+    assert_allclose(result.bad_loss, losses[n_finite], rtol=1e-10)
+    assert result.state.n_epochs == n_finite
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_divergence_ends_training_at_the_pass_where_it_shows(learning_rate, n_mo
 def test_loss_may_rise_to_a_million_times_the_first(losses, ended_by):
     result = run_alone(3, loss=dictate(losses))
     assert result.ended_by == ended_by
-    n_sound = 3 if ended_by == "n_iter" else 1
-    assert_allclose(result.losses, losses[:n_sound], rtol=1e-12)
+    n_finite = 3 if ended_by == "n_iter" else 1
+    assert_allclose(result.losses, losses[:n_finite], rtol=1e-12)
 
 
 @pytest.mark.parametrize("bad", [1.1e6, np.inf, np.nan])
@@ -142,7 +142,7 @@ def test_last_step_that_leads_astray_is_found(bad):
 
 
 @pytest.mark.parametrize("bad", [1e308, np.inf, np.nan])
-def test_divergence_in_the_first_pass_keeps_the_initial_parameters(bad):
+def test_divergence_in_the_first_epoch_keeps_the_initial_parameters(bad):
     inputs = X.copy()
     inputs[7, 1] = bad
     result = run_alone(5, inputs=inputs)
@@ -155,7 +155,7 @@ def test_divergence_in_the_first_pass_keeps_the_initial_parameters(bad):
 
 @pytest.mark.parametrize("n_iter", [1, 2, 10])
 @pytest.mark.parametrize("learning_rate", [50.0, 1e6, 1e100])
-def test_divergence_within_the_first_pass_is_found(learning_rate, n_iter):
+def test_divergence_within_the_first_epoch_is_found(learning_rate, n_iter):
     result = run_alone(n_iter, learning_rate, batch_size=4)
     assert result.ended_by == "divergence"
     assert result.losses.shape == (0,)
@@ -218,7 +218,7 @@ def interrupted_at(n_calls, loss=binary_cross_entropy):
     return interrupts
 
 
-INTERRUPTIONS = {  # calls of the loss until Ctrl-C, passes complete by then
+INTERRUPTIONS = {  # calls of the loss until Ctrl-C, epochs complete by then
     "in the first step": (1, 0),
     "in the first pass": (4, 0),
     "at the start of a pass": (7, 1),
@@ -230,8 +230,8 @@ INTERRUPTIONS = {  # calls of the loss until Ctrl-C, passes complete by then
 @pytest.mark.parametrize("when", INTERRUPTIONS)
 @pytest.mark.parametrize("optimizer", [SGD(), Adam()])
 @pytest.mark.parametrize("params", [THETA, np.stack([THETA, 2 * THETA])])
-def test_interrupt_leaves_the_last_complete_pass(when, optimizer, params):
-    n_calls, n_epochs = INTERRUPTIONS[when]  # 6 steps a pass
+def test_interrupt_leaves_the_last_complete_epoch(when, optimizer, params):
+    n_calls, n_epochs = INTERRUPTIONS[when]  # 6 steps an epoch
     options = {"params": params, "optimizer": optimizer, "batch_size": 4}
     results = run(5, **options, loss=interrupted_at(n_calls))
     complete = run(n_epochs, **options, loss=binary_cross_entropy)
@@ -248,21 +248,21 @@ def test_interrupt_leaves_the_last_complete_pass(when, optimizer, params):
 def test_interrupt_does_not_recall_those_who_have_left():
     params, patience = np.stack([THETA, THETA]), np.array([NEVER, 2])
     options = {"params": params, "tol": 1e9, "n_iter_no_change": patience}
-    # Three passes, a look at who leaves, and in the fourth pass Ctrl-C.
+    # Three epochs, a look at who leaves, and in the fourth epoch Ctrl-C.
     results = run(9, **options, loss=interrupted_at(5))
     assert [result.ended_by for result in results] == ["interrupt", "tol"]
     assert [len(result.losses) for result in results] == [3, 3]
 
 
-def test_interrupt_while_a_diverged_network_leaves_keeps_it_sound():
+def test_interrupt_while_a_diverged_network_leaves_keeps_it_finite():
     params, rates = np.stack([THETA, THETA]), np.array([0.1, 1e200])
-    # In the second pass one has diverged; Ctrl-C is pressed before it is gone.
+    # In the second epoch one has diverged; Ctrl-C is pressed before it is gone.
     results = run(9, rates, params, loss=interrupted_at(3, half_square))
     assert_array_equal(results[1].state.params, THETA)
     assert np.isfinite(results[1].losses).all()
 
 
-def test_interrupt_amid_a_divergence_leaves_sound_parameters():
+def test_interrupt_amid_a_divergence_leaves_finite_parameters():
     result = run_alone(9, 1e200, loss=interrupted_at(2, half_square))
     assert np.abs(result.state.params).max() < 1e6
 

@@ -58,16 +58,16 @@ def draw_samples(n_inputs, n_outputs, n_samples, shape=()):
 def logits_by_formula(layer_sizes, activations, params, X):
     """Forward propagation of one network, rows as samples, layer by layer."""
     A, rest = X, params
-    for n_in, n_out, word in zip(
+    for n_in, n_out, activation in zip(
         layer_sizes, layer_sizes[1:], [*activations, None], strict=False
     ):
         n_layer = n_out * (n_in + 1)
         layer, rest = rest[:n_layer].reshape(n_out, n_in + 1), rest[n_layer:]
         A = A @ layer[:, :n_in].T + layer[:, n_in]
-        if word is not None:
+        if activation is not None:
             Z = A.copy()
-            A = Z if word.overwrites_z else np.empty_like(Z)
-            word.forward(Z, A)
+            A = Z if activation.overwrites_z else np.empty_like(Z)
+            activation.forward(Z, A)
     assert rest.size == 0
     return A
 
@@ -90,10 +90,10 @@ def slopes(function, params, h=1e-5):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradient_is_the_slope_in_every_coordinate(activation, loss, n_outputs, stack):
     stack_shape, data_shape = STACKS[stack]
-    layer_sizes, words = (3, 4, 5, n_outputs), [ACTIVATIONS[activation]] * 2
+    layer_sizes, activations = (3, 4, 5, n_outputs), [ACTIVATIONS[activation]] * 2
     params = draw_params(layer_sizes, stack_shape)
     inputs, target, weight = draw_samples(3, n_outputs, 6, data_shape)
-    propagation = Propagation(Network(layer_sizes, words, params), loss)
+    propagation = Propagation(Network(layer_sizes, activations, params), loss)
     value = propagation.loss_and_gradient(
         inputs, inputs.swapaxes(-1, -2), target, weight
     )
@@ -126,7 +126,7 @@ def test_step_goes_down_the_slope_of_the_penalized_loss(stack_shape, decay):
     params = draw_params(layer_sizes, stack_shape)
     decays = decay * np.arange(1, 1 + params[..., 0].size).reshape(stack_shape)
 
-    def one_pass(rate):
+    def one_epoch(rate):
         state = TrainingState.start(params.copy(), [rng] * math.prod(stack_shape), 0)
         spec = TrainingSpec(
             layer_sizes,
@@ -153,19 +153,19 @@ def test_step_goes_down_the_slope_of_the_penalized_loss(stack_shape, decay):
         return train(spec, state, batches, 1)
 
     def loss():
-        return np.reshape([o.losses[0] for o in one_pass(0.0)], stack_shape)
+        return np.reshape([o.losses[0] for o in one_epoch(0.0)], stack_shape)
 
-    moved = np.reshape([o.state.params for o in one_pass(1.0)], params.shape)
+    moved = np.reshape([o.state.params for o in one_epoch(1.0)], params.shape)
     assert_allclose(params - moved, slopes(loss, params), rtol=1e-6, atol=1e-8)
 
 
 def test_forward_is_the_formula():
-    layer_sizes, words = (3, 4, 5, 2), [relu, softplus]
+    layer_sizes, activations = (3, 4, 5, 2), [relu, softplus]
     params = draw_params(layer_sizes, (2,))
     inputs, _, _ = draw_samples(3, 2, 6)
-    logits = Propagation(Network(layer_sizes, words, params)).forward(inputs)
+    logits = Propagation(Network(layer_sizes, activations, params)).forward(inputs)
     for k in range(2):
-        expected = logits_by_formula(layer_sizes, words, params[k], inputs[:-1].T)
+        expected = logits_by_formula(layer_sizes, activations, params[k], inputs[:-1].T)
         assert_allclose(logits[k].T, expected, rtol=1e-13)
 
 
@@ -179,10 +179,10 @@ def test_parameters_may_be_moved_in_between():
 
 
 @pytest.mark.parametrize("stack_shape", [(), (2,)])
-@pytest.mark.parametrize("words", [[tanh, relu], [softplus, softplus]])
-def test_number_of_samples_may_change_from_call_to_call(words, stack_shape):
+@pytest.mark.parametrize("activations", [[tanh, relu], [softplus, softplus]])
+def test_number_of_samples_may_change_from_call_to_call(activations, stack_shape):
     layer_sizes = (3, 4, 5, 2)
-    network = Network(layer_sizes, words, draw_params(layer_sizes, stack_shape))
+    network = Network(layer_sizes, activations, draw_params(layer_sizes, stack_shape))
     used = Propagation(network, cross_entropy)
     for n_samples in (8, 3, 8, 1, 12, 3, 12):
         inputs, target, weight = draw_samples(3, 2, n_samples)
@@ -238,11 +238,11 @@ def test_block_of_a_wide_network_still_holds_some_rows():
 @pytest.mark.parametrize("n_samples", [1, 255, 256, 257, 1000])
 def test_predicting_in_blocks_is_predicting_in_one_go(monkeypatch, n_samples):
     monkeypatch.setattr(engine_network, "_BLOCK_ELEMENTS", 0)  # blocks of 256 rows
-    layer_sizes, words = (3, 4, 2), [softplus]
+    layer_sizes, activations = (3, 4, 2), [softplus]
     params = draw_params(layer_sizes)
     X = np.random.RandomState(1).randn(n_samples, 3)
-    logits = predict_logits(Network(layer_sizes, words, params), X)
-    expected = logits_by_formula(layer_sizes, words, params, X)
+    logits = predict_logits(Network(layer_sizes, activations, params), X)
+    expected = logits_by_formula(layer_sizes, activations, params, X)
     assert_allclose(logits, expected, rtol=1e-12)
 
 
@@ -258,18 +258,18 @@ def test_predicting_in_blocks_is_predicting_in_one_go(monkeypatch, n_samples):
     ids=["int", "F-ordered", "strided", "float32", "bool"],
 )
 def test_prediction_takes_any_layout(X):
-    layer_sizes, words = (3, 4, 2), [tanh]
+    layer_sizes, activations = (3, 4, 2), [tanh]
     params = draw_params(layer_sizes)
-    logits = predict_logits(Network(layer_sizes, words, params), X)
-    expected = logits_by_formula(layer_sizes, words, params, X.astype(float))
+    logits = predict_logits(Network(layer_sizes, activations, params), X)
+    expected = logits_by_formula(layer_sizes, activations, params, X.astype(float))
     assert_allclose(logits, expected, rtol=1e-12)
 
 
 def test_prediction_of_a_float32_network_is_float32():
-    layer_sizes, words = (3, 4, 2), [tanh]
+    layer_sizes, activations = (3, 4, 2), [tanh]
     params = draw_params(layer_sizes, dtype=np.float32)
     X = np.random.RandomState(1).randn(5, 3)
-    logits = predict_logits(Network(layer_sizes, words, params), X)
+    logits = predict_logits(Network(layer_sizes, activations, params), X)
     assert logits.dtype == np.float32
-    expected = logits_by_formula(layer_sizes, words, params.astype(float), X)
+    expected = logits_by_formula(layer_sizes, activations, params.astype(float), X)
     assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Lanes: blocks of a large batch by several threads, without a trace in the bits."""
+"""Blocks of a large mini-batch in several threads do not change a bit."""
 
 import signal
 import threading
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.serial
 BLAS = ThreadpoolController().select(user_api="blas")
 BLAS_NAME = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
 
-# Blocks of 256 rows: a pass over all has 22 of them, in 11 parts
+# Blocks of 256 rows: an epoch over all has 22 of them, in 11 parts
 X, y = make_classification(5500, 20, n_informative=5, n_classes=3, random_state=0)
 X_sparse = scipy.sparse.csr_array(np.where(np.abs(X) > 1, X, 0))
 weight = np.random.RandomState(1).uniform(0.5, 2, len(X))
@@ -203,13 +203,13 @@ def at_the_call(n_calls, act, monkeypatch, here=True):
     monkeypatch.setattr(Propagation, "loss_and_gradient", measure_and_act)
 
 
-def test_ctrl_c_amid_a_batch_leaves_the_last_whole_pass(monkeypatch):
+def test_ctrl_c_amid_a_batch_leaves_the_last_whole_epoch(monkeypatch):
     expected = net(n_iter=2).fit(X, y)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     interrupted = net()
-    n_per_pass = 12  # of 22 blocks, in this of two threads
+    n_per_epoch = 12  # of 22 blocks, in this of two threads
     at_the_call(
-        2 * n_per_pass + 3, lambda: signal.raise_signal(signal.SIGINT), monkeypatch
+        2 * n_per_epoch + 3, lambda: signal.raise_signal(signal.SIGINT), monkeypatch
     )
     n_threads = threading.active_count()
     try:

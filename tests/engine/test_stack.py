@@ -20,7 +20,7 @@ from sklearn_deepnet.nn.optimizers import OPTIMIZERS
 
 N_ROWS, K = 23, 5
 # The first network stays to the end, the second is to diverge (see ASTRAY), the others
-# leave by tol, after 4, 6 and 2 passes.
+# leave by tol, after 4, 6 and 2 epochs.
 WISHES = {
     "learning_rate": np.array([0.05, np.nan, 0.02, 0.001, 0.1]),
     "decay": np.array([0.1, 0.2, 0.0, 1.0, 0.01]),

@@ -33,7 +33,7 @@ from sklearn_deepnet.nn.schedules import Constant, Cosine, Custom, Exponential, 
 
 FIRST_ORDER = [name for name in OPTIMIZERS if name != "lbfgs"]
 K, N_TRAIN, N_HELD_OUT = 6, 37, 11
-SIZES, WORDS = (13, 6, 5, 3), [tanh, gelu]
+SIZES, ACTIVATIONS = (13, 6, 5, 3), [tanh, gelu]
 X, Y = load_wine(return_X_y=True)
 X, Y = scale(X), Y[:, np.newaxis]
 WEIGHT = np.random.RandomState(1).uniform(0.5, 1.5, (178, 1))
@@ -83,7 +83,7 @@ def accuracy_on(rows):
     """Return a score as the estimators make it: of parameters, by prediction."""
 
     def score(params):
-        logits = predict_logits(Network(SIZES, WORDS, params), X[rows])
+        logits = predict_logits(Network(SIZES, ACTIVATIONS, params), X[rows])
         return float(np.mean(logits.argmax(axis=1) == Y[rows, 0]))
 
     return score
@@ -100,7 +100,7 @@ def train_members(
     batch_size=10,
     block_size=1000,
     sizes=SIZES,
-    words=WORDS,
+    activations=ACTIVATIONS,
     loss=cross_entropy,
     y=Y,
     wishes=WISHES,
@@ -110,9 +110,9 @@ def train_members(
     """Train some networks as a stack, or one on its own if `members` is a number."""
     alone = np.ndim(members) == 0
     numbers = np.atleast_1d(members).tolist()
-    word = OPTIMIZERS[optimizer]()
+    settings = OPTIMIZERS[optimizer]()
     if states is None:
-        states = [start_of(k, sizes, word.n_moments, dtype) for k in numbers]
+        states = [start_of(k, sizes, settings.n_moments, dtype) for k in numbers]
     state = states[0] if alone else TrainingState.stack(states)
     rows, held_out = draw_rows()
     if own_rows:
@@ -149,9 +149,9 @@ def train_members(
         validation = ValidationSet(watched, scores)
     spec = TrainingSpec(
         sizes,
-        words,
+        activations,
         loss,
-        word,
+        settings,
         schedules=[SCHEDULES[k] for k in numbers],
         **{name: wish[members] for name, wish in wishes.items()},
     )
@@ -239,7 +239,7 @@ def test_stack_equals_training_one_by_one_for_any_target(
         4,
         np.dtype(dtype),
         sizes=sizes,
-        words=[relu],
+        activations=[relu],
         loss=loss,
         y=y,
         target_map=target_map,

@@ -34,7 +34,7 @@ def start(optimizer, dtype=np.float64, seed=0):
     )
 
 
-def go_on(state, optimizer, n_iter, batch_size=5, tol=0.0, n_iter_no_change=NEVER):
+def resume(state, optimizer, n_iter, batch_size=5, tol=0.0, n_iter_no_change=NEVER):
     stack_shape = state.params.shape[:-1]
     spec = TrainingSpec(
         SIZES,
@@ -77,10 +77,10 @@ def test_training_in_chunks_equals_training_without_a_stop(
     optimizer, dtype, batch_size, chunks
 ):
     optimizer = OPTIMIZERS[optimizer]()
-    (whole,) = go_on(start(optimizer, dtype), optimizer, 7, batch_size)
+    (whole,) = resume(start(optimizer, dtype), optimizer, 7, batch_size)
     state, losses = start(optimizer, dtype), []
     for n_iter in chunks:
-        (result,) = go_on(store(state), optimizer, n_iter, batch_size)
+        (result,) = resume(store(state), optimizer, n_iter, batch_size)
         state = result.state
         losses += [*result.losses]
     assert_array_equal(losses, whole.losses)
@@ -90,19 +90,19 @@ def test_training_in_chunks_equals_training_without_a_stop(
 
 @pytest.mark.parametrize("n_iter", [1, 2, 3, 4, 5])
 def test_patience_carries_on_from_chunk_to_chunk(n_iter):
-    options = {"tol": 1e9, "n_iter_no_change": 5}  # five passes after the first
-    (whole,) = go_on(start(Adam()), Adam(), 20, **options)
+    options = {"tol": 1e9, "n_iter_no_change": 5}  # five epochs after the first
+    (whole,) = resume(start(Adam()), Adam(), 20, **options)
     assert (whole.ended_by, whole.state.n_epochs) == ("tol", 6)
-    (first,) = go_on(start(Adam()), Adam(), n_iter, **options)
-    (rest,) = go_on(store(first.state), Adam(), 20, **options)
+    (first,) = resume(start(Adam()), Adam(), n_iter, **options)
+    (rest,) = resume(store(first.state), Adam(), 20, **options)
     assert rest.ended_by == "tol"
     assert_same(rest.state, whole.state)
 
 
 def test_patience_starts_over_where_it_ended_the_last_chunk():
     options = {"tol": 1e9, "n_iter_no_change": 5}
-    (first,) = go_on(start(Adam()), Adam(), 20, **options)
-    (rest,) = go_on(store(first.state), Adam(), 20, **options)
+    (first,) = resume(start(Adam()), Adam(), 20, **options)
+    (rest,) = resume(store(first.state), Adam(), 20, **options)
     assert len(rest.losses) == 5  # the reference stays, and is not improved on
 
 
@@ -110,10 +110,10 @@ def test_stack_in_chunks_equals_the_stack_without_a_stop():
     def states():
         return TrainingState.stack([start(Adam(), seed=k) for k in range(3)])
 
-    whole = go_on(states(), Adam(), 6)
-    first = go_on(states(), Adam(), 2)
+    whole = resume(states(), Adam(), 6)
+    first = resume(states(), Adam(), 2)
     state = TrainingState.stack([store(result.state) for result in first])
-    rest = go_on(state, Adam(), 4)
+    rest = resume(state, Adam(), 4)
     for k in range(3):
         assert_array_equal([*first[k].losses, *rest[k].losses], whole[k].losses)
         assert_same(rest[k].state, whole[k].state)
@@ -143,7 +143,7 @@ def arrays_of(state):
 def trained():
     """Return a stack of three that has been trained for a while."""
     states = [start(Adam(), seed=k) for k in range(3)]
-    results = go_on(
+    results = resume(
         TrainingState.stack(states), Adam(), 3, tol=1e9, n_iter_no_change=10
     )
     return TrainingState.stack([result.state for result in results])
@@ -178,7 +178,7 @@ def test_restored_state_shares_no_memory_with_what_was_kept(trained):
     for one, two in zip(arrays_of(restored), arrays_of(trained), strict=True):
         assert not np.shares_memory(one, two)
     assert not {*map(id, restored.generators)} & {*map(id, trained.generators)}
-    go_on(restored, Adam(), 1)
+    resume(restored, Adam(), 1)
     np.testing.assert_equal(trained.to_dict(), kept)
 
 

@@ -1,4 +1,4 @@
-"""The training loop: what is computed, pass by pass and step by step."""
+"""The training loop: what is computed, epoch by epoch and step by step."""
 
 import tracemalloc
 
@@ -117,16 +117,16 @@ def test_mini_batches_are_steps_whose_losses_are_averaged_by_their_rows():
         shuffle=True,
     )
     for _ in range(3):
-        order, of_pass = rng.permutation(23), 0.0
+        order, of_epoch = rng.permutation(23), 0.0
         for start in range(0, 23, 5):
             rows = order[start : start + 5]
             x, y, w = np.column_stack([X[rows], np.ones(len(rows))]), Y[rows, 0], WEIGHT
             w, z = w[rows, 0] / len(rows), x @ theta
             loss = np.sum(w * (np.logaddexp(0, z) - z * y))
-            of_pass += (loss + 0.15 * np.sum(theta[:2] ** 2)) * len(rows) / 23
+            of_epoch += (loss + 0.15 * np.sum(theta[:2] ** 2)) * len(rows) / 23
             gradient = (w * (expit(z) - y)) @ x + 0.3 * theta * [1, 1, 0]
             theta = theta - 0.5 * gradient
-        losses.append(of_pass)
+        losses.append(of_epoch)
     assert_allclose(result.losses, losses, rtol=1e-13)
     assert_allclose(result.state.params, theta, rtol=1e-13)
     assert (result.state.n_epochs, result.state.n_steps) == (3, 15)
@@ -208,7 +208,7 @@ def test_loss_holds_the_penalty_of_the_weights(batch_size):
     assert_allclose(penalized.losses - bare.losses, [penalty], rtol=1e-12)
 
 
-def test_no_pass_changes_nothing():
+def test_no_epoch_changes_nothing():
     result = run(0)
     assert result.losses.shape == (0,)
     assert result.ended_by == "n_iter"
@@ -270,8 +270,8 @@ def test_activations_allocate_nothing_per_step(activation, batch_size):
     "loss",
     [
         function
-        for name, word in LOSSES.items()
-        for function in (word.logistic, word.softmax, word.identity, word.exponential)
+        for name, loss in LOSSES.items()
+        for function in (loss.logistic, loss.softmax, loss.identity, loss.exponential)
         if function is not None and name != "focal"  # which says that it does
     ],
 )

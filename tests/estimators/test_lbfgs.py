@@ -161,7 +161,7 @@ def test_the_loss_never_rises():
     assert np.all(np.diff(net.loss_curve_) <= 0)
 
 
-def test_n_iter_that_is_too_few_is_told():
+def test_too_small_n_iter_is_a_warning():
     message = r"^All n_iter=5 epochs were used before the loss settled\. Raise n_iter"
     net = net_for(5, tol=1e-4)
     with pytest.warns(ConvergenceWarning, match=message) as caught:
@@ -305,7 +305,7 @@ IGNORED = [
 
 @pytest.mark.parametrize(("parameters", "named"), IGNORED)
 @pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
-def test_what_it_ignores_is_told(parameters, named, estimator):
+def test_what_it_ignores_is_a_warning(parameters, named, estimator):
     X, y = wine()
     message = re.escape(f"solver='lbfgs' ignores {named}.")
     net = net_for(4, estimator=estimator, **parameters)
@@ -315,13 +315,13 @@ def test_what_it_ignores_is_told(parameters, named, estimator):
     assert_same_weights(net, net_for(4, estimator=estimator).fit(X, y))
 
 
-def test_rates_in_an_array_that_it_ignores_are_told():
+def test_rates_in_an_array_that_it_ignores_are_a_warning():
     net = net_for(2, (6, 4), dropout=np.array([0.1, 0.2]))
     with pytest.warns(UserWarning, match=r"^solver='lbfgs' ignores dropout="):
         net.fit(*wine())
 
 
-def test_nothing_ignored_is_nothing_told():
+def test_nothing_ignored_is_no_warning():
     net_for(4, alpha=1.0, l1=0.1, label_smoothing=0.1).fit(*wine())
     net_for(4, solver="adam", batch_size=None, dropout=0.5).fit(*wine())
 
@@ -409,7 +409,7 @@ def test_an_interrupt_keeps_the_last_complete_iteration():
 
 
 @pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
-def test_a_loss_that_is_infinite_from_the_start_is_told(estimator):
+def test_a_loss_that_is_infinite_from_the_start_is_a_warning(estimator):
     X, y = wine()
     net = net_for(20, (6, 6), estimator, init_scale=50.0)
     with np.errstate(all="ignore"), pytest.warns(DivergenceWarning):

@@ -28,7 +28,7 @@ from sklearn.utils.estimator_checks import (
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
 from sklearn_deepnet._engine.network import Network, count_params
 from sklearn_deepnet._engine.propagation import Propagation
-from sklearn_deepnet.nn import losses as words
+from sklearn_deepnet.nn import losses
 from sklearn_deepnet.nn.activations import tanh
 from sklearn_deepnet.nn.losses import LOSSES
 from tests.helpers import assert_same_training, diabetes, network_factory
@@ -67,14 +67,14 @@ def evaluate(loss, Z, T):
 
 
 COUNTERPARTS = [
-    (words.squared_error.identity, HalfSquaredError()),
-    (words.absolute_error.identity, AbsoluteError()),
-    (words.quantile().identity, PinballLoss(quantile=0.5)),
-    (words.quantile(0.9).identity, PinballLoss(quantile=0.9)),
-    (words.quantile(0.1).identity, PinballLoss(quantile=0.1)),
-    (words.poisson.exponential, HalfPoissonLoss()),
-    (words.huber().identity, HuberLoss(delta=1.0)),
-    (words.huber(0.3).identity, HuberLoss(delta=0.3)),
+    (losses.squared_error.identity, HalfSquaredError()),
+    (losses.absolute_error.identity, AbsoluteError()),
+    (losses.quantile().identity, PinballLoss(quantile=0.5)),
+    (losses.quantile(0.9).identity, PinballLoss(quantile=0.9)),
+    (losses.quantile(0.1).identity, PinballLoss(quantile=0.1)),
+    (losses.poisson.exponential, HalfPoissonLoss()),
+    (losses.huber().identity, HuberLoss(delta=1.0)),
+    (losses.huber(0.3).identity, HuberLoss(delta=0.3)),
 ]
 
 
@@ -95,7 +95,7 @@ def test_loss_is_that_of_scikit_learn_averaged_over_outputs(loss, theirs, n_outp
 def test_poisson_loss_is_half_the_deviance_but_for_a_constant():
     rng = np.random.RandomState(0)
     Z, T = rng.randn(1, 200), rng.poisson(2, (1, 200)).astype(float)
-    values, _ = evaluate(words.poisson.exponential, Z, T)
+    values, _ = evaluate(losses.poisson.exponential, Z, T)
     deviance = xlogy(T, T / np.exp(Z)) - T + np.exp(Z)
     np.testing.assert_allclose(values, (deviance - xlogy(T, T) + T)[0], rtol=1e-12)
 
@@ -187,7 +187,7 @@ def test_the_optimum_of_poisson_is_that_of_poisson_regression():
 def test_the_optimum_of_the_pinball_loss_is_that_of_quantile_regression(q):
     X, y = diabetes()
     model = QuantileRegressor(quantile=q, alpha=0).fit(X, y)
-    net = optimum(words.quantile(q), X, y)
+    net = optimum(losses.quantile(q), X, y)
     best = mean_pinball_loss(y, model.predict(X), alpha=q)
     assert mean_pinball_loss(y, net.predict(X), alpha=q) < best * 1.005
     assert np.mean(y <= net.predict(X)) == pytest.approx(q, abs=0.03)
@@ -205,12 +205,12 @@ def test_the_optimum_of_absolute_error_is_the_median():
 
 def test_huber_is_squared_error_with_a_wide_border_but_median_with_a_narrow_one():
     X, y = diabetes()
-    wide = net_for(3, loss=words.huber(1e6)).fit(X, y)
+    wide = net_for(3, loss=losses.huber(1e6)).fit(X, y)
     squared = net_for(3, loss="squared_error").fit(X, y)
     assert_same_training(wide, squared, rtol=1e-9)
     nothing = np.zeros_like(X)
     skewed = y**3
-    narrow = optimum(words.huber(1e-3), nothing, skewed)
+    narrow = optimum(losses.huber(1e-3), nothing, skewed)
     at_median = narrow.predict(nothing[:1])[0]
     assert at_median == pytest.approx(np.median(skewed), rel=0.02)
     assert abs(np.mean(skewed) / np.median(skewed) - 1) > 0.5
@@ -219,11 +219,11 @@ def test_huber_is_squared_error_with_a_wide_border_but_median_with_a_narrow_one(
 @pytest.mark.parametrize(
     ("kind", "value", "message"),
     [
-        (words.huber, 0, "delta must be a positive number. Got 0 instead."),
-        (words.huber, np.inf, "delta must be a positive number. Got inf instead."),
-        (words.quantile, 0, "quantile must be in (0, 1). Got 0 instead."),
-        (words.quantile, 1.0, "quantile must be in (0, 1). Got 1.0 instead."),
-        (words.quantile, np.nan, "quantile must be in (0, 1). Got nan instead."),
+        (losses.huber, 0, "delta must be a positive number. Got 0 instead."),
+        (losses.huber, np.inf, "delta must be a positive number. Got inf instead."),
+        (losses.quantile, 0, "quantile must be in (0, 1). Got 0 instead."),
+        (losses.quantile, 1.0, "quantile must be in (0, 1). Got 1.0 instead."),
+        (losses.quantile, np.nan, "quantile must be in (0, 1). Got nan instead."),
     ],
 )
 def test_a_bad_setting_is_an_error(kind, value, message):
@@ -426,7 +426,7 @@ def test_float32_stays_float32():
 
 
 @pytest.mark.parametrize("where", ["y", "y_val"])
-@pytest.mark.parametrize("loss", ["poisson", words.poisson])
+@pytest.mark.parametrize("loss", ["poisson", losses.poisson])
 def test_negative_counts_are_an_error(where, loss):
     X, y = diabetes()
     targets = {"y": y, "X_val": X, "y_val": y.copy()}
@@ -508,6 +508,6 @@ def test_scikit_learn_accepts_by_checks_that_it_does_not_generate(check, estimat
 @pytest.mark.parametrize("target_scaling", ["standard", None])
 def test_targets_that_are_no_numbers_are_an_error(target_scaling):
     X, _ = diabetes()
-    words = np.array(["low", "high"] * (len(X) // 2), dtype=object)
+    labels = np.array(["low", "high"] * (len(X) // 2), dtype=object)
     with pytest.raises(ValueError, match="could not convert string to float: 'low'"):
-        net_for(2, target_scaling=target_scaling).fit(X, words)
+        net_for(2, target_scaling=target_scaling).fit(X, labels)

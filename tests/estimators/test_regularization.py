@@ -18,7 +18,7 @@ from sklearn.utils.fixes import parse_version
 from sklearn_deepnet import DeepNetRegressor
 from sklearn_deepnet._engine.network import Network, count_params
 from sklearn_deepnet._engine.propagation import Dropout, Propagation
-from sklearn_deepnet.nn import losses as words
+from sklearn_deepnet.nn import losses
 from sklearn_deepnet.nn.activations import ACTIVATIONS
 from tests.helpers import (
     assert_same_training,
@@ -223,7 +223,7 @@ def test_gradient_under_dropout_is_the_slope_with_the_same_masks(
     generators = [np.random.RandomState(k) for k in range(max(1, *stack_shape, 1))]
     start = [generator.get_state() for generator in generators]
     dropout = Dropout(np.broadcast_to(rates, (*stack_shape, 2)), generators)
-    loss = words.binary_cross_entropy
+    loss = losses.binary_cross_entropy
     propagation = Propagation(network, loss, dropout=dropout)
 
     def value():
@@ -270,7 +270,7 @@ def test_draws_are_made_in_the_documented_order(early_stopping):
         rows, held_out = split_of(rng.randint(2**31 - 1), y)
     losses = []
     for _ in range(3):
-        order, losses_of_pass = rng.permutation(len(rows)), []
+        order, losses_of_epoch = rng.permutation(len(rows)), []
         for start in range(0, len(rows), 50):
             batch = rows[order[start : start + 50]]
             n = len(batch)
@@ -281,7 +281,7 @@ def test_draws_are_made_in_the_documented_order(early_stopping):
                 masks.append((rng.random_sample(H.shape) >= rate) / (1 - rate))
                 A.append(H * masks[-1])
             P = softmax(W[2] @ A[2] + b[2][:, np.newaxis], axis=0)
-            losses_of_pass.append(-np.log(P[y[batch], np.arange(n)]).sum())
+            losses_of_epoch.append(-np.log(P[y[batch], np.arange(n)]).sum())
             dZ = (P - np.eye(3)[:, y[batch]]) / n
             for layer in (2, 1, 0):
                 dW, db = dZ @ A[layer].T, dZ.sum(axis=1)
@@ -289,7 +289,7 @@ def test_draws_are_made_in_the_documented_order(early_stopping):
                     H = A[layer] / np.where(masks[layer - 1], masks[layer - 1], 1)
                     dZ = W[layer].T @ dZ * masks[layer - 1] * (1 - H**2)
                 W[layer], b[layer] = W[layer] - 0.5 * dW, b[layer] - 0.5 * db
-        losses.append(sum(losses_of_pass) / len(rows))
+        losses.append(sum(losses_of_epoch) / len(rows))
     np.testing.assert_allclose(net.loss_curve_, losses, rtol=1e-9)
     for layer in range(3):
         np.testing.assert_allclose(net.coefs_[layer].T, W[layer], rtol=1e-7, atol=1e-9)
@@ -386,7 +386,7 @@ def test_label_smoothing_is_the_formula(kind):
     np.testing.assert_allclose(net.intercepts_[0], b, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("loss", ["focal", "squared_error", words.focal(1.0)])
+@pytest.mark.parametrize("loss", ["focal", "squared_error", losses.focal(1.0)])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_label_smoothing_is_for_log_loss_alone(loss, method):
     net = net_for(loss=loss, label_smoothing=0.1)
@@ -398,7 +398,7 @@ def test_label_smoothing_is_for_log_loss_alone(loss, method):
 
 def test_label_smoothing_takes_the_loss_as_an_object():
     named = net_for(3, label_smoothing=0.2).fit(*cancer())
-    net = net_for(3, label_smoothing=0.2, loss=words.log_loss).fit(*cancer())
+    net = net_for(3, label_smoothing=0.2, loss=losses.log_loss).fit(*cancer())
     assert_same_training(net, named)
 
 
@@ -496,8 +496,8 @@ def focal_data(kind):
 @pytest.mark.parametrize("kind", ["logistic", "softmax"])
 def test_focal_loss_with_gamma_zero_is_the_cross_entropy(kind):
     Z, T = focal_data(kind)
-    focal = evaluate(getattr(words.focal(gamma=0.0), kind), Z, T)
-    log = evaluate(getattr(words.log_loss, kind), Z, T)
+    focal = evaluate(getattr(losses.focal(gamma=0.0), kind), Z, T)
+    log = evaluate(getattr(losses.log_loss, kind), Z, T)
     for ours, expected in zip(focal, log, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-12, atol=1e-14)
 
@@ -506,7 +506,7 @@ def test_focal_loss_with_gamma_zero_is_the_cross_entropy(kind):
 @pytest.mark.parametrize("kind", ["logistic", "softmax"])
 def test_focal_loss_is_its_formula(kind, gamma):
     Z, T = focal_data(kind)
-    values, grad = evaluate(getattr(words.focal(gamma), kind), Z, T)
+    values, grad = evaluate(getattr(losses.focal(gamma), kind), Z, T)
     np.testing.assert_allclose(values, focal_by_hand(Z, T, gamma, kind), rtol=1e-10)
     for unit in range(3):
         step = np.zeros((3, 1))
@@ -521,7 +521,7 @@ def test_focal_loss_is_finite_far_out(kind):
     Z = np.array([[800.0, -800.0, 0.0, 40.0], [-800.0, 800.0, 0.0, -40.0]])
     T = np.array([[1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
     for gamma in (0.5, 2.0):
-        loss = getattr(words.focal(gamma), kind)
+        loss = getattr(losses.focal(gamma), kind)
         with np.errstate(all="ignore"):
             values, grad = evaluate(loss, Z, T)
         assert np.isfinite(grad).all()
@@ -534,7 +534,7 @@ def test_focal_loss_is_finite_far_out(kind):
 def test_focal_loss_by_name_has_a_gamma_of_two():
     X, y = cancer()
     named = net_for(4, loss="focal").fit(X, y)
-    assert_same_training(net_for(4, loss=words.focal(gamma=2.0)).fit(X, y), named)
+    assert_same_training(net_for(4, loss=losses.focal(gamma=2.0)).fit(X, y), named)
     p = net_for(0, loss="focal").fit(X, y).predict_proba(X)[np.arange(len(y)), y]
     expected = np.mean(-((1 - p) ** 2) * np.log(p))
     assert named.loss_curve_[0] == pytest.approx(expected, rel=1e-10)
@@ -545,7 +545,7 @@ def test_a_bad_gamma_is_an_error(gamma):
     with pytest.raises(
         ValueError, match=rf"^gamma must not be negative\. Got {gamma} instead\.$"
     ):
-        words.focal(gamma)
+        losses.focal(gamma)
 
 
 # ---- class weights

@@ -91,7 +91,7 @@ def test_partial_fits_equal_warm_starts(solver, batches):
     assert_same_training(parts, whole)
 
 
-def test_partial_fit_goes_on_from_a_warm_fit_without_a_word():
+def test_partial_fit_continues_a_warm_fit_without_a_warning():
     X, y = wine()
     whole = net_for(6, **SHUFFLED).fit(X, y)
     mixed = net_for(2, **SHUFFLED).fit(X, y).partial_fit(X, y).partial_fit(X, y)

@@ -34,7 +34,7 @@ USUAL = {"hidden_layer_sizes": (6, 4), "learning_rate": 0.01, "warm_start": True
 net_for = network_factory("n_iter", "estimator", **USUAL)
 
 
-def go_on(net, X, y, chunks, **options):
+def fit_in_chunks(net, X, y, chunks, **options):
     for n_iter in chunks:
         net.set_params(n_iter=n_iter).fit(X, y, **options)
     return net
@@ -78,7 +78,7 @@ def test_chunks_of_warm_starts_equal_one_fit(parameters):
     X, y = wine()
     net = net_for(10, **parameters)
     whole = clone(net).fit(X, y)
-    assert_same_training(go_on(clone(net), X, y, [0, 1, 3, 6]), whole)
+    assert_same_training(fit_in_chunks(clone(net), X, y, [0, 1, 3, 6]), whole)
 
 
 @pytest.mark.parametrize("scoring", [None, "accuracy", "neg_log_loss"])
@@ -90,7 +90,7 @@ def test_chunks_with_scores_equal_one_fit(scoring, own, dtype):
     net.set_params(early_stopping=not own, schedule=Plateau(patience=1))
     options = held_out if own else {}
     whole = clone(net).fit(X, y, **options)
-    assert_same_training(go_on(clone(net), X, y, [5, 1, 6], **options), whole)
+    assert_same_training(fit_in_chunks(clone(net), X, y, [5, 1, 6], **options), whole)
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson", "quantile"])
@@ -98,7 +98,7 @@ def test_chunks_of_a_regressor_equal_one_fit(loss):
     X, y = diabetes()
     net = net_for(8, DeepNetRegressor, loss=loss, dropout=0.2, early_stopping=True)
     whole = clone(net).fit(X, y)
-    chunks = go_on(clone(net), X, y, [3, 5])
+    chunks = fit_in_chunks(clone(net), X, y, [3, 5])
     assert_same_training(chunks, whole)
     np.testing.assert_array_equal(chunks.target_scale_, whole.target_scale_)
     np.testing.assert_array_equal(chunks.predict(X), whole.predict(X))
@@ -169,11 +169,11 @@ def test_training_goes_on_from_the_last_weights_though_the_best_are_shown():
     np.testing.assert_array_equal(net.coefs_[0], stopped_there.coefs_[0])
     whole = clone(net).set_params(n_iter=25, restore_best=False)
     whole.fit(X, y, **held_out)
-    go_on(net, X, y, [5], **held_out)
+    fit_in_chunks(net, X, y, [5], **held_out)
     assert net.loss_curve_ == whole.loss_curve_
     net = clone(whole).set_params(restore_best=True)
-    go_on(net, X, y, [20], **held_out).set_params(restore_best=False)
-    assert_same_training(go_on(net, X, y, [5], **held_out), whole)
+    fit_in_chunks(net, X, y, [20], **held_out).set_params(restore_best=False)
+    assert_same_training(fit_in_chunks(net, X, y, [5], **held_out), whole)
 
 
 def test_the_best_is_kept_over_a_chunk_that_does_not_better_it():
@@ -181,7 +181,7 @@ def test_the_best_is_kept_over_a_chunk_that_does_not_better_it():
     net.fit(X, y, **held_out)
     best, shown = net.best_iter_, net.coefs_[0].copy()
     for n_iter in (1, 3):
-        go_on(net, X, y, [n_iter], **held_out)
+        fit_in_chunks(net, X, y, [n_iter], **held_out)
         assert net.best_iter_ == best
         np.testing.assert_array_equal(net.coefs_[0], shown)
 
@@ -190,7 +190,7 @@ def test_no_more_epochs_still_show_the_best():
     net, (X, y, held_out) = overshooting(20)
     net.fit(X, y, **held_out)
     shown = net.coefs_[0].copy()
-    go_on(net, X, y, [0], **held_out)
+    fit_in_chunks(net, X, y, [0], **held_out)
     np.testing.assert_array_equal(net.coefs_[0], shown)
 
 
@@ -205,7 +205,7 @@ def test_the_split_is_kept_over_chunks(sizes):
 
     net = net_for(2, early_stopping=True, scoring=scoring)
     net.set_params(hidden_layer_sizes=sizes)
-    go_on(net, X, y, [2, 1, 2])
+    fit_in_chunks(net, X, y, [2, 1, 2])
     assert len(seen) == 5
     assert all(rows == seen[0] for rows in seen)
 
@@ -229,7 +229,7 @@ def test_a_scorer_is_the_same_after_a_pickle(scoring):
     best, shown = net.best_iter_, net.coefs_[0].copy()
     assert best < 15
     net.scoring = copy.deepcopy(scoring)  # what a pickle makes of it
-    go_on(net, X, y, [2], **held_out)
+    fit_in_chunks(net, X, y, [2], **held_out)
     assert max(net.validation_scores_[20:]) <= net.validation_scores_[best]
     assert net.best_iter_ == best
     np.testing.assert_array_equal(net.coefs_[0], shown)
@@ -287,7 +287,7 @@ def test_curves_are_nan_for_epochs_without_validation():
 def test_without_validation_the_last_weights_are_shown_again():
     net, (X, y, held_out) = overshooting(20)
     net.fit(X, y, **held_out)
-    go_on(net, X, y, [2])
+    fit_in_chunks(net, X, y, [2])
     plain = clone(net).set_params(n_iter=22).fit(X, y)
     np.testing.assert_array_equal(net.coefs_[0], plain.coefs_[0])
     assert net.loss_curve_ == plain.loss_curve_

@@ -456,7 +456,7 @@ class Listener:
         self.log.append(f"end {context.task_name} of {type(estimator).__name__}")
 
 
-def test_callbacks_are_told_what_they_are_told_alone():
+def test_callbacks_get_what_they_get_alone():
     pytest.importorskip("sklearn.callback")
     listeners = [Listener(), Listener(), Listener(), Listener()]
     alone([net().set_callbacks(listener) for listener in listeners[:2]])
@@ -466,7 +466,7 @@ def test_callbacks_are_told_what_they_are_told_alone():
     assert all(listener.log == listeners[0].log for listener in listeners)
 
 
-def test_callbacks_on_a_pipeline_are_told_what_they_are_told_alone():
+def test_callbacks_on_a_pipeline_get_what_they_get_alone():
     pytest.importorskip("sklearn.callback")
     listeners = [Listener() for _ in range(4)]
     models = [
@@ -503,8 +503,8 @@ def warnings_of(fit, *settings):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit(nets({}, *settings))
-    told = [(w.category, str(w.message), w.filename, w.lineno) for w in caught]
-    return sorted(told, key=str)
+    reported = [(w.category, str(w.message), w.filename, w.lineno) for w in caught]
+    return sorted(reported, key=str)
 
 
 def test_warnings_are_those_of_fit_at_the_line_that_calls():
@@ -516,13 +516,13 @@ def test_warnings_are_those_of_fit_at_the_line_that_calls():
         {"init": [np.zeros((13, 3)), np.zeros(3)], "hidden_layer_sizes": ()},
     ]
     settings[-1]["init_scale"] = 2.0
-    expected, told = warnings_of(alone, *settings), warnings_of(stacked, *settings)
-    assert len(told) == len(settings)
-    assert DivergenceWarning in {category for category, *_ in told}
-    assert [w[:2] for w in told] == [w[:2] for w in expected]
+    expected, reported = warnings_of(alone, *settings), warnings_of(stacked, *settings)
+    assert len(reported) == len(settings)
+    assert DivergenceWarning in {category for category, *_ in reported}
+    assert [w[:2] for w in reported] == [w[:2] for w in expected]
     code = stacked.__code__
     place = code.co_filename, code.co_firstlineno + 1
-    assert {w[2:] for w in told} == {place}
+    assert {w[2:] for w in reported} == {place}
 
 
 def error_of(call, *args, **params):
@@ -531,7 +531,7 @@ def error_of(call, *args, **params):
     return caught.type, str(caught.value)
 
 
-def test_what_fit_does_not_take_is_told_as_by_fit():
+def test_what_fit_does_not_take_is_reported_as_by_fit():
     with pytest.raises(TypeError, match=r"^fit\(\) got an unexpected .* 'foo'$"):
         fit_stack([net()], X, y, foo=1)
 

@@ -18,8 +18,8 @@ net = network_factory("hidden_layer_sizes", hidden_layer_sizes=(4,), n_iter=1)
 WITH_NAN, WITH_INFINITY = X.copy(), X.copy()
 WITH_NAN[3, 3], WITH_INFINITY[3, 3] = np.nan, np.inf
 THREE_COLUMNS = np.stack([y, y, y], axis=1)
-WORDS = X.astype(object)
-WORDS[3, 3] = "red"
+TEXTS = X.astype(object)
+TEXTS[3, 3] = "red"
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ WORDS[3, 3] = "red"
         (X[:9], y, "Found input variables with inconsistent numbers of samples: [9, 1"),
         (WITH_NAN, y, "Input X contains NaN."),
         (WITH_INFINITY, y, "Input X contains infinity or a value too large for dtype("),
-        (WORDS, y, "could not convert string to float: 'red'"),
+        (TEXTS, y, "could not convert string to float: 'red'"),
         (X + 1j, y, "Complex data not supported"),
         (X, None, "This DeepNetClassifier estimator requires y to be passed, but the "),
         (
@@ -46,7 +46,7 @@ WORDS[3, 3] = "red"
         (X[:1], y[:1], "y holds only one class, [0]; a classifier needs two."),
     ],
 )
-def test_bad_data_are_told_in_one_sentence(X, y, message):
+def test_bad_data_are_reported_in_one_sentence(X, y, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         net().fit(X, y)
 
@@ -81,7 +81,7 @@ def test_a_column_of_labels_is_taken_with_a_warning():
         ),
     ],
 )
-def test_bad_classes_are_told_by_partial_fit(y, classes, message):
+def test_bad_classes_are_reported_by_partial_fit(y, classes, message):
     with pytest.raises(ValueError, match=exactly(message)):
         net().partial_fit(X, y, classes=classes)
 
@@ -118,7 +118,7 @@ def test_classes_may_be_given_in_any_order_again():
         (WITH_INFINITY, "Input X contains infinity or a value too large for dtype("),
     ],
 )
-def test_bad_data_are_told_by_predictions(method, X, message):
+def test_bad_data_are_reported_by_predictions(method, X, message):
     fitted = net().fit(*load_wine(return_X_y=True))
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         getattr(fitted, method)(X)

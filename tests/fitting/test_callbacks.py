@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks are told of a fit, and what is printed of one."""
+"""scikit-learn's callbacks during a fit, and what a fit prints."""
 
 import io
 import pickle
@@ -32,7 +32,7 @@ net_for = network_factory(
 
 
 class Watcher:
-    """Keeps a log of what it is told, and asks for a stop after some tasks."""
+    """Keeps a log of its calls, and asks for a stop after some tasks."""
 
     def __init__(self, stops_after=None):
         self.stops_after = stops_after

@@ -292,7 +292,7 @@ def test_what_patience_ended_is_complete(tmp_path):
     assert_equal(longer.coefs_, fitted.coefs_)
 
 
-def test_a_divergence_is_told_again(tmp_path):
+def test_a_divergence_is_reported_again(tmp_path):
     parameters = {"solver": "sgd", "learning_rate": 1e6}
     with pytest.warns(DivergenceWarning, match="^The loss became"):
         fitted = net(**parameters).fit(X, y, checkpoint=tmp_path / "net")
@@ -330,8 +330,8 @@ def test_epochs_are_counted_from_the_start(tmp_path, capsys):
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(), 9, X, y, checkpoint=checkpoint)
     net(verbose=2).fit(X, y, checkpoint=checkpoint)
-    told = re.findall(r"^epoch (\d+) of (\d+)", capsys.readouterr().out, re.MULTILINE)
-    assert told == [("10", "12"), ("11", "12"), ("12", "12")]
+    epochs = re.findall(r"^epoch (\d+) of (\d+)", capsys.readouterr().out, re.MULTILINE)
+    assert epochs == [("10", "12"), ("11", "12"), ("12", "12")]
 
 
 @pytest.mark.parametrize("n_epochs", [1, 4, 7])
@@ -497,7 +497,7 @@ class Factor:
         return self.factor
 
 
-def test_objects_are_told_by_what_they_hold(tmp_path):
+def test_objects_are_hashed_by_what_they_hold(tmp_path):
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(schedule=Factor(1.0)), 5, X, y, checkpoint=checkpoint)
     with pytest.raises(ValueError, match="schedule is now"):

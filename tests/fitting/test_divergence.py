@@ -1,4 +1,4 @@
-"""Training that goes astray is stopped, said, and leaves a sound network."""
+"""Training that goes astray is stopped and reported, and leaves a finite network."""
 
 import re
 import warnings
@@ -30,7 +30,7 @@ def message(loss, n_epochs, learning_rate, largest="12"):
 NUMBER = r"\d\.?\d*e\+\d+"
 
 
-def assert_sound(net, X=X):
+def assert_finite(net, X=X):
     assert np.isfinite(net.loss_curve_).all()
     assert net.n_iter_ == len(net.loss_curve_)
     for array in net.coefs_ + net.intercepts_:
@@ -53,7 +53,7 @@ def test_a_far_too_high_rate_is_found(solver, dtype, batch_size):
     with pytest.warns(DivergenceWarning, match=message(".*", "[01]", "1e+03")):
         net.fit(X, y)
     assert net.diverged_
-    assert_sound(net)
+    assert_finite(net)
 
 
 def test_divergence_says_where_it_was_met():
@@ -78,7 +78,7 @@ def test_divergence_in_partial_fit_is_found():
     net = wild_net(batch_size=None)
     with pytest.warns(DivergenceWarning, match=message(NUMBER, 1, "1e+03")):
         net.partial_fit(X, y, classes=[0, 1])
-    assert_sound(net)
+    assert_finite(net)
 
 
 def _half_square(logits, target, scratch):
@@ -89,7 +89,7 @@ def _half_square(logits, target, scratch):
 
 
 @pytest.mark.parametrize("alpha", [0, 1])
-def test_weights_are_those_of_the_last_epoch_whose_loss_was_sound(alpha):
+def test_weights_are_those_of_the_last_epoch_whose_loss_was_finite(alpha):
     loss = Loss("half_square", logistic=_half_square)
     net = wild_net((), learning_rate=0.2, batch_size=None, alpha=alpha, loss=loss)
     nets = [clone(net).set_params(n_iter=n_iter) for n_iter in range(40)]
@@ -97,22 +97,22 @@ def test_weights_are_those_of_the_last_epoch_whose_loss_was_sound(alpha):
         warnings.simplefilter("ignore", DivergenceWarning)
         for net in nets:
             net.fit(X, y)
-    n_sound = sum(not net.diverged_ for net in nets)
-    assert 5 < n_sound < 30
-    for net in nets[:n_sound]:
+    n_finite = sum(not net.diverged_ for net in nets)
+    assert 5 < n_finite < 30
+    for net in nets[:n_finite]:
         assert not net.diverged_
-    for net in nets[n_sound:]:
-        assert net.loss_curve_ == nets[n_sound].loss_curve_
-        assert net.n_iter_ == n_sound
-        np.testing.assert_array_equal(net.coefs_[0], nets[n_sound - 1].coefs_[0])
-    assert_sound(nets[-1])
+    for net in nets[n_finite:]:
+        assert net.loss_curve_ == nets[n_finite].loss_curve_
+        assert net.n_iter_ == n_finite
+        np.testing.assert_array_equal(net.coefs_[0], nets[n_finite - 1].coefs_[0])
+    assert_finite(nets[-1])
 
 
 # ---- NaN
 
 
 class NaNAt:
-    """A word that does as it should, but for NaN at its n-th call."""
+    """A component that is right, but for NaN at its n-th call."""
 
     def __init__(self, n_calls):
         self.n_calls_left = n_calls
@@ -138,13 +138,13 @@ class NaNAt:
         return Loss("spoilt", logistic=logistic)
 
 
-@pytest.mark.parametrize("word", ["activation", "loss"])
+@pytest.mark.parametrize("component", ["activation", "loss"])
 @pytest.mark.parametrize(
     ("batch_size", "n_calls", "n_epochs"), [(None, 4, 3), (200, 4, 1), (200, 9, 2)]
 )
-def test_one_nan_is_found_in_its_epoch(word, batch_size, n_calls, n_epochs):
+def test_one_nan_is_found_in_its_epoch(component, batch_size, n_calls, n_epochs):
     parameters = {"learning_rate": 0.125, "batch_size": batch_size}
-    spoilt = {word: getattr(NaNAt(n_calls), word)()}
+    spoilt = {component: getattr(NaNAt(n_calls), component)()}
     net = wild_net((5,), **parameters, **spoilt)
     with pytest.warns(DivergenceWarning, match=message("NaN", n_epochs, "0.125")):
         net.fit(X, y)
@@ -152,7 +152,7 @@ def test_one_nan_is_found_in_its_epoch(word, batch_size, n_calls, n_epochs):
     assert net.n_iter_ == n_epochs
     finite = wild_net((5,), n_iter=n_epochs, **parameters).fit(X, y)
     assert net.loss_curve_ == finite.loss_curve_
-    assert_sound(net)
+    assert_finite(net)
 
 
 def test_nan_behind_the_last_step_is_found():
@@ -170,10 +170,10 @@ def test_nan_behind_the_last_step_is_found():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("parameters", [{}, {"batch_size": None}, {"batch_size": 32}])
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
-def test_huge_finite_data_leave_a_sound_net(size, dtype, parameters, solver):
+def test_huge_finite_data_leave_a_finite_net(size, dtype, parameters, solver):
     net = wild_net((5,), dtype=dtype, solver=solver, learning_rate=0.1, **parameters)
     net.fit(size * X, y)
-    assert_sound(net)
+    assert_finite(net)
     if dtype == "float32" or solver == "sgd":
         assert net.diverged_
     try:
@@ -269,7 +269,7 @@ def test_nothing_is_said_where_nothing_is_to_be_said(parameters, n_epochs):
     assert net.fit(X, y).n_iter_ == n_epochs  # warnings are errors here
 
 
-def test_no_progress_is_told_with_what_to_change():
+def test_no_progress_is_a_warning_with_what_to_change():
     X, y = load_iris(return_X_y=True)
     zeros = {"init": "zeros", "bias_init": "zeros"}
     message = (
@@ -281,7 +281,7 @@ def test_no_progress_is_told_with_what_to_change():
 
 
 @pytest.mark.parametrize("parameter", ["learning_rate", "alpha", "l1", "clip_norm"])
-def test_numbers_beyond_float32_are_cast_without_a_word(parameter):
+def test_numbers_beyond_float32_are_cast_without_a_warning(parameter):
     X, y = load_iris(return_X_y=True)
     net = DeepNetClassifier((4,), dtype="float32", n_iter=2, **{parameter: 1e300})
     with np.errstate(all="raise"), warnings.catch_warnings():

@@ -240,7 +240,7 @@ def test_every_parameter_is_in_the_table():
 @pytest.mark.parametrize(
     ("parameter", "value", "message"), TABLE, ids=[row[0] for row in TABLE]
 )
-def test_a_bad_parameter_is_told_in_one_sentence(parameter, value, message):
+def test_a_bad_parameter_is_reported_in_one_sentence(parameter, value, message):
     with pytest.raises(ValueError, match=exactly(message)):
         net(**{parameter: value}).fit(X, y)
     with pytest.raises(ValueError, match=exactly(message)):
@@ -263,7 +263,7 @@ def test_a_message_names_the_parameter(parameter, value):
 
 @pytest.mark.parametrize("parameters", [{"init_scale": 2.0}, {"bias_init": "uniform"}])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_what_arrays_as_init_leave_unused_is_told(parameters, method):
+def test_what_arrays_as_init_leave_unused_is_a_warning(parameters, method):
     message = (
         "init gives the weights and biases themselves, so init_scale and bias_init are "
         "ignored."

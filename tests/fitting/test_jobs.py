@@ -339,7 +339,7 @@ def test_the_largest_networks_are_trained_alone():
 
 
 @pytest.mark.parametrize("parameters", [{}, {"batch_size": None}, {"dtype": "float32"}])
-def test_size_can_be_told_before(parameters):
+def test_size_is_known_before(parameters):
     network = net(hidden_layer_sizes=(16,), **parameters)
     job = job_of(network, X, np.minimum(y, 1))
     itemsize = job.state.params.itemsize
@@ -405,8 +405,8 @@ def test_who_fails_amid_training_fails_alone(fails, warm):
     networks[3].set_params(learning_rate=-1.0)
     before = [dict(vars(network)) for network in networks]
     endings = fit_networks(networks, [FitArguments(X, y, {})] * 4)
-    told = [type(ending.error).__name__ for ending in endings]
-    assert told == ["NoneType", "RuntimeError", "NoneType", "InvalidParameterError"]
+    reported = [type(ending.error).__name__ for ending in endings]
+    assert reported == ["NoneType", "RuntimeError", "NoneType", "InvalidParameterError"]
     for network, other in zip(networks[::2], others, strict=False):
         np.testing.assert_equal(vars(network), vars(other.fit(X, y)))
     assert [vars(network) for network in networks[1::2]] == before[1::2]
@@ -427,7 +427,7 @@ def test_who_fails_alone_leaves_what_others_have_drawn():
     np.testing.assert_equal(found, expected)
 
 
-def test_the_error_of_training_is_told_as_alone():
+def test_the_error_of_training_is_reported_as_alone():
     networks = [net(schedule=raises_at(1, RuntimeError)) for _ in range(2)]
     large = net(hidden_layer_sizes=(4096, 400), schedule=raises_at(0, RuntimeError))
     for ending in fit_networks([*networks, large], [FitArguments(X, y, {})] * 3):
@@ -479,7 +479,7 @@ OWN = {
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_words_of_the_users_own_may_be_for_one_network_alone(name):
+def test_components_of_the_users_own_may_be_for_one_network_alone(name):
     networks = [net(alpha=alpha, **{name: OWN[name]}) for alpha in (0.0, 1.0)]
     fit_networks(networks, [FitArguments(X, y, {})] * 2)
     for network in networks:
@@ -550,7 +550,7 @@ class Undecided(Adam):
     __hash__ = None
 
 
-def test_words_that_cannot_be_compared_are_trained_apart(stacks):
+def test_components_that_cannot_be_compared_are_trained_apart(stacks):
     networks = [net(solver=solver) for solver in ("adam", Undecided(), Undecided())]
     fit_networks(networks, [FitArguments(X, y, {})] * 3)
     assert stacks == [1, 1, 1]

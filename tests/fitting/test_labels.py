@@ -1,4 +1,4 @@
-"""Labels may be words, numbers with gaps, booleans: they come back as they were."""
+"""Labels may be strings, numbers with gaps, booleans: they come back as they were."""
 
 import numpy as np
 import pandas as pd

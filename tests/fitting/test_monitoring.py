@@ -492,7 +492,7 @@ def test_partial_fit_monitors_but_never_stops():
 @pytest.mark.parametrize("scoring", [None, "accuracy", "neg_log_loss"])
 @pytest.mark.parametrize("batch_size", [None, 200])
 @pytest.mark.parametrize("learning_rate", [1e3, 1e10, 1e100, 1e200])
-def test_divergence_with_validation_keeps_sound_weights(
+def test_divergence_with_validation_keeps_finite_weights(
     scoring, learning_rate, batch_size
 ):
     X, y = cancer()
@@ -506,7 +506,7 @@ def test_divergence_with_validation_keeps_sound_weights(
     assert log_loss(y, net.predict_proba(X)) < 1e3
 
 
-def test_a_regressor_that_diverges_with_validation_keeps_sound_weights():
+def test_a_regressor_that_diverges_with_validation_keeps_finite_weights():
     X, y = load_diabetes(return_X_y=True)
     net = net_for(50, DeepNetRegressor, solver="sgd", early_stopping=True)
     net.set_params(hidden_layer_sizes=(30, 30, 30), learning_rate=1000.0)
@@ -673,7 +673,7 @@ def test_early_stopping_is_worth_it_where_a_network_overfits():
 def test_scoring_of_rows_with_names_is_silent():
     X, y = load_wine(return_X_y=True, as_frame=True)
     net = DeepNetClassifier((4,), early_stopping=True, scoring="accuracy", n_iter=3)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         net.set_params(tol=None).fit(X, y)
-    assert not told
+    assert not reported

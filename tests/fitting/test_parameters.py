@@ -1,4 +1,4 @@
-"""How a net begins, and the words that may be objects of your own."""
+"""How a net begins, and parameters that may be objects of your own."""
 
 from itertools import pairwise
 
@@ -97,7 +97,7 @@ def test_no_batch_size_is_all_rows(shuffle):
     assert whole.loss_curve_ == given.loss_curve_
 
 
-# ---- words that are objects
+# ---- parameters that are objects
 
 
 def test_an_activation_may_be_named_or_given():
@@ -138,8 +138,8 @@ def test_a_loss_may_be_your_own():
 def test_a_loss_is_asked_for_the_kind_of_output():
     both = Loss("both", logistic=binary_cross_entropy, softmax=cross_entropy)
     for X, y in (cancer(), digits()):
-        for word, name in ((both, "log_loss"), (squared_error, "squared_error")):
-            curve = net(loss=word).fit(X, y).loss_curve_
+        for component, name in ((both, "log_loss"), (squared_error, "squared_error")):
+            curve = net(loss=component).fit(X, y).loss_curve_
             assert curve == net(loss=name).fit(X, y).loss_curve_
 
 
@@ -152,8 +152,8 @@ def test_an_activation_may_be_your_own():
         np.multiply(grad, 2, out=grad)
 
     X, y = cancer()
-    word = Activation("square", square, square_backward, overwrites_z=False)
-    fitted = net((6,), activation=word, n_iter=50).fit(X, y)
+    component = Activation("square", square, square_backward, overwrites_z=False)
+    fitted = net((6,), activation=component, n_iter=50).fit(X, y)
     W1, b1, W2, b2 = arrays_of(fitted)
     expected = ((X @ W1 + b1) ** 2 @ W2 + b2)[:, 0]
     np.testing.assert_allclose(fitted.decision_function(X), expected, atol=1e-10)

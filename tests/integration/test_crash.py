@@ -128,7 +128,7 @@ assert load_model(path).n_iter_ == 20
 assert os.listdir(folder) == ["net.safetensors"]
 """
 
-ROOM_AGAIN = """
+SPACE_AGAIN = """
 resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
 np.testing.assert_array_equal(fit()._params, trained._params)
 """
@@ -159,7 +159,7 @@ def test_twenty_kills_are_as_none(folder):
     assert run(KILL, folder, "0") == "equal"
 
 
-def test_a_full_disk_is_told_before_training(folder):
+def test_a_full_disk_is_reported_before_training(folder):
     assert run(FULL + AT_FIRST, folder) == (
         "OSError [Errno 27] The checkpoint cannot be written, so training was not "
         f"begun: File too large: '{folder}/net.safetensors'"
@@ -167,14 +167,14 @@ def test_a_full_disk_is_told_before_training(folder):
 
 
 def test_training_goes_on_when_the_disk_is_full(folder):
-    assert run(FULL + LATER + ROOM_AGAIN, folder) == (
+    assert run(FULL + LATER + SPACE_AGAIN, folder) == (
         f"CheckpointWarning The checkpoint '{folder}/net.safetensors' could not be "
         "written after 21 epochs: File too large. The one before it is kept, and "
         "training goes on."
     )
 
 
-def test_a_folder_that_is_shut_is_told_before_training(folder):
+def test_a_folder_that_is_shut_is_reported_before_training(folder):
     assert run(SHUT + AT_FIRST, folder) == (
         "PermissionError [Errno 13] The checkpoint cannot be written, so training was "
         f"not begun: Permission denied: '{folder}/net.safetensors'"

@@ -83,7 +83,7 @@ def piped(net, *steps):
     return Pipeline([*steps, ("scale", StandardScaler()), ("net", net)])
 
 
-def digest():
+def hash_weights():
     """Return a scorer that tells weights apart, made here so as to travel by value."""
 
     def score(model, X, y):
@@ -95,7 +95,7 @@ def digest():
 
 def scored(model, grid, search=StackedGridSearchCV, **options):
     """Return a search that compares weights, and scores of rows, to the last bit."""
-    scoring = {"loss": "neg_log_loss", "weights": digest()}
+    scoring = {"loss": "neg_log_loss", "weights": hash_weights()}
     usual = {"cv": 3, "scoring": scoring, "refit": "loss", "return_train_score": True}
     return search(model, grid, **(usual | options))
 
@@ -168,7 +168,7 @@ def test_results_are_those_of_one_process(pair):
 def test_best_estimator_is_that_of_one_process(pair):
     X, y = wine()
     here, there = (search.best_estimator_ for search in pair)
-    assert digest()(here, X, y) == digest()(there, X, y)
+    assert hash_weights()(here, X, y) == hash_weights()(there, X, y)
     np.testing.assert_array_equal(here.predict_proba(X), there.predict_proba(X))
 
 
@@ -193,7 +193,7 @@ def test_a_worker_with_more_blas_threads_gives_the_same_bits(client):
     # of these sizes two threads give other bits, where fits do not forbid them
     X, y = load_digits(return_X_y=True)
     net = net_for(2, (50,), batch_size=200)
-    search = scored(net, {"alpha": [0.0, 0.1]}, scoring=digest(), refit=False)
+    search = scored(net, {"alpha": [0.0, 0.1]}, scoring=hash_weights(), refit=False)
     found = []
     for n in (2, 1):
         assert [*client.run(set_blas_threads, n).values()] == [{n}, {n}]
@@ -281,7 +281,7 @@ def test_a_candidate_that_fails_leaves_the_others_as_they_are(client, failing):
     assert 0 < failed.sum() < len(failed)
 
 
-def test_failed_fits_are_told_of(client):
+def test_failed_fits_are_reported(client):
     search = scored(*FAILING["network"], error_score=-1.0)
     with pytest.warns(FitFailedWarning, match="3 fits failed out of a total of 9"):
         spread(search, *wine())

@@ -164,7 +164,7 @@ def test_a_clone_trains_the_same_net(parameters, digits):
     )
 
 
-def test_a_clone_goes_on_where_the_words_are_objects(digits):
+def test_a_clone_goes_on_where_the_components_are_objects(digits):
     X, _, y, _ = digits
     net = clone(short_net(activation=relu, warm_start=True, n_iter=1)).fit(X, y)
     assert net.set_params(activation="relu").fit(X, y).n_iter_ == 2

@@ -61,7 +61,7 @@ def score_in_float32(estimator, X, y):
     return np.float32(estimator.score(X, y))
 
 
-def fits_told(capsys):
+def fits_reported(capsys):
     return capsys.readouterr().out.count("] END")
 
 
@@ -130,7 +130,7 @@ def test_what_is_known_is_not_done_again(name, tmp_path, capsys):
     capsys.readouterr()
     search = make().set_params(verbose=2, n_jobs=None)
     again = search.fit(X, y, checkpoint=checkpoint, **params)
-    assert fits_told(capsys) == 0
+    assert fits_reported(capsys) == 0
     assert_equal(found(again), found(plain))
     assert os.listdir(tmp_path) == ["search"]
 
@@ -141,7 +141,7 @@ def test_backends_that_hand_on_all_in_the_end_do(tmp_path, capsys):
     with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
         kept = grid().fit(X, y, checkpoint=tmp_path / "search")
     grid(verbose=2).fit(X, y, checkpoint=tmp_path / "search")
-    assert fits_told(capsys) == 0
+    assert fits_reported(capsys) == 0
     assert_equal(found(kept), found(grid().fit(X, y)))
 
 
@@ -181,13 +181,13 @@ def test_a_search_goes_on_after_an_interrupt(name, n_scores, tmp_path):
 def test_only_new_candidates_and_folds_are_fitted(tmp_path, capsys):
     path = tmp_path / "search"
     grid(verbose=2).fit(X, y, checkpoint=path)
-    assert fits_told(capsys) == 4 * 3
+    assert fits_reported(capsys) == 4 * 3
     larger = {"learning_rate": [0.001, 0.01, 0.1], "alpha": [1.0, 0.0]}
     search = grid(param_grid=larger, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_told(capsys) == 2 * 3
+    assert fits_reported(capsys) == 2 * 3
     assert_equal(found(search), found(grid(param_grid=larger).fit(X, y)))
     grid(cv=4, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_told(capsys) == 4 * 4
+    assert fits_reported(capsys) == 4 * 4
 
 
 def test_functions_of_one_name_are_not_mistaken(tmp_path, capsys):
@@ -198,7 +198,7 @@ def test_functions_of_one_name_are_not_mistaken(tmp_path, capsys):
     grid(param_grid={"init": [wide, he]}).fit(X, y, checkpoint=path)
     some = {"init": [narrow, he]}
     again = grid(param_grid=some, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_told(capsys) == 3
+    assert fits_reported(capsys) == 3
     assert_equal(found(again), found(grid(param_grid=some).fit(X, y)))
 
 
@@ -217,7 +217,7 @@ def test_fitted_parts_are_not_mistaken(tmp_path, capsys):
     for _ in range(2):
         kept = search(*both, verbose=2).fit(X, y, checkpoint=path)
         assert_equal(found(kept), found(plain))
-    assert fits_told(capsys) == 4  # of the first search alone
+    assert fits_reported(capsys) == 4  # of the first search alone
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores")
@@ -228,7 +228,7 @@ def test_candidates_that_failed_are_known(tmp_path, capsys):
         kept = grid(param_grid=wrong).fit(X, y, checkpoint=path)
     with pytest.warns(FitFailedWarning, match="3 fits failed out of a total of 6"):
         again = grid(param_grid=wrong, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_told(capsys) == 0
+    assert fits_reported(capsys) == 0
     assert_equal(found(again), found(kept))
 
 
@@ -240,7 +240,7 @@ def test_stacks_done_before_an_error_are_kept(tmp_path, capsys):
         grid(**parameters).fit(X, y, checkpoint=path)
     some["hidden_layer_sizes"].pop()
     grid(**parameters, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_told(capsys) == 0
+    assert fits_reported(capsys) == 0
 
 
 def scoring_by(factor):
@@ -254,7 +254,7 @@ def test_another_function_to_score_by_is_an_error(tmp_path):
         grid(scoring=scoring_by(-1)).fit(X, y, checkpoint=tmp_path / "search")
 
 
-def test_what_cannot_be_told_is_an_error(tmp_path):
+def test_what_cannot_be_hashed_is_an_error(tmp_path):
     lock = threading.Lock()
     start = f"checkpoint cannot tell whether scoring={scoring_with(lock)!r}"[:60]
     with pytest.raises(ValueError, match=f"^{re.escape(start)}"):

@@ -60,7 +60,7 @@ def net_for(n_iter, schedule, estimator=DeepNetClassifier, **parameters):
 
 
 def record(n_iter, schedule, n_rows=60, **parameters):
-    """Return the net and its learning rates, one row for each pass."""
+    """Return the net and its learning rates, one row for each epoch."""
     recorder = Recorder()
     net = net_for(n_iter, schedule, solver=recorder, **parameters)
     net.fit(*wine(n_rows))
@@ -81,7 +81,7 @@ def cosine(t, T, b=0.0):
     return b + (1 - b) * (1 + math.cos(math.pi * min(t / T, 1))) / 2
 
 
-BY_NAME = {  # as functions of the pass and the horizon
+BY_NAME = {  # as functions of the epoch and the horizon
     "constant": lambda t, T: 1,
     "invscaling": lambda t, T: 1 / math.sqrt(1 + t),
     "step": lambda t, T: 0.5 ** (t // 50),
@@ -169,7 +169,7 @@ def test_horizon_is_the_n_iter_of_the_first_fit(name, formula):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("ends_early", [False, True])
-def test_horizon_is_what_was_asked_also_where_fewer_passes_were_made(ends_early):
+def test_horizon_is_what_was_asked_also_where_fewer_epochs_were_made(ends_early):
     impatience = {"tol": 1e9, "n_iter_no_change": 2} if ends_early else {}
     net, rates = record(10, "cosine", batch_size=None, **impatience)
     assert net.n_iter_ == (3 if ends_early else 10)
@@ -203,7 +203,7 @@ def test_an_explicit_horizon_survives_chunks(schedule, formula, goes_on):
     np.testing.assert_allclose(recorder.rates, expected, rtol=1e-12, atol=1e-18)
 
 
-def test_another_schedule_takes_over_at_the_pass_that_was_reached():
+def test_another_schedule_takes_over_at_the_epoch_that_was_reached():
     recorder = Recorder()
     net = net_for(3, "exponential", solver=recorder, warm_start=True, batch_size=None)
     net.fit(*wine()).set_params(schedule=Step(every=2, factor=0.1)).fit(*wine())
@@ -223,7 +223,7 @@ def test_another_learning_rate_takes_effect_under_a_schedule():
 
 
 def factors_on(values, factor=0.5, patience=5, tol=1e-4):
-    """Return the factor of every pass by the rule, and the factor after the last."""
+    """Return the factor of every epoch by the rule, and the factor after the last."""
     factors, current, reference, n_stale = [], 1.0, math.inf, 0
     for value in values:
         factors.append(current)
@@ -413,7 +413,7 @@ def test_a_schedule_that_does_not_say_is_taken_to_depend_on_n_iter(schedule, dep
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("solver", FIRST_ORDER)
-def test_a_schedule_is_setting_the_learning_rate_before_each_pass(solver, schedule):
+def test_a_schedule_is_setting_the_learning_rate_before_each_epoch(solver, schedule):
     X, y = wine()
     options = {"solver": solver, "batch_size": 50, "alpha": 1.0, "l1": 0.1}
     if schedule == "plateau":
@@ -454,7 +454,7 @@ def test_a_factor_of_zero_leaves_the_weights():
 # ---- functions of one's own
 
 
-def test_a_function_is_asked_once_a_pass():
+def test_a_function_is_asked_once_an_epoch():
     asked = []
 
     def schedule(t):

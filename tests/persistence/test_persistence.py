@@ -326,8 +326,8 @@ def native(value):
 
 def test_two_arrays_of_one_name_are_both_kept():
     encoder, arrays = Encoder(), [np.array([1]), np.array([2])]
-    told = [encoder.encode(array, "name") for array in arrays]
-    assert_same(decode(told, encoder.arrays), arrays)
+    described = [encoder.encode(array, "name") for array in arrays]
+    assert_same(decode(described, encoder.arrays), arrays)
 
 
 def test_what_is_not_in_the_table_stays_behind(tmp_path):
@@ -560,14 +560,14 @@ def edited(path, edit):
 
 
 def test_a_parameter_that_an_older_file_lacks_has_its_default(path):
-    edited(path, lambda told: told["params"].pop("learning_rate"))
+    edited(path, lambda described: described["params"].pop("learning_rate"))
     loaded = load_model(path)
     assert loaded.learning_rate == 0.001
     assert_same(loaded.set_params(learning_rate=0.01), fitted())
 
 
 def test_a_file_of_another_version_warns(path):
-    edited(path, lambda told: told.update(version="0.0.7"))
+    edited(path, lambda described: described.update(version="0.0.7"))
     message = (
         "This DeepNetClassifier was saved by sklearn_deepnet 0.0.7 and is loaded by "
         f"{__version__}. To be sure of its predictions, fit it again or load it with "
@@ -623,7 +623,7 @@ NOT_READ = f"this is sklearn_deepnet {__version__}, which reads format 1"
     ],
 )
 def test_a_file_that_is_not_understood_is_refused(path, changes, reason):
-    edited(path, lambda told: told.update(changes))
+    edited(path, lambda described: described.update(changes))
     message = (
         f"'{path}' is not a file that sklearn_deepnet has saved, or it is damaged: "
         f"{reason}."

@@ -47,7 +47,7 @@ def test_methods_need_a_fit_first(method):
         getattr(net(), method)(*arguments)
 
 
-def told_of(version):
+def message_for(version):
     return (
         f"This DeepNetClassifier was saved by sklearn_deepnet {version} and is loaded "
         f"by {sklearn_deepnet.__version__}. To be sure of its predictions, fit it "
@@ -60,7 +60,7 @@ def test_a_pickle_of_another_version_warns():
     now = sklearn_deepnet.__version__.encode()
     other = b"?" * len(now)
     data = pickle.dumps(fitted).replace(now, other)
-    message = f"^{re.escape(told_of(other.decode()))}$"
+    message = f"^{re.escape(message_for(other.decode()))}$"
     with pytest.warns(VersionWarning, match=message) as caught:
         loaded = pickle.loads(data)
     assert [warning.filename for warning in caught] == [__file__]
@@ -73,7 +73,7 @@ def test_a_pickle_from_before_a_parameter_takes_its_default():
     state = net(bias_init="zeros").fit(X, y).__getstate__()
     del state["bias_init"], state["_sklearn_deepnet_version"]
     old = DeepNetClassifier.__new__(DeepNetClassifier)
-    with pytest.warns(VersionWarning, match=f"^{re.escape(told_of('unknown'))}$"):
+    with pytest.warns(VersionWarning, match=f"^{re.escape(message_for('unknown'))}$"):
         old.__setstate__(state)
     assert old.bias_init == "random"
     assert clone(old).fit(X, y).n_iter_ == 3

@@ -48,6 +48,6 @@ def keep(estimator, load):
 
 if __name__ == "__main__":
     models = {name: keep(*model) for name, model in MODELS.items()}
-    told = {"version": library.__version__, "models": models}
-    json.dump(told, sys.stdout, indent=1)
+    saved = {"version": library.__version__, "models": models}
+    json.dump(saved, sys.stdout, indent=1)
     print()
