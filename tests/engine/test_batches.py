@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_deepnet._engine import batches as engine_batches
 from sklearn_deepnet._engine.batches import Batches, MicroBatch
 
 
@@ -316,3 +317,74 @@ def test_everything_is_cast_to_the_compute_dtype(X_dtype, dtype):
     inputs, target, _ = one_epoch(make(X, y, batch_size=5, dtype=dtype))
     assert_array_equal(inputs[:-1].T, X)
     assert_array_equal(target.T, y)
+
+
+# ---- chunks: batches are copied a few at a time, which shows in the memory alone
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("stack_shape", [(), (3,)])
+@pytest.mark.parametrize("batch_size", [4, 5])
+@pytest.mark.parametrize("rows", [None, np.arange(1, 22)])
+def test_cutting_into_chunks_changes_nothing(
+    monkeypatch, shuffle, stack_shape, batch_size, rows
+):
+    def build():
+        return make(
+            np.random.RandomState(1).randn(23, 3),
+            np.random.RandomState(2).randint(3, size=(23, 1)),
+            np.random.RandomState(3).rand(23, 1),
+            n_outputs=3,
+            batch_size=batch_size,
+            generators=[*map(np.random.RandomState, range(math.prod(stack_shape)))],
+            shuffle=shuffle,
+            stack_shape=stack_shape,
+            rows=rows,
+        )
+
+    whole = build()
+    monkeypatch.setattr(engine_batches, "_CHUNK_BYTES", 300)
+    cut = build()
+    for _ in range(2):
+        assert_same_blocks(cut, whole)
+    addresses = [block.inputs.ctypes.data for block in blocks_of(cut)]
+    assert len(set(addresses)) < len(addresses)  # the chunk is used again
+
+
+@pytest.fixture
+def peak_of_an_epoch(peak_of):
+    """Return how many bytes an epoch allocates at most, on top of the data."""
+
+    def measure(n_rows, **options):
+        X, y = np.zeros((n_rows, 20)), np.zeros((n_rows, 1))
+        weight = np.broadcast_to(1.0, (n_rows, 1))
+
+        def train():
+            batches = make(X, y, weight, **options)
+            assert sum(block.weight.sum() for block in blocks_of(batches)) > 0
+
+        return peak_of(train)
+
+    return measure
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("batch_size", [200, None])
+def test_memory_of_an_epoch_in_order_does_not_grow_with_the_rows(
+    batch_size, dtype, peak_of_an_epoch
+):
+    peaks = [
+        peak_of_an_epoch(n_rows, batch_size=batch_size or n_rows, dtype=dtype)
+        for n_rows in (100_000, 200_000)
+    ]
+    assert peaks[0] < 8e6
+    assert abs(peaks[1] - peaks[0]) < 1e5
+
+
+def test_memory_of_a_shuffled_epoch_grows_by_the_order_only(peak_of_an_epoch):
+    peaks = [
+        peak_of_an_epoch(n_rows, batch_size=200, shuffle=True)
+        for n_rows in (100_000, 200_000)
+    ]
+    assert peaks[0] < 16e6
+    assert peaks[1] - peaks[0] < 100_000 * 20

@@ -1,4 +1,4 @@
-"""How training ends when it goes astray, or is interrupted."""
+"""How training ends: by patience, by divergence, or by an interrupt."""
 
 import math
 from itertools import chain, count, repeat
@@ -12,6 +12,7 @@ from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
 from sklearn_deepnet._engine.training import train
 from sklearn_deepnet.nn.losses import binary_cross_entropy
 from sklearn_deepnet.nn.optimizers import SGD, Adam, Momentum
+from tests.helpers import epochs_until_patience_ends
 
 RNG = np.random.RandomState(0)
 X, Y = RNG.randn(23, 3), RNG.randint(2, size=(23, 1)) * 1.0
@@ -93,6 +94,63 @@ def descend(learning_rate, n_iter):
         d = extended @ theta - Y[:, 0]
         yield np.mean(d**2) / 2, theta
         theta = theta - learning_rate * d @ extended / 23
+
+
+# ---- patience
+
+
+@pytest.mark.parametrize("n_iter_no_change", [1, 2, 5])
+@pytest.mark.parametrize("tol", [0.0, 1e-3, 0.02, 10.0])
+@pytest.mark.parametrize("batch_size", [23, 4])
+def test_training_stops_at_the_epoch_where_patience_ends(
+    tol, n_iter_no_change, batch_size
+):
+    options = {"learning_rate": 0.2, "optimizer": Momentum(), "batch_size": batch_size}
+    everything = run_alone(80, **options).losses
+    n_epochs = epochs_until_patience_ends(everything, tol, n_iter_no_change)
+    assert n_epochs < 80
+    result = run_alone(80, **options, tol=tol, n_iter_no_change=n_iter_no_change)
+    assert result.ended_by == "tol"
+    assert_array_equal(result.losses, everything[:n_epochs])
+    assert result.state.n_epochs == n_epochs
+    assert result.state.n_stale == 0  # the next fit starts to count anew
+
+
+def test_each_network_of_a_stack_has_its_own_patience():
+    params = np.stack([THETA] * 4)
+    tol, patience = np.array([0.0, 0.02, 0.02, 1e-3]), np.array([3, 2, NEVER, 5])
+    options = {"learning_rate": 0.2, "optimizer": Momentum(), "params": params}
+    everything = run(80, **options)
+    results = run(80, **options, tol=tol, n_iter_no_change=patience)
+    expected = [
+        epochs_until_patience_ends(result.losses, *wish) or 80
+        for result, *wish in zip(everything, tol, patience, strict=True)
+    ]
+    assert [len(result.losses) for result in results] == expected
+    assert len({*expected}) == 4
+
+
+@pytest.mark.parametrize("tol", [0.0, 0.5, 1e9])
+def test_loss_that_stands_still_is_no_improvement(tol):
+    result = run_alone(9, learning_rate=0.0, tol=tol, n_iter_no_change=3)
+    assert (result.ended_by, len(result.losses)) == ("tol", 4)
+
+
+def test_loss_that_falls_by_tol_exactly_is_no_improvement():
+    # 8 betters infinity, 6.5 betters 8, 5 betters 6.5, and nothing betters 5.
+    loss = dictate([8, 7, 6.5, 6, 5.5, 5, 4.75, 4.5, 4])
+    sixteen = X[:16]  # so that a mean is exact
+    result = run_alone(12, loss=loss, inputs=sixteen, tol=1.0, n_iter_no_change=3)
+    assert (result.ended_by, len(result.losses)) == ("tol", 9)
+
+
+@pytest.mark.parametrize("params", [THETA, np.stack([THETA, 2 * THETA])])
+def test_training_ends_by_n_iter_otherwise(params):
+    for result in run(7, params=params, tol=0.0, n_iter_no_change=5):
+        assert result.ended_by == "n_iter"
+        assert len(result.losses) == result.state.n_epochs == 7
+        assert np.isnan(result.bad_loss)
+        assert result.interrupt is None
 
 
 # ---- divergence
