@@ -177,7 +177,7 @@ draw_sweep(HERE / "sweep.json", HERE / "_static" / "sweep.svg")
 
 exclude_patterns = ["gallery/backreferences/*", "gallery_header.txt"]
 
-PAGE_OF = {  # public names, except those that are everyday words
+PAGE_OF = {  # public names, except lower-case ones that prose uses, too
     name: f"{module}.{name}"
     for module, contents in reversed(PUBLIC_MODULES.items())
     for name in contents.__all__
