@@ -352,7 +352,7 @@ def test_an_incomplete_last_record_is_done_again(cut, tmp_path, capsys):
     written = path.read_bytes()
     path.write_bytes(written[:-cut])
     again = grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_told(capsys) == 4
+    assert fits_reported(capsys) == 4
     assert_equal(found(again), found(kept))
     assert count_records(path) == 3
 
@@ -364,9 +364,9 @@ def test_a_last_record_that_was_not_synchronized_is_done_again(tmp_path, capsys)
     written = path.read_bytes()
     path.write_bytes(written[:-60] + bytes(40) + written[-20:])
     grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_told(capsys) == 4
+    assert fits_reported(capsys) == 4
     grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_told(capsys) == 0
+    assert fits_reported(capsys) == 0
 
 
 def test_another_search_leaves_an_incomplete_record_alone(tmp_path):
