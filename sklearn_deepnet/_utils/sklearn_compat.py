@@ -116,10 +116,14 @@ def fit_search(
     """Fit `search` by scikit-learn's own code, with another `Parallel` in it.
 
     ``BaseSearchCV.fit`` makes one task ``_fit_and_score(estimator, X, y, train=...,
-    test=..., ...)`` for each candidate and fold and hands them all to `Parallel`, the
-    only name in it that is exchanged, in a copy of the function. So scorers, routing,
-    splits, refit, callbacks and results are scikit-learn's, of whatever version.
+    test=..., ...)`` for each candidate and fold, and passes all of them to `Parallel`.
+    Whoever stands there sees every task and may run many as one. Nothing else is
+    exchanged, so scorers, routing, splits, refit, callbacks and results are those of
+    the installed scikit-learn, in whatever version.
     """
+    # A copy of the function with globals of its own: to patch the module's `Parallel`
+    # would change the searches of other threads and libraries, too. Our own `fit` has
+    # the decorators, so the function inside scikit-learn's is taken.
     fit = inspect.unwrap(BaseSearchCV.fit)
     names = {**fit.__globals__, "Parallel": parallel}
     fit = FunctionType(fit.__code__, names, "fit", fit.__defaults__, fit.__closure__)

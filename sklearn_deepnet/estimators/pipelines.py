@@ -81,7 +81,7 @@ def with_network(estimator: Any, network: BaseDeepNet) -> Any:
     candidate has to see the draws that it would see alone.
     """
     if not isinstance(estimator, Pipeline):
-        return copy(network)
+        return copy(network)  # shallow: a later fit replaces attributes, changes none
     *steps, (name, last) = estimator.steps
     estimator = copy(estimator)
     estimator.steps = [*try_deepcopy(steps), (name, with_network(last, network))]
@@ -94,7 +94,7 @@ def fit_replaced(estimator: Any, fit: Callable[..., Any]) -> Iterator[None]:
     estimator.fit = fit
     try:
         yield
-    finally:
+    finally:  # the replacement may have removed itself
         vars(estimator).pop("fit", None)
 
 
@@ -124,6 +124,8 @@ def prefix_key(estimator: Any) -> str:
     parts = []
     while isinstance(estimator, Pipeline):
         *steps, (name, last) = estimator.steps
+        # The earlier steps are hashed apart from the last one; what is left is memory,
+        # transform_input and the like.
         parameters = estimator.get_params(deep=False) | {"steps": None}
         parts.append((type(estimator), steps, name, parameters))
         estimator = last

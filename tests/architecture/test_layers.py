@@ -33,14 +33,20 @@ LAYERS = {
 ARRAYS_ONLY = {"numpy", "scipy", "threadpoolctl", *sys.stdlib_module_names}
 COMPAT = "_utils/sklearn_compat.py"
 # Attributes that scikit-learn itself sets or asks for, without a promise to keep them.
+# Not `_parameter_constraints`, which every class of estimators declares.
 PRIVATE_ATTRIBUTES = {
     "_callback_fit_ctx",
+    "_doc_link_module",
+    "_doc_link_template",
     "_fit",
     "_get_fitted_attr_html",
     "_html_repr",
     "_init_callback_context",
     "_metadata_request",
+    "_parent_callback_ctx",
+    "_repr_html_inner",
     "_skl_callbacks",
+    "_skl_callbacks_to_teardown",
     "_stop_words_id",
     "_validate_params",
 }
@@ -81,9 +87,10 @@ def breaches(path, source):
         if top == "sklearn" and re.search(r"\._(?!_)", name) and path != COMPAT:
             yield PUBLIC, name
     for node in ast.walk(tree):
-        used = getattr(node, "attr", getattr(node, "value", None))
-        if isinstance(used, str) and used in PRIVATE_ATTRIBUTES and path != COMPAT:
-            yield PUBLIC, used
+        for field in ("attr", "id", "name", "value"):
+            used = getattr(node, field, None)
+            if isinstance(used, str) and used in PRIVATE_ATTRIBUTES and path != COMPAT:
+                yield PUBLIC, used
 
 
 def crowded_folders(paths):
@@ -124,6 +131,8 @@ def test_the_top_holds_two_files_beside_its_init():
         (PUBLIC, "estimators/base.py", "x._skl_callbacks"),
         (PUBLIC, "estimators/base.py", "'_skl_callbacks' in x"),
         (PUBLIC, "estimators/base.py", "Pipeline._fit"),
+        (PUBLIC, "estimators/base.py", "def _html_repr(): 0"),
+        (PUBLIC, "estimators/base.py", "_doc_link_module = ''"),
     ],
 )
 def test_a_breach_is_found(rule, path, source):

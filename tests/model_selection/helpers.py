@@ -6,17 +6,17 @@ from collections import Counter
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
+from sklearn_deepnet import StackedGridSearchCV
 from sklearn_deepnet.estimators.pipelines import network_of
+from tests.helpers import network_factory
 
 GRID = GridSearchCV, StackedGridSearchCV
 _MISSING = object()
 
 
-def net_for(estimator=DeepNetClassifier, **parameters):
-    usual = {"hidden_layer_sizes": (5, 4), "learning_rate": 0.02, "batch_size": 40}
-    usual |= {"n_iter": 4, "tol": None, "random_state": 0}
-    return estimator(**(usual | parameters))
+net_for = network_factory(
+    hidden_layer_sizes=(5, 4), learning_rate=0.02, batch_size=40, n_iter=4
+)
 
 
 def whole_message(warning):

@@ -20,8 +20,7 @@ from sklearn_deepnet import (
     StackedHalvingRandomSearchCV,
 )
 from sklearn_deepnet.nn.schedules import SCHEDULES, Cosine
-
-from .helpers import assert_same_results
+from tests.model_selection.helpers import assert_same_results
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

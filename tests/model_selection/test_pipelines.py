@@ -29,10 +29,9 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_deepnet import StackedGridSearchCV, fit_stack
-
-from .helpers import GRID, net_for
-from .helpers import answers as compared
-from .helpers import assert_same_answer as assert_same
+from tests.model_selection.helpers import GRID, net_for
+from tests.model_selection.helpers import answers as compared
+from tests.model_selection.helpers import assert_same_answer as assert_same
 
 FRAME, y = load_wine(return_X_y=True, as_frame=True)
 X, y = FRAME.to_numpy(), y.to_numpy()

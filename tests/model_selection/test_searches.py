@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.datasets import load_diabetes
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
@@ -14,24 +14,14 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler, scale
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
+from sklearn_deepnet import DeepNetRegressor, DivergenceWarning
+from tests.helpers import cancer, network_factory, wine
 
-
-def cancer():
-    X, y = load_breast_cancer(return_X_y=True)
-    return scale(X), y
-
-
-def wine():
-    X, y = load_wine(return_X_y=True)
-    return scale(X), y
-
-
-def net_for(n_iter=10, estimator=DeepNetClassifier, **parameters):
-    usual = {"learning_rate": 0.01, "tol": None, "random_state": 0}
-    return estimator((8, 6), n_iter=n_iter, **(usual | parameters))
+net_for = network_factory(
+    "n_iter", hidden_layer_sizes=(8, 6), learning_rate=0.01, n_iter=10
+)
 
 
 def fails(shape, rng):

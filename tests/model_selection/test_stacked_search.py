@@ -36,9 +36,8 @@ from sklearn_deepnet import (
 )
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import Exponential, Plateau
-
-from .helpers import GRID, assert_same_answer, net_for
-from .helpers import answers as compared
+from tests.model_selection.helpers import GRID, assert_same_answer, net_for
+from tests.model_selection.helpers import answers as compared
 
 RANDOM = [
     partial(search, n_iter=5, random_state=1)
@@ -167,7 +166,7 @@ NUMBERS = scale(load_diabetes().data[:120])
 LABELS = np.column_stack([WINE[1] == 0, WINE[0][:, :2] > 0]).astype(int)
 NAMES = np.array(["red", "white", "rosé"])[WINE[1]]
 UNITS = {"target_scaling": ["standard", None]}
-REGRESSOR = net_for(DeepNetRegressor)
+REGRESSOR = net_for(estimator=DeepNetRegressor)
 TARGETS = {
     "numbers": (REGRESSOR, UNITS | {"alpha": [0.0, 9.0]}, NUMBERS, Y),
     "counts": (REGRESSOR, UNITS | {"loss": ["poisson", "huber"]}, NUMBERS, Y // 10),

@@ -14,24 +14,23 @@ import pytest
 from joblib import parallel_config
 from sklearn import model_selection
 from sklearn.base import clone
-from sklearn.datasets import load_iris, load_wine
+from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, ParameterGrid, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler, scale
+from sklearn.preprocessing import StandardScaler
 
 import sklearn_deepnet
 from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
 from sklearn_deepnet._engine.parallel import one_blas_thread
 from sklearn_deepnet.nn.optimizers import Adam
+from tests.helpers import wine
+from tests.model_selection.helpers import GRID, columns, net_for
+from tests.model_selection.helpers import answers as compared
+from tests.model_selection.helpers import assert_same_answer as assert_same
 
-from .helpers import GRID, columns, net_for
-from .helpers import answers as compared
-from .helpers import assert_same_answer as assert_same
-
-X, y = load_wine(return_X_y=True)
-X = scale(X)
+X, y = wine()
 WEIGHT = np.random.RandomState(1).choice([0.0, 0.7, 1.0, 2.5], len(y))
 
 # ---- scikit-learn's own tests
