@@ -1,9 +1,9 @@
-"""Batches: the rows of X as columns of a product, cast, shuffled and weighed.
+"""Mini-batches: samples of X as columns, cast, shuffled and weighted.
 
-Rows are copied in chunks of bounded size, with a column of ones and in the compute
-dtype, so memory does not grow with their number; every batch is a view of a chunk. A
-chunk that holds all the data in a fixed order is copied once and for all. The blocks of
-a large batch are chunks, copied by whoever works on them.
+Samples are copied in chunks of bounded size, with a column of ones and in the compute
+dtype, so memory does not grow with their number. Every batch is a view of a chunk. A
+chunk that holds all the data in a fixed order is copied only once. The blocks of a
+large batch are chunks, too, each copied by the worker that propagates it.
 """
 
 import math
@@ -30,8 +30,8 @@ class MicroBatch(NamedTuple):
     weight: FloatArray  # (..., 1, n_samples)
 
     def select(self, keep: BoolArray) -> "MicroBatch":
-        """Return what is left of it for those networks for which `keep` is True."""
-        return MicroBatch(*(_take_own(array, keep) for array in self))
+        """Return the samples of those networks for which `keep` is True."""
+        return MicroBatch(*(_select_own(array, keep) for array in self))
 
 
 class Batch(NamedTuple):
@@ -51,7 +51,7 @@ class Batch(NamedTuple):
 
 
 class _Chunk(NamedTuple):
-    """Where rows are copied to."""
+    """The arrays that samples are copied to."""
 
     inputs_t: Any
     target: FloatArray
@@ -70,10 +70,11 @@ class _Chunk(NamedTuple):
 
 
 class Batches:
-    """Passes over the data, in batches.
+    """Iterates over the data once per epoch, in mini-batches.
 
-    Row i of batch B weighs ``weight[i] / |B|``: with ``weight`` of mean one, a pass is
-    worth the same however it is cut, and a batch of light rows pulls lightly.
+    Sample i of batch B has the weight ``weight[i] / |B|``. So a batch of small weights
+    makes a small step: dividing by the sum of its weights instead would move the
+    optimum.
 
     Parameters
     ----------
@@ -82,26 +83,26 @@ class Batches:
         matrix, whose batches stay sparse.
     y : ndarray of shape (..., n_samples, n_outputs) or (..., n_samples, 1)
         Targets, shared or not. One column for several outputs holds the class of each
-        row, from 0, to be one-hot encoded.
+        sample, from 0, to be one-hot encoded.
     weight : ndarray of shape (..., n_samples, 1) or None
         Shared or not; times `weight_scale`, of mean one. None is all ones.
     n_outputs : int
-        Rows of the target.
+        Number of outputs.
     batch_size : int
-        Rows per step, at most n_samples.
+        Samples per step, at most n_samples.
     block_size : int
-        Larger batches are cut into even blocks of so many rows at most.
+        Larger batches are cut into even blocks of at most this many samples.
     dtype : dtype
         What X, y and weight are cast to.
     generators : sequence of RandomState
-        One for each network. Each draws a permutation for every pass if `shuffle`,
-        unless one batch holds all rows: their order is nothing to a sum.
+        One for each network. With `shuffle`, each draws a permutation for every epoch.
     shuffle : bool
-        Whether to draw.
+        Whether to draw a new order for every epoch. No order is drawn if one batch
+        holds all samples, since it would change nothing but the last bits of a sum.
     stack_shape : tuple of int
         () for one network, (K,) for a stack.
     rows : ndarray of int of shape (n_rows,) or (*stack_shape, n_rows), default=None
-        The rows to train on, all if None; `batch_size` and the rest count only these.
+        The rows of X to train on, None for all; other parameters count only these.
     weight_scale : float or ndarray of shape (*stack_shape, 1, 1), default=1.0
         Factor on `weight`, shared or one for each network.
     target_scale, target_shift : float or ndarray of shape (..., n_outputs, 1)
@@ -149,7 +150,7 @@ class Batches:
             self._order = np.empty((*stack_shape, self._n_samples), np.intp)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Go through one pass: all rows once, in a new order if they are shuffled."""
+        """Yield the batches of one epoch, in a new order if samples are shuffled."""
         order = self._draw_order() if self._shuffle else self._rows
         if self._batch_size > self._block_size:
             for start in range(0, self._n_samples, self._batch_size):
@@ -163,9 +164,9 @@ class Batches:
 
     def select(self, keep: BoolArray) -> "Batches":
         """Return the batches of those networks of a stack for which `keep` is True."""
-        X, y, weight = (_take_own(array, keep) for array in self._data)
+        X, y, weight = (_select_own(array, keep) for array in self._data)
         weight_scale, target_scale, target_shift = (
-            _take_own(scale, keep) for scale in self._scales
+            _select_own(scale, keep) for scale in self._scales
         )
         return Batches(
             X,
@@ -178,13 +179,13 @@ class Batches:
             generators=[self._generators[k] for k in np.flatnonzero(keep).tolist()],
             shuffle=self._shuffle,
             stack_shape=(int(np.count_nonzero(keep)),),
-            rows=self._take_rows(keep),
+            rows=self._select_rows(keep),
             weight_scale=weight_scale,
             target_scale=target_scale,
             target_shift=target_shift,
         )
 
-    def _take_rows(self, keep: BoolArray) -> IntArray | None:
+    def _select_rows(self, keep: BoolArray) -> IntArray | None:
         if self._rows is None or self._rows.ndim == 1:
             return self._rows
         return self._rows[keep]
@@ -205,7 +206,7 @@ class Batches:
         n_bytes = (n_inputs + 1) * self._dtype.itemsize * n_copies * self._batch_size
         return self._batch_size * max(1, _CHUNK_BYTES // n_bytes)
 
-    @np.errstate(over="ignore")  # a cast to float32, which the loss will tell of
+    @np.errstate(over="ignore")  # of a cast to float32; the loss will show it
     def _extend(self) -> FloatArray | None:
         """Return X with a column of ones if it is small, to be shuffled in one go."""
         X = self._data[0]
@@ -231,7 +232,7 @@ class Batches:
         return _Chunk(inputs_t, target, np.empty((*before, 1, size), dtype))
 
     def _draw_order(self) -> IntArray:
-        """Return the rows of this pass, in an array that the next one overwrites."""
+        """Return the order of this epoch, in an array that the next one overwrites."""
         self._order[...] = (
             np.arange(self._n_samples) if self._rows is None else self._rows
         )
@@ -242,7 +243,7 @@ class Batches:
 
     @np.errstate(over="ignore")
     def _fill(self, worker: int, order: IntArray | None, start: int, stop: int) -> None:
-        """Copy rows into the chunk of a worker, in place."""
+        """Copy samples into the chunk of a worker, in place."""
         X, y, weight = self._data
         chunk, n_rows = self._chunks[worker], stop - start
         if self._sparse:
@@ -250,7 +251,7 @@ class Batches:
             self._chunks[worker] = chunk._replace(
                 inputs_t=extend_sparse(X, self._dtype)
             )
-            self._cut.clear()  # what it holds is of the rows before
+            self._cut.clear()  # its views are of the matrix before
         elif self._extended is not None and order is not None:
             inputs_t = chunk.inputs_t[..., :n_rows, :]
             picked = order[..., start:stop]
@@ -262,7 +263,8 @@ class Batches:
         target = chunk.target[..., :n_rows]
         weight_scale, scale, shift = self._scales
         if y.shape[-1] == self._n_outputs:
-            target[...] = scale * y.swapaxes(-1, -2) + shift  # in y's own precision
+            # In the precision of y: only the scaled target is cast
+            target[...] = scale * y.swapaxes(-1, -2) + shift
         else:
             classes = np.arange(self._n_outputs)[:, np.newaxis]
             np.equal(classes, y.swapaxes(-1, -2), out=target)
@@ -308,7 +310,7 @@ class Batches:
         return self._chunks[worker].block(slice(stop - start))
 
     def _cut_chunk(self, start: int, stop: int) -> list[Batch]:
-        """Return the batches that a chunk holds, cut once."""
+        """Return the batches of a chunk; the views are made once."""
         n_rows, chunk = stop - start, self._chunks[0]
         if n_rows not in self._cut:
             cuts = [
@@ -326,7 +328,7 @@ class Batches:
 
 
 def _even_size(n_rows: int, most: int) -> int:
-    """Return a size for as few and even blocks as can be, a multiple of 16 if so."""
+    """Return the size of the fewest even blocks, a multiple of 16 where possible."""
     n_blocks = -(-n_rows // most)
     return min(most, -(-n_rows // n_blocks // 16) * 16)
 
@@ -336,9 +338,9 @@ def _ignore_worker(block: MicroBatch, worker: int) -> MicroBatch:
 
 
 def _is_own(array: FloatArray | float | None) -> bool:
-    """Return whether each network has its own."""
+    """Return whether each network has its own array, rather than all the same."""
     return isinstance(array, np.ndarray) and array.ndim > 2
 
 
-def _take_own(array: Any, keep: BoolArray) -> Any:
+def _select_own(array: Any, keep: BoolArray) -> Any:
     return array[keep] if _is_own(array) else array

@@ -17,21 +17,21 @@ Score = Callable[[FloatArray], float]
 
 
 class ValidationSet(NamedTuple):
-    """Rows that are kept from training, and how they are judged.
+    """Samples that are not trained on, and how the networks are scored on them.
 
     Parameters
     ----------
     batches : Batches
-        One batch of all the rows, in a fixed order.
+        One batch of all samples, in a fixed order.
     scores : sequence of callable ``(params) -> float``, or None
-        One for each network, the greater the better; None monitors the loss.
+        One for each network, where greater is better; None monitors the loss.
     """
 
     batches: Batches
     scores: Sequence[Score] | None = None
 
     def select(self, keep: BoolArray) -> "ValidationSet":
-        """Return the validation of those networks for which `keep` is True."""
+        """Return the validation set of those networks for which `keep` is True."""
         scores = self.scores
         if scores is not None:
             scores = [scores[k] for k in np.flatnonzero(keep).tolist()]
@@ -39,20 +39,20 @@ class ValidationSet(NamedTuple):
 
 
 class EarlyStopping:
-    """Watches the monitored value: of the validation rows if there are any.
+    """Monitors the loss or score of the validation set, else the training loss.
 
     Parameters
     ----------
     spec : TrainingSpec
-        Says who is patient, and whose schedule learns.
+        Says after how many epochs without improvement to stop.
     state : TrainingState
-        Brought up to date in place.
+        Updated in place.
     network : Network
-        Cut from the parameters of `state`.
+        Its parameters are those of `state`.
     validation : ValidationSet or None
         None monitors the training loss.
     threads : Threads
-        For the blocks of many validation rows.
+        For the blocks of large validation sets.
     """
 
     def __init__(
@@ -67,35 +67,35 @@ class EarlyStopping:
         self._propagation = BlockwisePropagation(
             network, spec.loss, threads, trains=False
         )
-        self._impatient = bool(np.any(spec.n_iter_no_change < NEVER))
-        self._nobody = np.zeros(state.params.shape[:-1], bool)
+        self._stops = bool(np.any(spec.n_iter_no_change < NEVER))
+        self._none_converged = np.zeros(state.params.shape[:-1], bool)
         self.validation_loss: FloatArray | None = None
         self.validation_score: FloatArray | None = None
 
     def observe(
         self, value: FloatArray, finite: BoolArray, limit: FloatArray
     ) -> BoolArray:
-        """Take note of a pass, and return who has converged.
+        """Take the value of an epoch, and return which networks have converged.
 
         Parameters
         ----------
         value : ndarray of shape stack_shape
-            Its training loss.
+            The training loss of the epoch.
         finite : ndarray of bool of shape stack_shape
-            Who has not diverged.
+            Which networks have not diverged.
         limit : ndarray of shape stack_shape
-            The largest loss that is no divergence; beyond it nothing is the best.
+            The largest loss that is no divergence; no larger one can be the best.
         """
         if self._validation is not None:
             value, finite = self._validate(self._validation, finite, limit)
-            self._keep_best(value, finite)
+            self._save_best(value, finite)
         self.monitored = value
-        return self._lose_patience(value) if self._impatient else self._nobody
+        return self._count_stale(value) if self._stops else self._none_converged
 
     def _validate(
         self, validation: ValidationSet, finite: BoolArray, limit: FloatArray
     ) -> tuple[FloatArray, BoolArray]:
-        """Return the loss or minus the score, and who may be the best."""
+        """Return the loss or minus the score, and for which networks it is finite."""
         (batch,) = validation.batches
         self.validation_loss = loss = self._propagation.loss(batch)
         finite = finite & (loss <= limit)
@@ -111,7 +111,7 @@ class EarlyStopping:
         self.validation_score = np.reshape(scores, params.shape[:-1])
         return -self.validation_score, finite
 
-    def _keep_best(self, value: FloatArray, finite: BoolArray) -> None:
+    def _save_best(self, value: FloatArray, finite: BoolArray) -> None:
         state = self._state
         if state.best_params is None:
             state.best_params = state.params.copy()
@@ -120,15 +120,16 @@ class EarlyStopping:
         state.best_iter = np.where(better, state.n_epochs, state.best_iter)
         np.copyto(state.best_params, state.params, where=better[..., np.newaxis])
 
-    def _lose_patience(self, value: FloatArray) -> BoolArray:
-        """Count passes without improvement, and return whose patience has ended."""
+    def _count_stale(self, value: FloatArray) -> BoolArray:
+        """Count epochs without improvement, and return for which networks to stop."""
         state, spec = self._state, self._spec
         counts = spec.n_iter_no_change < NEVER
         improved = counts & (value < state.reference - spec.tol)
         state.reference = np.where(improved, value, state.reference)
         state.n_stale = np.where(improved, 0, state.n_stale + counts)
         converged: BoolArray = state.n_stale >= spec.n_iter_no_change
-        state.n_stale = np.where(converged, 0, state.n_stale)  # the next fit's start
+        # A warm start of what has converged begins to count anew
+        state.n_stale = np.where(converged, 0, state.n_stale)
         return converged
 
 

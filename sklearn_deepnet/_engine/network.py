@@ -17,10 +17,9 @@ from scipy.sparse import hstack, issparse
 from .._utils.typing import FloatArray
 from ..nn.activations import Activation
 
-_BLOCK_ELEMENTS = 2**18  # of work arrays for one block of rows: 2 MB in float64
-_MANY_PARAMS = (
-    2**17
-)  # with so many, 128 rows are work enough to call another thread for
+_BLOCK_ELEMENTS = 2**18  # of the work arrays of one block: 2 MB in float64
+# From so many parameters on, 128 samples are enough work for another thread
+_MANY_PARAMS = 2**17
 
 
 class Network:

@@ -1,14 +1,13 @@
-"""Threads while a network trains: one in BLAS, ours for the blocks of large batches.
+"""Threads: one in BLAS, and our own for the blocks of large batches.
 
-A batch is cut into the same parts however many threads there are for them. Blocks of a
-part are summed in their order and parts in theirs, so the number of threads does not
-change the bits.
+A batch is cut into the same parts whatever the number of threads. The blocks of a part
+are summed in order, and so are the parts. So the number of threads does not change the
+bits.
 
-BLAS has one thread during training, since small products lose by threads and their
-number changes the last bits. A scan for libraries costs 18 ms, so it is made once.
-Limits that overlap in time, of fits in several threads, would restore each other's
-values; so they are counted: the first to come sets the limit, the last to leave lifts
-it.
+BLAS uses one thread during training: threads slow down small products, and their number
+changes the last bits. A scan for libraries takes 18 ms, so it is made once. If fits
+overlap in time, each would restore the limit that another has set. So they are counted:
+the first one sets the limit, the last one to end restores it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +27,7 @@ from .batches import Batch, MicroBatch
 from .network import Network
 from .propagation import Dropout, Propagation
 
-MOST_THREADS = 16  # each has work arrays of its own
+MOST_THREADS = 16  # since each has its own work arrays
 
 _Result = TypeVar("_Result")
 
@@ -38,9 +37,9 @@ _before: list[int] = []
 
 
 class Threads:
-    """The thread that makes them and `n` - 1 others, started when they are needed.
+    """The calling thread and `n` - 1 others, which are started when they are needed.
 
-    A context: at its end the others are gone.
+    Use it as a context manager, which ends the other threads.
 
     Parameters
     ----------
@@ -56,9 +55,9 @@ class Threads:
         )
 
     def call(self, functions: Sequence[Callable[[], _Result]]) -> list[_Result]:
-        """Call up to `n` functions side by side, and return what they return.
+        """Call up to `n` functions at the same time, and return their results.
 
-        It comes back when all are done, even if it was interrupted.
+        It returns when all are done, even if it was interrupted.
         """
         first, *rest = functions
         futures = [self._others.submit(function) for function in rest]
@@ -82,13 +81,13 @@ class Threads:
 
 @contextmanager
 def one_blas_thread() -> Iterator[int]:
-    """Hold BLAS to one thread, for the whole process, until the last holder leaves.
+    """Limit BLAS to one thread in the whole process while the context is open.
 
     Yields
     ------
     n_threads : int
-        How many BLAS was allowed before, or this holder's share of them; at most
-        `MOST_THREADS`.
+        The number of threads that BLAS had before, divided by the number of contexts
+        that are open; at most `MOST_THREADS`.
     """
     global _n_inside, _before
     with _lock:
@@ -120,10 +119,10 @@ def _set_threads(numbers: list[int]) -> None:
 
 
 def _free(library: LibController) -> None:
-    """Let any thread set limits.
+    """Let any thread set the next limit.
 
-    Since 3.8 threadpoolctl lets only the thread that set a limit of OpenBLAS first set
-    another, and ignores others without a word; here the last to leave may be another.
+    Since 3.8 threadpoolctl silently ignores limits for OpenBLAS unless they come from
+    the thread that set the first one. Here the last context may end in another thread.
     """
     if hasattr(library, "clear_controlling_thread"):
         library.clear_controlling_thread(force=True)

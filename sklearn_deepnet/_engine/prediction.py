@@ -1,4 +1,4 @@
-"""The outputs of a network, block by block, by as many threads as BLAS was allowed."""
+"""The outputs of a network, block by block, by as many threads as BLAS has."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,11 +16,11 @@ from .propagation import Propagation
 def predict_logits(
     network: Network, X: Any, hidden_layer: int | None = None
 ) -> FloatArray:
-    """Return the logits of every row of `X`, block by block; or a layer before them.
+    """Return the logits, or the activations of a hidden layer, of every sample.
 
-    Blocks are filled up to a multiple of 16 columns. BLAS treats the columns that are
-    left over in another way, with other last bits; so filled up, a row gets the same
-    logits in whatever company it comes.
+    Blocks are padded to a multiple of 16 columns. BLAS computes the columns that are
+    left over in another way, with other last bits. Without them, the logits of a sample
+    do not depend on the other samples.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def predict_logits(
     X : ndarray or CSR matrix of shape (n_samples, n_inputs)
         Of any dtype; cast a block at a time. Sparse for one network only.
     hidden_layer : int or None, default=None
-        The hidden layer, from 0, whose activations are asked for.
+        The hidden layer, from 0, whose activations to return.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def predict_logits(
     outputs = np.empty(shape, network.params.dtype)
     fill = partial(_fill_rows, outputs, network, X, hidden_layer)
     blocks = [slice(at, at + size) for at in range(0, X.shape[-2], size)]
-    # To set the threads of BLAS takes longer than a block does
+    # To set the number of threads of BLAS takes longer than one block
     if len(blocks) > 1 and all(it.elementwise for it in network.activations):
         with one_blas_thread() as n, Threads(n) as threads:
             threads.call([partial(fill, blocks[k::n]) for k in range(n)])
@@ -63,7 +63,7 @@ def _fill_rows(
     dense = np.empty((0, 0), dtype)
     for rows in blocks:
         block = outputs[..., rows, :]
-        n_rows, n_columns = block.shape[-2], _fill_up(block.shape[-2])
+        n_rows, n_columns = block.shape[-2], _pad(block.shape[-2])
         if issparse(X):
             extended = extend_sparse(X[rows], dtype)
             extended.resize((n_columns, extended.shape[-1]))
@@ -80,5 +80,5 @@ def _fill_rows(
         block[...] = columns[..., :n_rows].swapaxes(-1, -2)
 
 
-def _fill_up(n_columns: int) -> int:
+def _pad(n_columns: int) -> int:
     return -(-n_columns // 16) * 16

@@ -31,7 +31,7 @@ class _Hidden(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """All that a pass over a fixed number of samples touches, views cut in advance."""
+    """The work arrays for a fixed number of samples, with all views made in advance."""
 
     hidden: list[_Hidden]
     reversed: list[_Hidden]
@@ -40,9 +40,9 @@ class _Plan(NamedTuple):
 
 
 class Dropout:
-    """Inverted dropout [1]_: units of hidden layers are left out, at random.
+    """Inverted dropout [1]_: hidden units are dropped at random.
 
-    Those that stay are scaled up, so that the next layer's input keeps its mean.
+    The others are scaled up, so that the mean input of the next layer stays the same.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Propagation:
     loss : LossFunction or None, default=None
         None if only `forward` is called.
     trains : bool, default=True
-        Whether gradients are asked for; not without a loss.
+        Whether gradients are needed; not without a loss.
     dropout : Dropout or None, default=None
         Applied by `loss_and_gradient` alone.
 
@@ -119,7 +119,7 @@ class Propagation:
             self.write_gradient_to(np.empty_like(network.params))
 
     def write_gradient_to(self, gradient: FloatArray) -> None:
-        """Leave gradients in this array from now on."""
+        """Write gradients to this array from now on."""
         self.gradient = gradient
         first, *rest = cut_layers(self._network.layer_sizes, gradient)
         self._first, self._reversed = first, rest[::-1]
@@ -136,7 +136,7 @@ class Propagation:
         return self._run(self._plan(inputs.shape[-1]), inputs, drops=False)
 
     def activations(self, inputs: Any, layer: int) -> FloatArray:
-        """Return what a hidden layer hands on, likewise; `layer` counts from 0."""
+        """Return the activations of a hidden layer, likewise; `layer` counts from 0."""
         self.forward(inputs)
         return self._plan(inputs.shape[-1]).hidden[layer].a
 
@@ -182,7 +182,7 @@ class Propagation:
     def observe(
         self, inputs: Any, inputs_t: Any, target: FloatArray, weight: FloatArray
     ) -> tuple[list[FloatArray], list[FloatArray]]:
-        """Return copies of what each hidden layer hands on, and of gradients by ``z``.
+        """Return copies of all hidden activations, and of the gradients by ``z``.
 
         Returns
         -------
@@ -255,14 +255,16 @@ class Propagation:
 
     def _make_hidden(self, number: int, empty: Callable[[int], FloatArray]) -> _Hidden:
         network, dropout = self._network, self._dropout
-        word, n_units = network.activations[number], network.layer_sizes[number + 1]
+        activation = network.activations[number]
+        n_units = network.layer_sizes[number + 1]
         extended = empty(n_units + 1)
         extended[..., -1, :] = 1
-        whole_z = extended if word.overwrites_z else np.ones_like(extended)
+        whole_z = extended if activation.overwrites_z else np.ones_like(extended)
         whole_grad = np.ones_like(extended) if self._trains else extended
         z, a, grad = (array[..., :-1, :] for array in (whole_z, extended, whole_grad))
-        # In a stack that row parts the networks, and NumPy takes several times longer
-        # over what it cannot flatten than over a row too many
+        # In a stack the row of ones separates the networks in memory. NumPy is several
+        # times slower on arrays that it cannot flatten than on one row more, so the
+        # activation runs over that row, too, and it is set to one again.
         is_stack = bool(network.stack_shape)
         drops = dropout is not None and dropout.applies_to(number)
         return _Hidden(
@@ -273,7 +275,7 @@ class Propagation:
             extended=extended,
             extended_t=extended.swapaxes(-1, -2),
             ones=extended[..., -1, :] if is_stack else None,
-            activation=word,
+            activation=activation,
             operands=(whole_z, extended, whole_grad) if is_stack else (z, a, grad),
             grad=grad,
             next_weights_t=network.layers[number + 1][..., :-1].swapaxes(-1, -2),

@@ -1,4 +1,4 @@
-"""What training is asked for, and its state: all that resuming exactly takes."""
+"""What training is to do, and its state: all that resuming exactly takes."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -15,12 +15,14 @@ from ..nn.losses import LossFunction
 from ..nn.optimizers import LBFGS, Optimizer
 from ..nn.schedules import Constant, Horizon, Schedule
 
-NEVER = np.iinfo(np.int64).max  # an n_iter_no_change that is not to be reached
+NEVER = np.iinfo(np.int64).max  # an n_iter_no_change that is never reached
 
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """What is asked; arrays and `schedules` hold one entry for each network.
+    """What does not change during training.
+
+    Arrays and `schedules` hold one entry for each network.
 
     Parameters
     ----------
@@ -37,9 +39,9 @@ class TrainingSpec:
     decay : ndarray of shape stack_shape
         Factor of the penalty ``decay / 2 ‖W‖²``, biases excepted.
     tol : ndarray of shape stack_shape
-        By how much a pass has to better the monitored value to count as improvement.
+        How far below its reference the monitored value has to be to count as improved.
     n_iter_no_change : ndarray of int of shape stack_shape
-        So many passes without improvement end the training, or `NEVER`.
+        Number of epochs without improvement that end the training, or `NEVER`.
     l1 : ndarray of shape stack_shape or 0
         Factor of the penalty ``l1 ‖W‖₁``, biases excepted.
     clip_norm : ndarray of shape stack_shape or infinity
@@ -82,7 +84,7 @@ class TrainingSpec:
 
     @staticmethod
     def stack(specs: Sequence["TrainingSpec"]) -> "TrainingSpec":
-        """Return the task of a stack, from those of single networks of one shape."""
+        """Return the spec of a stack, from those of single networks of one shape."""
         arrays: dict[str, Any] = {
             field.name: np.stack([getattr(spec, field.name) for spec in specs])
             for field in fields(TrainingSpec)
@@ -92,7 +94,7 @@ class TrainingSpec:
         return replace(specs[0], schedules=schedules, **arrays)
 
     def select(self, keep: BoolArray) -> "TrainingSpec":
-        """Return the task of those networks for which `keep` is True."""
+        """Return the spec of those networks for which `keep` is True."""
         arrays = {
             field.name: getattr(self, field.name)[keep]
             for field in fields(self)

@@ -1,6 +1,6 @@
 """From a gradient to a step: penalties, clipping, the learning rate, the optimizer.
 
-Parameters are worked on in slices that stay in the cache while a step is made of them.
+Large networks are updated in slices of the flat buffer that fit the cache.
 """
 
 from typing import Any, NamedTuple
@@ -30,11 +30,11 @@ class ParameterUpdater:
     Parameters
     ----------
     spec : TrainingSpec
-        What is asked.
+        What does not change during training.
     state : TrainingState
-        Whose parameters, moments and counts it brings up to date.
+        Its parameters, moments and counts are updated in place.
     gradient : ndarray of shape (*stack_shape, n_params)
-        Where the gradient of the loss is found at each step; overwritten.
+        Holds the gradient of the loss at each step; overwritten.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ParameterUpdater:
         return by_param
 
     def start_epoch(self) -> None:
-        """Set the learning rates of the pass that begins."""
+        """Set the learning rates of the epoch that begins."""
         spec, state = self._spec, self._state
         if not self._is_scheduled:
             return
@@ -141,7 +141,7 @@ class ParameterUpdater:
         return penalty
 
     def _move(self, at: _Slice) -> None:
-        """Decay the weights if that goes past the optimizer's moments; then step."""
+        """Make a step, after a decay of the weights if that is decoupled from it."""
         buffers, decay, _ = at
         if decay is not None and self._decouples:
             params, scratch = buffers.params, buffers.scratch
@@ -151,7 +151,7 @@ class ParameterUpdater:
         self._optimizer.step(buffers, self._rate, self._state.n_steps)
 
     def _clip(self) -> None:
-        """Scale gradients that are longer than allowed down to that length."""
+        """Scale gradients whose norm is above the limit down to it."""
         gradient = self._gradient
         norm = np.sqrt(np.vecdot(gradient, gradient))
         limit = self._spec.clip_norm

@@ -62,7 +62,7 @@ class Buffers(NamedTuple):
 
 
 class Optimizer(Protocol):
-    """What the training loop asks of an optimizer."""
+    """What the training loop needs of an optimizer."""
 
     n_moments: ClassVar[int]
     decouples_decay: ClassVar[bool]
@@ -109,7 +109,7 @@ class Momentum(Optimizer):
     Parameters
     ----------
     momentum : float, default=0.9
-        :math:`\mu`, the share of the velocity that a step keeps, in [0, 1).
+        :math:`\mu`, the fraction of the velocity that is left after a step, in [0, 1).
 
     References
     ----------
@@ -137,8 +137,8 @@ class Momentum(Optimizer):
 class Nesterov(Optimizer):
     r"""Nesterov's accelerated gradient, in the form of [1]_.
 
-    The gradient is that of the point which the velocity leads to. With the parameters
-    standing at that point, as here and in most libraries,
+    The gradient is taken at the point to which the velocity leads. If the parameters
+    are stored at that point, as here and in most libraries,
 
     .. math::
         v &\leftarrow \mu v - \eta\, g \\
@@ -147,7 +147,7 @@ class Nesterov(Optimizer):
     Parameters
     ----------
     momentum : float, default=0.9
-        :math:`\mu`, the share of the velocity that a step keeps, in [0, 1).
+        :math:`\mu`, the fraction of the velocity that is left after a step, in [0, 1).
 
     References
     ----------
@@ -227,7 +227,7 @@ class Adam(Optimizer):
         \quad \hat m = m / (1 - \beta_1^t), \; \hat v = v / (1 - \beta_2^t)
 
     Kept are the plain sums :math:`M = m / (1 - \beta_1)` and
-    :math:`V = v / (1 - \beta_2)`, which saves two passes over the parameters; with
+    :math:`V = v / (1 - \beta_2)`, which saves two operations on all parameters. With
     :math:`c_1 = (1 - \beta_1) / (1 - \beta_1^t)` and
     :math:`c_2 = \sqrt{(1 - \beta_2) / (1 - \beta_2^t)}` the step is
     :math:`\eta\, (c_1 / c_2)\, M / (\sqrt V + \epsilon / c_2)`.
@@ -317,7 +317,7 @@ class LBFGS:
     Parameters
     ----------
     n_corrections : int, default=10
-        Gradients that are remembered; positive.
+        Number of past gradients that are used; positive.
 
     References
     ----------
