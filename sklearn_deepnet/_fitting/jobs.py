@@ -51,9 +51,9 @@ class TrainingJob:
     batch_size : int
         Rows per step, at most.
     shuffle : bool
-        Whether to draw an order for every pass.
+        Whether to draw a new order of the samples in every epoch.
     n_iter : int
-        Passes.
+        Number of epochs.
     on_epoch_end : callable or None
         See `train`.
     """
@@ -257,7 +257,7 @@ def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
 
 
 def stack_size_of(network: Any, n_inputs: int, n_rows: int) -> int:
-    """Return how many like `network` to train at once, as far as can be told before."""
+    """Return how many like `network` to train at once, as far as is known before."""
     try:
         hidden = resolve_hidden_layer_sizes(network.hidden_layer_sizes)
         n_rows = rows_per_batch(network, n_rows)

@@ -148,7 +148,7 @@ def resolve_dropout(dropout: Any, n_hidden: int) -> list[float]:
 
 
 def resolve_dtype(dtype: Any, X_dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype to compute in: float32 for float32 data, unless told other."""
+    """Return `dtype`; if it is None, float32 for float32 data and else float64."""
     if dtype is None:
         return np.dtype(np.float32 if X_dtype == np.float32 else np.float64)
     try:

@@ -182,7 +182,7 @@ def warn_of_ending(
     is_whole : bool
         Whether all epochs of the network were of this fit.
     bad_loss : float or None
-        The loss that told of a divergence; None if a checkpoint had all epochs.
+        The loss that showed a divergence; None if a checkpoint had all epochs.
     """
     ended_by = estimator._ended_by
     if ended_by == "divergence" and bad_loss is None:

@@ -98,7 +98,7 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
             as it was before.
         KeyboardInterrupt
             If interrupted. Members in training are kept, with the weights of their last
-            complete pass, unless they are in other processes.
+            complete epoch, unless they are in other processes.
         """
         validate_params(self)
         self._check_predicts_as_a_stack()

@@ -21,7 +21,7 @@ class FittedNetwork:
         return Network(self._layer_sizes, activations, self._params)
 
     def hidden_activations(self, X: ArrayLike, layer: int = -1) -> FloatArray:
-        """Return what a hidden layer hands on: the features that it has learned.
+        """Return the output of a hidden layer: the features that it has learned.
 
         Parameters
         ----------

@@ -59,17 +59,18 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     learning_rate : float, default=0.001
         Step size.
     schedule : str, Schedule or callable, default="constant"
-        How the step size changes from pass to pass: "constant", "invscaling", "step",
+        How the step size changes from epoch to epoch: "constant", "invscaling", "step",
         "exponential", "cosine", "onecycle" or "plateau", an object with settings of its
-        own such as ``Step(every=20)``, or a function of the number of passes made that
+        own such as ``Step(every=20)``, or a function of the number of epochs done that
         returns a factor on `learning_rate`; see `sklearn_deepnet.nn.schedules`.
     batch_size : int or None, default="auto"
         Rows per step. "auto" is 200, None all; never more than there are.
     n_iter : int, default=200
-        Passes over the data that a call of `fit` may add; with ``batch_size=None``,
-        iterations of gradient descent. 0 keeps the network as initialized.
+        Epochs that a call of `fit` may add, each of which takes every training sample
+        once; with ``batch_size=None``, iterations of gradient descent. 0 keeps the
+        network as initialized.
     shuffle : bool, default=True
-        Draw a new order of the rows for every pass of several batches.
+        Draw a new order of the rows in every epoch of several mini-batches.
     alpha : float, default=0.0001
         Penalty ``alpha / (2 W) ‖weights‖²``, W the total weight of the training rows;
         biases are free. It does not depend on `batch_size`. For "adamw" it is the
@@ -82,11 +83,11 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     clip_norm : float or None, default=None
         Gradients longer than this, penalties included, are scaled down to it.
     tol : float or None, default=0.0001
-        A pass improves if its value is lower by more than this than that of the last
-        pass that did. The value is the training loss or, with validation data, their
+        An epoch improves if its value is lower by more than this than that of the last
+        epoch that did. The value is the training loss or, with validation data, their
         loss or minus their score. None never stops.
     n_iter_no_change : int, default=10
-        So many passes in a row without improvement end the training.
+        So many epochs in a row without improvement end the training.
     early_stopping : bool, default=False
         Hold out some of the rows and monitor them in place of the training loss. Not
         needed with `X_val` in `fit`.
@@ -95,18 +96,18 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     scoring : str, callable or None, default=None
         What to monitor on validation data: any scikit-learn scorer; None is the loss.
     restore_best : bool, default=True
-        With validation data, end with the weights of the best pass, not of the last.
+        With validation data, end with the weights of the best epoch, not of the last.
     target_scaling : {"standard"} or None, default="standard"
         "standard" learns ``(y - mean) / std`` of the first call's y, or with
         ``loss="poisson"`` y over its mean, so that y may have any unit. The loss curves
         are in these units. None leaves y as it is.
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last call ended, for `n_iter` more passes
+        Whether `fit` continues from where the last call ended, for `n_iter` more epochs
         and exactly as if it had not stopped. Other parameters may change in between,
         but not the network, the number of outputs or `dtype`.
     verbose : int, default=0
         1 prints about ten lines a fit, or one that moves where there is a terminal; 2
-        prints one for each pass.
+        prints one for each epoch.
     random_state : int, RandomState or None, default=None
         Seed of the initial weights, the split, the shuffling and the dropout. None
         takes fresh entropy and leaves NumPy's global generator alone.
@@ -124,11 +125,11 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     target_scale_ : ndarray of shape (`n_outputs_`,)
         What it is then divided by.
     loss_curve_ : list of float
-        Mean loss of each pass, weighted and with the penalty, each batch measured
+        Mean loss of each epoch, weighted and with the penalty, each batch measured
         before its step.
     validation_loss_curve_ : list of float or None
-        Loss of the validation data after each pass, without penalty and dropout; None
-        without them, NaN for passes without them.
+        Loss of the validation data after each epoch, without penalty and dropout; None
+        without them, NaN for epochs without them.
     validation_scores_ : list of float or None
         Their score by `scoring`, likewise.
     loss_ : float
@@ -136,13 +137,13 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     best_loss_ : float
         The least of `loss_curve_`, NaN if there is none.
     best_iter_ : int or None
-        The best pass, from 0: by score, validation loss or training loss, the first of
+        The best epoch, from 0: by score, validation loss or training loss, the first of
         these that is monitored.
     n_iter_ : int
-        Passes since the start, ``len(loss_curve_)``.
+        Epochs since the cold start, ``len(loss_curve_)``.
     diverged_ : bool
-        Whether the last call diverged. If so, `coefs_` are those of the last pass
-        whose loss was sound, or of the best one.
+        Whether the last call diverged. If so, `coefs_` are those of the last epoch
+        whose loss was finite, or of the best one.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -157,7 +158,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     Warns
     -----
     ConvergenceWarning
-        If `n_iter` passes were not enough for `tol`.
+        If `n_iter` epochs were not enough for `tol`.
     DivergenceWarning
         If the loss became infinite, NaN, or a million times what it was at first.
 
@@ -257,7 +258,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Make one pass over these rows, from where the network stands.
+        """Train for one epoch on these rows, from where the network stands.
 
         It never stops by `tol`. With ``batch_size=None``, n calls on the same rows are
         the same as ``fit`` with ``n_iter=n``. The first call fixes the scaling of y.

@@ -274,7 +274,7 @@ def fit_stack(
         If one of them is no network.
     KeyboardInterrupt
         If interrupted. Networks in training are kept, with the weights of their last
-        complete pass.
+        complete epoch.
 
     Examples
     --------
