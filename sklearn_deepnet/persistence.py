@@ -35,6 +35,7 @@ from ._serialization.schema import (
 from ._utils.version import __version__
 from .estimators.classifier import DeepNetClassifier
 from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
+from .estimators.fitted import network_of
 from .estimators.mixins import warn_of_version
 from .estimators.regressor import DeepNetRegressor
 from .nn.optimizers import SOLVERS
@@ -282,10 +283,13 @@ def _restore_ensemble(
 
 def _are_alike(member: Any, first: Any) -> bool:
     """Return whether the numbers of both can be averaged."""
-    names = ("_layer_sizes", "_activations", "out_activation_", "_takes_1d")
+    names = ("out_activation_", "_takes_1d")
+    one, other = network_of(member), network_of(first)
     return (
         type(member) is type(first)
+        and one.layer_sizes == other.layer_sizes
+        and one.activations == other.activations
+        and one.params.dtype == other.params.dtype
         and all(getattr(member, k, 0) == getattr(first, k, 0) for k in names)
         and np.array_equal(*(getattr(net, "classes_", 0) for net in (member, first)))
-        and member._params.dtype == first._params.dtype
     )

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._engine import Network, predict_logits
+from .._engine import predict_logits
 from .._fitting.dataset import check_rows
 from .._fitting.parameters import resolve_random_state
 from .._fitting.prepare import copy_attributes, replace_attributes
@@ -23,6 +23,7 @@ from .._utils.sklearn_compat import Interval, check_sample_weight, validate_para
 from .._utils.typing import FloatArray, IntArray
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
+from .fitted import network_of, stack_of
 from .mixins import PickleVersionMixin
 from .regressor import DeepNetRegressor
 from .stacking import fit_stack
@@ -191,15 +192,14 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
         members = self.estimators_
-        params = np.stack([member._params for member in members])
-        one = members[0]._network()
-        stack = Network(one.layer_sizes, one.activations, params)
+        stack = stack_of(members)
         for start in range(0, X.shape[0], _ROWS):
             rows = X[start : start + _ROWS]
             with np.errstate(all="ignore"):
                 if issparse(X):
-                    networks = [member._network() for member in members]
-                    logits = np.stack([predict_logits(net, rows) for net in networks])
+                    logits = np.stack(
+                        [predict_logits(network_of(it), rows) for it in members]
+                    )
                 else:
                     logits = predict_logits(stack, rows)
             members[0]._check_overflow(logits, rows)

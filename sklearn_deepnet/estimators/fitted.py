@@ -1,5 +1,6 @@
 """A fitted network behind an estimator: its attributes, and its outputs for new X."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,25 @@ from .._utils.typing import FloatArray
 from .._utils.warnings import max_abs
 
 
+def network_of(estimator: Any) -> Network:
+    """Return the trained network of a fitted estimator, on its own parameters."""
+    n_hidden = len(estimator._layer_sizes) - 2
+    activations = resolve_activations(estimator._activations, n_hidden)
+    return Network(estimator._layer_sizes, activations, estimator._params)
+
+
+def stack_of(estimators: Sequence[Any]) -> Network:
+    """Return the networks of fitted estimators, all of one shape, as a stack."""
+    networks = [network_of(estimator) for estimator in estimators]
+    params = np.stack([network.params for network in networks])
+    return Network(networks[0].layer_sizes, networks[0].activations, params)
+
+
 class FittedNetwork:
     """The fitted part of an estimator: properties, and the forward pass."""
 
-    def _network(self) -> Network:
-        n_hidden = len(self._layer_sizes) - 2
-        activations = resolve_activations(self._activations, n_hidden)
-        return Network(self._layer_sizes, activations, self._params)
-
     def hidden_activations(self, X: ArrayLike, layer: int = -1) -> FloatArray:
-        """Return the output of a hidden layer: the features that it has learned.
+        """Return the outputs of a hidden layer: the features that it has learned.
 
         Parameters
         ----------
@@ -57,7 +67,7 @@ class FittedNetwork:
     def _propagate(self, X: ArrayLike, hidden_layer: int | None = None) -> FloatArray:
         X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
         with np.errstate(all="ignore"):
-            outputs = predict_logits(self._network(), X, hidden_layer)
+            outputs = predict_logits(network_of(self), X, hidden_layer)
         self._check_overflow(outputs, X)
         return outputs
 
@@ -102,13 +112,13 @@ class FittedNetwork:
     def coefs_(self) -> list[FloatArray]:
         """Weights of each layer, views of shape (n_in, n_out)."""
         check_is_fitted(self)
-        return [layer[:, :-1].T for layer in self._network().layers]
+        return [layer[:, :-1].T for layer in network_of(self).layers]
 
     @property
     def intercepts_(self) -> list[FloatArray]:
         """Biases of each layer, views of shape (n_out,)."""
         check_is_fitted(self)
-        return [layer[:, -1] for layer in self._network().layers]
+        return [layer[:, -1] for layer in network_of(self).layers]
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_params" in vars(self)

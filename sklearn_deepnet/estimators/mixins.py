@@ -10,6 +10,7 @@ import numpy as np
 from .._utils.sklearn_compat import DocLinkMixin, HTMLSummaryMixin
 from .._utils.version import __version__
 from ..exceptions import VersionWarning
+from .fitted import network_of
 
 _WIDTH, _HEIGHT = 240, 60  # of the curve, in pixels
 _MOST_POINTS = 200  # more would not be seen, and would make long notebooks longer
@@ -19,10 +20,11 @@ class HTMLReprMixin(HTMLSummaryMixin):
     """Shows layers, number of parameters and loss curve of a fitted network."""
 
     def _html_summary(self) -> str:
-        sizes = " → ".join(map(str, self._layer_sizes))
+        network = network_of(self)
+        sizes = " → ".join(map(str, network.layer_sizes))
         return (
             '<div class="estimator-table" style="padding: 0.5em">'
-            f"Layers {sizes}: {self._params.size:,} parameters"
+            f"Layers {sizes}: {network.params.size:,} parameters"
             f"{_draw_curve(self.loss_curve_)}</div>"
         )
 

@@ -23,17 +23,18 @@ class FitArguments(NamedTuple):
     params: dict[str, Any]
 
 
-def network_of(estimator: Any) -> BaseDeepNet | None:
-    """Return the network that `estimator` is, or in which a pipeline ends, if any."""
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    return estimator if isinstance(estimator, BaseDeepNet) else None
-
-
 def find_network(estimator: Any, name: str = "estimator") -> BaseDeepNet:
-    """Return `network_of` the estimator, or raise a TypeError that calls it `name`."""
-    network = network_of(estimator)
-    if network is None:
+    """Return the network that `estimator` is, or in which a pipeline ends.
+
+    Raises
+    ------
+    TypeError
+        If there is none; `name` is what the user calls `estimator`.
+    """
+    network = estimator
+    while isinstance(network, Pipeline):
+        network = network.steps[-1][1]
+    if not isinstance(network, BaseDeepNet):
         raise TypeError(
             f"{name} must be a DeepNetClassifier or DeepNetRegressor, or a pipeline "
             f"that ends in one. Got {estimator!r} instead."

@@ -27,7 +27,6 @@ from .pipelines import (
     FitArguments,
     find_network,
     last_of,
-    network_of,
     prefix_key,
     record_fit_call,
     set_prefix,
@@ -359,7 +358,7 @@ def _fit_prefixes(
             some_X, some_y, params = cuts[cut]
             fitted = try_deepcopy(estimator)
             fit = partial(fitted.fit, some_X, some_y, **params)
-            found[key] = record_fit_call(network_of(fitted), fit), fitted
+            found[key] = record_fit_call(find_network(fitted), fit), fitted
         pairs.append(found[key])
     arguments, prefixes = zip(*pairs, strict=True) if pairs else ((), ())
     return list(arguments), list(prefixes)

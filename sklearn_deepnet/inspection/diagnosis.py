@@ -13,6 +13,7 @@ from .._engine import cut_layers, one_blas_thread
 from .._fitting.jobs import TrainingJob
 from .._utils.typing import FloatArray
 from ..estimators.base import BaseDeepNet
+from ..estimators.fitted import network_of
 from . import probe
 from .rendering import table_lines
 from .rules import RULES, Finding
@@ -220,7 +221,7 @@ def _loss_of_constant(
     no_inputs = np.zeros((np.shape(X)[0], 1))
     constant.fit(no_inputs, y, sample_weight)
     job = probe.initial_job(constant, no_inputs, y, sample_weight)
-    return _loss_at(job, constant._params)
+    return _loss_at(job, network_of(constant).params)
 
 
 def _loss_at(job: TrainingJob, params: FloatArray) -> float:

@@ -20,6 +20,7 @@ from .._fitting.prepare import prepare
 from .._utils.sklearn_compat import remove_callbacks
 from .._utils.typing import FloatArray
 from ..estimators.base import BaseDeepNet
+from ..estimators.fitted import network_of
 from ..estimators.pipelines import find_network
 from ..nn.optimizers import LBFGS
 
@@ -46,13 +47,13 @@ def current_params(network: BaseDeepNet, job: TrainingJob) -> FloatArray:
     """Return the parameters of a fitted network, else the initial ones of `job`."""
     if not network.__sklearn_is_fitted__():
         return job.state.params
-    if tuple(network._layer_sizes) != job.spec.layer_sizes:
+    fitted = network_of(network)
+    if fitted.layer_sizes != job.spec.layer_sizes:
         raise ValueError(
             f"X and y ask for a network of the layers {job.spec.layer_sizes}, but the "
-            f"fitted one has {tuple(network._layer_sizes)}; give the data it was "
-            "trained on."
+            f"fitted one has {fitted.layer_sizes}; give the data it was trained on."
         )
-    return network._params
+    return fitted.params
 
 
 def make_propagation(

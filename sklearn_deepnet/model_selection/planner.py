@@ -16,8 +16,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._fitting.jobs import stack_size_of
 from ..estimators.pipelines import (
     FitArguments,
+    find_network,
     hash_key,
-    network_of,
     prefix_key,
     set_prefix,
 )
@@ -273,7 +273,7 @@ class _Plan:
             pairs, lambda pair: (data[pair[0]].n_features, tasks[pair[1]].stack_key)
         ):
             number, k = group[0]
-            network = network_of(tasks[k].estimator)
+            network = find_network(tasks[k].estimator)
             size = stack_size_of(network, data[number].n_features, tasks[k].n_rows)
             n_stacks = -(-len(group) // size)
             # A multiple of n_jobs, so that no worker is idle while the last ones train.

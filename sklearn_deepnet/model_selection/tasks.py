@@ -16,10 +16,10 @@ from .._fitting.parameters import resolve_schedule
 from ..estimators.base import BaseDeepNet
 from ..estimators.pipelines import (
     FitArguments,
+    find_network,
     fit_replaced,
     hash_key,
     last_of,
-    network_of,
     record_fit_call,
     with_network,
 )
@@ -94,7 +94,7 @@ class CVTask(NamedTuple):
         `fit_networks` groups by the key of the jobs, which also knows the data. This
         one only has to send to one process what will probably make a stack there.
         """
-        network = network_of(self.estimator)
+        network = find_network(self.estimator)
         shared = [repr(getattr(network, name)) for name in _SHARED_PARAMS]
         return type(network), self.n_rows, *shared, network.scoring is None
 
@@ -106,7 +106,7 @@ class CVTask(NamedTuple):
         if "callback_ctx" in self.options:
             quiet["callback_ctx"] = None
         fit = partial(self.function, self.estimator, X, y, **self.options | quiet)
-        return record_fit_call(network_of(self.estimator), fit)
+        return record_fit_call(find_network(self.estimator), fit)
 
     def score(
         self, X: Any, y: Any, network: BaseDeepNet, fitted: FitResult
@@ -283,7 +283,7 @@ def run_stack(
     # Copies, since the search holds the estimators to its end, but needs nothing that
     # they learn.
     networks = [
-        WarmNetwork(copy(network_of(task.estimator)), keys[place])
+        WarmNetwork(copy(find_network(task.estimator)), keys[place])
         for task, place in zip(tasks, places, strict=True)
     ]
     fits = _fit_or_continue(tasks, networks, [found[place] for place in places])

@@ -5,6 +5,7 @@ from typing import Any
 
 from .._fitting.parameters import resolve_dtype
 from .._utils.version import __version__
+from ..estimators.fitted import network_of
 from .graph import ModelGraph, onnx_type
 from .networks import add_estimator, averaged_networks, output_types
 from .skl2onnx import register_all
@@ -81,7 +82,7 @@ def to_onnx(estimator: Any, *, dtype: Any = None) -> Any:
     from onnx import helper
 
     networks = averaged_networks(estimator)
-    graph = ModelGraph(resolve_dtype(dtype, networks[0]._params.dtype))
+    graph = ModelGraph(resolve_dtype(dtype, network_of(networks[0]).params.dtype))
     types = output_types(estimator)
     for source, output in zip(add_estimator(graph, estimator, "X"), types, strict=True):
         graph.add("Identity", source, output=output)

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine import Network
 from .._utils.lookup import is_ours
 from .._utils.typing import FloatArray
-from ..estimators.fitted import FittedNetwork
+from ..estimators.fitted import FittedNetwork, network_of, stack_of
 from ..estimators.mixins import PickleVersionMixin
+from ..nn.activations import ACTIVATIONS, Activation, identity
 from .activations import NODES, add_probability
 from .graph import Graph, onnx_type
 
@@ -63,11 +63,10 @@ def _add_logits(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
     The networks of an ensemble are stacked: their logits have the shape
     (n_networks, n_samples, n_outputs), those of one network (n_samples, n_outputs).
     """
-    one = networks[0]
-    params = np.stack([network._params for network in networks])
-    layers = Network(one._layer_sizes, (), _unstacked(params)).layers
+    network = stack_of(networks) if len(networks) > 1 else network_of(networks[0])
+    activations = [*network.activations, identity]
     A = X
-    for W, activation in zip(layers, [*one._activations, "identity"], strict=True):
+    for W, activation in zip(network.layers, activations, strict=True):
         # One row per sample here, so a layer is A Wᵀ + b.
         weights = W[..., :-1].swapaxes(-1, -2)
         bias = W[..., np.newaxis, :, -1]
@@ -81,13 +80,13 @@ def _unstacked(values: FloatArray) -> FloatArray:
     return values[0] if len(values) == 1 else values
 
 
-def _add_activation(graph: Graph, activation: Any, Z: str) -> str:
-    if not isinstance(activation, str):
+def _add_activation(graph: Graph, activation: Activation, Z: str) -> str:
+    if ACTIVATIONS.get(activation.name) != activation:
         raise ValueError(
             f"activation {activation!r} is not of this library, so it is not known how "
             f"to write it in ONNX; train with one of {sorted(NODES)}."
         )
-    return NODES[activation](graph, Z)
+    return NODES[activation.name](graph, Z)
 
 
 def _add_classifier(
