@@ -237,7 +237,7 @@ def test_each_network_of_a_stack_sees_its_own_data(
 
 @pytest.mark.parametrize("own", [[], ["X"], ["y", "weight"], ["rows"]], ids="-".join)
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_those_taken_go_on_as_if_the_others_had_never_been(own, shuffle):
+def test_selected_networks_draw_as_if_the_others_had_never_been(own, shuffle):
     stack, alone = stack_and_members(own, shuffle, 4, 100)
     one_epoch(stack)
     for member in alone:

@@ -163,7 +163,7 @@ def test_divergence_ends_training_at_the_epoch_where_it_shows(learning_rate, n_m
         losses, path = zip(*descend(learning_rate, 50), strict=True)
     limit = 1e6 * max(1, losses[0])
     n_finite = np.flatnonzero(~(np.array(losses) <= limit))[0]
-    # With no more epochs than are finite, the last step is what leads astray.
+    # With no more epochs than are finite, it is the last step that diverges.
     result = run_alone(n_finite + n_more, learning_rate)
     assert result.ended_by == "divergence"
     assert_allclose(result.losses, losses[:n_finite], rtol=1e-10)
@@ -193,7 +193,7 @@ def test_loss_may_rise_to_a_million_times_the_first(losses, ended_by):
 
 
 @pytest.mark.parametrize("bad", [1.1e6, np.inf, np.nan])
-def test_last_step_that_leads_astray_is_found(bad):
+def test_divergence_in_the_last_step_is_found(bad):
     result = run_alone(2, loss=dictate([1, 0.9, bad]))
     assert (result.ended_by, len(result.losses)) == ("divergence", 2)
     assert_allclose(result.bad_loss, bad, rtol=1e-12)
@@ -278,9 +278,9 @@ def interrupted_at(n_calls, loss=binary_cross_entropy):
 
 INTERRUPTIONS = {  # calls of the loss until Ctrl-C, epochs complete by then
     "in the first step": (1, 0),
-    "in the first pass": (4, 0),
-    "at the start of a pass": (7, 1),
-    "amid a pass": (16, 2),
+    "in the first epoch": (4, 0),
+    "at the start of an epoch": (7, 1),
+    "amid an epoch": (16, 2),
     "in the last step": (18, 2),
 }
 

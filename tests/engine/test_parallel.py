@@ -147,7 +147,7 @@ def test_a_stack_equals_its_members_on_any_number_of_threads(batch_size, monkeyp
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_training_goes_on_with_more_threads(solver):
+def test_training_resumes_with_more_threads(solver):
     parameters = {"solver": solver, "batch_size": 2000, "warm_start": True}
     whole = in_threads(2, lambda: net(**parameters, n_iter=4).fit(X, y))
     halves = net(**parameters, n_iter=2)

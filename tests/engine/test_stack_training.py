@@ -278,7 +278,7 @@ def test_what_one_network_asks_for_is_nothing_to_another(name):
         assert_same(with_others, alone)
 
 
-def test_a_stack_goes_on_as_its_members_do():
+def test_a_stack_resumes_as_its_members_do():
     numbers = np.arange(K)
     wishes = WISHES | {
         "learning_rate": np.array([0.05, 0.4, 0.02, 0.1, 0.3, 0.01]),

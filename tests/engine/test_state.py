@@ -159,7 +159,7 @@ def is_plain(value):
     )
 
 
-def test_what_is_kept_is_arrays_and_numbers_and_lists_and_dicts(trained):
+def test_what_is_saved_is_arrays_and_numbers_and_lists_and_dicts(trained):
     assert is_plain(trained.to_dict())
     assert is_plain(trained.select((1,)).to_dict())
 
@@ -172,7 +172,7 @@ def test_restored_state_is_the_same(trained):
     ]
 
 
-def test_restored_state_shares_no_memory_with_what_was_kept(trained):
+def test_restored_state_shares_no_memory_with_what_was_saved(trained):
     kept = trained.to_dict()
     restored = TrainingState.from_dict(trained.params, kept)
     for one, two in zip(arrays_of(restored), arrays_of(trained), strict=True):

@@ -185,15 +185,15 @@ def test_horizon_is_what_was_asked_also_where_fewer_epochs_were_made(ends_early)
         ("invscaling", lambda t: 1 / math.sqrt(1 + t)),
     ],
 )
-@pytest.mark.parametrize("goes_on", ["fit", "partial_fit", "pass by pass"])
-def test_an_explicit_horizon_survives_chunks(schedule, formula, goes_on):
+@pytest.mark.parametrize("resumes_by", ["fit", "partial_fit", "epoch by epoch"])
+def test_an_explicit_horizon_survives_chunks(schedule, formula, resumes_by):
     recorder = Recorder()
     net = net_for(5, schedule, solver=recorder, warm_start=True, batch_size=None)
     X, y = wine()
-    if goes_on == "fit":
+    if resumes_by == "fit":
         for n_iter in (5, 0, 1, 6):
             net.set_params(n_iter=n_iter).fit(X, y)
-    elif goes_on == "partial_fit":
+    elif resumes_by == "partial_fit":
         for _ in range(12):
             net.partial_fit(X, y, classes=[0, 1, 2])
     else:
@@ -333,7 +333,7 @@ def test_the_state_of_a_schedule_is_resumed_from_a_pickle():
     np.testing.assert_array_equal(net.loss_curve_, whole.loss_curve_)
 
 
-def test_the_state_of_a_schedule_is_kept_as_plain_numbers():
+def test_the_state_of_a_schedule_is_saved_as_plain_numbers():
     net, _ = record(3, FromThePeak(), warm_start=True)
     (state,) = net._training_state["state"]["schedule_states"]
     assert state.keys() == {"highest", "n_seen"}
@@ -468,9 +468,9 @@ def test_a_function_is_asked_once_an_epoch():
 
 def test_what_a_function_raises_passes_through():
     def schedule(t):
-        raise RuntimeError("not this pass")
+        raise RuntimeError("not this epoch")
 
-    with pytest.raises(RuntimeError, match=r"^not this pass$"):
+    with pytest.raises(RuntimeError, match=r"^not this epoch$"):
         record(3, schedule)
 
 
