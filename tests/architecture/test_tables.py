@@ -132,21 +132,25 @@ def places(parameter, name, component):
     module, _, tested, by = FAMILIES[parameter]
     file = Path(module.__file__).relative_to(ROOT).as_posix()
     public = component.__name__ if inspect.isclass(component) else name
-    text = f'"{name.removesuffix("_uniform")}"'  # named together with its twin
+    quoted = f'"{name.removesuffix("_uniform")}"'  # named together with its twin
     yield f"Add {public!r} to __all__ in {file}.", public in module.__all__
     yield f"Write a docstring for {name!r} in {file}.", is_explained(name, component)
     for estimator in estimators_for(component):
         yield (
             f"Name {name!r} under {parameter!r} in the docstring of "
             f"{estimator.__name__}.",
-            text in describe_parameter(estimator, parameter),
+            quoted in describe_parameter(estimator, parameter),
         )
-    yield f"Add {name!r} to docs/guide.md.", f"`{text}" in GUIDE
+    yield f"Add {name!r} to docs/guide.md.", f"`{quoted}" in GUIDE
     yield f"Test {name!r} by its formula: add it to {by}.", name in tested
     yield (
         f"Save and load {name!r} in sklearn_deepnet/_serialization/encoding.py.",
         all(map(returns_from_a_file, settings_of(name, component))),
     )
+    if parameter in ("activation", "loss", "solver"):
+        own = vars(component) if inspect.isclass(component) else component._asdict()
+        text = f"Say that {name!r} is elementwise, or it is never stacked."
+        yield text, own.get("elementwise")
     if parameter == "activation":
         nodes = "NODES in sklearn_deepnet/onnx/activations.py"
         yield f"Export {name!r}: add it to {nodes}.", name in NODES
@@ -192,5 +196,6 @@ def test_the_sentences_say_what_to_do():
         "Test 'mish' by its formula: add it to FORMULAS in "
         "tests/nn/test_activations.py.",
         "Save and load 'mish' in sklearn_deepnet/_serialization/encoding.py.",
+        "Say that 'mish' is elementwise, or it is never stacked.",
         "Export 'mish': add it to NODES in sklearn_deepnet/onnx/activations.py.",
     ]

@@ -20,9 +20,9 @@ from sklearn_deepnet.estimators.stacking import (
     fit_networks,
 )
 from sklearn_deepnet.model_selection import fit_stack
-from sklearn_deepnet.nn.activations import ACTIVATIONS, Activation
-from sklearn_deepnet.nn.losses import LOSSES, Loss, cross_entropy
-from sklearn_deepnet.nn.optimizers import SOLVERS, Adam
+from sklearn_deepnet.nn.activations import Activation
+from sklearn_deepnet.nn.losses import Loss, cross_entropy
+from sklearn_deepnet.nn.optimizers import Adam
 from tests.helpers import network_factory, wine
 
 X, y = wine()
@@ -485,17 +485,6 @@ def test_components_of_the_users_own_may_be_for_one_network_alone(name):
     for network in networks:
         other = net(alpha=network.alpha, **{name: OWN[name]}).fit(X, y)
         np.testing.assert_equal(network.coefs_, other.coefs_)
-
-
-@pytest.mark.parametrize("table", [ACTIVATIONS, LOSSES])
-def test_all_of_our_own_are_elementwise(table):
-    assert [name for name, it in table.items() if not it.elementwise] == []
-
-
-def test_all_of_our_own_optimizers_are_elementwise():
-    assert {name for name, it in SOLVERS.items() if vars(it).get("elementwise")} == {
-        *SOLVERS
-    }
 
 
 class OwnAdam(Adam):
