@@ -73,7 +73,7 @@ def draw(loss, shape, kind, width=5.0):
 
 
 def test_every_loss_has_its_formula():
-    functions = {function for loss in LOSSES.values() for function in loss[1:]}
+    functions = {function for loss in LOSSES.values() for function in loss[1:5]}
     assert functions - {None} == FORMULAS.keys()
 
 
