@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from .._utils.lookup import claims
 from .._utils.typing import BoolArray, FloatArray, IntArray
 from ..nn.activations import Activation
 from ..nn.losses import LossFunction
@@ -50,8 +49,9 @@ class TrainingSpec:
         Share of units dropped after each hidden layer.
     schedules : sequence of Schedule, or ()
         How each network's learning rate changes; () leaves all constant.
-    loss_is_elementwise : bool, default=False
-        See `Loss`.
+    elementwise : bool, default=False
+        Whether loss, optimizer and activations all say that they are element-wise, so
+        that networks may be trained in a stack and by several threads.
     """
 
     layer_sizes: tuple[int, ...]
@@ -66,21 +66,12 @@ class TrainingSpec:
     clip_norm: FloatArray | float = np.inf
     dropout: FloatArray | float = 0.0
     schedules: Sequence[Schedule] = ()
-    loss_is_elementwise: bool = False
+    elementwise: bool = False
 
     @property
     def is_scheduled(self) -> bool:
         """Whether any learning rate changes."""
         return any(schedule != Constant() for schedule in self.schedules)
-
-    @property
-    def elementwise(self) -> bool:
-        """Whether the networks may be trained in a stack and by several threads."""
-        return (
-            self.loss_is_elementwise
-            and claims(self.optimizer, "elementwise", default=False)
-            and all(activation.elementwise for activation in self.activations)
-        )
 
     @staticmethod
     def stack(specs: Sequence["TrainingSpec"]) -> "TrainingSpec":

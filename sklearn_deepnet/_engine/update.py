@@ -44,14 +44,13 @@ class ParameterUpdater:
         self._optimizer: Any = spec.optimizer
         self._decouples = spec.optimizer.decouples_decay
         self._is_scheduled = spec.is_scheduled
+        schedules = spec.schedules if self._is_scheduled else ()
         self._schedule_states = [
             resume_schedule(schedule, state.horizon, saved)
-            for schedule, saved in zip(
-                spec.schedules, state.schedule_states, strict=bool(spec.schedules)
-            )
+            for schedule, saved in zip(schedules, state.schedule_states, strict=False)
         ]
         self._stateful: dict[int, Any] = {
-            k: it for k, it in enumerate(spec.schedules) if hasattr(it, "update")
+            k: it for k, it in enumerate(schedules) if hasattr(it, "update")
         }
         self._clips = bool(np.any(spec.clip_norm < np.inf))
         self._rate = self._column(spec.learning_rate)

@@ -159,8 +159,8 @@ def join(
     same arrays, weights and rows if all have the same ones.
     """
     first = datasets[0]
-    weight_scales = [dataset.n_rows / dataset.total for dataset in datasets]
-    maps = [dataset.targets.map(trains) for dataset in datasets]
+    scales = [(it.n_rows / it.total, *it.targets.map(trains)) for it in datasets]
+    weight_scales, target_scales, target_shifts = zip(*scales, strict=True)
     n_outputs = first.targets.n_outputs
     tables = {_table(dataset): dataset for dataset in datasets}
     ends = np.cumsum([len(table.target) for table in tables.values()])
@@ -179,8 +179,8 @@ def join(
         batch_size=batch_size,
         rows=rows,
         weight_scale=_in_common(weight_scales),
-        target_scale=_in_common([scale for scale, _ in maps]),
-        target_shift=_in_common([shift for _, shift in maps]),
+        target_scale=_in_common(target_scales),
+        target_shift=_in_common(target_shifts),
         **options,
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._engine import NEVER, TrainingSpec, TrainingState
-from .._utils.lookup import look_up
+from .._utils.lookup import claims, look_up
 from .._utils.typing import FloatArray
 from .._utils.warnings import warn
 from ..nn.activations import ACTIVATIONS, Activation
@@ -36,7 +36,7 @@ class ResolvedParams(NamedTuple):
     activations: list[Activation]
     out_activation: str
     loss: LossFunction
-    loss_is_elementwise: bool
+    elementwise: bool
     optimizer: Optimizer | LBFGS
     schedule: Schedule
     dropout: list[float]
@@ -59,14 +59,17 @@ def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
             f"loss={loss!r} is not defined for the {out_activation} outputs of "
             f"{type(estimator).__name__}."
         )
+    schedule = _resolve_object(schedule, estimator.schedule, "schedule")
+    optimizer = _resolve_object(optimizer, estimator.solver, "solver")
     return ResolvedParams(
         layer_sizes=(dataset.X.shape[1], *hidden, n_outputs),
         activations=activations,
         out_activation=out_activation,
         loss=loss_function,
-        loss_is_elementwise=loss.elementwise,
-        schedule=_resolve_object(schedule, estimator.schedule, "schedule"),
-        optimizer=_resolve_object(optimizer, estimator.solver, "solver"),
+        elementwise=claims(optimizer, "elementwise", default=False)
+        and all(part.elementwise for part in (loss, *activations)),
+        schedule=schedule,
+        optimizer=optimizer,
         dropout=dropout,
         dtype=resolve_dtype(estimator.dtype, dataset.X.dtype),
     )
@@ -196,7 +199,7 @@ def _initial_params(
         estimator.init_scale,
         estimator.bias_init,
     )
-    params = np.concatenate([np.column_stack(layer).ravel() for layer in layers])
+    params = np.concatenate([*map(np.ravel, map(np.column_stack, layers))])
     with np.errstate(over="ignore"):
         params = params.astype(dtype)
     if not np.isfinite(params).all():
@@ -236,7 +239,7 @@ def make_spec(
         layer_sizes=resolved.layer_sizes,
         activations=resolved.activations,
         loss=resolved.loss,
-        loss_is_elementwise=resolved.loss_is_elementwise,
+        elementwise=resolved.elementwise,
         optimizer=resolved.optimizer,
         schedules=[resolved.schedule],
         learning_rate=np.array(float(estimator.learning_rate)),
