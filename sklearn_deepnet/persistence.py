@@ -1,11 +1,11 @@
 """Files of fitted estimators that hold numbers and names, and never code.
 
-A file is laid out as safetensors has it: eight bytes that give the length of a header,
-the header in JSON, then the arrays, of which ``_params`` has the weights. The entry
+A file has the layout of safetensors: eight bytes that give the length of a header, the
+header in JSON, then the arrays, of which ``_params`` has the weights. The entry
 "sklearn_deepnet" of the header's metadata is JSON again: the class, its parameters, and
-what it has learned. `numpy.load` with its object arrays may execute what a file says,
-and an ``.npz`` may be compressed, so that a small file fills the memory; here the size
-of an array is that of its part of the file, and a checksum finds what was damaged.
+its fitted attributes. It is not an ``.npz``, since `numpy.load` may execute code in
+arrays of objects, and compressed arrays let a small file fill the memory. Here an array
+is as large as its part of the file, and a checksum finds damage.
 """
 
 import os
@@ -27,8 +27,8 @@ from ._serialization.container import (
 from ._serialization.encoding import Encoder, decode
 from ._serialization.schema import (
     FORMAT,
-    describe_attributes,
-    describe_params,
+    encode_attributes,
+    encode_params,
     restore_attribute,
     restore_attributes,
 )
@@ -44,11 +44,11 @@ from .nn.schedules import SCHEDULES
 __all__ = ["TRUSTED_TYPES", "Checkpoint", "load_model", "save_model"]
 
 _ENSEMBLES = (DeepNetEnsembleClassifier, DeepNetEnsembleRegressor)
-_OF_ENSEMBLES = ("n_features_in_", "feature_names_in_")
+_ENSEMBLE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 _CLASSES = MappingProxyType(
     {cls.__name__: cls for cls in (DeepNetClassifier, DeepNetRegressor, *_ENSEMBLES)}
 )
-# By name, since the searches are on the same floor as this file.
+# By name, since the folder of the searches is above the one of the estimators.
 _SEARCHES = (
     "sklearn_deepnet.model_selection.halving.StackedHalvingGridSearchCV",
     "sklearn_deepnet.model_selection.halving.StackedHalvingRandomSearchCV",
@@ -69,17 +69,17 @@ TRUSTED_TYPES = tuple(
 def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     """Write a fitted network or ensemble to a file that holds no code.
 
-    It has the parameters, the weights, curves and classes and, after a fit with
-    `warm_start` or by ``partial_fit``, all that going on exactly takes. Callbacks and
-    requests of metadata routing are not in it.
+    It has the parameters, weights, learning curves and classes and, after a fit with
+    `warm_start` or by ``partial_fit``, all that training needs to continue exactly.
+    Callbacks and requests of metadata routing are not in it.
 
     Parameters
     ----------
     estimator : DeepNetClassifier, DeepNetRegressor, or an ensemble of these
         Fitted.
     path : str or path
-        Of the file, for example ``"net.safetensors"``. One that is there is replaced
-        when the new one is complete, and kept if that fails.
+        Of the file, for example ``"net.safetensors"``. An existing file is replaced
+        when the new one is complete, and stays if writing fails.
 
     Raises
     ------
@@ -116,39 +116,39 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     check_is_fitted(estimator)
     encoder = Encoder()
     description = {"format": FORMAT, "version": __version__}
-    description |= _describe(estimator, encoder)
+    description |= _encode_model(estimator, encoder)
     replace_file(path, lambda file: write_container(file, description, encoder.arrays))
 
 
-def _describe(estimator: Any, encoder: Encoder, name: str = "") -> dict[str, Any]:
-    described = _describe_params(estimator, encoder, name)
+def _encode_model(estimator: Any, encoder: Encoder, name: str = "") -> dict[str, Any]:
+    model = _encode_unfitted(estimator, encoder, name)
     if not isinstance(estimator, _ENSEMBLES):
-        described["attributes"] = describe_attributes(estimator, encoder, name)
-        return described
-    described["attributes"] = attributes = {}
-    attributes["estimators_"] = [
-        _describe(member, encoder, f"estimators_.{k}.")
+        return model | {"attributes": encode_attributes(estimator, encoder, name)}
+    members = [
+        _encode_model(member, encoder, f"estimators_.{k}.")
         for k, member in enumerate(estimator.estimators_)
     ]
-    for key in _OF_ENSEMBLES:
-        if key in vars(estimator):
-            attributes[key] = encoder.encode(getattr(estimator, key), key)
-    return described
+    attributes = {
+        key: encoder.encode(value, key)
+        for key, value in vars(estimator).items()
+        if key in _ENSEMBLE_ATTRIBUTES
+    }
+    return model | {"attributes": {"estimators_": members, **attributes}}
 
 
-def _describe_params(
+def _encode_unfitted(
     estimator: Any, encoder: Encoder, name: str = ""
 ) -> dict[str, Any]:
-    """Return the class and the parameters, also of what an ensemble is made of."""
+    """Return the class and the parameters, also of the members of an ensemble."""
     if type(estimator) not in _CLASSES.values():
         raise TypeError(
             f"A model file is of one of {sorted(_CLASSES)}, and of no subclass, which "
             f"is code. Got {estimator!r} instead, for joblib.dump or skops.io.dump; of "
             "a pipeline or search, save_model saves the network in it."
         )
-    params, unsaved = describe_params(estimator, encoder, name)
+    params, unsaved = encode_params(estimator, encoder, name)
     if "estimator" in unsaved:
-        params["estimator"] = _describe_params(
+        params["estimator"] = _encode_unfitted(
             estimator.estimator, encoder, f"{name}estimator."
         )
         unsaved.remove("estimator")
@@ -156,7 +156,7 @@ def _describe_params(
         raise ValueError(
             f"{unsaved[0]}={getattr(estimator, unsaved[0])!r} is code of your own, "
             "which a model file does not hold, since whoever loads it would execute "
-            "it. Use joblib.dump, or a word of this library."
+            "it. Use joblib.dump, or a component of this library."
         )
     return {"class": type(estimator).__name__, "params": params}
 
@@ -164,9 +164,9 @@ def _describe_params(
 def load_model(path: str | os.PathLike[str]) -> Any:
     """Return the estimator that `save_model`, or a `Checkpoint`, has written.
 
-    Nothing in the file is executed, and nothing larger than the file is allocated for
-    its arrays: whoever wrote it cannot do more than give wrong numbers. So the numbers
-    of a stranger are to be trusted as the stranger is.
+    Nothing in the file is executed, and no more memory than its size is allocated for
+    its arrays. So a file can do no more harm than give wrong predictions: trust those
+    as much as you trust its author.
 
     Parameters
     ----------
@@ -176,8 +176,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     estimator : DeepNetClassifier, DeepNetRegressor, or an ensemble of these
-        Fitted. A parameter that the file lacks, since its version was older, has its
-        default.
+        Fitted. A parameter that the file of an older version lacks has its default.
 
     Raises
     ------
@@ -198,15 +197,15 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     """
     description, arrays = read_container(path)
     with name_unreadable(path):
-        estimator, version = _read(description, arrays)
+        estimator, version = _decode_file(description, arrays)
     warn_of_version(type(estimator).__name__, version)
     return estimator
 
 
-def _read(
+def _decode_file(
     description: dict[str, Any], arrays: dict[str, NDArray[Any]]
 ) -> tuple[Any, str]:
-    """Return the estimator, and the version of the library that it is from."""
+    """Return the estimator, and the version of this library that wrote it."""
     version = description.get("version")
     if description.get("format") != FORMAT or not isinstance(version, str):
         raise ValueError(
@@ -214,21 +213,21 @@ def _read(
             f"{version!r:.40}, and this is sklearn_deepnet {__version__}, which reads "
             f"format {FORMAT}"
         )
-    return _restore(description, arrays), version
+    return _decode_model(description, arrays), version
 
 
-def _restore(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+def _decode_model(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     """Return an estimator with parameters and attributes, or raise a ValueError."""
-    estimator = _restore_params(description, arrays)
-    described = description.get("attributes")
+    estimator = _decode_unfitted(description, arrays)
+    attributes = description.get("attributes")
     if isinstance(estimator, _ENSEMBLES):
-        _restore_ensemble(estimator, described, arrays)
+        _set_members(estimator, attributes, arrays)
     else:
-        restore_attributes(estimator, described, arrays)
+        restore_attributes(estimator, attributes, arrays)
     return estimator
 
 
-def _restore_params(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+def _decode_unfitted(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     """Return an estimator that is not fitted."""
     name = description.get("class") if isinstance(description, dict) else None
     if not isinstance(name, str) or name not in _CLASSES:
@@ -238,43 +237,43 @@ def _restore_params(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
             f"its {description['unsaved']!r:.80} are code, which is not in it; fit "
             "with the same parameters and checkpoint goes on from it"
         )
-    cls, described = _CLASSES[name], description.get("params")
+    cls, encoded = _CLASSES[name], description.get("params")
     estimator = cls()
-    if not isinstance(described, dict):
+    if not isinstance(encoded, dict):
         raise ValueError("it does not say what the parameters are")
-    unknown = sorted(described.keys() - estimator.get_params(deep=False))
+    unknown = sorted(encoded.keys() - estimator.get_params(deep=False))
     if unknown:
         raise ValueError(f"a {name} has no parameters {unknown!r:.80}")
-    is_made_of = (
-        isinstance(estimator, _ENSEMBLES) and described.get("estimator") is not None
+    has_member_params = (
+        isinstance(estimator, _ENSEMBLES) and encoded.get("estimator") is not None
     )
     params = {
-        key: _restore_params(value, arrays)
-        if is_made_of and key == "estimator"
+        key: _decode_unfitted(value, arrays)
+        if has_member_params and key == "estimator"
         else decode(value, arrays)
-        for key, value in described.items()
+        for key, value in encoded.items()
     }
-    if is_made_of and type(params["estimator"]) is not cls._member:
+    if has_member_params and type(params["estimator"]) is not cls._member:
         raise ValueError(f"the members of a {name} are each a {cls._member.__name__}")
     return estimator.set_params(**params)
 
 
-def _restore_ensemble(
-    ensemble: Any, described: Any, arrays: dict[str, NDArray[Any]]
+def _set_members(
+    ensemble: Any, attributes: Any, arrays: dict[str, NDArray[Any]]
 ) -> None:
-    members = described.get("estimators_") if isinstance(described, dict) else None
+    members = attributes.get("estimators_") if isinstance(attributes, dict) else None
     if not isinstance(members, list) or not members:
         raise ValueError("its ensemble has no members")
-    unknown = sorted(described.keys() - {"estimators_", *_OF_ENSEMBLES})
+    unknown = sorted(attributes.keys() - {"estimators_", *_ENSEMBLE_ATTRIBUTES})
     if unknown:
         raise ValueError(f"attributes of the ensemble are unknown, {unknown!r:.80}")
-    estimators = [_restore(member, arrays) for member in members]
-    for key in _OF_ENSEMBLES:
-        if key in described:
-            restore_attribute(ensemble, key, described[key], arrays)
+    estimators = [_decode_model(member, arrays) for member in members]
+    for key in _ENSEMBLE_ATTRIBUTES:
+        if key in attributes:
+            restore_attribute(ensemble, key, attributes[key], arrays)
     first = estimators[0]
-    is_right = type(first) is ensemble._member
-    if not is_right or any(not _are_alike(one, first) for one in estimators):
+    are_members = type(first) is ensemble._member
+    if not are_members or any(not _are_alike(one, first) for one in estimators):
         raise ValueError("the members of its ensemble are not alike")
     if vars(ensemble).get("n_features_in_") != first.n_features_in_:
         raise ValueError("its n_features_in_ is not that of its members")
@@ -282,7 +281,7 @@ def _restore_ensemble(
 
 
 def _are_alike(member: Any, first: Any) -> bool:
-    """Return whether the numbers of both can be averaged."""
+    """Return whether the predictions of both can be averaged."""
     names = ("out_activation_", "_takes_1d")
     one, other = network_of(member), network_of(first)
     return (

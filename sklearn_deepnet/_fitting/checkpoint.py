@@ -1,4 +1,4 @@
-"""The file in which `fit` keeps its progress, and from which it goes on."""
+"""The file in which `fit` saves its progress, and from which it continues."""
 
 from copy import copy, deepcopy
 from typing import Any
@@ -14,8 +14,8 @@ from .._serialization.encoding import Encoder, decode
 from .._serialization.fingerprint import fingerprint, hash_arrays
 from .._serialization.schema import (
     FORMAT,
-    describe_attributes,
-    describe_params,
+    encode_attributes,
+    encode_params,
     restore_attributes,
 )
 from .._utils.lookup import is_ours
@@ -25,32 +25,33 @@ from .attributes import name_activations, save_state, set_result
 from .dataset import Dataset
 from .parameters import resolve_activations
 
-_SECONDS = 30.0
+_DEFAULT_SECONDS = 30.0
 _MAY_DIFFER = ("n_iter", "verbose", "warm_start")
-# Validation has set these by the data of today, whose values are those of the file.
-_OF_DATA = ("n_features_in_", "feature_names_in_", "classes_")
+# Validation has set these by the data of this call. Their values are those of the
+# file, but their dtype may be another, and names of features are not compared.
+_SET_BY_VALIDATION = ("n_features_in_", "feature_names_in_", "classes_")
 
 
 class FitCheckpoint:
-    """What a file says, and is to say, of one fit.
+    """Restores a fit from the file of its checkpoint, and writes it while it trains.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        Where and when.
+        Where and when to write.
     estimator : estimator
-        With its parameters; fitted, if its training goes on.
+        With its parameters; fitted if training continues from it.
     dataset : Dataset
-        All rows, before any split.
+        All samples, before any split.
     held_out : Dataset or None
-        Rows that were given to be monitored.
+        Validation set that was given to `fit`.
     resumes : bool
-        Whether it goes on from what `estimator` has learned.
+        Whether training continues from what `estimator` has learned.
 
     Attributes
     ----------
     n_epochs_done : int
-        Passes that this fit has made already, according to the file.
+        Epochs that this fit has made already, according to the file.
     is_complete : bool
         Whether no more are to be made.
     """
@@ -63,45 +64,48 @@ class FitCheckpoint:
         held_out: Dataset | None,
         resumes: bool,
     ) -> None:
-        self._file = CheckpointFile(checkpoint, "fit", "training", "epochs", _SECONDS)
+        self._file = CheckpointFile(
+            checkpoint, "fit", "training", "epochs", _DEFAULT_SECONDS
+        )
         self._estimator = estimator
         self._n_before = estimator.n_iter_ if resumes else 0
-        self._fit_description = _tell_fit(estimator, dataset, held_out, resumes)
-        self._drawn: np.random.RandomState | None = None
+        self._identity = _identify_fit(estimator, dataset, held_out, resumes)
+        self._generator_after: np.random.RandomState | None = None
         self.n_epochs_done, self.is_complete = 0, False
 
     def restore(self, n_iter: int) -> bool:
-        """Give the estimator, in place, what the file has, and tell if there is one.
+        """Set on the estimator, in place, what the file has; return if there is one.
 
         Raises
         ------
         ModelFileError
             If it cannot be read.
         ValueError
-            If it is of another fit, or has more than `n_iter` passes.
+            If it is of another fit, or has more than `n_iter` epochs.
         OSError
-            If its folder cannot be.
+            If its folder cannot be read.
         """
         found = self._file.read()
         if found is None:
             return False
         description, arrays = found
-        difference = self._describe_difference(description, arrays)
+        difference = self._find_difference(description, arrays)
         if difference:
             self._file.refuse(difference)
-        self._fit_description, network = description["fit"], self._estimator
-        of_data = {k: v for k, v in vars(network).items() if k in _OF_DATA}
+        self._identity, network = description["fit"], self._estimator
+        validated = {k: v for k, v in vars(network).items() if k in _SET_BY_VALIDATION}
         with name_unreadable(self._file.path):
-            described = description.get("attributes")
-            restore_attributes(network, described, arrays, lacking=("_activations",))
+            encoded = description.get("attributes")
+            # Activations that are code are not in the file; `fit` resolves them anew.
+            restore_attributes(network, encoded, arrays, lacking=("_activations",))
             if network._training_state is None or network.n_iter_ < self._n_before:
                 raise ValueError("it lacks the state of training")
-            drawn = decode(description.get("drawn"), arrays)
-            if not isinstance(drawn, np.random.RandomState | None):
+            generator_after = decode(description.get("generator_after"), arrays)
+            if not isinstance(generator_after, np.random.RandomState | None):
                 raise ValueError("it lacks the state of random_state")
-        for name in _OF_DATA:
+        for name in _SET_BY_VALIDATION:
             vars(network).pop(name, None)
-        vars(network).update(of_data)
+        vars(network).update(validated)
         network._activations = name_activations(
             resolve_activations(network.activation, network.n_layers_ - 2)
         )
@@ -113,18 +117,19 @@ class FitCheckpoint:
                 "path to start over."
             )
         rng = network.random_state
-        if drawn is not None and isinstance(rng, np.random.RandomState):
-            rng.set_state(drawn.get_state())  # others draw what they would have drawn
-            self._drawn = drawn
+        if generator_after is not None and isinstance(rng, np.random.RandomState):
+            # What else draws from it draws what it would have in one uninterrupted run.
+            rng.set_state(generator_after.get_state())
+            self._generator_after = generator_after
         ends = {"tol", "divergence"}
-        if has_callbacks(network):  # which would stop it again
+        if has_callbacks(network):  # which would stop it again at once
             ends.add("callback")
         self.is_complete = network._ended_by in ends or self.n_epochs_done == n_iter
         return True
 
-    def _describe_difference(self, description: dict[str, Any], arrays: Any) -> str:
-        """Return in what the file is of another fit, if in anything."""
-        fit, now = description["fit"], self._fit_description
+    def _find_difference(self, description: dict[str, Any], arrays: Any) -> str:
+        """Return how this fit differs from the one of the file; "" if it does not."""
+        fit, now = description["fit"], self._identity
         if fit.get("class") != now["class"]:
             return f"it is of {fit.get('class')}, and this of {now['class']}"
         if fit.get("code") != now["code"]:
@@ -140,7 +145,7 @@ class FitCheckpoint:
             return f"X has now the shape {now['shapes']}, and had {fit.get('shapes')}"
         if fit.get("start") != now["start"]:
             return (
-                "it began from other weights, or after other passes (with warm_start "
+                "it began from other weights, or after other epochs (with warm_start "
                 "each call needs a path of its own)"
             )
         if fit.get("data") != now["data"]:
@@ -153,30 +158,30 @@ class FitCheckpoint:
         state: TrainingState,
         resumes: bool,
         restore_best: bool,
-        kept: tuple[Any, ...],
+        to_save: tuple[Any, ...],
     ) -> None:
         """Write the first file, or raise an `OSError` if that is impossible.
 
         Parameters
         ----------
         network : estimator
-            That knows its layers.
+            A copy of the estimator that knows its layers.
         state : TrainingState
-            Where it starts.
+            Where training starts.
         resumes, restore_best : bool
-            For `set_result`.
-        kept : tuple
-            For `save_state`.
+            Arguments of `set_result`.
+        to_save : tuple
+            Arguments of `save_state`.
         """
         rng = network.random_state
-        if isinstance(rng, np.random.RandomState) and self._drawn is None:
-            self._drawn = deepcopy(rng)
-            self._fit_description["generator_after"] = fingerprint(rng)
+        if isinstance(rng, np.random.RandomState) and self._generator_after is None:
+            self._generator_after = deepcopy(rng)
+            self._identity["generator_after"] = fingerprint(rng)
         self._start = copy(network)
-        self._kept = resumes, restore_best, kept
+        self._arguments = resumes, restore_best, to_save
         none = np.empty(0)
         result = TrainingResult(state, none, none, none, "n_iter")
-        self._file.begin(state.n_epochs, *self._describe(result))
+        self._file.begin(state.n_epochs, *self._encode(result))
 
     def __call__(self, loop: TrainingLoop) -> bool:
         """Write the file if it is time to; never ask for a stop."""
@@ -187,9 +192,9 @@ class FitCheckpoint:
         return False
 
     def finish(self, result: TrainingResult) -> TrainingResult:
-        """Write the last file, unless an interrupt may have come within a pass.
+        """Write the last file, unless an interrupt may have come within an epoch.
 
-        Return the outcome, with the interrupt if one comes now.
+        Return the result, with the interrupt if one comes now.
         """
         if result.interrupt is None:
             try:
@@ -202,17 +207,15 @@ class FitCheckpoint:
         """Do nothing, as the file is written."""
 
     def _write(self, result: TrainingResult) -> None:
-        self._file.write(result.state.n_epochs, *self._describe(result))
+        self._file.write(result.state.n_epochs, *self._encode(result))
 
-    def _describe(
-        self, result: TrainingResult
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return a file of the network that would be kept, and of how to go on."""
+    def _encode(self, result: TrainingResult) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the description and arrays of a file, as if training ended here."""
         network, encoder = copy(self._start), Encoder()
-        resumes, restore_best, kept = self._kept
+        resumes, restore_best, to_save = self._arguments
         set_result(network, result, resumes, restore_best)
-        save_state(network, result.state, *kept)
-        params, unsaved = describe_params(network, encoder)
+        save_state(network, result.state, *to_save)
+        params, unsaved = encode_params(network, encoder)
         if not is_ours(type(network)):
             unsaved.append("class")
         description = {
@@ -221,31 +224,32 @@ class FitCheckpoint:
             "class": type(network).__name__,
             "params": params,
             "unsaved": unsaved,
-            "attributes": describe_attributes(network, encoder),
-            "fit": self._fit_description,
-            "drawn": encoder.encode(self._drawn, "drawn"),
+            "attributes": encode_attributes(network, encoder),
+            "fit": self._identity,
+            "generator_after": encoder.encode(self._generator_after, "generator_after"),
         }
         return description, encoder.arrays
 
 
 def _was(name: str, description: dict[str, Any], arrays: Any) -> str:
-    """Return what a parameter was, if the file tells."""
+    """Return what a parameter was, if the file has it."""
     try:
         return f", and was {decode(description['params'][name], arrays)!r:.200}"
     except (KeyError, TypeError, ValueError):
         return ", and was something else"
 
 
-def _tell_fit(
+def _identify_fit(
     estimator: Any, dataset: Dataset, held_out: Dataset | None, resumes: bool
 ) -> dict[str, Any]:
-    """Return what a fit goes by, as JSON that is equal if that is."""
+    """Return JSON that is equal for two fits if they train alike."""
     cls, params = type(estimator), estimator.get_params(deep=False)
     datasets = [it for it in (dataset, held_out) if it is not None]
     rng = params["random_state"]
     has_generator = isinstance(rng, np.random.RandomState)
-    described = {k: v for k, v in params.items() if k not in _MAY_DIFFER}
-    described["random_state"] = "a generator" if has_generator else rng
+    compared = {k: v for k, v in params.items() if k not in _MAY_DIFFER}
+    # A generator has moved on since the fit began, so it is compared by itself.
+    compared["random_state"] = "a generator" if has_generator else rng
     start = None
     if resumes:
         learned = [estimator._params, estimator._training_state]
@@ -253,15 +257,15 @@ def _tell_fit(
     return {
         "class": f"{cls.__module__}.{cls.__qualname__}",
         "code": fingerprint(cls),
-        "params": fingerprint_all(described),
+        "params": fingerprint_all(compared),
         "generator": fingerprint(rng) if has_generator else None,
         "start": start,
         "shapes": [list(it.X.shape) for it in datasets],
-        "data": [_digest_sample(it) for it in datasets],
+        "data": [_hash_dataset(it) for it in datasets],
     }
 
 
-def _digest_sample(dataset: Dataset) -> str:
+def _hash_dataset(dataset: Dataset) -> str:
     X, labels = dataset.X, getattr(dataset.targets, "classes", np.empty(0))
     parts = (X.data, X.indices, X.indptr) if issparse(X) else (X,)
     weight = np.empty(0) if dataset.weight is None else dataset.weight

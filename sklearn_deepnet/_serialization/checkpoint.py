@@ -1,4 +1,4 @@
-"""Where and how often ``fit`` saves its progress, as the user says it."""
+"""Where and how often ``fit`` saves its progress, as users say it."""
 
 import os
 from dataclasses import dataclass
@@ -8,30 +8,30 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that keeps the progress of ``fit``, which goes on from it after a crash.
+    """A file that saves the progress of ``fit``, which continues from it after a crash.
 
-    ``net.fit(X, y, checkpoint=Checkpoint("net.safetensors"))`` writes it now and then;
-    the same call in another process goes on where the file stands, and comes to the
-    same bits as if it had never stopped, whatever draws, schedules, and early stopping
-    there are. With ``solver="lbfgs"`` it goes on from the last weights, and learns the
-    curvature anew. If training was complete the network is as it was then, and a larger
-    `n_iter` goes on.
+    ``net.fit(X, y, checkpoint=Checkpoint("net.safetensors"))`` writes it repeatedly.
+    The same call in another process continues where the file ends, and its result is
+    bit for bit that of an uninterrupted fit, with any random draws, schedule and early
+    stopping. With ``solver="lbfgs"`` it continues from the last weights, and estimates
+    the curvature anew. If training was complete the network is restored, and a larger
+    `n_iter` continues it.
 
-    The file is replaced when the new one is safe on the disk, so that at any time there
-    is a whole one; `load_model` reads it, too. It has the weights that the network
-    shows, which are the best ones with validation data, beside the last ones and the
-    optimizer's state.
+    The file is replaced when the new one is safe on the disk, so that it is complete at
+    any time, and `load_model` reads it, too. It has the weights of the fitted network,
+    which are the best ones with a validation set, the last weights, and the state of
+    the optimizer. The file of a search has a line for each stack that is done.
 
     Parameters
     ----------
     path : str or path
-        Of the file. Two fits must not share one.
+        Of the file. No two fits may share one.
     every : int or None, default=None
-        Passes, in a search stacks, from one writing to the next.
+        Epochs, or stacks of a search, from one write to the next.
     seconds : float or None, default=None
-        Seconds from one writing to the next. With both, what comes first; with neither,
-        30 seconds, or in a search every stack. In any case it is written at first and
-        at last.
+        Seconds from one write to the next. With both, what comes first counts; with
+        neither, it is written every 30 seconds, or after every stack of a search. It is
+        always written at the start and at the end.
 
     Raises
     ------
@@ -43,12 +43,12 @@ class Checkpoint:
     ``fit`` raises a `ValueError`, and leaves the file alone, if it is damaged or of
     another version of this library, or if parameters other than `n_iter`, `verbose` and
     `warm_start`, or the data, are not those of the fit that wrote it. Functions are
-    told by their code, but not by that of others that they call, nor by variables of
-    their module.
+    compared by their code, but not by the code of other functions that they call, nor
+    by variables of their module.
 
-    If the file cannot be written at first, ``fit`` raises an `OSError`. If that happens
-    later, such as when the disk is full, there is a `CheckpointWarning`, the file stays
-    as it was, and training goes on.
+    If the file cannot be written at the start, ``fit`` raises an `OSError`. If that
+    happens later, for example since the disk is full, there is a `CheckpointWarning`,
+    the last file stays, and training continues.
 
     Examples
     --------
@@ -62,7 +62,7 @@ class Checkpoint:
     ...     checkpoint = Checkpoint(Path(folder, "net.safetensors"), every=5)
     ...     net = net.fit(X, y, checkpoint=checkpoint)
     ...     longer = DeepNetClassifier((8,), n_iter=30, tol=None, random_state=0)
-    ...     longer = longer.fit(X, y, checkpoint=checkpoint)  # makes ten passes
+    ...     longer = longer.fit(X, y, checkpoint=checkpoint)  # ten more epochs
     >>> longer.n_iter_
     30
     """
@@ -89,7 +89,7 @@ class Checkpoint:
 
 
 def resolve_checkpoint(checkpoint: Any) -> Checkpoint | None:
-    """Return a checkpoint, of a path if only that is given."""
+    """Return a `Checkpoint`, made of a path if only that is given."""
     if checkpoint is None or isinstance(checkpoint, Checkpoint):
         return checkpoint
     try:

@@ -173,20 +173,20 @@ class GrowingCheckpointFile(CheckpointFile):
 
 
 def fingerprint_all(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return what tells values, by their names, in another process.
+    """Return the fingerprint of each value.
 
     Raises
     ------
     ValueError
-        If there is one of which that cannot be said.
+        If one cannot be hashed.
     """
-    described = {}
+    fingerprints = {}
     for name, value in values.items():
         try:
-            described[name] = fingerprint(value)
+            fingerprints[name] = fingerprint(value)
         except NotHashable as error:
             raise ValueError(
                 f"checkpoint cannot tell whether {name}={value!r:.200} is the same in "
                 "another process. Give a value, a function or what can be pickled."
             ) from error
-    return described
+    return fingerprints

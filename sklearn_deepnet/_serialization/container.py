@@ -1,9 +1,9 @@
-"""Files of arrays and a description of them, with no code inside.
+"""Files of arrays and a description of them, which hold no code.
 
 The layout is that of safetensors: eight bytes that give the length of a header, the
-header in JSON, then the bytes of the arrays. It can be read with NumPy in a few lines,
-and by the libraries of that name. Nothing in it is compressed, so nothing is larger
-than the file; and nothing is believed before a checksum over all of it is right.
+header in JSON, then the bytes of the arrays. NumPy reads it in a few lines, and so do
+the libraries of that name. Nothing is compressed, so that no array is larger than the
+file, and nothing is used before a checksum over all of it has been compared.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from ..exceptions import ModelFileError
 
-_KEY = "sklearn_deepnet"  # of the description, in the header's metadata
-_MOST_HEADER = 2**24  # bytes: JSON may take some twenty times as many when it is read
-_MOST_ITEMS = 2**48
+_DESCRIPTION_KEY = "sklearn_deepnet"  # in the header's metadata
+_MAX_HEADER_BYTES = 2**24  # as Python objects JSON may take twenty times as many
+_MAX_ITEMS = 2**48  # of an axis: of more, NumPy raises other errors, even if empty
 _DTYPES = {
     "F64": "<f8",
     "F32": "<f4",
@@ -43,7 +43,7 @@ _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
 
 
 class Arrays(dict[str, NDArray[Any]]):
-    """Arrays of a file, and the bytes of text that were made of its description."""
+    """Arrays of a file, and the bytes of text that were decoded so far."""
 
     n_text_bytes = 0
 
@@ -61,9 +61,9 @@ def write_container(
     Parameters
     ----------
     file : binary file
-        Written from where it stands.
+        Written from its current position.
     description : dict
-        What the arrays are, as JSON has it.
+        What the arrays are; JSON must be able to hold it.
     arrays : mapping of str to ndarray
         Numbers or booleans, of any shape.
     """
@@ -78,18 +78,18 @@ def write_container(
         }
         end += part.size
         parts.append(part)
-    described = json.dumps(description, allow_nan=False)
-    header = {"__metadata__": {_KEY: described}, **entries}
-    digest = _begin_digest(header)
+    text_of_description = json.dumps(description, allow_nan=False)
+    header = {"__metadata__": {_DESCRIPTION_KEY: text_of_description}, **entries}
+    sha256 = _begin_hash(header)
     for part in parts:
-        digest.update(part)
-    header["__metadata__"]["sha256"] = digest.hexdigest()
-    text = _dump(header)
+        sha256.update(part)
+    header["__metadata__"]["sha256"] = sha256.hexdigest()
+    text = _to_json(header)
     text += b" " * (-len(text) % 8)  # so that the arrays are aligned
-    if len(text) > _MOST_HEADER:
+    if len(text) > _MAX_HEADER_BYTES:
         raise ValueError(
             f"All but the arrays takes {len(text)} bytes; a model file holds "
-            f"{_MOST_HEADER} at most."
+            f"{_MAX_HEADER_BYTES} at most."
         )
     file.write(len(text).to_bytes(8, "little"))
     file.write(text)
@@ -126,29 +126,29 @@ def name_unreadable(path: str | os.PathLike[str]) -> Iterator[None]:
 def _read(file: BinaryIO, n_bytes: int) -> tuple[dict[str, Any], Arrays]:
     start = file.read(8)
     n_header = int.from_bytes(start, "little")
-    if len(start) < 8 or not 2 <= n_header <= min(_MOST_HEADER, n_bytes - 8):
+    if len(start) < 8 or not 2 <= n_header <= min(_MAX_HEADER_BYTES, n_bytes - 8):
         raise ValueError("it does not begin with the length of a header")
     header = json.loads(file.read(n_header).decode("utf-8"))
     if not isinstance(header, dict) or not isinstance(header.get("__metadata__"), dict):
         raise ValueError("its header has no metadata")
     expected = header["__metadata__"].pop("sha256", None)
-    digest = _begin_digest(header)
-    described = header.pop("__metadata__").get(_KEY)
-    if not isinstance(described, str):
+    sha256 = _begin_hash(header)
+    text_of_description = header.pop("__metadata__").get(_DESCRIPTION_KEY)
+    if not isinstance(text_of_description, str):
         raise ValueError("its metadata do not say what it holds")
     arrays, end = Arrays(), 0
     for name, entry in header.items():
         dtype, shape, end = _check_entry(entry, end, n_bytes - 8 - n_header)
         flat = np.fromfile(file, dtype, math.prod(shape))
-        digest.update(flat.view(np.uint8))
+        sha256.update(flat.view(np.uint8))
         if dtype == np.bool_ and flat.view(np.uint8).max(initial=0) > 1:
             raise ValueError("an array of booleans holds other bytes than 0 and 1")
         arrays[name] = flat.reshape(shape)
     if end != n_bytes - 8 - n_header:
         raise ValueError("it is not as long as its header says")
-    if digest.hexdigest() != expected:
+    if sha256.hexdigest() != expected:
         raise ValueError("its checksum is wrong")
-    description = json.loads(described)
+    description = json.loads(text_of_description)
     if not isinstance(description, dict):
         raise ValueError("its description is not one of a model")
     return description, arrays
@@ -157,7 +157,11 @@ def _read(file: BinaryIO, n_bytes: int) -> tuple[dict[str, Any], Arrays]:
 def _check_entry(
     entry: Any, start: int, n_bytes: int
 ) -> tuple[np.dtype[Any], list[int], int]:
-    """Return dtype, shape and end of an array, none of them beyond the file."""
+    """Return dtype, shape and end of an array, which is not beyond that of the file.
+
+    Arrays follow each other without gaps. So none overlap, and together they are no
+    larger than the file.
+    """
     try:
         code, shape, (begin, end) = (
             entry[key] for key in ("dtype", "shape", "data_offsets")
@@ -166,7 +170,7 @@ def _check_entry(
     except (KeyError, TypeError) as error:
         raise ValueError("its header does not describe arrays") from error
     counts = [begin, end, *shape] if isinstance(shape, list) else [None]
-    are_counts = all(type(n) is int and 0 <= n < _MOST_ITEMS for n in counts)
+    are_counts = all(type(n) is int and 0 <= n < _MAX_ITEMS for n in counts)
     if not are_counts or len(shape) > 8:
         raise ValueError("its header does not describe arrays")
     n_own = math.prod(shape) * dtype.itemsize
@@ -175,30 +179,32 @@ def _check_entry(
     return dtype, shape, end
 
 
-def _begin_digest(header: dict[str, Any]) -> Any:
-    return hashlib.sha256(_dump(header))
+def _begin_hash(header: dict[str, Any]) -> Any:
+    return hashlib.sha256(_to_json(header))
 
 
-def _dump(header: dict[str, Any]) -> bytes:
+def _to_json(header: dict[str, Any]) -> bytes:
     return json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
 
 
 def replace_file(
     path: str | os.PathLike[str], write: Callable[[BinaryIO], None]
 ) -> None:
-    """Write a file under another name, and give it its own when it is safe on disk.
+    """Write a file under a temporary name, and rename it when it is safe on the disk.
 
-    So there is the old one or the new one at `path`, and never a part of one, whenever
-    the process is killed. If writing fails the old one stays as it is.
+    So `path` has the old file or the new one, and never a part of one, whenever the
+    process is killed. If writing fails the old file stays.
     """
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
-            with suppress(OSError):  # of none that is there, or one of somebody else
+            with suppress(OSError):  # there is no old file, or it has another owner
                 os.chmod(temporary, path.stat().st_mode & 0o7777)
             write(file)
             file.flush()
+            # Before the rename: after a power failure a name may be on the disk while
+            # the contents are not.
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
@@ -208,7 +214,7 @@ def replace_file(
 
 
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
-    """Remove what `replace_file` left behind where it was killed."""
+    """Remove the temporary files of calls of `replace_file` that were killed."""
     path = Path(os.path.realpath(path))
     start = f".{path.name}."
     for name in os.listdir(path.parent):
@@ -218,7 +224,7 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the new name itself on disk, where a folder can be opened (not Windows)."""
+    """Write a new name to the disk, where a folder can be opened (not on Windows)."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -226,6 +232,6 @@ def _sync_folder(folder: Path) -> None:
     try:
         os.fsync(handle)
     except OSError:
-        pass  # such as some network file systems: the file is there, and complete
+        pass  # some network file systems cannot; the file is there and complete
     finally:
         os.close(handle)

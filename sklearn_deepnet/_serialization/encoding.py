@@ -1,9 +1,9 @@
 """Values of parameters and attributes as JSON, and back.
 
-What JSON has no word for becomes a dictionary of one entry, of a kind and what it
-takes: ``{"tuple": [8, 4]}``. Numbers of an array stand beside the JSON, under a name.
-Only the kinds of the table `KINDS` are ever made, so nothing that was not written here
-can come out of a file.
+A value that JSON does not know becomes a dictionary of one entry, its kind and content:
+``{"tuple": [8, 4]}``. The numbers of an array are stored beside the JSON, under a name.
+Reading makes the kinds of the table `DECODERS` and no others, so that a file can make
+nothing but those.
 """
 
 import math
@@ -24,11 +24,15 @@ from ..nn.optimizers import SOLVERS
 from ..nn.schedules import SCHEDULES, Custom
 from .container import Arrays, can_hold
 
-_MOST_TEXT = 2**26  # bytes of all arrays of strings, each as long as the longest
-_FEW = 8  # numbers that are written out
-_MOST_ALIKE = 8  # keys of one hash, each of which is compared to all before it
+# NumPy gives all strings of an array the length of the longest, so that a small file
+# with one long string could fill the memory.
+_MAX_TEXT_BYTES = 2**26
+_MAX_INLINE = 8  # floats in a list that are written in the JSON
+# Each key of a dictionary is compared to all before it of the same hash, so that a file
+# of many could take hours to read.
+_MAX_EQUAL_HASHES = 8
 _TYPES = {"float": float, "int": int, "float32": np.float32, "float64": np.float64}
-_SETTABLE = {"focal": focal, "huber": huber, "quantile": quantile}
+_LOSSES_WITH_SETTING = {"focal": focal, "huber": huber, "quantile": quantile}
 _SOLVERS = {solver.__name__: solver for solver in SOLVERS.values()}
 _SCHEDULES = {
     schedule.__name__: schedule
@@ -47,37 +51,37 @@ class Encoder:
     Attributes
     ----------
     arrays : dict of str to ndarray
-        What stands beside the JSON so far.
+        What is stored beside the JSON so far.
     """
 
     def __init__(self) -> None:
         self.arrays: dict[str, NDArray[Any]] = {}
 
     def encode(self, value: Any, name: str) -> Any:
-        """Return `value` as JSON; arrays in it are called `name`, or begin so."""
+        """Return `value` as JSON; the names of arrays in it begin with `name`."""
         if value is None or type(value) in (bool, int, str):
             return value
         if type(value) is float:
             return value if math.isfinite(value) else {"float": repr(value)}
         if type(value) is list:
             return self._encode_list(value, name)
-        kind, taken = self._describe(value, name)
-        return {kind: taken}
+        kind, content = self._encode_other(value, name)
+        return {kind: content}
 
     def _encode_list(self, items: list[Any], name: str) -> Any:
-        if len(items) > _FEW and all(type(item) is float for item in items):
+        if len(items) > _MAX_INLINE and all(type(item) is float for item in items):
             return {"floats": self._put(np.array(items), name)}
         return [self.encode(item, f"{name}.{k}") for k, item in enumerate(items)]
 
-    def _describe(self, value: Any, name: str) -> tuple[str, Any]:
-        """Return the kind of a value that JSON has no word for, and what it takes."""
+    def _encode_other(self, value: Any, name: str) -> tuple[str, Any]:
+        """Return the kind and content of a value that JSON does not know."""
         if type(value) is tuple:
             return "tuple", self._encode_items([*value], name)
         if type(value) is dict:
             keys = self._encode_items([*value], f"{name}.keys")
             return "dict", [keys, self._encode_items([*value.values()], name)]
         if isinstance(value, np.ndarray) and type(value) in (np.ndarray, np.memmap):
-            return self._describe_array(value, name)
+            return self._encode_array(value, name)
         if isinstance(value, np.generic) and can_hold(value.dtype):
             return "scalar", self._put(np.asarray(value), name)
         if isinstance(value, np.str_):
@@ -92,16 +96,16 @@ class Encoder:
         for kind, known in _TYPES.items():
             if value is known:
                 return "type", kind
-        return _describe_word(value)
+        return _encode_component(value)
 
     def _encode_items(self, items: list[Any], name: str) -> list[Any]:
         return [self.encode(item, f"{name}.{k}") for k, item in enumerate(items)]
 
-    def _describe_array(self, array: NDArray[Any], name: str) -> tuple[str, Any]:
+    def _encode_array(self, array: NDArray[Any], name: str) -> tuple[str, Any]:
         if can_hold(array.dtype):
             return "array", self._put(array, name)
         is_text = array.dtype.kind == "U" and array.ndim == 1
-        if is_text and array.nbytes <= _MOST_TEXT:
+        if is_text and array.nbytes <= _MAX_TEXT_BYTES:
             return "strings", [array.itemsize // 4, array.tolist()]
         if array.dtype == object and array.ndim == 1:
             return "objects", self._encode_items(array.tolist(), name)
@@ -114,13 +118,13 @@ class Encoder:
         return name
 
 
-def _describe_word(value: Any) -> tuple[str, Any]:
-    """Return what names a word of this library, without its code."""
+def _encode_component(value: Any) -> tuple[str, Any]:
+    """Return the kind and name of a component of this library, without its code."""
     if isinstance(value, Activation) and ACTIVATIONS.get(value.name) == value:
         return "activation", value.name
     if isinstance(value, Loss):
         name, setting = value.name.partition("(")[0], _find_setting(value)
-        with suppress(TypeError, ValueError):  # of a setting that is not one of ours
+        with suppress(TypeError, ValueError):  # of a setting that is not allowed
             if _make_loss(name, setting) == value:
                 return "loss", [name, setting]
     if callable(value):
@@ -130,7 +134,9 @@ def _describe_word(value: Any) -> tuple[str, Any]:
     for kind, known in (("solver", _SOLVERS), ("schedule", _SCHEDULES)):
         if known.get(type(value).__name__) is type(value) and is_dataclass(value):
             settings = {f.name: getattr(value, f.name) for f in fields(value)}
-            settings = {name: _plain(setting) for name, setting in settings.items()}
+            settings = {
+                name: _plain_setting(setting) for name, setting in settings.items()
+            }
             return kind, [type(value).__name__, settings]
     raise NotEncodable
 
@@ -138,12 +144,12 @@ def _describe_word(value: Any) -> tuple[str, Any]:
 def _find_setting(loss: Loss) -> Any:
     """Return the setting of a loss that has one, None of others."""
     functions = (loss.logistic, loss.softmax, loss.identity, loss.exponential)
-    found = [getattr(function, "keywords", {}) for function in functions]
-    return next((_plain(v) for words in found for v in words.values()), None)
+    found = [v for f in functions for v in getattr(f, "keywords", {}).values()]
+    return _plain_setting(found[0]) if found else None
 
 
-def _plain(setting: Any) -> Any:
-    """Return a setting as JSON knows it."""
+def _plain_setting(setting: Any) -> Any:
+    """Return a setting as JSON knows it, or raise if that is impossible."""
     setting = setting.item() if isinstance(setting, np.generic) else setting
     if type(setting) in (bool, int, str, type(None)):
         return setting
@@ -153,31 +159,31 @@ def _plain(setting: Any) -> Any:
 
 
 def _make_loss(name: str, setting: Any) -> Loss | None:
-    if name in _SETTABLE and setting is not None:
-        return _SETTABLE[name](setting)
+    if name in _LOSSES_WITH_SETTING and setting is not None:
+        return _LOSSES_WITH_SETTING[name](setting)
     return LOSSES.get(name)
 
 
 def decode(value: Any, arrays: Arrays) -> Any:
     """Return what `Encoder.encode` was given.
 
-    Its arrays are taken out of `arrays`: were one there for many, a small file could
-    make a large model.
+    Its arrays are removed from `arrays`. If one array could be used many times, a small
+    file could make a large model.
 
     Raises
     ------
     ValueError
-        If it is not of the kinds that are known, or not as they have to be.
+        If a kind is unknown, or its content is wrong.
     """
     if isinstance(value, list):
         return [decode(item, arrays) for item in value]
     if not isinstance(value, dict):
         return value
-    if len(value) != 1 or not value.keys() <= KINDS.keys():
+    if len(value) != 1 or not value.keys() <= DECODERS.keys():
         raise ValueError(f"it holds values of no known kind, {[*value]!r:.80}")
-    ((kind, taken),) = value.items()
+    ((kind, content),) = value.items()
     try:
-        return KINDS[kind](taken, arrays)
+        return DECODERS[kind](content, arrays)
     except (TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise ValueError(f"its description of {kind!r} is wrong") from error
 
@@ -196,33 +202,33 @@ def _decode_scalar(name: Any, arrays: Arrays) -> Any:
     return array[()]
 
 
-def _decode_dict(taken: Any, arrays: Arrays) -> dict[Any, Any]:
-    keys, values = decode(taken, arrays)
-    if max(Counter(map(hash, keys)).values(), default=0) > _MOST_ALIKE:
+def _decode_dict(content: Any, arrays: Arrays) -> dict[Any, Any]:
+    keys, values = decode(content, arrays)
+    if max(Counter(map(hash, keys)).values(), default=0) > _MAX_EQUAL_HASHES:
         raise KeyError
     return dict(zip(keys, values, strict=True))
 
 
-def _decode_strings(taken: Any, arrays: Arrays) -> NDArray[Any]:
-    n_characters, texts = taken
+def _decode_strings(content: Any, arrays: Arrays) -> NDArray[Any]:
+    n_characters, texts = content
     longest = max(map(len, texts), default=0)
     if not all(type(text) is str for text in texts) or type(n_characters) is not int:
         raise TypeError
     arrays.n_text_bytes += 4 * len(texts) * n_characters
-    if n_characters < max(1, longest) or arrays.n_text_bytes > _MOST_TEXT:
+    if n_characters < max(1, longest) or arrays.n_text_bytes > _MAX_TEXT_BYTES:
         raise TypeError
     return np.array(texts, dtype=f"U{n_characters}")
 
 
-def _decode_objects(taken: Any, arrays: Arrays) -> NDArray[Any]:
-    items = [decode(item, arrays) for item in taken]
+def _decode_objects(content: Any, arrays: Arrays) -> NDArray[Any]:
+    items = [decode(item, arrays) for item in content]
     array = np.empty(len(items), object)
     array[:] = items
     return array
 
 
-def _decode_random_state(taken: Any, arrays: Arrays) -> Any:
-    state = decode(taken, arrays)
+def _decode_random_state(content: Any, arrays: Arrays) -> Any:
+    state = decode(content, arrays)
     check_generator(state)
     rng = np.random.RandomState(0)
     rng.set_state(state)
@@ -230,26 +236,26 @@ def _decode_random_state(taken: Any, arrays: Arrays) -> Any:
 
 
 def check_generator(state: Any) -> None:
-    """Raise unless `state` is one of a Mersenne Twister; NumPy looks at less."""
+    """Raise unless `state` is one of a Mersenne Twister; NumPy checks less."""
     key, pos = state["state"]["key"], state["state"]["pos"]
-    is_right = (
+    is_valid = (
         state.keys() == {"bit_generator", "state", "has_gauss", "gauss"}
         and state["bit_generator"] == "MT19937"
         and isinstance(key, np.ndarray)
         and (key.dtype, key.shape) == (np.dtype(np.uint32), (624,))
-        and key[1:].any()  # from zeros come zeros, on which randn waits for ever
+        and key[1:].any()  # from zeros come zeros, of which randn draws for ever
         and type(pos) is int
         and 0 <= pos <= 624
         and type(state["has_gauss"]) is int
         and state["has_gauss"] in (0, 1)
         and type(state["gauss"]) is float
     )
-    if not is_right:
+    if not is_valid:
         raise ValueError("the state of a generator is wrong")
 
 
-def _decode_loss(taken: Any, arrays: Arrays) -> Loss:
-    name, setting = taken
+def _decode_loss(content: Any, arrays: Arrays) -> Loss:
+    name, setting = content
     loss = _make_loss(name, setting)
     if loss is None:
         raise KeyError
@@ -257,16 +263,18 @@ def _decode_loss(taken: Any, arrays: Arrays) -> Loss:
 
 
 def _decode_settings(known: Mapping[str, Any]) -> Callable[..., Any]:
-    """Return a function that makes one of the `known` classes by its settings."""
+    """Return a function that makes one of the `known` classes from its settings."""
 
-    def make(taken: Any, arrays: Arrays) -> Any:
-        name, settings = taken
-        return known[name](**{key: _plain(value) for key, value in settings.items()})
+    def make(content: Any, arrays: Arrays) -> Any:
+        name, settings = content
+        return known[name](
+            **{key: _plain_setting(value) for key, value in settings.items()}
+        )
 
     return make
 
 
-KINDS = MappingProxyType(
+DECODERS = MappingProxyType(
     {
         "float": lambda text, _: {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}[text],
         "floats": _decode_floats,

@@ -1,7 +1,8 @@
-"""What a file holds of a fitted estimator, and whether what it holds can be right.
+"""Which attributes of a fitted estimator a file has, and whether they can be right.
 
-One table, `ATTRIBUTES`, says which attributes are written, and what each has to be like
-when it is read: nothing is taken from a file that is not in it.
+The table `ATTRIBUTES` has the attributes that are written, and for each a check of what
+is read. Nothing else is read from a file. The checks make sure that no file, however
+hostile, makes a model that fails or takes for ever only when it predicts or trains.
 """
 
 from collections.abc import Callable
@@ -26,101 +27,99 @@ _IN_STATE = {it.name: it for it in fields(TrainingState) if it.metadata["saved"]
 _N_MOMENTS = {solver.__name__: solver.n_moments for solver in SOLVERS.values()}
 
 
-def describe_params(
+def encode_params(
     estimator: BaseEstimator, encoder: Encoder, name: str = ""
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the parameters as JSON, and the names of those that are code."""
-    described, unsaved = {}, []
+    encoded, unsaved = {}, []
     for key, value in estimator.get_params(deep=False).items():
         try:
-            described[key] = encoder.encode(value, f"{name}{key}")
+            encoded[key] = encoder.encode(value, f"{name}{key}")
         except NotEncodable:
             unsaved.append(key)
-    return described, unsaved
+    return encoded, unsaved
 
 
-def describe_attributes(
-    network: Any, encoder: Encoder, name: str = ""
-) -> dict[str, Any]:
+def encode_attributes(network: Any, encoder: Encoder, name: str = "") -> dict[str, Any]:
     """Return what a fitted network has learned, as JSON.
 
-    Activations that are code are left out.
+    Activations that are code are left out. What would not be accepted when it is read
+    is not written either, so that an error comes while the model is still there.
 
     Raises
     ------
     ValueError
-        If an attribute has no place in a file.
+        If an attribute cannot be written to a file.
     """
-    described = {}
+    encoded = {}
     for key in _names_for(network):
         if not hasattr(network, key):
             continue
         value = getattr(network, key)
         try:
-            described[key] = encoder.encode(value, f"{name}{key}")
+            encoded[key] = encoder.encode(value, f"{name}{key}")
         except NotEncodable:
-            is_right = key == "_activations"
+            is_valid = key == "_activations"
         else:
-            is_right = _is_right(key, value, network)
-        if not is_right:
+            is_valid = _is_valid(key, value, network)
+        if not is_valid:
             raise ValueError(
                 f"{key} is {value!r:.200}, which a model file cannot hold; it holds "
                 "numbers, bools and strings. Use joblib.dump."
             )
-    return described
+    return encoded
 
 
 def restore_attributes(
     network: Any,
-    described: Any,
+    encoded: Any,
     arrays: dict[str, NDArray[Any]],
     lacking: tuple[str, ...] = (),
 ) -> None:
-    """Set in place what `describe_attributes` told of.
+    """Set in place the attributes that `encode_attributes` returned.
 
     Parameters
     ----------
     network : estimator
         Of the right class, not fitted.
-    described : JSON value
-        What the file says.
+    encoded : JSON value
+        What the file has.
     arrays : dict of str to ndarray
-        What stands beside it, to be taken out.
+        Arrays of the file; those that are used are removed.
     lacking : tuple of str, default=()
-        Attributes that may be left out, beside the names of features.
+        Attributes that may be missing, besides the names of features.
 
     Raises
     ------
     ValueError
-        If anything is missing, unknown, or not as it has to be. The network is then
-        half made.
+        If anything is missing, unknown or invalid. Some attributes may be set then.
     """
-    if not isinstance(described, dict):
+    if not isinstance(encoded, dict):
         raise ValueError("it does not say what the network has learned")
     names = _names_for(network)
-    unknown = sorted(described.keys() - {*names})
-    missing = sorted({*names} - described.keys() - {"feature_names_in_", *lacking})
+    unknown = sorted(encoded.keys() - {*names})
+    missing = sorted({*names} - encoded.keys() - {"feature_names_in_", *lacking})
     if unknown or missing:
         raise ValueError(
             f"attributes of the network are unknown, {unknown!r:.80}, or missing, "
             f"{missing!r:.80}"
         )
     for name in names:
-        if name in described:
-            restore_attribute(network, name, described[name], arrays)
+        if name in encoded:
+            restore_attribute(network, name, encoded[name], arrays)
 
 
 def restore_attribute(
-    estimator: Any, name: str, described: Any, arrays: dict[str, NDArray[Any]]
+    estimator: Any, name: str, encoded: Any, arrays: dict[str, NDArray[Any]]
 ) -> None:
     """Set one attribute in place, or raise a ValueError."""
-    value = decode(described, arrays)
-    if not _is_right(name, value, estimator):
+    value = decode(encoded, arrays)
+    if not _is_valid(name, value, estimator):
         raise ValueError(f"its {name} is not as it has to be")
     setattr(estimator, name, value)
 
 
-def _is_right(name: str, value: Any, estimator: Any) -> bool:
+def _is_valid(name: str, value: Any, estimator: Any) -> bool:
     try:
         return bool(ATTRIBUTES[name](value, estimator))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
@@ -128,11 +127,11 @@ def _is_right(name: str, value: Any, estimator: Any) -> bool:
 
 
 def _names_for(network: Any) -> list[str]:
-    of_others = _OF_REGRESSORS if is_classifier(network) else _OF_CLASSIFIERS
-    return [name for name in ATTRIBUTES if name not in of_others]
+    excluded = _REGRESSOR_ONLY if is_classifier(network) else _CLASSIFIER_ONLY
+    return [name for name in ATTRIBUTES if name not in excluded]
 
 
-# ---- what attributes have to be like; those further up the table have been checked
+# Checks of attributes. Each may rely on those further up the table.
 
 
 def _is_count(value: Any, least: int = 0) -> bool:
@@ -144,7 +143,7 @@ def _is_array(value: Any, kinds: str, shape: tuple[int, ...]) -> bool:
     return is_array and value.dtype.kind in kinds and value.shape == shape
 
 
-def _are_names(value: Any, network: Any) -> bool:
+def _are_feature_names(value: Any, network: Any) -> bool:
     is_array = _is_array(value, "O", (network.n_features_in_,))
     return is_array and all(type(name) is str for name in value)
 
@@ -187,7 +186,7 @@ def _is_label(value: Any) -> bool:
     return is_text or (isinstance(value, Real) and bool(np.isfinite(value)))
 
 
-def _is_center(value: Any, network: Any) -> bool:
+def _are_finite_per_output(value: Any, network: Any) -> bool:
     is_vector = _is_array(value, "f", (network.n_outputs_,))
     return is_vector and bool(np.isfinite(value).all())
 
@@ -196,7 +195,7 @@ def _is_curve(value: Any, network: Any) -> bool:
     return isinstance(value, list) and all(type(x) is float for x in value)
 
 
-def _is_as_long_a_curve(value: Any, network: Any) -> bool:
+def _is_optional_curve(value: Any, network: Any) -> bool:
     if value is None:
         return True
     return _is_curve(value, network) and len(value) == len(network.loss_curve_)
@@ -271,24 +270,26 @@ def _is_like_params(value: Any, network: Any, finite: bool = False) -> bool:
 ATTRIBUTES: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType(
     {
         "n_features_in_": lambda n, _: _is_count(n, 1),
-        "feature_names_in_": _are_names,
+        "feature_names_in_": _are_feature_names,
         "_layer_sizes": _are_layer_sizes,
         "_activations": _are_activations,
         "out_activation_": _is_out_activation,
         "_params": _are_params,
         "classes_": _are_classes,
-        "target_mean_": _is_center,
-        "target_scale_": lambda it, net: _is_center(it, net) and (it > 0).all(),
+        "target_mean_": _are_finite_per_output,
+        "target_scale_": lambda it, net: (
+            _are_finite_per_output(it, net) and (it > 0).all()
+        ),
         "_takes_1d": lambda it, net: (
             it is False or (it is True and net.n_outputs_ == 1)
         ),
         "loss_curve_": _is_curve,
-        "validation_loss_curve_": _is_as_long_a_curve,
-        "validation_scores_": _is_as_long_a_curve,
+        "validation_loss_curve_": _is_optional_curve,
+        "validation_scores_": _is_optional_curve,
         "best_iter_": _is_best_iter,
         "_ended_by": lambda it, _: type(it) is str and it in _ENDINGS,
         "_training_state": _is_training_state,
     }
 )
-_OF_CLASSIFIERS = {"classes_"}
-_OF_REGRESSORS = {"target_mean_", "target_scale_", "_takes_1d"}
+_CLASSIFIER_ONLY = {"classes_"}
+_REGRESSOR_ONLY = {"target_mean_", "target_scale_", "_takes_1d"}

@@ -1,4 +1,4 @@
-"""A fit that keeps a file goes on from it as if it had never stopped."""
+"""A fit with a checkpoint continues from it as if it had never stopped."""
 
 import contextlib
 import io
@@ -94,14 +94,17 @@ SETTINGS = {
     "last weights": ({"restore_best": False, "schedule": "plateau"}, PARTS),
     "patience": ({"tol": 0.01, "n_iter": 80, "n_iter_no_change": 2}, {}),
     "ordered": ({"shuffle": False, "class_weight": "balanced"}, {}),
-    "kept": ({"warm_start": True, "label_smoothing": 0.1}, {"sample_weight": WEIGHT}),
+    "warm": (
+        {"warm_start": True, "label_smoothing": 0.1},
+        {"sample_weight": WEIGHT},
+    ),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("n_epochs", [2, 5])
-def test_goes_on_as_if_it_had_never_stopped(setting, n_epochs, tmp_path):
+def test_fit_continues_as_if_it_had_never_stopped(setting, n_epochs, tmp_path):
     parameters, params = SETTINGS[setting]
     path = tmp_path / "net.safetensors"
     checkpoint = Checkpoint(path, every=1)
@@ -128,7 +131,7 @@ sys.stdout.buffer.write(pickle.dumps(found))
 
 
 @pytest.mark.slow
-def test_another_process_goes_on(tmp_path):
+def test_another_process_continues(tmp_path):
     for name, (parameters, params) in SETTINGS.items():
         checkpoint = Checkpoint(tmp_path / name, every=2)
         crash(net(**parameters), 5, X, y, checkpoint=checkpoint, **params)
@@ -143,7 +146,7 @@ def test_another_process_goes_on(tmp_path):
         assert_equal(found, learned(net(**parameters).fit(X, y, **params)))
 
 
-def test_several_labels_go_on(tmp_path):
+def test_several_labels_continue(tmp_path):
     indicator = (np.random.RandomState(0).rand(len(y), 3) < 0.5).astype(int)
     checkpoint = Checkpoint(tmp_path / "net", every=2)
     crash(net(), 6, X, indicator, checkpoint=checkpoint)
@@ -152,7 +155,7 @@ def test_several_labels_go_on(tmp_path):
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "poisson", "quantile"])
-def test_a_regressor_goes_on(loss, tmp_path):
+def test_a_regressor_continues(loss, tmp_path):
     data = load_diabetes(return_X_y=True)
     parameters = {"loss": loss, "n_iter": 8, "tol": None, "random_state": 0}
     checkpoint = Checkpoint(tmp_path / "net", every=2)
@@ -162,7 +165,7 @@ def test_a_regressor_goes_on(loss, tmp_path):
     assert_equal(learned(resumed), learned(alone))
 
 
-def test_code_of_the_users_own_goes_on(tmp_path):
+def test_components_of_users_continue(tmp_path):
     def halves(n_out_n_in, rng):
         return rng.choice([-0.5, 0.5], n_out_n_in)
 
@@ -213,7 +216,7 @@ def test_others_draw_from_a_shared_generator_what_they_would_have(tmp_path):
         train(np.random.RandomState(4))
 
 
-def test_lbfgs_goes_on_from_its_last_weights(tmp_path):
+def test_lbfgs_continues_from_its_last_weights(tmp_path):
     parameters = {"solver": "lbfgs", "batch_size": "auto"}
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(**parameters), 5, X, y, checkpoint=checkpoint)
@@ -225,7 +228,7 @@ def test_lbfgs_goes_on_from_its_last_weights(tmp_path):
     assert resumed.n_iter_ == 12
 
 
-def test_sparse_rows_go_on(tmp_path):
+def test_sparse_rows_continue(tmp_path):
     from scipy.sparse import csr_array
 
     rows = csr_array(np.where(X > 0, X, 0))
@@ -256,7 +259,7 @@ def test_a_warm_start_is_a_fit_of_its_own(tmp_path):
     assert once.n_iter_ == again.n_iter_ == 24
     assert_equal(learned(once), learned(again))
     assert_equal(once.coefs_, net(n_iter=24).fit(X, y).coefs_)
-    message = "it began from other weights, or after other passes"
+    message = "it began from other weights, or after other epochs"
     with pytest.raises(ValueError, match=message):
         net(warm_start=True).fit(X, y, checkpoint=tmp_path / "second")
 
@@ -270,7 +273,7 @@ def test_what_is_complete_stays_as_it_is(tmp_path):
     assert_equal(learned(again), learned(fitted))
 
 
-def test_more_epochs_go_on_from_what_is_complete(tmp_path):
+def test_more_epochs_continue_from_what_is_complete(tmp_path):
     path = str(tmp_path / "net")
     net().fit(X, y, checkpoint=path)
     longer = net(n_iter=20).fit(X, y, checkpoint=path)
@@ -292,7 +295,7 @@ def test_what_patience_ended_is_complete(tmp_path):
     assert_equal(longer.coefs_, fitted.coefs_)
 
 
-def test_a_divergence_is_reported_again(tmp_path):
+def test_a_divergence_is_warned_of_again(tmp_path):
     parameters = {"solver": "sgd", "learning_rate": 1e6}
     with pytest.warns(DivergenceWarning, match="^The loss became"):
         fitted = net(**parameters).fit(X, y, checkpoint=tmp_path / "net")
@@ -330,8 +333,8 @@ def test_epochs_are_counted_from_the_start(tmp_path, capsys):
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(), 9, X, y, checkpoint=checkpoint)
     net(verbose=2).fit(X, y, checkpoint=checkpoint)
-    epochs = re.findall(r"^epoch (\d+) of (\d+)", capsys.readouterr().out, re.MULTILINE)
-    assert epochs == [("10", "12"), ("11", "12"), ("12", "12")]
+    lines = re.findall(r"^epoch (\d+) of (\d+)", capsys.readouterr().out, re.MULTILINE)
+    assert lines == [("10", "12"), ("11", "12"), ("12", "12")]
 
 
 @pytest.mark.parametrize("n_epochs", [1, 4, 7])
@@ -348,7 +351,7 @@ def test_what_would_have_diverged_diverges(n_epochs, tmp_path):
     assert_equal(learned(resumed), learned(alone))
 
 
-def test_weights_that_a_step_has_led_astray_are_not_written(tmp_path):
+def test_weights_that_are_not_finite_are_not_written(tmp_path):
     """They are infinite, which the next epoch will find, and no file can hold."""
     parameters = {"solver": "sgd", "batch_size": None, "dtype": "float32"}
     parameters["schedule"] = lambda t: 1e60 if t == 4 else 1.0
@@ -423,14 +426,14 @@ def test_it_is_written_every_so_many_seconds(tmp_path):
     assert load_model(tmp_path / "net").n_iter_ == 5
 
 
-def test_it_is_written_every_half_minute_if_nothing_is_said(tmp_path, monkeypatch):
+def test_it_is_written_every_half_minute_by_default(tmp_path, monkeypatch):
     clock = SimpleNamespace(monotonic=count(0, 11).__next__)  # seconds a look
     monkeypatch.setattr("sklearn_deepnet._serialization.checkpoint_file.time", clock)
     crash(net(), 7, X, y, checkpoint=tmp_path / "net")
     assert load_model(tmp_path / "net").n_iter_ == 6  # and 3 before that
 
 
-def test_the_file_shows_the_best_and_goes_on_from_the_last(tmp_path):
+def test_the_file_has_the_best_weights_but_continues_from_the_last(tmp_path):
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     wrong = {"X_val": X, "y_val": y[::-1]}  # the better it fits, the worse
     crash(net(learning_rate=0.01), 10, X, y, checkpoint=checkpoint, **wrong)
@@ -445,7 +448,7 @@ def test_the_file_shows_the_best_and_goes_on_from_the_last(tmp_path):
     assert_equal(last.fit(X, y, **wrong).coefs_, parts[1].coefs_)
 
 
-def test_a_network_in_a_pipeline_goes_on(tmp_path):
+def test_a_network_in_a_pipeline_continues(tmp_path):
     def model(**parameters):
         return make_pipeline(StandardScaler(), net(**parameters))
 
@@ -457,7 +460,7 @@ def test_a_network_in_a_pipeline_goes_on(tmp_path):
     assert_equal(longer[-1].coefs_, model().fit(X, y)[-1].coefs_)
 
 
-def test_the_form_of_the_data_is_nothing(tmp_path):
+def test_the_form_of_the_data_does_not_matter(tmp_path):
     path, table = tmp_path / "net", pd.DataFrame(X).add_prefix("column ")
     half_done(path)
     written = path.read_bytes()
@@ -473,7 +476,7 @@ def test_the_form_of_the_data_is_nothing(tmp_path):
         assert resumed.classes_.dtype == np.asarray(labels).dtype
 
 
-def test_names_of_features_are_those_of_today(tmp_path):
+def test_names_of_features_are_those_of_this_call(tmp_path):
     table = pd.DataFrame(X)
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(), 5, table.add_prefix("a"), y, checkpoint=checkpoint)
@@ -497,7 +500,7 @@ class Factor:
         return self.factor
 
 
-def test_objects_are_hashed_by_what_they_hold(tmp_path):
+def test_objects_are_compared_by_their_attributes(tmp_path):
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(schedule=Factor(1.0)), 5, X, y, checkpoint=checkpoint)
     with pytest.raises(ValueError, match="schedule is now"):
@@ -516,7 +519,7 @@ def test_a_warm_start_from_other_weights_is_an_error(tmp_path):
         chunk(0.02).fit(X, y, checkpoint=checkpoint, **PARTS)
 
 
-def test_whether_it_may_go_on_later_is_no_matter(tmp_path):
+def test_warm_start_does_not_matter(tmp_path):
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(), 5, X, y, checkpoint=checkpoint)
     kept = net(warm_start=True).fit(X, y, checkpoint=checkpoint)
@@ -713,13 +716,13 @@ def test_intervals_are_checked(options, error, message):
 
 
 @pytest.mark.parametrize("path", [3, b"net", None])
-def test_what_is_no_path_is_an_error(path):
+def test_a_path_of_another_type_is_an_error(path):
     message = f"path must be a str or a path. Got {path!r} instead."
     with pytest.raises(TypeError, match=exactly(message)):
         Checkpoint(path)
 
 
-def test_what_a_checkpoint_has_goes_on_in_a_stack(tmp_path):
+def test_a_loaded_checkpoint_continues_in_a_stack(tmp_path):
     parameters = {"early_stopping": True, "dropout": 0.2, "class_weight": "balanced"}
     parameters |= {"warm_start": True}
     params = {"sample_weight": WEIGHT}
@@ -732,14 +735,14 @@ def test_what_a_checkpoint_has_goes_on_in_a_stack(tmp_path):
         assert_equal(learned(member.set_params(n_iter=12)), learned(alone))
 
 
-def test_what_is_no_checkpoint_is_an_error():
+def test_a_checkpoint_of_another_type_is_an_error():
     message = "checkpoint must be a Checkpoint, a path or None. Got 3 instead."
     with pytest.raises(TypeError, match=exactly(message)):
         net().fit(X, y, checkpoint=3)
 
 
 @pytest.mark.slow
-def test_keeping_a_file_changes_nothing(tmp_path):
+def test_a_checkpoint_changes_nothing(tmp_path):
     for number, (parameters, params) in enumerate(SETTINGS.values()):
         checkpoint = Checkpoint(Path(tmp_path, f"{number}"), every=1)
         kept = net(**parameters).fit(X, y, checkpoint=checkpoint, **params)

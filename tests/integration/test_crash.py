@@ -1,4 +1,4 @@
-"""Real crashes: a process that is killed, a disk that is full, a folder that is shut.
+"""Real crashes: a process that is killed, a full disk, a folder that is read-only.
 
 Each is a process of its own, which says what it saw.
 """
@@ -91,7 +91,7 @@ assert os.listdir(folder) == ["net.safetensors"]
 print("equal")
 """
 
-# a limit on the size of files tells the same way as a disk that is full
+# a limit on the size of files raises the same way as a full disk
 FULL = """
 def make_trouble():
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, -1))
@@ -159,14 +159,14 @@ def test_twenty_kills_are_as_none(folder):
     assert run(KILL, folder, "0") == "equal"
 
 
-def test_a_full_disk_is_reported_before_training(folder):
+def test_a_full_disk_is_an_error_before_training(folder):
     assert run(FULL + AT_FIRST, folder) == (
         "OSError [Errno 27] The checkpoint cannot be written, so training was not "
         f"begun: File too large: '{folder}/net.safetensors'"
     )
 
 
-def test_training_goes_on_when_the_disk_is_full(folder):
+def test_training_continues_when_the_disk_is_full(folder):
     assert run(FULL + LATER + SPACE_AGAIN, folder) == (
         f"CheckpointWarning The checkpoint '{folder}/net.safetensors' could not be "
         "written after 21 epochs: File too large. The one before it is kept, and "
@@ -174,14 +174,14 @@ def test_training_goes_on_when_the_disk_is_full(folder):
     )
 
 
-def test_a_folder_that_is_shut_is_reported_before_training(folder):
+def test_a_folder_that_is_not_writable_is_an_error_before_training(folder):
     assert run(SHUT + AT_FIRST, folder) == (
         "PermissionError [Errno 13] The checkpoint cannot be written, so training was "
         f"not begun: Permission denied: '{folder}/net.safetensors'"
     )
 
 
-def test_training_goes_on_when_the_folder_is_shut(folder):
+def test_training_continues_when_the_folder_is_not_writable(folder):
     assert run(SHUT + LATER, folder) == (
         f"CheckpointWarning The checkpoint '{folder}/net.safetensors' could not be "
         "written after 21 epochs: Permission denied. The one before it is kept, and "

@@ -1,4 +1,4 @@
-"""A search that keeps a file takes from it what was done, and does the rest."""
+"""A search with a checkpoint takes known results from it, and computes the others."""
 
 import errno
 import os
@@ -44,7 +44,7 @@ def exactly(message):
 
 
 def found(search):
-    """All that a search tells, but for times."""
+    """All results of a search but times."""
     results = {k: v for k, v in search.cv_results_.items() if "_time" not in k}
     results = {k: [str(value) for value in v] for k, v in results.items()}
     return results, str(search.best_params_), search.best_estimator_.predict_proba(X)
@@ -61,7 +61,7 @@ def score_in_float32(estimator, X, y):
     return np.float32(estimator.score(X, y))
 
 
-def fits_reported(capsys):
+def count_fits(capsys):
     return capsys.readouterr().out.count("] END")
 
 
@@ -130,18 +130,18 @@ def test_what_is_known_is_not_done_again(name, tmp_path, capsys):
     capsys.readouterr()
     search = make().set_params(verbose=2, n_jobs=None)
     again = search.fit(X, y, checkpoint=checkpoint, **params)
-    assert fits_reported(capsys) == 0
+    assert count_fits(capsys) == 0
     assert_equal(found(again), found(plain))
     assert os.listdir(tmp_path) == ["search"]
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_backends_that_hand_on_all_in_the_end_do(tmp_path, capsys):
+def test_backends_without_generators_are_saved_at_the_end(tmp_path, capsys):
     with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
         kept = grid().fit(X, y, checkpoint=tmp_path / "search")
     grid(verbose=2).fit(X, y, checkpoint=tmp_path / "search")
-    assert fits_reported(capsys) == 0
+    assert count_fits(capsys) == 0
     assert_equal(found(kept), found(grid().fit(X, y)))
 
 
@@ -164,7 +164,7 @@ class Interrupting:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["plain", "pipeline", "halving"])
 @pytest.mark.parametrize("n_scores", [0, 3, 5, 7])
-def test_a_search_goes_on_after_an_interrupt(name, n_scores, tmp_path):
+def test_a_search_continues_after_an_interrupt(name, n_scores, tmp_path):
     scoring = Interrupting()
     make = OF_SEARCHES[name][0]
     plain = make().set_params(scoring=scoring).fit(X, y)
@@ -181,13 +181,13 @@ def test_a_search_goes_on_after_an_interrupt(name, n_scores, tmp_path):
 def test_only_new_candidates_and_folds_are_fitted(tmp_path, capsys):
     path = tmp_path / "search"
     grid(verbose=2).fit(X, y, checkpoint=path)
-    assert fits_reported(capsys) == 4 * 3
+    assert count_fits(capsys) == 4 * 3
     larger = {"learning_rate": [0.001, 0.01, 0.1], "alpha": [1.0, 0.0]}
     search = grid(param_grid=larger, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_reported(capsys) == 2 * 3
+    assert count_fits(capsys) == 2 * 3
     assert_equal(found(search), found(grid(param_grid=larger).fit(X, y)))
     grid(cv=4, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_reported(capsys) == 4 * 4
+    assert count_fits(capsys) == 4 * 4
 
 
 def test_functions_of_one_name_are_not_mistaken(tmp_path, capsys):
@@ -198,7 +198,7 @@ def test_functions_of_one_name_are_not_mistaken(tmp_path, capsys):
     grid(param_grid={"init": [wide, he]}).fit(X, y, checkpoint=path)
     some = {"init": [narrow, he]}
     again = grid(param_grid=some, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_reported(capsys) == 3
+    assert count_fits(capsys) == 3
     assert_equal(found(again), found(grid(param_grid=some).fit(X, y)))
 
 
@@ -217,7 +217,7 @@ def test_fitted_parts_are_not_mistaken(tmp_path, capsys):
     for _ in range(2):
         kept = search(*both, verbose=2).fit(X, y, checkpoint=path)
         assert_equal(found(kept), found(plain))
-    assert fits_reported(capsys) == 4  # of the first search alone
+    assert count_fits(capsys) == 4  # of the first search alone
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores")
@@ -228,11 +228,11 @@ def test_candidates_that_failed_are_known(tmp_path, capsys):
         kept = grid(param_grid=wrong).fit(X, y, checkpoint=path)
     with pytest.warns(FitFailedWarning, match="3 fits failed out of a total of 6"):
         again = grid(param_grid=wrong, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_reported(capsys) == 0
+    assert count_fits(capsys) == 0
     assert_equal(found(again), found(kept))
 
 
-def test_stacks_done_before_an_error_are_kept(tmp_path, capsys):
+def test_stacks_done_before_an_error_are_saved(tmp_path, capsys):
     path = tmp_path / "search"
     some = {"hidden_layer_sizes": [(4,), (0,)]}
     parameters = {"param_grid": some, "error_score": "raise", "cv": 2}
@@ -240,7 +240,7 @@ def test_stacks_done_before_an_error_are_kept(tmp_path, capsys):
         grid(**parameters).fit(X, y, checkpoint=path)
     some["hidden_layer_sizes"].pop()
     grid(**parameters, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_reported(capsys) == 0
+    assert count_fits(capsys) == 0
 
 
 def scoring_by(factor):
@@ -294,7 +294,7 @@ def test_another_search_is_an_error(other, tmp_path):
     assert path.read_bytes() == written
 
 
-def test_files_of_searches_and_of_fits_are_told_apart(tmp_path):
+def test_files_of_searches_and_of_fits_are_distinguished(tmp_path):
     NET.__class__((4,), n_iter=1, tol=None).fit(X, y, checkpoint=tmp_path / "fit")
     grid().fit(X, y, checkpoint=tmp_path / "search")
     for name, call in (
@@ -352,7 +352,7 @@ def test_an_incomplete_last_record_is_done_again(cut, tmp_path, capsys):
     written = path.read_bytes()
     path.write_bytes(written[:-cut])
     again = grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_reported(capsys) == 4
+    assert count_fits(capsys) == 4
     assert_equal(found(again), found(kept))
     assert count_records(path) == 3
 
@@ -364,9 +364,9 @@ def test_a_last_record_that_was_not_synchronized_is_done_again(tmp_path, capsys)
     written = path.read_bytes()
     path.write_bytes(written[:-60] + bytes(40) + written[-20:])
     grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_reported(capsys) == 4
+    assert count_fits(capsys) == 4
     grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
-    assert fits_reported(capsys) == 0
+    assert count_fits(capsys) == 0
 
 
 def test_another_search_leaves_an_incomplete_record_alone(tmp_path):
@@ -408,7 +408,7 @@ def test_damage_is_an_error(tmp_path):
         assert path.read_bytes() == data
 
 
-def test_a_search_goes_on_when_the_file_cannot_be_written(tmp_path, monkeypatch):
+def test_a_search_continues_when_the_file_cannot_be_written(tmp_path, monkeypatch):
     path = tmp_path / "search"
 
     class Disk:
@@ -461,7 +461,7 @@ print(search.cv_results_["mean_test_score"].tolist())
 
 
 @pytest.mark.slow
-def test_a_search_that_is_killed_goes_on(tmp_path):
+def test_a_search_that_is_killed_continues(tmp_path):
     """Killed as soon as its file is new, in processes of other hash seeds."""
     command = [sys.executable, "-c", SCRIPT]
     path, whole = tmp_path / "search", tmp_path / "whole"
@@ -490,7 +490,7 @@ def test_a_search_that_is_killed_goes_on(tmp_path):
     assert os.listdir(tmp_path) in (["search", "whole"], ["whole", "search"])
 
 
-def test_a_table_is_known_by_its_values(tmp_path):
+def test_a_data_frame_is_compared_by_its_values(tmp_path):
     path, table = tmp_path / "search", pd.DataFrame(X).rename(columns=str)
     grid().fit(table, y, checkpoint=path)
     with pytest.raises(ValueError, match="X, y or what else is given to fit, is not"):

@@ -78,15 +78,15 @@ class Opened:
     def __init__(self, data):
         n_header = int.from_bytes(data[:8], "little")
         self.header = json.loads(data[8 : 8 + n_header])
-        described = self.header.pop("__metadata__")
-        self.description = json.loads(described["sklearn_deepnet"])
+        metadata = self.header.pop("__metadata__")
+        self.description = json.loads(metadata["sklearn_deepnet"])
         body = data[8 + n_header :]
         self.arrays = {
             name: body[slice(*entry["data_offsets"])]
             for name, entry in self.header.items()
         }
 
-    def closed(self, described=None, lays_out=True):
+    def closed(self, text=None, lays_out=True):
         """Return the bytes, with lengths and a checksum that are right."""
         header, end = {}, 0
         for name, entry in self.header.items():
@@ -96,8 +96,8 @@ class Opened:
                 header[name] = entry | {"data_offsets": [end, end + n_bytes]}
             end += n_bytes
         body = b"".join(self.arrays.values())
-        described = json.dumps(self.description) if described is None else described
-        return seal({"__metadata__": {"sklearn_deepnet": described}, **header}, body)
+        text = json.dumps(self.description) if text is None else text
+        return seal({"__metadata__": {"sklearn_deepnet": text}, **header}, body)
 
 
 def seal(header, body):
@@ -408,16 +408,16 @@ def test_an_array_is_no_larger_than_its_part_of_the_file(
 @pytest.mark.parametrize("n", [900, 10**5])
 def test_deep_descriptions_are_refused(path, files, around, n):
     nested = nest(n, around)
-    for data in (text_of(nested), Opened(files[0]).closed(described=nested)):
+    for data in (text_of(nested), Opened(files[0]).closed(text=nested)):
         path.write_bytes(data)
         assert load_and_predict(path) == "refused"
 
 
 def test_the_last_of_two_entries_of_a_name_counts(path, files):
-    described = json.dumps(Opened(files[0]).description)
-    path.write_bytes(Opened(files[0]).closed('{"format": 7, ' + described[1:]))
+    text = json.dumps(Opened(files[0]).description)
+    path.write_bytes(Opened(files[0]).closed('{"format": 7, ' + text[1:]))
     assert load_and_predict(path) == "loaded"
-    path.write_bytes(Opened(files[0]).closed(described[:-1] + ', "format": 7}'))
+    path.write_bytes(Opened(files[0]).closed(text[:-1] + ', "format": 7}'))
     assert load_and_predict(path) == "refused"
 
 
@@ -531,9 +531,9 @@ FOUR = {"objects": [1, 2, 3, 4]}
 
 def set_in_generator(name, value):
     def mutate(opened):
-        described = opened.description["params"]["random_state"]["random_state"]["dict"]
-        inner = described[1][described[0].index("state")]["dict"]
-        names, values = described if name in described[0] else inner
+        encoded = opened.description["params"]["random_state"]["random_state"]["dict"]
+        inner = encoded[1][encoded[0].index("state")]["dict"]
+        names, values = encoded if name in encoded[0] else inner
         values[names.index(name)] = value
 
     return mutate

@@ -326,8 +326,8 @@ def native(value):
 
 def test_two_arrays_of_one_name_are_both_kept():
     encoder, arrays = Encoder(), [np.array([1]), np.array([2])]
-    described = [encoder.encode(array, "name") for array in arrays]
-    assert_same(decode(described, encoder.arrays), arrays)
+    encoded = [encoder.encode(array, "name") for array in arrays]
+    assert_same(decode(encoded, encoder.arrays), arrays)
 
 
 def test_what_is_not_in_the_table_stays_behind(tmp_path):
@@ -433,8 +433,8 @@ def test_a_parameter_that_is_code_is_not_saved(kept, name, value, inside):
     setattr(model.estimator if inside else model, name, value)
     message = (
         f"{name}={value!r} is code of your own, which a model file does not hold, "
-        "since whoever loads it would execute it. Use joblib.dump, or a word of this "
-        "library."
+        "since whoever loads it would execute it. Use joblib.dump, or a component of "
+        "this library."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         save_model(model, kept)
@@ -560,14 +560,14 @@ def edited(path, edit):
 
 
 def test_a_parameter_that_an_older_file_lacks_has_its_default(path):
-    edited(path, lambda described: described["params"].pop("learning_rate"))
+    edited(path, lambda model: model["params"].pop("learning_rate"))
     loaded = load_model(path)
     assert loaded.learning_rate == 0.001
     assert_same(loaded.set_params(learning_rate=0.01), fitted())
 
 
 def test_a_file_of_another_version_warns(path):
-    edited(path, lambda described: described.update(version="0.0.7"))
+    edited(path, lambda model: model.update(version="0.0.7"))
     message = (
         "This DeepNetClassifier was saved by sklearn_deepnet 0.0.7 and is loaded by "
         f"{__version__}. To be sure of its predictions, fit it again or load it with "
@@ -623,7 +623,7 @@ NOT_READ = f"this is sklearn_deepnet {__version__}, which reads format 1"
     ],
 )
 def test_a_file_that_is_not_understood_is_refused(path, changes, reason):
-    edited(path, lambda described: described.update(changes))
+    edited(path, lambda model: model.update(changes))
     message = (
         f"'{path}' is not a file that sklearn_deepnet has saved, or it is damaged: "
         f"{reason}."

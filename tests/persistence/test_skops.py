@@ -1,4 +1,4 @@
-"""skops keeps every estimator, and needs to trust no more types than are listed."""
+"""skops saves every estimator, and needs to trust no types but `TRUSTED_TYPES`."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ ESTIMATORS |= {
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_it_comes_back_by_the_types_that_are_listed(name):
+def test_it_is_loaded_by_trusting_these_types(name):
     fitted = ESTIMATORS[name].fit(X, y)
     data = skops.io.dumps(fitted)
     asked = set(skops.io.get_untrusted_types(data=data))
@@ -80,7 +80,7 @@ def test_what_went_on_before_goes_on():
     np.testing.assert_array_equal(loaded.fit(X, y).coefs_[0], whole.coefs_[0])
 
 
-def test_every_public_estimator_is_listed():
+def test_every_public_estimator_is_trusted():
     for name in sklearn_deepnet.__all__:
         cls = getattr(sklearn_deepnet, name)
         if hasattr(cls, "get_params"):
