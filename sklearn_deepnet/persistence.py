@@ -235,7 +235,7 @@ def _decode_unfitted(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     if description.get("unsaved"):
         raise ValueError(
             f"its {description['unsaved']!r:.80} are code, which is not in it; fit "
-            "with the same parameters and checkpoint goes on from it"
+            "with the same parameters and checkpoint continues from it"
         )
     cls, encoded = _CLASSES[name], description.get("params")
     estimator = cls()

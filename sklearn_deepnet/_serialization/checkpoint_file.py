@@ -117,8 +117,8 @@ class CheckpointFile:
         except OSError as error:
             warn(
                 f"The checkpoint '{self.path}' could not be written after {n_done} "
-                f"{self._unit}: {error.strerror or error}. The one before it is kept, "
-                f"and {self._activity} goes on.",
+                f"{self._unit}: {error.strerror or error}. The previous file stays, "
+                f"and {self._activity} continues.",
                 CheckpointWarning,
             )
             is_written = False

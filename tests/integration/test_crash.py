@@ -169,8 +169,8 @@ def test_a_full_disk_is_an_error_before_training(folder):
 def test_training_continues_when_the_disk_is_full(folder):
     assert run(FULL + LATER + SPACE_AGAIN, folder) == (
         f"CheckpointWarning The checkpoint '{folder}/net.safetensors' could not be "
-        "written after 21 epochs: File too large. The one before it is kept, and "
-        "training goes on."
+        "written after 21 epochs: File too large. The previous file stays, and "
+        "training continues."
     )
 
 
@@ -184,6 +184,6 @@ def test_a_folder_that_is_not_writable_is_an_error_before_training(folder):
 def test_training_continues_when_the_folder_is_not_writable(folder):
     assert run(SHUT + LATER, folder) == (
         f"CheckpointWarning The checkpoint '{folder}/net.safetensors' could not be "
-        "written after 21 epochs: Permission denied. The one before it is kept, and "
-        "training goes on."
+        "written after 21 epochs: Permission denied. The previous file stays, and "
+        "training continues."
     )

@@ -426,7 +426,7 @@ def test_a_search_continues_when_the_file_cannot_be_written(tmp_path, monkeypatc
     monkeypatch.setattr(records.os, "fsync", Disk().fsync)
     message = (
         f"The checkpoint '{path}' could not be written after 1 stacks: No space left "
-        "on device. The one before it is kept, and the search goes on."
+        "on device. The previous file stays, and the search continues."
     )
     with pytest.warns(CheckpointWarning, match=exactly(message)):
         kept = grid(max_bytes=1).fit(X, y, checkpoint=path)

@@ -601,7 +601,7 @@ NOT_READ = f"this is sklearn_deepnet {__version__}, which reads format 1"
         (
             {"unsaved": ["activation"]},
             "its ['activation'] are code, which is not in it; fit with the same "
-            "parameters and checkpoint goes on from it",
+            "parameters and checkpoint continues from it",
         ),
         ({"params": None}, "it does not say what the parameters are"),
         ({"params": {"x": 1}}, "a DeepNetClassifier has no parameters ['x']"),
