@@ -100,7 +100,7 @@ class CheckpointFile:
         """Write the first file, or raise an `OSError` if that is impossible."""
         with self._name_failure():
             self._begin(*content)
-        self._note(n_done)
+        self._record(n_done)
 
     def is_due(self, n_done: int) -> bool:
         """Return whether it is time to write."""
@@ -122,7 +122,7 @@ class CheckpointFile:
                 CheckpointWarning,
             )
             is_written = False
-        self._note(n_done)
+        self._record(n_done)
         return is_written
 
     def _read(self) -> tuple[dict[str, Any], Any]:
@@ -133,7 +133,7 @@ class CheckpointFile:
 
     _begin = _write
 
-    def _note(self, n_done: int) -> None:
+    def _record(self, n_done: int) -> None:
         self._n_at_last, self._last = n_done, time.monotonic()
 
     @contextmanager
