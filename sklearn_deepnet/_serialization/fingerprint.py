@@ -31,7 +31,7 @@ from sklearn.base import BaseEstimator
 from .._utils.sklearn_compat import state_of_results
 
 _CHUNK_BYTES = 2**22  # of an array that are hashed at once, so that no copy is large
-_MAX_PARTS = 2**18  # of a value; each is hashed as often as it occurs in it
+_MAX_PARTS = 2**20  # of a value; each is hashed as often as it occurs in it
 _PLAIN = (type(None), bool, int, float, str, bytes)
 _SCALARS = (np.number, np.bool_, np.str_, np.bytes_)  # hashed as those of Python
 # Attributes of classes that Python sets itself, some of them at their first use.
