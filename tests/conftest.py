@@ -10,11 +10,16 @@ from sklearn_deepnet.estimators import stacking
 
 
 def pytest_collection_modifyitems(items):
-    """Run integration tests last, and serial tests in one worker of pytest-xdist."""
+    """Run integration tests last, and each file in one worker of pytest-xdist.
+
+    A file's data are then prepared once. Serial tests share one worker, whatever file
+    they are in.
+    """
     items.sort(key=lambda item: "integration" in item.path.parts)
     for item in items:
-        if item.get_closest_marker("serial") or "peak_of" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("serial"))
+        serial = item.get_closest_marker("serial") or "peak_of" in item.fixturenames
+        group = "serial" if serial else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group), append=False)
 
 
 @pytest.fixture(autouse=True)

@@ -99,7 +99,10 @@ FITS = {
     ("name", "X"),
     [
         *product(FITS, [X, X.astype(np.float32)]),
-        *product(["full batch", "l-bfgs", "all at once"], [X_sparse]),
+        *(
+            pytest.param(name, X_sparse, marks=pytest.mark.slow)
+            for name in ("full batch", "l-bfgs", "all at once")
+        ),
     ],
 )
 def test_the_number_of_threads_does_not_show(name, X, at_work):

@@ -207,6 +207,7 @@ def test_members_are_default_networks_if_none_is_given():
         assert member.get_params() == default.get_params()
 
 
+@pytest.mark.slow
 @on_every_case
 @pytest.mark.parametrize("bootstrap", [False, True])
 def test_members_are_the_same_whatever_the_number_of_processes(case, bootstrap):
@@ -248,6 +249,7 @@ def test_bootstrap_keeps_the_count_of_every_class(y):
         np.testing.assert_array_equal(np.sort(y[rows]), np.sort(y))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("y", [y, INDICATOR, NUMBERS], ids=["classes", "labels", "y"])
 def test_bootstrap_draws_every_row_with_the_same_chance(y):
     kind = NotingClassifier if y is not NUMBERS else NotingRegressor
@@ -390,6 +392,7 @@ def test_data_that_overflow_are_an_error():
         fitted("float32").predict(1e39 * X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["predict_proba", "predict_log_proba"])
 def test_memory_of_predictions_does_not_grow_with_the_members(method, peak_of):
     estimator = ensemble(net(n_iter=0), n_estimators=16).fit(X, BINARY)

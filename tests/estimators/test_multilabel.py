@@ -115,6 +115,7 @@ def test_the_score_is_the_share_of_rows_with_all_labels_right():
     assert expected > 0.6
 
 
+@pytest.mark.slow
 def test_labels_are_learned_as_well_as_one_by_one():
     X, Y = digits()
     net = net_for(60, (40,)).fit(X[:1200], Y[:1200])

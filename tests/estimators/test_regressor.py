@@ -183,6 +183,7 @@ def test_the_optimum_of_poisson_is_that_of_poisson_regression():
     np.testing.assert_allclose(b, model.intercept_, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
 def test_the_optimum_of_the_pinball_loss_is_that_of_quantile_regression(q):
     X, y = diabetes()
@@ -193,6 +194,7 @@ def test_the_optimum_of_the_pinball_loss_is_that_of_quantile_regression(q):
     assert np.mean(y <= net.predict(X)) == pytest.approx(q, abs=0.03)
 
 
+@pytest.mark.slow
 def test_the_optimum_of_absolute_error_is_the_median():
     X, y = diabetes()
     net = optimum("absolute_error", np.zeros_like(X), y)

@@ -278,6 +278,7 @@ def slow_net(n_iter, **parameters):
     return net_for(n_iter, **(usual | parameters))
 
 
+@pytest.mark.slow
 def test_patience_ends_training_where_it_should():
     X, y = wine()
     losses = slow_net(300, tol=None).fit(X, y).loss_curve_

@@ -610,6 +610,7 @@ def test_a_stack_makes_no_copy_of_its_rows(batch_size, own_rows, own_weights, pe
     )
 
 
+@pytest.mark.slow
 def test_a_stack_holds_one_copy_of_rows_that_had_to_be_converted(peak_of):
     X = np.random.RandomState(0).randn(6000, 400).astype(object)
     y = np.arange(6000) % 2

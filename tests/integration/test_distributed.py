@@ -24,7 +24,7 @@ from sklearn_deepnet import (
 )
 from tests.helpers import network_factory, wine
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+pytestmark = pytest.mark.slow
 
 BLAS_NAME = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
 

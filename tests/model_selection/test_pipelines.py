@@ -186,6 +186,7 @@ class Noisy(FunctionTransformer):
         return X + self.rng_.randn(*X.shape) * X.std(axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_steps_that_draw_do_so_anew_for_each_candidate(n_jobs, unbroken_stacks):
     model, grid = pipe(Noisy(), StandardScaler()), {"net__alpha": [0.0] * 4}
@@ -199,6 +200,7 @@ def fitted_to_more(estimator, X, y):
     return score
 
 
+@pytest.mark.slow
 def test_a_scorer_that_fits_the_steps_leaves_other_candidates_alone():
     grid = {"net__learning_rate": [0.02, 0.03, 0.04, 0.05]}
     options = {"scoring": fitted_to_more, "return_train_score": True}
@@ -305,6 +307,7 @@ def test_networks_behind_steps_of_any_setting_make_a_stack(
 # ---- metadata and errors
 
 
+@pytest.mark.slow
 def test_routed_metadata_give_the_same_answer(unbroken_stacks):
     with config_context(enable_metadata_routing=True):
         net = net_for(n_iter_no_change=1, tol=0.05)

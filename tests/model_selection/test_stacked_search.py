@@ -239,6 +239,7 @@ def test_splits_of_any_kind_give_the_same_answer(cv, max_bytes):
     assert_same_answer(found, X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scoring", [None, "accuracy"])
 def test_given_validation_data_give_the_same_answer(scoring, unbroken_stacks):
     X, y = WINE

@@ -291,6 +291,7 @@ def test_candidates_may_be_tried_in_rounds():
         np.testing.assert_equal(search.cv_results_[name], whole.cv_results_[name])
 
 
+@pytest.mark.slow
 def test_a_search_may_be_validated():
     grid = {"alpha": [0.0, 9.0], "n_iter": [2, 9]}
     searches = [

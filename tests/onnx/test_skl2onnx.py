@@ -147,6 +147,7 @@ def test_zipmap_may_be_declined(classifier):
     assert_same_classes(classifier, X_wine, "float64", {"zipmap": False})
 
 
+@pytest.mark.slow
 def test_model_is_valid_in_every_opset_from_13(classifier):
     newest = skl2onnx.get_latest_tested_opset_version()
     for opset in (13, 15, 17, 18, newest):

@@ -270,6 +270,7 @@ def mutate_and_load(path, files, mutations, n, seed):
     return outcomes
 
 
+@pytest.mark.slow
 def test_whatever_is_damaged_is_refused(path, files):
     assert mutate_and_load(path, files, RAW, 700, 0) == {"refused": 700}
 
