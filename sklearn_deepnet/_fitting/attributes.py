@@ -1,8 +1,8 @@
-"""A training result as fitted attributes, and these as a state to resume from.
+"""From a training result to fitted attributes, and back to a state to resume from.
 
-Fitted attributes are plain arrays, numbers, names and lists, so that pickles and model
-files need no class of ours but the estimator's. What follows from them, such as
-`n_iter_`, is a property of the estimator.
+Fitted attributes are plain arrays, numbers, strings and lists, so that pickles and
+model files depend on no class of this library but the estimator's. Values that follow
+from them, such as `n_iter_`, are properties of the estimator.
 """
 
 import copy
@@ -18,32 +18,32 @@ from .parameters import ResolvedParams, resolve_random_state
 
 
 def set_architecture(estimator: Any, resolved: ResolvedParams) -> None:
-    """Set, in place, the attributes that say what network this is."""
+    """Set, in place, the layer sizes and activations of the network."""
     estimator._layer_sizes = list(resolved.layer_sizes)
     estimator._activations = name_activations(resolved.activations)
     estimator.out_activation_ = resolved.out_activation
 
 
 def name_activations(activations: list[Activation]) -> list[str | Activation]:
-    """Return the names of our own activations, and others as they are."""
+    """Return the names of this library's activations, and other objects unchanged."""
     return [it.name if ACTIVATIONS.get(it.name) == it else it for it in activations]
 
 
 def set_result(
     estimator: Any, result: TrainingResult, resumes: bool, restore_best: bool
 ) -> None:
-    """Set, in place, the attributes that training has given.
+    """Set, in place, the weights, curves and other results of training.
 
     Parameters
     ----------
     estimator : estimator
-        With its architecture set.
+        Its architecture is set already.
     result : TrainingResult
-        What training came to.
+        The outcome of training.
     resumes : bool
-        Whether the curves continue those of an earlier call.
+        Whether to append to the curves of earlier calls.
     restore_best : bool
-        Whether to end with the parameters of the best epoch, if there is one.
+        Whether to set the weights of the best epoch, if there is one, not the last.
     """
     state = result.state
     has_best = state.best_iter >= 0
@@ -69,7 +69,7 @@ def set_result(
 def _extend(
     old: list[float] | None, new: FloatArray, n_before: int, n_new: int
 ) -> list[float] | None:
-    """Return a curve with the new epochs, NaN for epochs that were not measured."""
+    """Return a curve extended by the new epochs, with NaN where none was measured."""
     if old is None and not len(new):
         return None
     old = [np.nan] * n_before if old is None else old
@@ -83,21 +83,23 @@ def save_state(
     monitored: str,
     split_seed: int | None,
 ) -> None:
-    """Set, in place, all that resuming exactly takes beside the parameters.
+    """Set, in place, what an exact resume needs besides the weights.
 
     Parameters
     ----------
     estimator : estimator
-        With its result set.
+        Its training result is set already.
     state : TrainingState
-        Where training stands.
+        The state after the last epoch.
     resolved : ResolvedParams
-        What the parameters stand for.
+        The resolved parameters of the estimator.
     monitored : str
-        A name of what is monitored.
+        A name of the monitored value.
     split_seed : int or None
         Seed of the validation split, if one was drawn.
     """
+    # With restore_best the estimator has the weights of the best epoch, but training
+    # resumes from those of the last epoch, which are then saved as well.
     is_last = estimator._params is state.params
     estimator._training_state = {
         "solver": type(resolved.optimizer).__name__,
@@ -111,15 +113,15 @@ def save_state(
 def load_state(
     estimator: Any, resolved: ResolvedParams, monitored: str
 ) -> tuple[TrainingState, int | None]:
-    """Return the state to resume from, and the seed of the split if one was drawn.
+    """Return the state to resume from, and the seed of the validation split, if any.
 
-    Moments of another solver, and the best value of another monitored quantity, mean
-    nothing now and are reset.
+    The optimizer's moments are reset if the solver is another one, and the best value
+    is reset if another value is monitored, since the old ones cannot be compared.
 
     Raises
     ------
     ValueError
-        If the parameters now describe another network.
+        If the parameters of the estimator now describe another network.
     """
     _check_same_network(estimator, resolved)
     n_moments = resolved.optimizer.n_moments
@@ -130,6 +132,7 @@ def load_state(
             "state, so training goes on with fresh ones. To continue exactly, set "
             "warm_start=True before the first fit, or begin with partial_fit."
         )
+        # A copy, since training must not advance the RandomState of the caller.
         rng = copy.deepcopy(resolve_random_state(estimator.random_state))
         params = estimator._params.copy()
         state = TrainingState.start(params, [rng], n_moments, estimator.n_iter)

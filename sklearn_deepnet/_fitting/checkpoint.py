@@ -43,7 +43,7 @@ class FitCheckpoint:
         With its parameters; fitted if training continues from it.
     dataset : Dataset
         All samples, before any split.
-    held_out : Dataset or None
+    validation_set : Dataset or None
         Validation set that was given to `fit`.
     resumes : bool
         Whether training continues from what `estimator` has learned.
@@ -61,7 +61,7 @@ class FitCheckpoint:
         checkpoint: Checkpoint,
         estimator: Any,
         dataset: Dataset,
-        held_out: Dataset | None,
+        validation_set: Dataset | None,
         resumes: bool,
     ) -> None:
         self._file = CheckpointFile(
@@ -69,7 +69,7 @@ class FitCheckpoint:
         )
         self._estimator = estimator
         self._n_before = estimator.n_iter_ if resumes else 0
-        self._identity = _identify_fit(estimator, dataset, held_out, resumes)
+        self._identity = _identify_fit(estimator, dataset, validation_set, resumes)
         self._generator_after: np.random.RandomState | None = None
         self.n_epochs_done, self.is_complete = 0, False
 
@@ -240,11 +240,11 @@ def _was(name: str, description: dict[str, Any], arrays: Any) -> str:
 
 
 def _identify_fit(
-    estimator: Any, dataset: Dataset, held_out: Dataset | None, resumes: bool
+    estimator: Any, dataset: Dataset, validation_set: Dataset | None, resumes: bool
 ) -> dict[str, Any]:
     """Return JSON that is equal for two fits if they train alike."""
     cls, params = type(estimator), estimator.get_params(deep=False)
-    datasets = [it for it in (dataset, held_out) if it is not None]
+    datasets = [it for it in (dataset, validation_set) if it is not None]
     rng = params["random_state"]
     has_generator = isinstance(rng, np.random.RandomState)
     compared = {k: v for k, v in params.items() if k not in _MAY_DIFFER}

@@ -1,4 +1,4 @@
-"""Rows of X and y with their weights; which of them to train on, which to hold out."""
+"""Datasets: X and y with sample weights, and the split into training and validation."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,22 +16,25 @@ from .targets import Targets
 
 @dataclass
 class Dataset:
-    """Data for a network.
+    """X, y and weights, and which rows of them to use.
+
+    Rows of weight 0 are left out: in a mini-batch they would take the place of samples
+    that count, and a NaN or infinity in their outputs would spread by 0 * NaN.
 
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
-        As the user gave it, never copied.
+        As validated, never copied.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        As the user gave it.
+        As validated.
     targets : Targets
-        What y means.
+        How y is encoded.
     target : ndarray of shape (n_samples, n_outputs or 1)
-        y as `Batches` takes it.
+        The encoded y, as `Batches` takes it.
     weight : ndarray of shape (n_samples,) or None
-        Class weights included; None is all ones.
+        Sample weights times class weights; None if all are one.
     rows : ndarray of int or None
-        The rows that count, those of positive weight at most; None is all.
+        Indices of the rows to use, all of positive weight; None uses all rows.
     """
 
     X: Any
@@ -43,49 +46,49 @@ class Dataset:
 
     @property
     def n_rows(self) -> int:
-        """Rows that count."""
+        """Number of rows to use."""
         return self.X.shape[0] if self.rows is None else len(self.rows)
 
     @property
-    def total(self) -> float:
-        """Their weight."""
+    def total_weight(self) -> float:
+        """Sum of the weights of the rows to use."""
         if self.weight is None:
             return float(self.n_rows)
         return float(
             self.weight.sum() if self.rows is None else self.weight[self.rows].sum()
         )
 
-    def share(self, other: "Dataset") -> None:
-        """Hold, in place, the arrays of `other`, which were made of the same data."""
+    def share_arrays(self, other: "Dataset") -> None:
+        """Replace, in place, the arrays by those of `other`, which are equal."""
         self.X, self.y, self.target = other.X, other.y, other.target
         if other.weight is not None and np.array_equal(other.weight, self.weight):
             self.weight = other.weight
 
     def rows_used(self) -> tuple[Any, NDArray[Any], FloatArray | None]:
-        """Return X, y and weight of the rows that count, copies if not all do."""
+        """Return X, y and weight of the rows to use, as copies if these are not all."""
         X = self.X if self.rows is None else self.X[self.rows]
         return X, *self.targets_used()
 
     def targets_used(self) -> tuple[NDArray[Any], FloatArray | None]:
-        """Return y and weight of the rows that count."""
+        """Return y and weight of the rows to use."""
         if self.rows is None:
             return self.y, self.weight
         weight = None if self.weight is None else self.weight[self.rows]
         return self.y[self.rows], weight
 
     def row_numbers(self) -> IntArray:
-        """Return the numbers of the rows that count."""
+        """Return the indices of the rows to use."""
         return np.arange(self.X.shape[0]) if self.rows is None else self.rows
 
     def weight_column(self) -> FloatArray:
-        """Return the weights as a column."""
+        """Return the weights of all rows, of shape (n_samples, 1)."""
         shape = (self.X.shape[0], 1)
         if self.weight is None:
             return np.broadcast_to(1.0, shape)
         return self.weight.reshape(shape)
 
     def split(self, fraction: float, seed: int) -> tuple["Dataset", "Dataset"]:
-        """Return the rows to train on and those to hold out, stratified by class."""
+        """Return the training set and the validation set, stratified by class."""
         rows = self.row_numbers()
         strata = self.targets.strata(self.y)
         labels = None if strata is None else strata[rows]
@@ -106,6 +109,7 @@ class Dataset:
 
 
 def _check_strata(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return the classes, or raise if one has a single sample."""
     classes, counts = np.unique(labels, return_counts=True)
     if counts.min() < 2:
         (rare,) = classes[[counts.argmin()]].tolist()
@@ -120,7 +124,10 @@ def _check_strata(labels: NDArray[Any]) -> NDArray[Any]:
 def _give_each_class_a_row(
     strata: NDArray[Any], train: IntArray, held_out: IntArray
 ) -> None:
-    """Swap rows in place so that every class has one to train on."""
+    """Swap rows in place so that every class is in the training set.
+
+    `train_test_split` rounds, and may put all samples of a rare class on one side.
+    """
     for label in np.setdiff1d(strata[held_out], strata[train]):
         classes, counts = np.unique(strata[train], return_counts=True)
         i = np.flatnonzero(strata[train] == classes[counts.argmax()])[0]
@@ -131,17 +138,17 @@ def _give_each_class_a_row(
 def check_rows(
     estimator: Any, X: ArrayLike, y: ArrayLike, *, reset: bool
 ) -> tuple[Any, NDArray[Any]]:
-    """Return X as numbers and y, of as many rows; one column of y becomes a vector.
+    """Validate X and y, and return y of shape (n_samples, 1) as a vector.
 
     Parameters
     ----------
     estimator : estimator
-        Notes the features of X, if `reset`, or compares them; its `_y_is_numeric` says
-        whether y must be numbers.
+        Its `n_features_in_` and `feature_names_in_` are set if `reset`, else compared;
+        its `_y_is_numeric` says whether y must be numbers.
     X, y : array-like
         As the user gave them.
     reset : bool
-        Whether they are new to the estimator.
+        Whether this is the first X of the estimator.
     """
     X, y = validate_data(
         estimator,
@@ -165,7 +172,7 @@ def make_dataset(
     sample_weight: ArrayLike | None,
     name: str = "sample_weight",
 ) -> Dataset:
-    """Check labels and weights; rows of weight 0 are no rows."""
+    """Encode y, check the weights, and return a dataset without rows of weight 0."""
     target = targets.encode(y)
     weight = None
     if sample_weight is not None:
@@ -179,6 +186,7 @@ def make_dataset(
         return Dataset(X, y, targets, target, None, None)
     with np.errstate(over="ignore"):
         total = float(weight.sum())
+    # Divided by a subnormal sum, the number of rows would be infinite.
     if not np.finfo(float).tiny <= total < np.inf:
         raise ValueError(
             f"{name} sums to {total:.3g}; at least one weight must be positive, and "
@@ -195,7 +203,7 @@ def make_validation_set(
     sample_weight_val: ArrayLike | None,
     dataset: Dataset,
 ) -> Dataset | None:
-    """Return the validation data, encoded like `dataset`; None if there are none."""
+    """Return the user's validation set, encoded like `dataset`; None without one."""
     if (X_val is None) != (y_val is None):
         given, missing = ("X_val", "y_val")[:: 1 if y_val is None else -1]
         raise ValueError(f"{given} is given without {missing}; give both or none.")
@@ -210,7 +218,7 @@ def make_validation_set(
     if y_val.shape[1:] != dataset.y.shape[1:]:
         raise ValueError(
             f"y_val has the shape {y_val.shape} and y {dataset.y.shape}; both must "
-            f"{estimator._alike}."
+            f"{estimator._shape_requirement}."
         )
     return make_dataset(
         X_val, y_val, dataset.targets, sample_weight_val, "sample_weight_val"

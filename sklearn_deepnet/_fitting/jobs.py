@@ -1,4 +1,8 @@
-"""Jobs: networks that are ready to be trained, alone or as a stack."""
+"""Training jobs: networks and their data, trained one by one or as a stack.
+
+A stack is several networks of one architecture whose parameters are the rows of one
+array, so that each NumPy call computes a layer of all of them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,8 +31,9 @@ from ..nn.optimizers import LBFGS
 from .dataset import Dataset
 from .parameters import resolve_hidden_layer_sizes, rows_per_batch
 
-# Bytes of parameters and work arrays up to which a stack gains by another network:
-# benchmarks/stacking.py. Beyond, it loses more to the cache than it saves in Python.
+# Bytes of parameters and work arrays up to which another network makes a stack more
+# efficient. A larger stack loses more to cache misses than it saves in calls from
+# Python; benchmarks/stacking.py measures where that begins.
 _WORKING_SET = 5 * 2**19
 
 
@@ -39,21 +44,21 @@ class TrainingJob:
     Parameters
     ----------
     spec : TrainingSpec
-        What is asked.
+        What does not change during training.
     state : TrainingState
-        Where to start from; used up.
+        The state to start from; training overwrites it.
     dataset : Dataset
-        The rows to train on.
-    held_out : Dataset or None
-        The rows to monitor.
+        The training set.
+    validation_set : Dataset or None
+        The samples to monitor; None monitors the training loss.
     score : callable ``(params) -> float``, or None
-        How the rows held out are scored; None monitors their loss.
+        The score to monitor on the validation set; None monitors its loss.
     batch_size : int
-        Rows per step, at most.
+        Mini-batch size.
     shuffle : bool
         Whether to draw a new order of the samples in every epoch.
     n_iter : int
-        Number of epochs.
+        Maximum number of epochs.
     on_epoch_end : callable or None
         See `train`.
     """
@@ -61,7 +66,7 @@ class TrainingJob:
     spec: TrainingSpec
     state: TrainingState
     dataset: Dataset
-    held_out: Dataset | None
+    validation_set: Dataset | None
     score: Score | None
     batch_size: int
     shuffle: bool
@@ -70,13 +75,9 @@ class TrainingJob:
 
     @property
     def stack_key(self) -> tuple[Any, ...]:
-        """What jobs must have in common to be trained as one stack."""
-        spec, state, dataset, held_out = (
-            self.spec,
-            self.state,
-            self.dataset,
-            self.held_out,
-        )
+        """Key that is equal for jobs that can be trained as one stack."""
+        spec, state, dataset = self.spec, self.state, self.dataset
+        validation_set = self.validation_set
         return (
             spec.layer_sizes,
             tuple(spec.activations),
@@ -86,7 +87,7 @@ class TrainingJob:
             self.shuffle,
             self.n_iter,
             dataset.n_rows,
-            None if held_out is None else held_out.n_rows,
+            None if validation_set is None else validation_set.n_rows,
             self.score is None,
             (state.params.dtype, dataset.X.dtype, dataset.target.dtype),
             dataset.target.shape[1:],
@@ -98,13 +99,15 @@ class TrainingJob:
 
 
 def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
-    """Train one network; or a stack of them, to the same bits as one by one.
+    """Train one network, or several networks as one stack.
+
+    The results of a stack are bit-for-bit identical to training one by one.
 
     Parameters
     ----------
     jobs : sequence of TrainingJob
-        Several must be of one `stack_key`, with first-order solvers, dense X, and
-        without callbacks.
+        One job; or several jobs with equal `stack_key`, a first-order solver, dense X
+        and no callback.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
         "generators": state.generators,
         "stack_shape": stack_shape,
     }
-    held_out = [job.held_out for job in jobs if job.held_out is not None]
+    validation_sets = [job.validation_set for job in jobs if job.validation_set]
     batches = join(
         [job.dataset for job in jobs],
         trains=True,
@@ -133,17 +136,20 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
         **options,
     )
     validation = None
-    if held_out:
+    if validation_sets:
         rows = join(
-            held_out,
+            validation_sets,
             trains=False,
-            batch_size=held_out[0].n_rows,
+            batch_size=validation_sets[0].n_rows,
             shuffle=False,
             **options,
         )
         scores = [job.score for job in jobs if job.score is not None]
         validation = ValidationSet(rows, scores or None)
     make = train_quasi_newton if isinstance(spec.optimizer, LBFGS) else train
+    # BLAS is slower on small products with several threads, and their number changes
+    # the last bits. Our own threads share out the samples of large batches instead, if
+    # all components are known to treat each sample by itself.
     with one_blas_thread() as n, Threads(n if spec.elementwise else 1) as threads:
         return make(
             spec, state, batches, first.n_iter, validation, first.on_epoch_end, threads
@@ -153,71 +159,79 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
 def join(
     datasets: Sequence[Dataset], *, trains: bool, batch_size: int, **options: Any
 ) -> Batches:
-    """Return batches of the rows that count, of one sample for each network.
+    """Return the mini-batches of one network, or of a stack with one dataset for each.
 
-    What networks have in common is there once: X and targets of samples that hold the
-    same arrays, weights and rows if all have the same ones.
+    What the datasets have in common is stored once: X and y if they are the same
+    arrays, and weights and rows if they are equal.
     """
     first = datasets[0]
-    scales = [(it.n_rows / it.total, *it.targets.map(trains)) for it in datasets]
+    # Weights are scaled to a mean of one: their sum matters to the penalties alone.
+    scales = [
+        (it.n_rows / it.total_weight, *it.targets.scale_and_shift(trains))
+        for it in datasets
+    ]
     weight_scales, target_scales, target_shifts = zip(*scales, strict=True)
     n_outputs = first.targets.n_outputs
-    tables = {_table(dataset): dataset for dataset in datasets}
-    ends = np.cumsum([len(table.target) for table in tables.values()])
-    starts = dict(zip(tables, [0, *ends[:-1].tolist()], strict=True))
-    at = [starts[_table(dataset)] for dataset in datasets]
+    # Different arrays are concatenated, and each network gets the indices of its rows.
+    distinct = {_array_ids(dataset): dataset for dataset in datasets}
+    ends = np.cumsum([len(dataset.target) for dataset in distinct.values()])
+    starts = dict(zip(distinct, [0, *ends[:-1].tolist()], strict=True))
+    offsets = [starts[_array_ids(dataset)] for dataset in datasets]
     rows = first.rows
-    if len(tables) > 1 or any(not _same(s.rows, rows) for s in datasets):
+    if len(distinct) > 1 or any(not _are_equal(it.rows, rows) for it in datasets):
         rows = np.stack(
-            [k + s.row_numbers() for k, s in zip(at, datasets, strict=True)]
+            [k + it.row_numbers() for k, it in zip(offsets, datasets, strict=True)]
         )
     return Batches(
-        _pile([table.X for table in tables.values()]),
-        _pile([table.target for table in tables.values()]),
-        _weights(datasets, at, int(ends[-1])),
+        _concatenate([dataset.X for dataset in distinct.values()]),
+        _concatenate([dataset.target for dataset in distinct.values()]),
+        _join_weights(datasets, offsets, int(ends[-1])),
         n_outputs=n_outputs,
         batch_size=batch_size,
         rows=rows,
-        weight_scale=_in_common(weight_scales),
-        target_scale=_in_common(target_scales),
-        target_shift=_in_common(target_shifts),
+        weight_scale=_share_or_stack(weight_scales),
+        target_scale=_share_or_stack(target_scales),
+        target_shift=_share_or_stack(target_shifts),
         **options,
     )
 
 
-def _table(dataset: Dataset) -> tuple[int, int]:
-    """Tell samples of other arrays apart."""
+def _array_ids(dataset: Dataset) -> tuple[int, int]:
+    """Return a key that is equal for datasets on the same arrays."""
     return id(dataset.X), id(dataset.target)
 
 
-def _same(rows: Any, others: Any) -> bool:
+def _are_equal(rows: Any, others: Any) -> bool:
     return rows is others or (
         rows is not None and others is not None and np.array_equal(rows, others)
     )
 
 
-def _pile(arrays: Sequence[FloatArray]) -> FloatArray:
-    """Return arrays one below the other; one alone is not copied."""
+def _concatenate(arrays: Sequence[FloatArray]) -> FloatArray:
+    """Return the arrays concatenated by rows; a single array is not copied."""
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _weights(
-    datasets: Sequence[Dataset], at: Sequence[int], n_rows: int
+def _join_weights(
+    datasets: Sequence[Dataset], offsets: Sequence[int], n_rows: int
 ) -> FloatArray | None:
-    """Return weights of all rows, as a column for each network if they differ."""
+    """Return the weights of the concatenated rows; None if all are one.
+
+    Networks share a column unless some weigh the same rows differently.
+    """
     if all(dataset.weight is None for dataset in datasets):
         return None
-    columns = {(k, id(s.weight)): s for k, s in zip(at, datasets, strict=True)}
-    if len(columns) == len({*at}):
-        return _pile([dataset.weight_column() for dataset in columns.values()])
+    columns = {(k, id(it.weight)): it for k, it in zip(offsets, datasets, strict=True)}
+    if len(columns) == len({*offsets}):
+        return _concatenate([dataset.weight_column() for dataset in columns.values()])
     weight = np.zeros((len(datasets), n_rows, 1))
-    for own, k, dataset in zip(weight, at, datasets, strict=True):
+    for own, k, dataset in zip(weight, offsets, datasets, strict=True):
         own[k : k + len(dataset.target)] = dataset.weight_column()
     return weight
 
 
-def _in_common(values: Sequence[FloatArray | float]) -> FloatArray | float:
-    """Return what all have in common, or a stack of them, each of two axes."""
+def _share_or_stack(values: Sequence[FloatArray | float]) -> FloatArray | float:
+    """Return one value if all are equal, else a stack of them with two axes each."""
     first = values[0]
     if all(np.array_equal(value, first) for value in values):
         return first
@@ -225,10 +239,11 @@ def _in_common(values: Sequence[FloatArray | float]) -> FloatArray | float:
 
 
 def size_of(job: TrainingJob) -> int:
-    """Return how many like `job` to train at once."""
-    datasets = job.dataset, job.held_out
+    """Return how many networks like that of `job` to train in one stack."""
+    datasets = job.dataset, job.validation_set
     if any(dataset is not None and issparse(dataset.X) for dataset in datasets):
         return 1
+    # A user's own component may mix the networks of a stack, by a sum over all axes.
     if not job.spec.elementwise:
         return 1
     itemsize = job.state.params.dtype.itemsize
@@ -236,19 +251,20 @@ def size_of(job: TrainingJob) -> int:
 
 
 def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
-    """Return how many networks to train at once.
+    """Return how many networks fit into the working set of one stack, at least 1.
 
     Parameters
     ----------
     layer_sizes : sequence of int
         Inputs, units of each hidden layer, outputs.
     n_rows : int
-        Rows in a step.
+        Mini-batch size.
     itemsize : int
         Bytes of a number.
     """
-    # ten arrays of the parameters: moments, gradient, scratch and so on; the inputs,
-    # activations and their gradients, and the loss's scratch
+    # Ten arrays have the size of the parameters: moments, gradient, scratch and so on.
+    # For each sample there are its inputs, the activations and their gradients, and the
+    # scratch arrays of the loss.
     n_inputs, *hidden, n_outputs = layer_sizes
     n_units = n_inputs + 2 * sum(hidden) + 5 * n_outputs
     n_rows = min(n_rows, rows_per_block(layer_sizes))
@@ -257,11 +273,11 @@ def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
 
 
 def stack_size_of(network: Any, n_inputs: int, n_rows: int) -> int:
-    """Return how many like `network` to train at once, as far as is known before."""
+    """Return how many networks like `network` to stack, estimated before the fit."""
     try:
         hidden = resolve_hidden_layer_sizes(network.hidden_layer_sizes)
         n_rows = rows_per_batch(network, n_rows)
-    except (TypeError, ValueError, OverflowError):  # which its fit will tell of
+    except (TypeError, ValueError, OverflowError):  # raised by its fit
         return 1
     itemsize = 4 if network.dtype == "float32" else 8
     return stack_size((n_inputs, *hidden, 1), n_rows, itemsize)

@@ -1,4 +1,4 @@
-"""From the parameters of an estimator to components, a training spec and a state."""
+"""From the parameters of an estimator to components, a spec and an initial state."""
 
 import copy
 import inspect
@@ -30,7 +30,7 @@ _FIRST_ORDER_ONLY = (
 
 
 class ResolvedParams(NamedTuple):
-    """What the parameters of an estimator stand for, for one network and its data."""
+    """The parameters of an estimator after names are looked up and sizes are known."""
 
     layer_sizes: tuple[int, ...]
     activations: list[Activation]
@@ -44,7 +44,7 @@ class ResolvedParams(NamedTuple):
 
 
 def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
-    """Look up all names in the parameters of `estimator`, and check that they fit."""
+    """Look up all names in the parameters, and check that they fit together."""
     hidden = resolve_hidden_layer_sizes(estimator.hidden_layer_sizes)
     dropout = resolve_dropout(estimator.dropout, len(hidden))
     activations = resolve_activations(estimator.activation, len(hidden))
@@ -76,7 +76,7 @@ def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
 
 
 def resolve_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
-    """Return the units of each hidden layer."""
+    """Return the number of units of each hidden layer."""
     if isinstance(hidden_layer_sizes, Integral):
         hidden_layer_sizes = (hidden_layer_sizes,)
     for n_units in hidden_layer_sizes:
@@ -108,20 +108,20 @@ def resolve_activations(activation: Any, n_hidden: int) -> list[Activation]:
 
 
 def is_quasi_newton(solver: Any) -> bool:
-    """Return whether SciPy is to make whole iterations, on all rows at once."""
+    """Return whether the solver is L-BFGS, which SciPy runs on all samples at once."""
     return isinstance(solver, LBFGS) or (isinstance(solver, str) and solver == "lbfgs")
 
 
 def resolve_schedule(schedule: Any) -> Schedule:
-    """Return the schedule, at its default settings if named; a function is wrapped."""
+    """Return the schedule, with default settings if it is a name."""
     found = look_up(SCHEDULES, schedule, "schedule")
     return _resolve_object(found, schedule, "schedule")
 
 
 def _resolve_object(found: Any, given: Any, parameter: str) -> Any:
-    """Return an object for what was looked up: a class by its name, or the user's own.
+    """Return an object with default settings for a name, else the user's own object.
 
-    A function for a schedule is wrapped.
+    A function given as a schedule is wrapped in `Custom`.
     """
     if isinstance(given, str):
         return found()
@@ -134,7 +134,7 @@ def _resolve_object(found: Any, given: Any, parameter: str) -> Any:
 
 
 def resolve_dropout(dropout: Any, n_hidden: int) -> list[float]:
-    """Return the share of units to drop after each hidden layer."""
+    """Return the dropout rate of each hidden layer."""
     if isinstance(dropout, Real):
         dropout = [dropout] * n_hidden
     if len(dropout) != n_hidden:
@@ -151,7 +151,7 @@ def resolve_dropout(dropout: Any, n_hidden: int) -> list[float]:
 
 
 def resolve_dtype(dtype: Any, X_dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return `dtype`; if it is None, float32 for float32 data and else float64."""
+    """Return `dtype`; None stands for float32 if X is float32, else for float64."""
     if dtype is None:
         return np.dtype(np.float32 if X_dtype == np.float32 else np.float64)
     try:
@@ -164,9 +164,9 @@ def resolve_dtype(dtype: Any, X_dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def resolve_random_state(random_state: Any) -> np.random.RandomState:
-    """Return the generator: a new one for a seed, for None one from fresh entropy.
+    """Return the RandomState itself, or a new one from a seed or from fresh entropy.
 
-    Unlike ``check_random_state``, None does not draw from NumPy's global generator.
+    Unlike ``check_random_state``, None does not use NumPy's global generator.
     """
     if isinstance(random_state, np.random.RandomState):
         return random_state
@@ -174,11 +174,13 @@ def resolve_random_state(random_state: Any) -> np.random.RandomState:
 
 
 def initial_state(estimator: Any, resolved: ResolvedParams) -> TrainingState:
-    """Return the state before the first epoch, with weights as `init` draws them."""
+    """Return the state before the first epoch, with initialized weights."""
     rng = resolve_random_state(estimator.random_state)
     params = _initial_params(estimator, resolved, rng)
     if rng is estimator.random_state:
-        rng = copy.deepcopy(rng)  # the user's own generator is for this draw alone
+        # The caller's RandomState is advanced by the initial weights alone. Training
+        # draws from a copy, so the number of epochs does not change what follows.
+        rng = copy.deepcopy(rng)
     return TrainingState.start(
         params, [rng], resolved.optimizer.n_moments, estimator.n_iter
     )
@@ -189,6 +191,7 @@ def _initial_params(
     resolved: ResolvedParams,
     rng: np.random.RandomState,
 ) -> FloatArray:
+    """Return the initial weights and biases as one flat array."""
     dtype = resolved.dtype
     if estimator.init_scale is not None or estimator.bias_init != "random":
         warn_of_ignored_draws(estimator)
@@ -211,7 +214,7 @@ def _initial_params(
 
 
 def rows_per_batch(estimator: Any, n_rows: int) -> int:
-    """Return the size of a mini-batch, for a dataset of so many samples."""
+    """Return the mini-batch size, which is at most `n_rows`."""
     if estimator.batch_size is None or is_quasi_newton(estimator.solver):
         return n_rows
     return min(
@@ -222,16 +225,16 @@ def rows_per_batch(estimator: Any, n_rows: int) -> int:
 def make_spec(
     estimator: Any, resolved: ResolvedParams, total_weight: float, stops: bool
 ) -> TrainingSpec:
-    """Return what training is asked for.
+    """Return what does not change during training.
 
     Parameters
     ----------
     estimator : estimator
-        With its parameters.
+        The estimator, for its numeric parameters.
     resolved : ResolvedParams
-        What they stand for.
+        Its resolved parameters.
     total_weight : float
-        Of the samples to train on, which penalties are relative to.
+        Total weight of the training set, by which the penalties are divided.
     stops : bool
         Whether `tol` may end training.
     """
@@ -255,7 +258,7 @@ def make_spec(
 
 
 def warn_of_ignored(estimator: BaseEstimator) -> None:
-    """Warn of parameters that the solver ignores but that were set."""
+    """Warn of parameters that were set but that L-BFGS ignores."""
     if not is_quasi_newton(estimator.solver):
         return
     defaults = inspect.signature(type(estimator)).parameters
@@ -273,7 +276,7 @@ def _are_equal(value: Any, other: Any) -> bool:
 
 
 def warn_of_ignored_draws(estimator: BaseEstimator) -> None:
-    """Warn of how to draw what is not drawn."""
+    """Warn if `init_scale` or `bias_init` is set although `init` holds arrays."""
     if estimator.init_scale is None and estimator.bias_init == "random":
         return
     if not is_scheme(estimator.init) and not any(map(is_scheme, estimator.init)):

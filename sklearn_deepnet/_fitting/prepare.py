@@ -1,9 +1,9 @@
-"""A fit before and after its training.
+"""What ``fit`` does before and after the training loop.
 
-`prepare` checks the arguments of ``fit``, encodes y, resolves names and draws the
-initial weights. It works on a copy of the estimator; `PreparedFit.complete` sets the
-copy's attributes on the estimator when nothing can fail any more. So a call that raises
-an error leaves the estimator as it was, without undoing anything.
+`prepare` checks the arguments of ``fit``, encodes y, resolves names and initializes the
+weights. It sets attributes on a copy of the estimator only. `PreparedFit.complete`
+moves them to the estimator once nothing can fail any more. So a call of ``fit`` that
+raises an error leaves the estimator unchanged, and no code has to undo anything.
 """
 
 import copy
@@ -37,7 +37,7 @@ from .parameters import (
 from .reporting import (
     CallbackTasks,
     ProgressPrinter,
-    all_of,
+    combine,
     count_tasks,
     warn_of_ending,
 )
@@ -56,24 +56,33 @@ def prepare(
     partial: bool = False,
     classes: ArrayLike | None = None,
 ) -> "PreparedFit":
-    """Return a fit that is ready to be trained; nothing is set on `estimator`.
+    """Check the arguments of ``fit`` and make its training job.
+
+    `estimator` itself is not changed.
 
     Parameters
     ----------
     estimator : estimator
-        With its parameters.
+        The estimator to fit.
     X, y, sample_weight, X_val, y_val, sample_weight_val, checkpoint : object
         As the user gave them to ``fit``.
     partial : bool, default=False
-        Whether this is ``partial_fit``: one epoch, which `tol` does not end.
+        Whether this is a call of ``partial_fit``: one epoch, and `tol` is ignored.
     classes : array-like or None, default=None
         As the user gave them to ``partial_fit``.
+
+    Returns
+    -------
+    prepared : PreparedFit
+        The fit, whose `job` is to be trained.
     """
     validate_params(estimator)
     checkpoint = None if checkpoint is None else resolve_checkpoint(checkpoint)
     context = None
     if not partial and has_callbacks(estimator):
         context = open_callback_context(estimator, count_tasks(estimator.n_iter))
+    # From here on attributes are set. They are set on a copy, so that an error below or
+    # in training leaves the user's estimator as it was.
     fitted = copy_attributes(estimator)
     resumes = (partial or fitted.warm_start) and fitted.__sklearn_is_fitted__()
     dataset = fitted._make_dataset(X, y, sample_weight, resumes, partial, classes)
@@ -95,31 +104,31 @@ def prepare(
 
 
 class PreparedFit:
-    """A fit whose data are checked and whose network is ready to be trained.
+    """A fit with checked data and a network that is ready to be trained.
 
-    Made by `prepare`.
+    It is made by `prepare`.
 
     Parameters
     ----------
     estimator : estimator
-        What is fitted; its attributes are set by `complete` alone.
+        The estimator to fit. Its attributes do not change before `complete`.
     fitted : estimator
-        A copy of it, which gets all attributes in the meantime.
+        A copy of `estimator`, on which all attributes are set first.
     dataset : Dataset
-        All samples, before any split.
+        All samples, before a validation set is split off.
     n_iter : int
-        Epochs that the call is to make.
+        Number of epochs of this call, including those that a checkpoint has done.
     saved : FitCheckpoint or None
-        The file of this fit, if it has one.
+        The checkpoint of this fit, if it has one.
     resumes : bool
-        Whether training continues what `fitted` has learned.
+        Whether training continues from the attributes of `fitted`.
     partial : bool
         Whether the call is ``partial_fit``.
 
     Attributes
     ----------
     job : TrainingJob or None
-        What is to be trained; None if the checkpoint has all epochs.
+        The network to train and its data; None if the checkpoint has all epochs.
     """
 
     def __init__(
@@ -143,7 +152,7 @@ class PreparedFit:
     def build(
         self, validation_set: Dataset | None, context: CallbackContext | None
     ) -> None:
-        """Resolve names and make the job, unless the checkpoint has all epochs."""
+        """Make the training job, unless the checkpoint has all epochs."""
         fitted, dataset = self._fitted, self._dataset
         if self._saved is not None and self._saved.is_complete:
             warn_of_ignored(fitted)
@@ -163,25 +172,25 @@ class PreparedFit:
             to_save = self._resolved, self._monitored, self._split_seed
             self._saved.begin(fitted, state, self._resumes, self._restore_best, to_save)
             self._callbacks.append(self._saved)
-        n_rows, total = dataset.n_rows, dataset.total
+        n_rows, total_weight = dataset.n_rows, dataset.total_weight
         self.job = TrainingJob(
-            spec=make_spec(fitted, self._resolved, total, self._stops),
+            spec=make_spec(fitted, self._resolved, total_weight, self._stops),
             batch_size=rows_per_batch(fitted, n_rows),
             state=state,
             dataset=dataset,
-            held_out=validation_set,
+            validation_set=validation_set,
             score=None
             if validation_set is None
             else _make_score(fitted, validation_set),
             shuffle=fitted.shuffle,
             n_iter=self._n_iter - self._n_epochs_done,
-            on_epoch_end=all_of(self._callbacks) if self._callbacks else None,
+            on_epoch_end=combine(self._callbacks) if self._callbacks else None,
         )
 
     def _start(
         self, dataset: Dataset, validation_set: Dataset | None
     ) -> tuple[TrainingState, Dataset, Dataset | None]:
-        """Return the initial state, and the samples to train on and to monitor."""
+        """Return the initial state, the training set and the validation set."""
         fitted = self._fitted
         self._monitored = _name_monitored(fitted, validation_set)
         self._split_seed = None
@@ -192,6 +201,8 @@ class PreparedFit:
         else:
             state = initial_state(fitted, self._resolved)
         if validation_set is None and fitted.early_stopping:
+            # A resumed fit reuses the seed of its first call: another split would
+            # train on samples that were held out before.
             if self._split_seed is None:
                 self._split_seed = int(state.generators[0].randint(2**31 - 1))
             dataset, validation_set = dataset.split(
@@ -202,7 +213,7 @@ class PreparedFit:
     def _open_callbacks(
         self, context: CallbackContext | None, n_epochs_done: int
     ) -> None:
-        """Make what prints progress and calls scikit-learn's callbacks, if anything."""
+        """Make the callbacks that print progress and call those of scikit-learn."""
         fitted, n_iter = self._fitted, self._n_iter
         self._callbacks: list[Any] = []
         if fitted.verbose and n_iter > n_epochs_done:
@@ -222,7 +233,8 @@ class PreparedFit:
         Raises
         ------
         KeyboardInterrupt
-            If it ended the training; what was trained until then is set all the same.
+            If it ended the training. The fitted attributes are set nevertheless, with
+            the weights of the last complete epoch.
         """
         self.finish(result)
         self.commit()
@@ -231,12 +243,12 @@ class PreparedFit:
         return self._estimator
 
     def finish(self, result: TrainingResult | None) -> None:
-        """Do all that can fail; if it does, the estimator is as it was before.
+        """Do all that can fail after training; an error leaves the estimator unchanged.
 
         Parameters
         ----------
         result : TrainingResult or None
-            What became of `job`; None if there was none.
+            The result of training `job`; None if there was no job.
         """
         fitted, before = self._fitted, vars(self._estimator)
         n_epochs, bad_loss = self._n_epochs_done, None
@@ -248,7 +260,7 @@ class PreparedFit:
             fitted._training_state = None
         try:
             if self._callbacks:
-                self.commit()  # scikit-learn's are shown the fitted estimator
+                self.commit()  # scikit-learn passes the fitted estimator to callbacks
             for callback in self._callbacks:
                 callback.end()
             warn_of_ending(
@@ -264,7 +276,7 @@ class PreparedFit:
             raise
 
     def _set_result(self, result: TrainingResult) -> TrainingResult:
-        """Set all attributes on the fitted copy, and save the checkpoint."""
+        """Set the fitted attributes on the copy, and write the checkpoint."""
         fitted = self._fitted
         set_result(fitted, result, self._resumes, self._restore_best)
         fitted._training_state = None
@@ -274,14 +286,14 @@ class PreparedFit:
         return result if self._saved is None else self._saved.finish(result)
 
     def commit(self) -> None:
-        """Give the estimator the attributes of its fitted copy; this cannot fail."""
+        """Set the attributes of the fitted copy on the estimator; this cannot fail."""
         replace_attributes(self._estimator, self._fitted)
 
 
 def copy_attributes(estimator: Any) -> Any:
     """Return an estimator of the same class that shares all attribute values.
 
-    Unlike ``copy.copy`` this does not go through the hooks of pickling.
+    ``copy.copy`` would call ``__getstate__`` and ``__setstate__``, which serve pickles.
     """
     twin = object.__new__(type(estimator))
     vars(twin).update(vars(estimator))
@@ -289,24 +301,23 @@ def copy_attributes(estimator: Any) -> Any:
 
 
 def replace_attributes(estimator: Any, other: Any) -> None:
-    """Let `estimator`, in place, have the attributes of `other` and no more.
-
-    One assignment, so that an interrupt finds the old ones or the new ones.
-    """
+    """Replace, in place, all attributes of `estimator` by those of `other`."""
+    # A loop over setattr could be interrupted half-way, with new weights beside an old
+    # loss curve. One assignment is atomic.
     estimator.__dict__ = vars(other)
 
 
 def _name_monitored(estimator: Any, validation_set: Dataset | None) -> str:
-    """Return a name of what is monitored, to know when it is no longer the same."""
+    """Return a name of the monitored value, by which a resumed fit sees a change."""
     if validation_set is None and not estimator.early_stopping:
         return "training loss"
-    # An address would be another one after pickling.
+    # The address in the repr of a function changes when it is pickled and loaded.
     name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(estimator.scoring))
     return f"{name} of rows {'held out' if validation_set is None else 'given'}"
 
 
 def _make_score(estimator: Any, validation_set: Dataset) -> Score | None:
-    """Return a function that scores this network with other parameters, if any."""
+    """Return a function ``(params) -> score``; None if the loss is monitored."""
     if estimator.scoring is None:
         return None
     scorer = check_scoring(estimator, scoring=estimator.scoring)
@@ -315,6 +326,7 @@ def _make_score(estimator: Any, validation_set: Dataset) -> Score | None:
     options = {"sample_weight": weight} if weighs and weight is not None else {}
 
     def score(params: FloatArray) -> float:
+        # A scorer takes an estimator, so it gets a shallow copy with these weights.
         scored = copy.copy(estimator)
         scored._params = params
         vars(scored).pop("feature_names_in_", None)  # X has been checked already

@@ -1,4 +1,4 @@
-"""Progress of a fit, on the screen and for scikit-learn's callbacks, and its end."""
+"""Reports of a fit: printed progress, scikit-learn's callbacks, and final warnings."""
 
 import sys
 import time
@@ -16,32 +16,32 @@ from ..exceptions import DivergenceWarning
 from .dataset import Dataset
 from .parameters import is_quasi_newton
 
-_MOST_TASKS = 1000  # ProgressBar takes time quadratic in their number
-_LINES = 10
+_MAX_TASKS = 1000  # ProgressBar takes time quadratic in the number of tasks
+_N_LINES = 10
 _BAR_WIDTH = 30
 
 
 class ProgressPrinter:
-    """Prints about ten lines a fit; to a terminal, one line that is written over.
+    """Prints about ten lines per fit, or one line that is updated on a terminal.
 
     Parameters
     ----------
     n_iter : int
-        Epochs to make.
+        Number of epochs of the fit.
     verbose : int
-        1 for ten lines, more for a line for each epoch.
+        1 prints about ten lines, 2 and more one line per epoch.
     n_epochs_done : int
-        Of these, epochs that a checkpoint has made already.
+        How many of the epochs a checkpoint has done already.
     """
 
     def __init__(self, n_iter: int, verbose: int, n_epochs_done: int) -> None:
         self._n_iter, self._n_before = n_iter, n_epochs_done
         self._in_place = verbose == 1 and sys.stdout.isatty()
-        self._every = 1 if verbose > 1 else -(-n_iter // _LINES)
+        self._every = 1 if verbose > 1 else -(-n_iter // _N_LINES)
         self._start = self._printed = time.perf_counter()
 
     def __call__(self, loop: TrainingLoop) -> bool:
-        """Print if it is time to; never ask for a stop."""
+        """Print a line if one is due, and return False: training goes on."""
         now, n_done = time.perf_counter(), self._n_before + loop.n_epochs_done
         if self._in_place:
             if now - self._printed > 0.2 or n_done == self._n_iter:
@@ -57,7 +57,7 @@ class ProgressPrinter:
         return False
 
     def end(self) -> None:
-        """Leave the line."""
+        """End the line that was updated in place."""
         if self._in_place and self._printed > self._start:
             print()
 
@@ -71,22 +71,22 @@ class ProgressPrinter:
 
 
 class CallbackTasks:
-    """Calls scikit-learn's callbacks for at most a thousand tasks of some epochs each.
+    """Calls scikit-learn's callbacks, for at most a thousand tasks of some epochs each.
 
     Parameters
     ----------
     estimator : estimator
-        In training; without fitted attributes until the end.
+        The estimator to fit; it has no fitted attributes until the end.
     fitted : estimator
-        Its copy that has them, but for the parameters of the network.
+        The copy that has the fitted attributes except the weights.
     context : CallbackContext
-        Of its fit.
+        The context of the fit.
     X, y : array-like
-        Its data.
+        The data of the fit.
     n_iter : int
-        Epochs to make.
+        Number of epochs of the fit.
     n_epochs_done : int
-        Of these, epochs that a checkpoint has made already.
+        How many of the epochs a checkpoint has done already.
     """
 
     def __init__(
@@ -109,12 +109,13 @@ class CallbackTasks:
             self._begin()
 
     def __call__(self, loop: TrainingLoop) -> bool:
-        """End a task if it is time to, and return whether a callback asks to stop."""
+        """End the task after its last epoch; return whether a callback asks to stop."""
         n_done = self._n_before + loop.n_epochs_done
         if n_done % self._every and n_done < self._n_iter:
             return False
         stops = self._task.call_on_fit_task_end(
             estimator=self._estimator,
+            # scikit-learn calls this only for callbacks that want a fitted estimator.
             reconstruction_attributes=lambda: {
                 **vars(self._fitted),
                 "_params": loop.finite_params(),
@@ -127,7 +128,7 @@ class CallbackTasks:
         return stops
 
     def end(self) -> None:
-        """End what is open; the estimator is fitted."""
+        """End the tasks that are open; the estimator is fitted by now."""
         if self._task is not None:
             self._task.call_on_fit_task_end(estimator=self._estimator)
         self._context.call_on_fit_task_end(
@@ -140,19 +141,20 @@ class CallbackTasks:
 
 
 def epochs_per_task(n_iter: int) -> int:
-    """Return how many epochs make a task."""
-    return max(1, -(-n_iter // _MOST_TASKS))
+    """Return the number of epochs of a task."""
+    return max(1, -(-n_iter // _MAX_TASKS))
 
 
 def count_tasks(n_iter: int) -> int:
-    """Return how many tasks a fit has."""
+    """Return the number of tasks of a fit."""
     return -(-n_iter // epochs_per_task(n_iter))
 
 
-def all_of(callbacks: Sequence[Callback]) -> Callback:
-    """Return one callback that calls them all, and asks to stop if one does."""
+def combine(callbacks: Sequence[Callback]) -> Callback:
+    """Return one callback that calls all, and asks to stop if one of them does."""
 
     def call_all(loop: TrainingLoop) -> bool:
+        # A list, since ``any`` on a generator would skip those after the first True.
         return max([callback(loop) for callback in callbacks])
 
     return call_all
@@ -167,20 +169,20 @@ def warn_of_ending(
     is_whole: bool,
     bad_loss: float | None,
 ) -> None:
-    """Say what to change where training diverged or was too short.
+    """Warn, with advice, if training diverged or did not converge.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted.
+        The fitted estimator.
     dataset : Dataset
-        What it was trained on.
+        The training set.
     n_iter : int
-        Epochs that were asked for.
+        Maximum number of epochs of this call.
     stops : bool
-        Whether `tol` might have ended it.
+        Whether `tol` could end training.
     is_whole : bool
-        Whether all epochs of the network were of this fit.
+        Whether this call made all epochs of the network.
     bad_loss : float or None
         The loss that showed a divergence; None if a checkpoint had all epochs.
     """

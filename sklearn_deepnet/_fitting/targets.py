@@ -1,4 +1,4 @@
-"""From y to the targets of a network, and what its outputs mean."""
+"""The encoding of y as targets of a network, for labels and for numbers."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -14,17 +14,22 @@ from ..nn.losses import Loss
 
 
 class Targets(Protocol):
-    """What the estimators' common part asks of targets."""
+    """How y is encoded and weighted, and which output layer belongs to it."""
 
     @property
     def n_outputs(self) -> int:
-        """Units of the last layer."""
+        """Number of output units."""
 
-    def map(self, trains: bool) -> tuple[FloatArray | float, FloatArray | float]:
-        """Return scale and shift of the target, in training or in validation."""
+    def scale_and_shift(
+        self, trains: bool
+    ) -> tuple[FloatArray | float, FloatArray | float]:
+        """Return the factor and the summand that `Batches` applies to the target.
+
+        `trains` says whether it is a target of training or of validation.
+        """
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Return what `Batches` takes, of shape (n_samples, n_outputs or 1)."""
+        """Return y as `Batches` takes it, of shape (n_samples, n_outputs or 1)."""
 
     def weigh(
         self, target: NDArray[Any], weight: FloatArray | None
@@ -32,29 +37,29 @@ class Targets(Protocol):
         """Return sample weights times class weights; None is all ones."""
 
     def check_weighted(self, y: NDArray[Any]) -> None:
-        """Raise if y, of the rows of positive weight, is not enough to train on."""
+        """Raise if the y of positive weight are not enough to train on."""
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        """Return what a split is to be stratified by, if anything."""
+        """Return the labels by which to stratify a split, or None."""
 
     def name_out_activation(self, loss: Loss) -> str:
-        """Return what the last layer computes from its logits."""
+        """Return the name of the output layer's activation."""
 
 
 @dataclass(frozen=True)
 class ClassTargets:
-    """Labels, or an indicator matrix of several labels a row.
+    """Targets of a classifier: class labels, or a multilabel indicator matrix.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
-        Sorted.
+        Sorted class labels, or the column indices of the indicator matrix.
     multilabel : bool
-        Whether y is an indicator matrix, a column for each class.
+        Whether y is an indicator matrix with one column for each label.
     class_weight : dict, list of dict, "balanced" or None
-        As scikit-learn has it.
+        As in scikit-learn.
     label_smoothing : float
-        Share of the target that is spread evenly over the classes.
+        Fraction of the target that is spread evenly over the classes.
     """
 
     classes: NDArray[Any]
@@ -64,28 +69,29 @@ class ClassTargets:
 
     @property
     def n_outputs(self) -> int:
-        """Units of the last layer: one for two classes."""
+        """Number of output units: 1 for two classes."""
         n_classes = len(self.classes)
         return 1 if n_classes == 2 and not self.multilabel else n_classes
 
     @property
-    def _excludes(self) -> bool:
-        """Whether one class excludes the others, as a softmax has it."""
+    def _is_multiclass(self) -> bool:
+        """Whether each sample is of exactly one of three or more classes."""
         return self.n_outputs > 1 and not self.multilabel
 
-    def map(self, trains: bool) -> tuple[float, float]:
-        """Return what smoothing leaves, and gives to each class, in training."""
+    def scale_and_shift(self, trains: bool) -> tuple[float, float]:
+        """Return the factor and the summand of label smoothing, if `trains`."""
         smoothing = self.label_smoothing if trains else 0.0
-        # a sigmoid has two classes, whatever the number of labels
-        return 1 - smoothing, smoothing / (len(self.classes) if self._excludes else 2)
+        # A sigmoid distinguishes two classes, whatever the number of labels.
+        n_classes = len(self.classes) if self._is_multiclass else 2
+        return 1 - smoothing, smoothing / n_classes
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Return the indicator, or the place of each label among the classes.
+        """Return the indicator matrix, or the index of each label in `classes`.
 
         Raises
         ------
         ValueError
-            If a label is not among them.
+            If a label is not one of the classes.
         """
         if self.multilabel:
             return y
@@ -115,7 +121,7 @@ class ClassTargets:
         return by_row if weight is None else by_row * weight
 
     def _dicts(self) -> list[dict[Any, float]]:
-        """Return the dict of each label, or of the classes."""
+        """Return one dict of class weights for each column of the target."""
         n_labels = len(self.classes) if self.multilabel else None
         given = self.class_weight if self.multilabel else [self.class_weight]
         are_dicts = isinstance(given, list) and all(isinstance(d, dict) for d in given)
@@ -142,11 +148,13 @@ class ClassTargets:
 
     def name_out_activation(self, loss: Loss) -> str:
         """Return "logistic" or "softmax"."""
-        return "softmax" if self._excludes else "logistic"
+        return "softmax" if self._is_multiclass else "logistic"
 
 
 def _balance(column: IntArray, weight: FloatArray | None) -> FloatArray:
-    """Return the weight of each class that gives all present the same total."""
+    """Return class weights that give all classes in `column` the same total weight."""
+    # Weights are summed instead of samples, so that a weight of 2 is the same as a
+    # repeated sample. `compute_class_weight` would count samples.
     totals = np.bincount(column, weight)
     present = totals > 0
     factor = np.zeros_like(totals, dtype=float)
@@ -155,7 +163,7 @@ def _balance(column: IntArray, weight: FloatArray | None) -> FloatArray:
 
 
 def _look_up_weights(by_class: dict[Any, float], classes: list[Any]) -> FloatArray:
-    """Return the weight of each class, 1 for those that are not named."""
+    """Return the weight of each class, 1 for those that are not in the dict."""
     unknown = [label for label in by_class if label not in classes]
     if unknown:
         raise ValueError(
@@ -170,7 +178,7 @@ def _look_up_weights(by_class: dict[Any, float], classes: list[Any]) -> FloatArr
 
 
 def check_class_y(y: NDArray[Any]) -> NDArray[Any]:
-    """Return y as labels, (n_samples,), or as a dense indicator, two-dimensional."""
+    """Return y as labels of shape (n_samples,), or as a dense indicator matrix."""
     check_classification_targets(y)
     kind = type_of_target(y)
     if kind == "multiclass-multioutput":
@@ -184,7 +192,7 @@ def check_class_y(y: NDArray[Any]) -> NDArray[Any]:
 
 
 def find_classes(y: NDArray[Any], before: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Return the sorted classes of y, which must be those of `before` if given."""
+    """Return the sorted classes of y; raise if they differ from `before`."""
     classes = _find_classes(y, "y")
     if before is not None:
         _check_same_classes(classes, before)
@@ -199,11 +207,11 @@ def find_partial_classes(
     Parameters
     ----------
     y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-        Labels of this call.
+        The y of this call.
     classes : array-like or None
         All classes, as the user gave them.
     before : ndarray or None
-        Those of the first call; None if this is it.
+        The classes of the first call; None if this is the first call.
     """
     found = None
     if classes is not None:
@@ -223,7 +231,7 @@ def find_partial_classes(
 
 
 def _find_classes(y: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return the sorted classes of labels, at least two, or numbers of columns."""
+    """Return the sorted labels, at least two; of an indicator, the column indices."""
     if y.ndim == 2:
         return np.arange(y.shape[1])
     classes = np.unique(y)
@@ -235,7 +243,7 @@ def _find_classes(y: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _check_same_classes(classes: NDArray[Any], before: NDArray[Any]) -> None:
-    """Raise unless `classes` are those that the network was started with."""
+    """Raise unless `classes` are those of the first call."""
     if not np.array_equal(classes, before):
         raise ValueError(
             f"The classes are now {list_some(classes)}, but the network to continue "
@@ -246,35 +254,36 @@ def _check_same_classes(classes: NDArray[Any], before: NDArray[Any]) -> None:
 
 @dataclass(frozen=True)
 class NumberTargets:
-    """Numbers, scaled so that networks train well whatever their unit.
+    """Targets of a regressor: ``(y - mean) / scale``.
 
-    The network's output is taken as ``mean + spread * output``.
+    A prediction is ``mean + scale * output``. Initial weights and learning rates suit
+    outputs of about one, so without scaling training would depend on the unit of y.
 
     Parameters
     ----------
     n_outputs : int
-        Columns of y.
+        Number of columns of y.
     mean : ndarray of shape (n_outputs,)
         Subtracted from y.
     scale : ndarray of shape (n_outputs,)
-        What it is then divided by.
+        Divisor of the difference.
     """
 
     n_outputs: int
     mean: FloatArray
     scale: FloatArray
 
-    def map(self, trains: bool) -> tuple[FloatArray, FloatArray]:
-        """Return factor on y and summand, one row for each output."""
+    def scale_and_shift(self, trains: bool) -> tuple[FloatArray, FloatArray]:
+        """Return the factor and the summand of y, of shape (n_outputs, 1)."""
         scale = 1 / self.scale
         return scale[:, np.newaxis], (-self.mean * scale)[:, np.newaxis]
 
     def scaled_to(
         self, y: NDArray[Any], weight: FloatArray | None, counts: bool
     ) -> "NumberTargets":
-        """Return targets that standardize `y`, or divide counts by their mean."""
+        """Return targets that standardize `y`, or that divide counts by their mean."""
         columns = self.encode(y).astype(float)
-        # against overflow and underflow of squares: y may have any unit
+        # y may have any unit, in which its squares could overflow or underflow.
         unit = np.abs(columns).max(axis=0)
         unit[unit == 0] = 1.0
         mean = np.average(columns / unit, axis=0, weights=weight)
@@ -282,32 +291,32 @@ class NumberTargets:
             return replace(self, scale=np.where(mean > 0, mean, 1.0) * unit)
         variance = np.average((columns / unit - mean) ** 2, axis=0, weights=weight)
         std = np.sqrt(variance)
-        scale = np.where(std > 1e-12 * np.abs(mean), std, 1.0)  # a constant y
+        scale = np.where(std > 1e-12 * np.abs(mean), std, 1.0)  # y is constant
         return replace(self, mean=mean * unit, scale=scale * unit)
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Return y as columns."""
+        """Return y of shape (n_samples, n_outputs)."""
         return y.reshape(len(y), -1)
 
     def weigh(
         self, target: NDArray[Any], weight: FloatArray | None
     ) -> FloatArray | None:
-        """Return the weights as they are."""
+        """Return the sample weights unchanged."""
         return weight
 
     def check_weighted(self, y: NDArray[Any]) -> None:
         """Accept any y."""
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        """Return None: numbers are split at random."""
+        """Return None, since numbers are split at random."""
 
     def name_out_activation(self, loss: Loss) -> str:
-        """Return "exponential" if that is what the loss is for, else "identity"."""
+        """Return "exponential" if the loss is defined for it alone, or "identity"."""
         return "exponential" if loss.identity is None else "identity"
 
 
 def check_number_y(y: NDArray[Any], counts: bool) -> NDArray[Any]:
-    """Return y as it is, or raise if counts are negative."""
+    """Return y unchanged, or raise if counts are negative."""
     if counts and y.min() < 0:
         raise ValueError(
             f"y holds {y.min():.3g}; for loss='poisson' it must not be negative."
@@ -316,6 +325,6 @@ def check_number_y(y: NDArray[Any], counts: bool) -> NDArray[Any]:
 
 
 def list_some(labels: NDArray[Any]) -> str:
-    """Return the first labels as a list, to be read by people."""
+    """Return text of the first ten labels for a message."""
     some = ", ".join(map(repr, labels[:10].tolist()))
     return f"[{some}, ...]" if len(labels) > 10 else f"[{some}]"

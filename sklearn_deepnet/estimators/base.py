@@ -1,4 +1,4 @@
-"""What both estimators share: parameters, ``fit``, tags."""
+"""The base class of both estimators: parameters, ``fit`` and tags."""
 
 from numbers import Integral, Real
 from typing import Any, Self
@@ -31,14 +31,14 @@ class BaseDeepNet(
     CallbackSupportMixin,
     BaseEstimator,
 ):
-    """A dense network behind scikit-learn's interface.
+    """A dense neural network with scikit-learn's interface.
 
-    A subclass turns X and y into a `Dataset` in `_make_dataset`, where it also sets
-    the attributes that follow from y, and makes predictions from `_logits`.
+    A subclass defines `_make_dataset`, which turns X and y into a `Dataset` and sets
+    the attributes that follow from y. It makes its predictions from `_logits`.
     """
 
     _y_is_numeric = False
-    _alike = ""  # what y and y_val must have in common
+    _shape_requirement = ""  # of y and y_val, for an error message
 
     _parameter_constraints = {  # noqa: RUF012 (scikit-learn reads it from the class)
         "hidden_layer_sizes": [
@@ -95,34 +95,36 @@ class BaseDeepNet(
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            True labels, or an indicator matrix of several labels, for a classifier;
-            true targets for a regressor, not negative for ``loss="poisson"``.
+            True labels or targets. A classifier also takes a multilabel indicator
+            matrix. For ``loss="poisson"`` targets must not be negative.
         sample_weight : array-like of shape (n_samples,), default=None
-            A weight of 2 counts as the row twice, a weight of 0 as no row.
+            Sample weights. A weight of 2 has the effect of repeating the sample, a
+            weight of 0 that of removing it. None gives all samples weight 1.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
-            Validation data, to be monitored in place of the training loss.
+            Validation data, monitored in place of the training loss.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their labels or targets.
+            True labels or targets of the validation data.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
+            Sample weights of the validation data.
         checkpoint : Checkpoint, str, path or None, default=None
-            A file in which to save progress, and from which to resume if it is there.
+            File in which to save progress. If it exists, training resumes from it.
 
         Returns
         -------
         self : estimator
-            Fitted.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter or the data are invalid, or the checkpoint is damaged or of
-            another fit. The estimator is then as it was before.
+            If a parameter or the data are invalid, or if the checkpoint is damaged or
+            belongs to another fit. The estimator is then unchanged.
         OSError
-            If the checkpoint cannot be written at first. The estimator is then as it
-            was before.
+            If the checkpoint cannot be written at the start of training. The estimator
+            is then unchanged.
         KeyboardInterrupt
-            If interrupted, with the weights of the last complete epoch kept.
+            If training is interrupted. The estimator then has the weights of the last
+            complete epoch.
         """
         prepared = prepare(
             self,
@@ -147,15 +149,15 @@ class BaseDeepNet(
 
 
 def _train(prepared: PreparedFit) -> Any:
-    """Train and complete one fit; there is no job if a checkpoint has all epochs."""
+    """Train the network and set the fitted attributes; a full checkpoint has no job."""
     if prepared.job is None:
         return prepared.complete(None)
     (result,) = train_jobs([prepared.job])
     return prepared.complete(result)
 
 
-def takes_rows_in_turn(estimator: BaseDeepNet) -> bool:
-    """Say whether there is `partial_fit`, for scikit-learn's ``available_if``."""
+def has_partial_fit(estimator: BaseDeepNet) -> bool:
+    """Return True, or raise AttributeError, for scikit-learn's ``available_if``."""
     if is_quasi_newton(estimator.solver):
         raise AttributeError(
             "solver='lbfgs' has no partial_fit, since it needs all rows at once. Use "

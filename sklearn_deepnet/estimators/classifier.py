@@ -20,7 +20,7 @@ from .._fitting.targets import (
 from .._utils.sklearn_compat import Interval, StrOptions
 from .._utils.typing import FloatArray
 from ..nn.losses import log_loss
-from .base import BaseDeepNet, takes_rows_in_turn
+from .base import BaseDeepNet, has_partial_fit
 
 __all__ = ["DeepNetClassifier"]
 
@@ -261,7 +261,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         self.random_state = random_state
         self.dtype = dtype
 
-    @available_if(takes_rows_in_turn)
+    @available_if(has_partial_fit)
     def partial_fit(
         self,
         X: ArrayLike,
@@ -317,7 +317,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
             classes=classes,
         )
 
-    _alike = "be one label a row, or indicators of as many labels"
+    _shape_requirement = "be one label a row, or indicators of as many labels"
     _check_y = staticmethod(check_class_y)
 
     def _make_dataset(

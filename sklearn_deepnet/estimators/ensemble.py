@@ -1,4 +1,4 @@
-"""Ensembles of networks that are trained, and predict, as stacks."""
+"""Ensembles of networks, which are trained as stacks and predict as one stack."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -30,12 +30,15 @@ from .stacking import fit_stack
 
 __all__ = ["DeepNetEnsembleClassifier", "DeepNetEnsembleRegressor"]
 
-_COPIED_BYTES = 2**26  # of rows that are drawn with replacement, at once
-_ROWS = 2**14  # predicted at once, so that memory does not grow with their number
+_BOOTSTRAP_BYTES = 2**26  # of copied rows in memory at once, for all members
+_N_ROWS = 2**14  # predicted at once, so that memory does not grow with n_samples
 
 
 class _Ensemble(PickleVersionMixin, BaseEstimator):
-    """Members that differ by seed, and by their rows if these are drawn."""
+    """The part that both ensembles share: parameters, ``fit`` and logits.
+
+    Members differ in their seed and, with `bootstrap`, in their rows.
+    """
 
     _parameter_constraints = {  # noqa: RUF012
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
@@ -76,30 +79,29 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
+            True labels or targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            A weight of 2 counts as the row twice, a weight of 0 as no row.
+            Sample weights. A weight of 2 has the effect of repeating the sample, a
+            weight of 0 that of removing it. None gives all samples weight 1.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
-            Validation data, to be monitored by each member in place of its training
-            loss.
+            Validation data, which each member monitors in place of its training loss.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their targets.
+            True labels or targets of the validation data.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
+            Sample weights of the validation data.
 
         Returns
         -------
         self : estimator
-            Fitted.
+            The fitted ensemble.
 
         Raises
         ------
         ValueError
-            If a parameter or the data are not as they have to be. The ensemble is then
-            as it was before.
+            If a parameter or the data are invalid. The ensemble is then unchanged.
         KeyboardInterrupt
-            If interrupted. Members in training are kept, with the weights of their last
-            complete epoch, unless they are in other processes.
+            If training is interrupted. Members in training then have the weights of
+            their last complete epoch, unless they are in other processes.
         """
         validate_params(self)
         self._check_predicts_as_a_stack()
@@ -114,10 +116,10 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         members = [self._make_member(rng) for _ in range(self.n_estimators)]
         rows = None
         if self.bootstrap:
-            counted, others = _split_counted(sample_weight, X)
-            drawn = [self._draw_rows(y[counted], rng) for _ in members]
-            # the others are not trained on, but their classes are known
-            rows = [np.append(counted[some], others) for some in drawn]
+            weighted, others = _split_by_weight(sample_weight, X)
+            drawn = [self._draw_rows(y[weighted], rng) for _ in members]
+            # Rows of weight 0 are not trained on, but their classes must be known.
+            rows = [np.append(weighted[some], others) for some in drawn]
         interrupt = None
         try:
             members = self._fit_members(members, X, y, rows, given)
@@ -134,12 +136,15 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
 
     @property
     def _base(self) -> BaseDeepNet:
-        """What the members are clones of."""
+        """The estimator that the members are clones of."""
         return self._member() if self.estimator is None else self.estimator
 
     def _check_predicts_as_a_stack(self) -> None:
-        """Raise if members would predict by a method of their own, not by logits."""
-        name = self._averaged
+        """Raise if a subclass of the network overrides the method that is averaged.
+
+        Members predict as one stack, from logits, so the method would not be called.
+        """
+        name = self._averaged_method
         if getattr(type(self._base), name) is not getattr(self._member, name):
             raise ValueError(
                 f"estimator is {self.estimator!r}, whose class has a {name} of its "
@@ -151,7 +156,7 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         return clone(self._base).set_params(random_state=int(rng.randint(2**31 - 1)))
 
     def _draw_rows(self, y: NDArray[Any], rng: np.random.RandomState) -> IntArray:
-        """Draw as many rows as there are, with replacement."""
+        """Draw ``len(y)`` row indices with replacement."""
         return rng.randint(len(y), size=len(y))
 
     def _fit_members(
@@ -162,14 +167,14 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         rows: list[IntArray] | None,
         params: dict[str, Any],
     ) -> list[BaseDeepNet]:
-        """Fit the members, a share of them in each process.
+        """Fit the members, some of them in each process.
 
-        Those with rows of their own have copies of these, so not too many at once.
+        With `rows` each member has a copy of its rows, so few are fitted at once.
         """
         n_shares = min(effective_n_jobs(self.n_jobs), len(members))
         n_calls = n_shares
         if rows is not None:
-            n_at_once = max(1, _COPIED_BYTES // (8 * X.shape[0] * X.shape[1]))
+            n_at_once = max(1, _BOOTSTRAP_BYTES // (8 * X.shape[0] * X.shape[1]))
             n_calls = max(n_shares, -(-len(members) // n_at_once))
         calls = [
             delayed(fit_stack)(
@@ -185,18 +190,18 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         return [member for share in fitted for member in share]
 
     def _logits_of_blocks(self, X: ArrayLike) -> Iterator[tuple[FloatArray, Any]]:
-        """Yield the logits (n_estimators, n_rows, n_outputs) of rows of X, and these.
+        """Yield pairs of logits and the rows of X that they belong to.
 
-        The members are one stack, and predict as one.
+        The logits have the shape (n_estimators, n_rows, n_outputs).
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
         members = self.estimators_
         stack = stack_of(members)
-        for start in range(0, X.shape[0], _ROWS):
-            rows = X[start : start + _ROWS]
+        for start in range(0, X.shape[0], _N_ROWS):
+            rows = X[start : start + _N_ROWS]
             with np.errstate(all="ignore"):
-                if issparse(X):
+                if issparse(X):  # a stack takes dense arrays only
                     logits = np.stack(
                         [predict_logits(network_of(it), rows) for it in members]
                     )
@@ -214,65 +219,66 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         return tags
 
 
-def _split_counted(
+def _split_by_weight(
     sample_weight: ArrayLike | None, X: Any
 ) -> tuple[IntArray, IntArray]:
-    """Return the rows that count, and the others: those of weight 0 are no rows."""
-    counts = check_sample_weight(sample_weight, X) > 0
-    return np.flatnonzero(counts), np.flatnonzero(~counts)
+    """Return the indices of rows of positive weight, and those of weight 0."""
+    is_positive = check_sample_weight(sample_weight, X) > 0
+    return np.flatnonzero(is_positive), np.flatnonzero(~is_positive)
 
 
 def _mean_and_std(values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Return mean and standard deviation over the members.
-
-    One after the other, since NumPy would sum those of a single row in another order;
-    and by the largest deviation, since targets may have any unit.
-    """
+    """Return mean and standard deviation over the members."""
+    # Members are added one by one: ``np.mean`` adds them in another order if there is a
+    # single row, and the prediction of a row would depend on the number of rows.
     n = len(values)
     with np.errstate(under="ignore"):
         mean = sum(it / n for it in values)
-        # rounding must not lead beyond the members: a probability is at most 1
+        # Rounding could make a mean of probabilities larger than 1.
         mean = np.clip(mean, np.minimum.reduce(values), np.maximum.reduce(values))
         deviations = [np.abs(it - mean) for it in values]
         largest = np.maximum.reduce(deviations)
+        # y may have any unit, in which squares of deviations could overflow.
         unit = np.where(largest > 0, largest, 1)
         return mean, unit * np.sqrt(sum((it / unit) ** 2 for it in deviations) / n)
 
 
 class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
-    """Several networks that vote by the mean of their probabilities.
+    """Ensemble of networks whose predicted probabilities are averaged.
 
-    Networks that start from other weights, and see the rows in another order, err in
-    other places; their mean is more accurate than one of them, its probabilities are
-    better calibrated, and where they disagree it knows less [1]_. They are trained as
-    one stack, which for small networks takes little longer than the training of one.
+    Networks with different initial weights and a different order of the samples make
+    different errors. Their mean is more accurate than a single network, its
+    probabilities are better calibrated, and a large spread of the members tells where
+    the prediction is uncertain [1]_. The members are trained as one stack, which for
+    small networks takes little longer than training one network.
 
     Parameters
     ----------
     estimator : DeepNetClassifier or None, default=None
-        What the members are clones of, but for `random_state`; None is
-        ``DeepNetClassifier()``. Not of a subclass with its own ``predict_proba``.
+        The network to clone for each member, with its own `random_state`. None is
+        ``DeepNetClassifier()``. A subclass must not override ``predict_proba``.
     n_estimators : int, default=10
-        Members.
+        Number of members.
     bootstrap : bool, default=False
-        Whether each member is trained on rows that are drawn with replacement, in each
-        class as many as it has, rather than on all. With `early_stopping` of the
-        members, copies of a row may be both trained on and held out; give `X_val`.
+        Whether each member is trained on a bootstrap sample, drawn with replacement and
+        stratified by class, instead of all samples. With `early_stopping` of the
+        members, copies of a sample may be in both the training set and the validation
+        set; give `X_val` instead.
     n_jobs : int or None, default=None
-        Processes among which the members are shared out, for large networks.
+        Number of processes to train the members in. This helps for large networks.
     random_state : int, RandomState or None, default=None
-        Of the members' seeds, and of the rows that are drawn.
+        Seed of the members' seeds and of the bootstrap samples.
 
     Attributes
     ----------
     estimators_ : list of DeepNetClassifier
-        The members, each as its own ``fit`` to the arrays would have made it.
+        The members, each bit-for-bit identical to calling its own ``fit``.
     classes_ : ndarray of shape (n_classes,)
-        Class labels, sorted; for several labels a row, the numbers of the columns.
+        Sorted class labels; for multilabel y, the column indices.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if X had names that are all strings.
+        Names of the features, if all of them are strings in X.
 
     References
     ----------
@@ -293,7 +299,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
 
     _y_is_numeric = False
     _member = DeepNetClassifier
-    _averaged = "predict_proba"  # and always from logits
+    _averaged_method = "predict_proba"  # and always from logits
     _parameter_constraints = {  # noqa: RUF012
         **_Ensemble._parameter_constraints,
         "estimator": [DeepNetClassifier, None],
@@ -306,17 +312,19 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
         return self.estimators_[0].classes_
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable class of each row, or all labels above one half.
+        """Return the most probable class of each sample.
+
+        For multilabel y, return all labels whose probability is above 0.5.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data.
+            Input data.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, or an indicator matrix.
+            Predicted class labels, or an indicator matrix.
         """
         p = self.predict_proba(X)
         if self._is_multilabel:
@@ -326,21 +334,21 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
     def predict_proba(
         self, X: ArrayLike, return_std: bool = False
     ) -> FloatArray | tuple[FloatArray, FloatArray]:
-        """Return the mean of the members' probabilities, and how far they disagree.
+        """Return the mean of the members' probabilities and, if asked, their spread.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data.
+            Input data.
         return_std : bool, default=False
-            Whether to return the standard deviation, too.
+            Whether to return the standard deviation as well.
 
         Returns
         -------
         p : ndarray of shape (n_samples, n_classes)
-            Rows sum to one, but for several labels a row.
+            Mean probabilities. Rows sum to one, except for multilabel y.
         std : ndarray of shape (n_samples, n_classes)
-            Standard deviation over the members; only if `return_std`.
+            Standard deviation over the members. Only returned if `return_std`.
         """
         found = []
         for logits, _ in self._logits_of_blocks(X):
@@ -351,17 +359,18 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
     def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Return the logarithm of the mean of the members' probabilities.
 
-        It comes from the logits, and stays finite where the mean is rounded to zero.
+        It is computed from the logits, so it is finite even where the probability is
+        rounded to zero.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data.
+            Input data.
 
         Returns
         -------
         log_p : ndarray of shape (n_samples, n_classes)
-            Not above 0.
+            Log-probabilities, at most 0.
         """
         found = []
         for logits, _ in self._logits_of_blocks(X):
@@ -382,7 +391,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
         return member.out_activation_ == "logistic" and not member._is_binary
 
     def _draw_rows(self, y: NDArray[Any], rng: np.random.RandomState) -> IntArray:
-        """Draw with replacement, in each class as many as it has, so none is lost."""
+        """Draw with replacement within each class, so that no class is lost."""
         y = check_class_y(y)
         if y.ndim == 2:
             return super()._draw_rows(y, rng)
@@ -399,35 +408,36 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
 
 
 class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
-    """Several networks, their mean, and how far they disagree.
+    """Ensemble of networks whose predictions are averaged.
 
-    See `DeepNetEnsembleClassifier` for why. The spread of the members is what the
-    ensemble does not know of the function, not the noise of the targets about it.
+    `DeepNetEnsembleClassifier` explains why an ensemble is better than one network. The
+    standard deviation over the members estimates the uncertainty about the function,
+    not the noise of the targets.
 
     Parameters
     ----------
     estimator : DeepNetRegressor or None, default=None
-        What the members are clones of, but for `random_state`; None is
-        ``DeepNetRegressor()``. Not of a subclass with its own ``predict``.
+        The network to clone for each member, with its own `random_state`. None is
+        ``DeepNetRegressor()``. A subclass must not override ``predict``.
     n_estimators : int, default=10
-        Members.
+        Number of members.
     bootstrap : bool, default=False
-        Whether each member is trained on rows that are drawn with replacement, rather
-        than on all. With `early_stopping` of the members, copies of a row may be both
-        trained on and held out; give `X_val`.
+        Whether each member is trained on a bootstrap sample, drawn with replacement,
+        instead of all samples. With `early_stopping` of the members, copies of a sample
+        may be in both the training set and the validation set; give `X_val` instead.
     n_jobs : int or None, default=None
-        Processes among which the members are shared out, for large networks.
+        Number of processes to train the members in. This helps for large networks.
     random_state : int, RandomState or None, default=None
-        Of the members' seeds, and of the rows that are drawn.
+        Seed of the members' seeds and of the bootstrap samples.
 
     Attributes
     ----------
     estimators_ : list of DeepNetRegressor
-        The members, each as its own ``fit`` to the arrays would have made it.
+        The members, each bit-for-bit identical to calling its own ``fit``.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if X had names that are all strings.
+        Names of the features, if all of them are strings in X.
 
     Examples
     --------
@@ -443,7 +453,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
 
     _y_is_numeric = True
     _member = DeepNetRegressor
-    _averaged = "predict"  # and always from logits
+    _averaged_method = "predict"  # and always from logits
     _parameter_constraints = {  # noqa: RUF012
         **_Ensemble._parameter_constraints,
         "estimator": [DeepNetRegressor, None],
@@ -452,21 +462,21 @@ class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
     def predict(
         self, X: ArrayLike, return_std: bool = False
     ) -> FloatArray | tuple[FloatArray, FloatArray]:
-        """Return the mean of the members' predictions, and how far they disagree.
+        """Return the mean of the members' predictions and, if asked, their spread.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data.
+            Input data.
         return_std : bool, default=False
-            Whether to return the standard deviation, too.
+            Whether to return the standard deviation as well.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the units and the shape of the targets in training.
+            Predicted targets, in the units and the shape of the training targets.
         std : ndarray of the same shape
-            Standard deviation over the members, in the same units; only if
+            Standard deviation over the members, in the same units. Only returned if
             `return_std`.
         """
         found = []

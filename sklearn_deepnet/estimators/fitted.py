@@ -1,4 +1,4 @@
-"""A fitted network behind an estimator: its attributes, and its outputs for new X."""
+"""The network of a fitted estimator: its attributes, and its outputs for new X."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,36 +14,36 @@ from .._utils.warnings import max_abs
 
 
 def network_of(estimator: Any) -> Network:
-    """Return the trained network of a fitted estimator, on its own parameters."""
+    """Return the network of a fitted estimator, which shares its weights."""
     n_hidden = len(estimator._layer_sizes) - 2
     activations = resolve_activations(estimator._activations, n_hidden)
     return Network(estimator._layer_sizes, activations, estimator._params)
 
 
 def stack_of(estimators: Sequence[Any]) -> Network:
-    """Return the networks of fitted estimators, all of one shape, as a stack."""
+    """Return the networks of fitted estimators of one architecture as a stack."""
     networks = [network_of(estimator) for estimator in estimators]
     params = np.stack([network.params for network in networks])
     return Network(networks[0].layer_sizes, networks[0].activations, params)
 
 
 class FittedNetwork:
-    """The fitted part of an estimator: properties, and the forward pass."""
+    """The fitted attributes of an estimator, and the forward pass."""
 
     def hidden_activations(self, X: ArrayLike, layer: int = -1) -> FloatArray:
-        """Return the outputs of a hidden layer: the features that it has learned.
+        """Return the outputs of a hidden layer, which are learned features.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Data.
         layer : int, default=-1
-            Which hidden layer, from 0; -1 is the last.
+            Index of the hidden layer, from 0; -1 is the last.
 
         Returns
         -------
         activations : ndarray of shape (n_samples, n_units)
-            After its activation, without dropout.
+            Outputs of the activation function, without dropout.
 
         Raises
         ------
@@ -60,12 +60,13 @@ class FittedNetwork:
         return self._propagate(X, layer % n_hidden)
 
     def _logits(self, X: ArrayLike) -> FloatArray:
-        """Return the outputs before the last activation, (n_samples, n_outputs_)."""
+        """Return the outputs before the last activation, one column per output."""
         check_is_fitted(self)
         return self._propagate(X)
 
     def _propagate(self, X: ArrayLike, hidden_layer: int | None = None) -> FloatArray:
         X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
+        # An overflow is reported below, in a message that says what to do.
         with np.errstate(all="ignore"):
             outputs = predict_logits(network_of(self), X, hidden_layer)
         self._check_overflow(outputs, X)
@@ -90,33 +91,33 @@ class FittedNetwork:
 
     @property
     def n_iter_(self) -> int:
-        """Number of epochs since the start."""
+        """Number of epochs since the weights were initialized."""
         return len(self.loss_curve_)
 
     @property
     def loss_(self) -> float:
-        """The last training loss, NaN if there is none."""
+        """Training loss of the last epoch, NaN without an epoch."""
         return self.loss_curve_[-1] if self.loss_curve_ else np.nan
 
     @property
     def best_loss_(self) -> float:
-        """The least training loss, NaN if there is none."""
+        """Lowest training loss of all epochs, NaN without an epoch."""
         return min(self.loss_curve_, default=np.nan)
 
     @property
     def diverged_(self) -> bool:
-        """Whether the last call diverged."""
+        """Whether training diverged in the last call."""
         return self._ended_by == "divergence"
 
     @property
     def coefs_(self) -> list[FloatArray]:
-        """Weights of each layer, views of shape (n_in, n_out)."""
+        """Weights of each layer, as views of shape (n_in, n_out)."""
         check_is_fitted(self)
         return [layer[:, :-1].T for layer in network_of(self).layers]
 
     @property
     def intercepts_(self) -> list[FloatArray]:
-        """Biases of each layer, views of shape (n_out,)."""
+        """Biases of each layer, as views of shape (n_out,)."""
         check_is_fitted(self)
         return [layer[:, -1] for layer in network_of(self).layers]
 

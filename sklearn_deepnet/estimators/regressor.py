@@ -14,7 +14,7 @@ from .._utils.lookup import look_up
 from .._utils.sklearn_compat import StrOptions
 from .._utils.typing import FloatArray
 from ..nn.losses import LOSSES, poisson
-from .base import BaseDeepNet, takes_rows_in_turn
+from .base import BaseDeepNet, has_partial_fit
 
 __all__ = ["DeepNetRegressor"]
 
@@ -247,7 +247,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         self.random_state = random_state
         self.dtype = dtype
 
-    @available_if(takes_rows_in_turn)
+    @available_if(has_partial_fit)
     def partial_fit(
         self,
         X: ArrayLike,
@@ -363,7 +363,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         return look_up(LOSSES, self.loss, "loss").exponential is not None
 
     _y_is_numeric = True
-    _alike = "have as many outputs"
+    _shape_requirement = "have as many outputs"
 
     def _check_y(self, y: NDArray[Any]) -> NDArray[Any]:
         return check_number_y(y, self._counts)

@@ -1,9 +1,10 @@
-"""Many fits as few stacks.
+"""Many fits, trained in stacks.
 
-A step of a small network costs mostly Python, not arithmetic, so a step of several
-networks at once takes little longer than a step of one. All fits are prepared first,
-then jobs with the same `stack_key` are trained together, then all fits are completed.
-Each network of a stack is bit-for-bit identical to training it alone.
+A step of a small network spends most of its time in Python, not in arithmetic. So a
+step of a stack, which is several networks of one architecture, takes little longer than
+a step of one network. First all fits are prepared, then jobs with the same `stack_key`
+are trained together, then all fits are completed. Each network of a stack is
+bit-for-bit identical to training it alone.
 """
 
 import inspect
@@ -33,12 +34,12 @@ from .pipelines import (
     try_deepcopy,
 )
 
-# What ``fit`` of a network in a stack takes; checkpoints are files of one fit.
+# A checkpoint is the file of one fit, so networks in a stack take no such argument.
 _FIT_PARAMS = inspect.signature(BaseDeepNet.fit).parameters.keys() - {"checkpoint"}
 
 
 class FitResult(NamedTuple):
-    """How a fit ended."""
+    """The error that a fit raised, or None, and the time that it took."""
 
     error: Exception | None
     seconds: float
@@ -47,51 +48,53 @@ class FitResult(NamedTuple):
 def fit_networks(
     estimators: Sequence[Any], arguments: Sequence[FitArguments]
 ) -> list[FitResult]:
-    """Fit each estimator to its data, many networks at once where that pays.
+    """Fit each estimator to its data, in stacks where that is faster.
 
     Parameters
     ----------
     estimators : sequence of estimators
-        Fitted, but for those whose fit raises an error; these are left as they were.
-        What is no network is fitted alone.
+        They are fitted in place. One whose fit raises an error is left unchanged. An
+        estimator that is not a network is fitted alone.
     arguments : sequence of FitArguments
-        One for each. Networks that are given the same object share its arrays.
+        One for each estimator. Networks with the same object share its arrays.
 
     Returns
     -------
     results : list of FitResult
-        One for each: the error that it raised, and the time that it took. The time of a
-        stack is shared out by the epochs that each network made.
+        One for each estimator. The time of a stack is divided among its networks in
+        proportion to their numbers of epochs.
     """
     members = [StackMember(*pair) for pair in zip(estimators, arguments, strict=True)]
     try:
         _train_members(members)
-    finally:  # an interrupt ends the others, and leaves those that are trained
+    finally:  # after an interrupt, too, networks that were trained stay fitted
         for member in members:
             member.commit()
     return [FitResult(member.error, member.seconds) for member in members]
 
 
 def _train_members(members: "Sequence[StackMember]") -> None:
-    """Do all of `fit_networks` but to set attributes on networks that are stacked."""
+    """Prepare and train all members; `commit` is left to the caller."""
     shared: dict[int, TrainingJob] = {}
     for member in members:
         member.prepare(shared)
         if member.job is not None and size_of(member.job) == 1:
-            _train([member])  # at once: many large ones would not fit into memory
+            # Trained before the next is prepared, so that large networks are in memory
+            # one at a time.
+            _train([member])
     for group in _group([member for member in members if member.job is not None]):
         _train(group)
 
 
 class StackMember:
-    """One fit beside others: prepared, trained as part of a stack, committed.
+    """One fit of many: prepared, trained in a stack or alone, and committed.
 
     Parameters
     ----------
     estimator : estimator
-        A network, or what ends in one and is fitted alone.
+        A network, or an estimator that cannot be stacked and is fitted alone.
     arguments : FitArguments
-        What it is fitted to.
+        The arguments of its ``fit``.
     """
 
     def __init__(self, estimator: Any, arguments: FitArguments) -> None:
@@ -104,7 +107,7 @@ class StackMember:
 
     @contextmanager
     def _clocked(self) -> Iterator[None]:
-        """Add the time to the fit's, and record the error if there is one."""
+        """Add the elapsed time to `seconds`, and store an exception in `error`."""
         start = time.perf_counter()
         try:
             yield
@@ -114,9 +117,9 @@ class StackMember:
             self.seconds += time.perf_counter() - start
 
     def prepare(self, shared: dict[int, TrainingJob]) -> None:
-        """Prepare the training job; or fit what cannot be stacked, in place.
+        """Prepare the training job; an estimator that cannot be stacked is fitted.
 
-        Jobs of one `FitArguments` share its arrays, as they were first validated.
+        Jobs of one `FitArguments` share the arrays that the first of them made from it.
         """
         X, y, params = self._arguments
         with self._clocked():
@@ -131,19 +134,19 @@ class StackMember:
         try:
             self._estimator.fit(X, y, **params)
         except KeyboardInterrupt:
-            self.is_trained = True  # up to here
+            self.is_trained = True  # up to the interrupt
             raise
         self.is_trained = True
 
     def finish(self, result: TrainingResult) -> None:
-        """Take what became of the training, and do all that can fail."""
+        """Set the result on the copy of the network, and do all that can fail."""
         self.job = None
         with self._clocked():
             self._prepared.finish(result)
             self.is_trained = True
 
     def commit(self) -> None:
-        """Set the fitted attributes on the network, if it was trained in a stack."""
+        """Set the fitted attributes on the network, unless its own ``fit`` did."""
         if self.is_trained and self._prepared is not None:
             self._prepared.commit()
 
@@ -156,22 +159,28 @@ def _check_arguments(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _share(job: TrainingJob, first: TrainingJob) -> None:
-    """Let `job`, in place, hold the arrays that `first` made of the same table.
+    """Replace, in place, the arrays of `job` by equal ones of `first`.
 
-    Fits that pause would else hold one copy each of all that had to be converted.
+    Validation may have converted X and y. Without sharing, every job that waits for its
+    stack would keep a converted copy of its own in memory.
     """
     if type(first.dataset.targets) is not type(job.dataset.targets):
         return
-    if job.held_out is not None:
-        is_split = job.held_out.target is job.dataset.target  # X_val may be X itself
-        job.held_out.share(first.dataset if is_split else first.held_out)
-    job.dataset.share(first.dataset)
+    if job.validation_set is not None:
+        is_split = (
+            job.validation_set.target is job.dataset.target
+        )  # X_val may be X itself
+        job.validation_set.share_arrays(
+            first.dataset if is_split else first.validation_set
+        )
+    job.dataset.share_arrays(first.dataset)
 
 
 def is_stackable(estimator: Any) -> bool:
-    """Return whether this is a network that may be trained beside others.
+    """Return whether `estimator` is a network that can be trained in a stack.
 
-    L-BFGS has a loop of its own; printed progress and callbacks are of one fit.
+    L-BFGS has a training loop of its own. Printed progress and callbacks follow a
+    single fit. A ``fit`` of a subclass's own has to be called.
     """
     return (
         getattr(type(estimator), "fit", None) is BaseDeepNet.fit
@@ -183,18 +192,24 @@ def is_stackable(estimator: Any) -> bool:
 
 
 def _group(members: Sequence[StackMember]) -> Iterator[list[StackMember]]:
-    """Yield stacks: members of one stack key, and no more than pays."""
+    """Yield the members of each stack: equal in `stack_key`, and not too many."""
     groups: dict[tuple[Any, ...], list[StackMember]] = {}
     for member in members:
         groups.setdefault(member.job.stack_key, []).append(member)
     for group in groups.values():
+        # A stack whose work arrays exceed the cache is slower than two halves of it.
+        # Even parts leave no small stack, which would gain little.
         n_stacks = -(-len(group) // size_of(group[0].job))
-        for places in np.array_split(np.arange(len(group)), n_stacks):
-            yield [group[k] for k in places]
+        for indices in np.array_split(np.arange(len(group)), n_stacks):
+            yield [group[k] for k in indices]
 
 
 def _train(members: Sequence[StackMember]) -> None:
-    """Train a stack; or each alone, if one of the users' functions raises an error."""
+    """Train a stack; if it raises an error, train each of its networks alone.
+
+    Errors come from the users' functions, such as a scorer. Trained alone, the other
+    networks are not affected.
+    """
     jobs = [member.job for member in members]
     generators = [rng for job in jobs for rng in job.state.generators]
     drawn = [rng.get_state(legacy=False) for rng in generators]
@@ -206,6 +221,7 @@ def _train(members: Sequence[StackMember]) -> None:
         failed = error
     seconds = time.perf_counter() - start
     if failed is None:
+        # Plus one, so that the sum is positive.
         n_epochs = [len(result.losses) + 1 for result in results]
         for member, result, n in zip(members, results, n_epochs, strict=True):
             member.seconds += seconds * n / sum(n_epochs)
@@ -219,7 +235,8 @@ def _train(members: Sequence[StackMember]) -> None:
         member.job, member.error = None, failed
     else:
         for rng, state in zip(generators, drawn, strict=True):
-            rng.set_state(state)  # a stack copies all else that training uses up
+            # Training advanced the jobs' own generators, but only copies of all else.
+            rng.set_state(state)
         for member in members:
             _train([member])
 
@@ -232,48 +249,51 @@ def fit_stack(
     rows: Sequence[ArrayLike] | None = None,
     **fit_params: Any,
 ) -> list[Any]:
-    """Fit many networks at once, each to the bits that its own ``fit`` would give it.
+    """Fit many networks at once, in less time than one by one.
 
-    Networks of the same layers, solver, loss, batches and number of rows are trained as
-    one stack. They may differ in how they are initialized, in seed, learning rate,
-    schedule, penalties, dropout, tolerance and patience, weights, and in their rows.
-    Whatever cannot be stacked is fitted alone: solver "lbfgs", sparse X, estimators
-    with callbacks or ``verbose``, subclasses with a ``fit`` of their own, and losses,
-    activations and optimizers that are not of this library.
+    Each network is bit-for-bit identical to calling its own ``fit``. Networks with the
+    same layer sizes, activations, loss, solver, mini-batch size, number of epochs and
+    number of samples are trained as one stack. They may differ in initialization, seed,
+    learning rate, schedule, penalties, dropout, `tol`, `n_iter_no_change`, sample and
+    class weights, and in their rows. Networks that cannot be stacked are fitted alone:
+    solver "lbfgs", sparse X, estimators with callbacks or ``verbose``, subclasses with
+    a ``fit`` of their own, and losses, activations and optimizers of your own that do
+    not declare themselves element-wise.
 
     Parameters
     ----------
     estimators : sequence of estimators
-        `DeepNetClassifier`, `DeepNetRegressor`, or pipelines that end in one. Fitted in
-        place, no two the same object. Earlier steps that are equal are fitted once,
-        and each pipeline gets a copy of them.
+        `DeepNetClassifier`, `DeepNetRegressor`, or pipelines that end in one, all of
+        them different objects. They are fitted in place. Earlier steps of pipelines
+        that are equal are fitted once, and each pipeline gets a copy of them.
     X : array-like of shape (n_samples, n_features)
-        Data.
+        Training data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Targets.
+        True labels or targets.
     rows : sequence of array-like of int or bool, default=None
-        The rows of X and y that each estimator is fitted to, one entry for each
-        estimator; None fits all of them to all rows.
+        Indices or masks of the rows of X and y to fit each estimator to, one entry for
+        each estimator. None fits all estimators to all rows.
     **fit_params : dict
-        For the ``fit`` of each estimator, such as `sample_weight`. Arrays as long as X
-        are cut like X, but not validation data, whose names end in ``_val``.
+        Arguments for the ``fit`` of each estimator, such as `sample_weight`. `rows` is
+        applied to arrays as long as X, too, except for validation data, whose names end
+        in ``_val``.
 
     Returns
     -------
     estimators : list of estimators
-        The same, fitted.
+        The same estimators, fitted.
 
     Raises
     ------
     ValueError
-        If `rows` has not one entry for each estimator, or the ``fit`` of one raises it.
-        All networks are then as they were before, and so are the steps before them, but
-        for pipelines that have a ``fit`` or callbacks of their own.
+        If `rows` does not have one entry for each estimator, or if the ``fit`` of one
+        estimator raises it. All networks are then unchanged, and so are the steps
+        before them, except for pipelines with a ``fit`` or callbacks of their own.
     TypeError
-        If one of them is no network.
+        If an estimator is not a network or a pipeline that ends in one.
     KeyboardInterrupt
-        If interrupted. Networks in training are kept, with the weights of their last
-        complete epoch.
+        If training is interrupted. Networks in training then have the weights of their
+        last complete epoch.
 
     Examples
     --------
@@ -309,7 +329,7 @@ def fit_stack(
         for member in members:
             if member.error is not None:
                 raise member.error
-    except Exception:  # what was fitted in place, since it cannot be stacked
+    except Exception:  # networks that were fitted alone have changed already
         for network, attributes in zip(networks, before, strict=True):
             network.__dict__ = attributes
         raise
@@ -323,7 +343,7 @@ def fit_stack(
 def _commit(
     members: Sequence[StackMember], estimators: Sequence[Any], prefixes: Sequence[Any]
 ) -> None:
-    """Set what was fitted on the networks, and on the pipelines that they end."""
+    """Set the fitted attributes of the networks and the earlier steps of pipelines."""
     for member, estimator, prefix in zip(members, estimators, prefixes, strict=True):
         member.commit()
         if member.is_trained:  # a copy, so that no two pipelines share their steps
@@ -337,9 +357,10 @@ def _fit_prefixes(
     rows: Sequence[ArrayLike] | None,
     fit_params: dict[str, Any],
 ) -> tuple[list[FitArguments], list[Any]]:
-    """Return what the last step of each is to be fitted to, and the steps before it.
+    """Fit the earlier steps of pipelines, in copies.
 
-    They are fitted once for what is the same, and in a copy.
+    Equal steps with the same rows are fitted once. Return the arguments for the ``fit``
+    of each network, and for each pipeline the copy whose earlier steps are fitted.
     """
     X, y = indexable(X, y)
     cuts: dict[bytes, FitArguments] = {}
@@ -365,6 +386,7 @@ def _fit_prefixes(
 
 
 def _cut(X: Any, y: Any, params: dict[str, Any], rows: Any) -> FitArguments:
+    """Return the arguments of ``fit`` for some rows, or for all if `rows` is None."""
     if rows is None:
         return FitArguments(X, y, params)
     cut = {name: it for name, it in params.items() if not name.endswith("_val")}
