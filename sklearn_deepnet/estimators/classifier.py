@@ -1,4 +1,4 @@
-"""The classifier."""
+"""`DeepNetClassifier`: a network for classes and for multilabel y."""
 
 from collections.abc import Callable
 from numbers import Real
@@ -26,153 +26,167 @@ __all__ = ["DeepNetClassifier"]
 
 
 class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
-    """A dense neural network that classifies, trained on NumPy alone.
+    """Dense neural network for classification, trained with NumPy alone.
 
-    Hidden layers end in an activation; the last layer in one sigmoid unit for two
-    classes, in a softmax for more, and in a sigmoid for each label where rows have
-    several.
+    The output layer is one sigmoid unit for two classes, a softmax for more classes,
+    and one sigmoid unit per label for multilabel y.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default=(100,)
-        Units of each hidden layer; ``()`` is logistic regression.
+        Number of units in each hidden layer; ``()`` is logistic regression.
     activation : str, Activation, or one per hidden layer, default="relu"
-        "relu", "tanh", "sigmoid" (or "logistic"), "identity", "leaky_relu", "elu",
-        "selu", "softplus", "gelu" or "silu"; see `sklearn_deepnet.nn.activations`.
+        Activation function of the hidden layers: "relu", "tanh", "sigmoid" (or
+        "logistic"), "identity", "leaky_relu", "elu", "selu", "softplus", "gelu" or
+        "silu". See `sklearn_deepnet.nn.activations`.
     init : str, callable, list of these, or list of arrays, default="he"
-        How weights are drawn: "zeros", "random", "xavier" (or "glorot"), "he", "lecun",
-        the last three also with "_uniform", or "orthogonal"; a callable that takes
-        ``(n_out, n_in)`` and a RandomState and returns that shape; or one of these for
-        each layer, the output layer included. Or the arrays ``[W1, b1, W2, b2, ...]``
-        to start from, shaped like `coefs_` and `intercepts_`. See
-        `sklearn_deepnet.nn.initializers`.
+        How to initialize the weights: "zeros", "random", "orthogonal", or "xavier" (or
+        "glorot"), "he" or "lecun", each of these also with "_uniform"; a callable that
+        takes ``(n_out, n_in)`` and a RandomState and returns an array of that shape; or
+        a list with one of these for each layer, the output layer included. Or a list of
+        the initial arrays ``[W1, b1, W2, b2, ...]``, shaped like `coefs_` and
+        `intercepts_`. See `sklearn_deepnet.nn.initializers`.
     init_scale : float, default=None
-        Factor on the draw; None is the scheme's own, 0.01 for "random" and 1 else.
+        Factor by which the drawn weights are multiplied. None is the default of the
+        scheme: 0.01 for "random", otherwise 1.
     bias_init : {"random", "zeros", "uniform"}, default="random"
-        How biases are drawn, each after its layer's weights: "random" from a normal as
-        wide as theirs, "uniform" within ±1/√n_in.
+        How to initialize the biases, which are drawn after the weights of their layer:
+        "random" from a normal distribution with the standard deviation of the weights,
+        "uniform" between ±1/√n_in.
     loss : {"log_loss", "focal", "squared_error"} or Loss, default="log_loss"
-        The cross-entropy; the focal loss, which hardly counts what is already right;
-        or half the squared error of the probabilities.
-        See `sklearn_deepnet.nn.losses`.
+        "log_loss" is the cross-entropy; "focal" is the focal loss, which gives little
+        weight to samples that are already classified well; "squared_error" is half the
+        squared error of the probabilities. See `sklearn_deepnet.nn.losses`.
     solver : str or Optimizer, default="adam"
-        "sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw" or "lbfgs", or an
-        object with settings of its own such as ``Adam(beta1=0.8)``; see
-        `sklearn_deepnet.nn.optimizers`. With ``batch_size=None``, "sgd" is plain
-        gradient descent. "lbfgs" takes all rows at once, and has no learning rate.
+        Optimizer: "sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw" or "lbfgs",
+        or an object with other settings, such as ``Adam(beta1=0.8)``. With
+        ``batch_size=None``, "sgd" is plain gradient descent. "lbfgs" uses all samples
+        in every iteration and has no learning rate. See
+        `sklearn_deepnet.nn.optimizers`.
     learning_rate : float, default=0.001
-        Step size.
+        Step size of the optimizer.
     schedule : str, Schedule or callable, default="constant"
-        How the step size changes from epoch to epoch: "constant", "invscaling", "step",
-        "exponential", "cosine", "onecycle" or "plateau", an object with settings of its
-        own such as ``Step(every=20)``, or a function of the number of epochs done that
-        returns a factor on `learning_rate`; see `sklearn_deepnet.nn.schedules`.
+        How the learning rate changes from epoch to epoch: "constant", "invscaling",
+        "step", "exponential", "cosine", "onecycle" or "plateau"; an object with other
+        settings, such as ``Step(every=20)``; or a function that takes the number of
+        epochs done and returns a factor for `learning_rate`. See
+        `sklearn_deepnet.nn.schedules`.
     batch_size : int or None, default="auto"
-        Rows per step. "auto" is 200, None all; never more than there are.
+        Mini-batch size. "auto" is 200, None the full batch; capped at the number of
+        samples.
     n_iter : int, default=200
-        Epochs that a call of `fit` may add, each of which takes every training sample
-        once; with ``batch_size=None``, iterations of gradient descent. 0 keeps the
-        network as initialized.
+        Maximum number of epochs per call of `fit`. Each epoch uses every training
+        sample once; with ``batch_size=None`` it is one iteration of gradient descent.
+        With 0 the network keeps its initial weights.
     shuffle : bool, default=True
-        Draw a new order of the rows in every epoch of several mini-batches.
+        Whether to shuffle the samples in every epoch. A full batch is not shuffled.
     alpha : float, default=0.0001
-        Penalty ``alpha / (2 W) ‖weights‖²``, W the total weight of the training rows;
-        biases are free. It does not depend on `batch_size`. For "adamw" it is the
-        decoupled decay ``alpha / W``, and no part of the loss.
+        Strength of the L2 penalty ``alpha / (2 W) ‖weights‖²``, where W is the total
+        weight of the training samples. Biases are not penalized. The penalty does not
+        depend on `batch_size`. For "adamw" it is the decoupled weight decay
+        ``alpha / W``, which is not part of the loss.
     l1 : float, default=0.0
-        Penalty ``l1 / W ‖weights‖₁``, likewise.
+        Strength of the L1 penalty ``l1 / W ‖weights‖₁``, with the same W and without
+        the biases.
     dropout : float or sequence of float, default=0.0
-        Share of the units dropped after each hidden layer in training, or one for each
-        layer, in [0, 1).
+        Fraction of the units to drop after each hidden layer in training, one for all
+        layers or one for each, in [0, 1).
     label_smoothing : float, default=0.0
-        Share of the target that is spread evenly over the classes, for
-        ``loss="log_loss"``, in [0, 1).
+        Fraction of the target that is spread evenly over the classes, in [0, 1). Only
+        for ``loss="log_loss"``.
     clip_norm : float or None, default=None
-        Gradients longer than this, penalties included, are scaled down to it.
+        Largest norm of the gradient, penalties included; a larger gradient is scaled
+        down to it. None does not clip.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        Weight of each class, times `sample_weight`, also in validation; classes that a
-        dict does not name weigh 1. "balanced" gives all classes the same total weight.
-        For several labels a row, a list with a dict ``{0: ..., 1: ...}`` for each.
+        Weight of each class, by which `sample_weight` is multiplied, also in the
+        validation set. Classes that are not in the dict have weight 1. "balanced" gives
+        all classes the same total weight. For multilabel y, a list with one dict
+        ``{0: ..., 1: ...}`` for each label.
     tol : float or None, default=0.0001
-        An epoch improves if its value is lower by more than this than that of the last
-        epoch that did. The value is the training loss or, with validation data, their
-        loss or minus their score. None never stops.
+        Training stops when the monitored value has not improved by more than `tol` for
+        `n_iter_no_change` consecutive epochs. It is compared with the value of the last
+        epoch that improved. The monitored value is the training loss or, with a
+        validation set, the validation loss or score. None disables this.
     n_iter_no_change : int, default=10
-        So many epochs in a row without improvement end the training.
+        Number of consecutive epochs without improvement after which training stops.
     early_stopping : bool, default=False
-        Hold out some of the rows and monitor them in place of the training loss. Not
-        needed with `X_val` in `fit`.
+        Whether to hold out a validation set and monitor it in place of the training
+        loss. Not needed if `X_val` is given to `fit`.
     validation_fraction : float, default=0.1
-        Share of the rows to hold out, stratified by class, but at least as
-        many as there are classes.
+        Fraction of the samples to hold out as validation set, stratified by class. At
+        least as many samples as classes are held out.
     scoring : str, callable or None, default=None
-        What to monitor on validation data: any scikit-learn scorer; None is the loss.
+        What to monitor on the validation set: any scikit-learn scorer; None is the
+        loss.
     restore_best : bool, default=True
-        With validation data, end with the weights of the best epoch, not of the last.
+        Whether to end training with the weights of the best epoch instead of the last.
+        This needs a validation set; without one, the last weights are used.
     warm_start : bool, default=False
-        Whether `fit` continues from where the last call ended, for `n_iter` more epochs
-        and exactly as if it had not stopped. Other parameters may change in between,
-        but not the network, its classes or `dtype`.
+        Whether `fit` continues from the end of the last call, for up to `n_iter` more
+        epochs, exactly as if training had not stopped. Other parameters may change in
+        between, but not the architecture, the classes or `dtype`.
     verbose : int, default=0
-        1 prints about ten lines a fit, or one that moves where there is a terminal; 2
-        prints one for each epoch.
+        1 prints about ten lines per fit, or one line that is updated in place on a
+        terminal; 2 prints one line per epoch.
     random_state : int, RandomState or None, default=None
-        Seed of the initial weights, the split, the shuffling and the dropout. None
-        takes fresh entropy and leaves NumPy's global generator alone.
+        Seed of the initial weights, the validation split, shuffling and dropout. None
+        uses fresh entropy. NumPy's global generator is never used.
     dtype : {"float32", "float64"} or None, default=None
-        What to compute in. None is float32 for X of float32, else float64.
+        Data type of the weights and of all computation. None is float32 if X is
+        float32, otherwise float64.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels, sorted; for several labels a row, the numbers of the columns.
+        Sorted class labels; for multilabel y, the column indices.
     coefs_ : list of ndarray of shape (n_in, n_out)
         Weights of each layer.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer.
     loss_curve_ : list of float
-        Mean loss of each epoch, weighted and with the penalty, each batch measured
-        before its step.
+        Training loss of each epoch: the weighted mean, penalties included. The loss of
+        each mini-batch is computed before its step.
     validation_loss_curve_ : list of float or None
-        Loss of the validation data after each epoch, without penalty and dropout; None
-        without them, NaN for epochs without them.
+        Validation loss after each epoch, without penalties and dropout. None if there
+        was no validation set, NaN for epochs without one.
     validation_scores_ : list of float or None
-        Their score by `scoring`, likewise.
+        Validation score after each epoch, by `scoring`; None and NaN as above.
     loss_ : float
-        The last of `loss_curve_`, NaN if there is none.
+        Last value of `loss_curve_`, NaN if it is empty.
     best_loss_ : float
-        The least of `loss_curve_`, NaN if there is none.
+        Lowest value of `loss_curve_`, NaN if it is empty.
     best_iter_ : int or None
-        The best epoch, from 0: by score, validation loss or training loss, the first of
-        these that is monitored.
+        Index of the best epoch, from 0, by validation score, validation loss or
+        training loss, whichever is monitored.
     n_iter_ : int
-        Epochs since the cold start, ``len(loss_curve_)``.
+        Number of epochs since the weights were initialized, ``len(loss_curve_)``.
     diverged_ : bool
-        Whether the last call diverged. If so, `coefs_` are those of the last epoch
-        whose loss was finite, or of the best one.
+        Whether training diverged in the last call. `coefs_` are then from the last
+        epoch with a finite loss, or from the best epoch.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if X had names that are all strings.
+        Names of the features, if all feature names of X are strings.
     n_layers_ : int
-        Layers, input and output included.
+        Number of layers, input and output included.
     n_outputs_ : int
-        Output units: 1 for two classes.
+        Number of output units: 1 for two classes.
     out_activation_ : str
-        "logistic" or "softmax".
+        Activation of the output layer: "logistic" or "softmax".
 
     Warns
     -----
     ConvergenceWarning
-        If `n_iter` epochs were not enough for `tol`.
+        If training used all `n_iter` epochs before `tol` stopped it.
     DivergenceWarning
-        If the loss became infinite, NaN, or a million times what it was at first.
+        If the loss became infinite, NaN, or a million times its first value.
 
     Notes
     -----
-    ``fit`` holds BLAS to one thread. Batches of more than some hundred rows are shared
-    out among as many threads as BLAS was allowed, and summed in a fixed order; so the
-    same seed gives the same bits in any process and under any `n_jobs`.
+    ``fit`` limits BLAS to one thread, and divides mini-batches of more than some
+    hundred samples among as many threads as BLAS was allowed. Their gradients are
+    summed in a fixed order, so that results with the same seed are bit-for-bit
+    identical in any process and for any `n_jobs`.
 
     References
     ----------
@@ -273,39 +287,39 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch on these rows, from where the network stands.
+        """Train for one epoch on these samples, from the current weights.
 
-        It never stops by `tol`. With ``batch_size=None``, n calls on the same rows are
-        the same as ``fit`` with ``n_iter=n``.
+        `tol` is ignored. With ``batch_size=None``, n calls on the same samples are
+        equal to one call of ``fit`` with ``n_iter=n``.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, or an indicator matrix of several labels.
+            True labels, or a multilabel indicator matrix.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will ever be seen. Needed in the first call, but for an
-            indicator matrix.
+            All classes that may occur in any call. Required in the first call, except
+            for an indicator matrix.
         sample_weight : array-like of shape (n_samples,), default=None
-            A weight of 2 counts as the row twice, a weight of 0 as no row.
+            Sample weights. A weight of 2 has the effect of repeating the sample, a
+            weight of 0 that of removing it. None gives all samples weight 1.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
-            Validation data, to be monitored; needed with `early_stopping`.
+            Validation data to monitor; required if `early_stopping`.
         y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
-            Their labels.
+            True labels of the validation data.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
+            Sample weights of the validation data.
 
         Returns
         -------
         self : DeepNetClassifier
-            Fitted.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter or the data are not as they have to be. The estimator is
-            then as it was before.
+            If a parameter or the data are invalid. The estimator is then unchanged.
         """
         return self._partial_fit(
             X,
@@ -329,7 +343,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         partial: bool = False,
         classes: ArrayLike | None = None,
     ) -> Dataset:
-        """Return the samples to train on, and set `classes_`."""
+        """Return the training data as a dataset, and set `classes_`."""
         X, y = check_rows(self, X, y, reset=not resumes)
         y = check_class_y(y)
         before = self.classes_ if resumes else None
@@ -348,35 +362,37 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         return make_dataset(X, y, targets, sample_weight)
 
     def decision_function(self, X: ArrayLike) -> FloatArray:
-        """Return the logits: what the last layer computes before its activation.
+        """Return the logits: the outputs of the last layer before its activation.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data.
+            Input data.
 
         Returns
         -------
         logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes the log-odds of the second, ``classes_[1]``; else one
-            column for each class or label.
+            For two classes, the log-odds of the second one, ``classes_[1]``. Otherwise
+            one column for each class or label.
         """
         logits = self._logits(X)
         return logits[:, 0] if self._is_binary else logits
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable class of each row, or all labels above one half.
+        """Return the most probable class of each sample.
+
+        For multilabel y, return all labels whose probability is above 0.5.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data.
+            Input data.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, the first of the most probable if there is a tie; or an
-            indicator matrix.
+            Predicted class labels, or an indicator matrix. If several classes are
+            equally probable, the first of them is predicted.
         """
         logits = self._logits(X)
         if self._is_binary:
@@ -391,30 +407,30 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data.
+            Input data.
 
         Returns
         -------
         p : ndarray of shape (n_samples, n_classes)
-            Rows sum to one, but for several labels a row.
+            Probabilities. Rows sum to one, except for multilabel y.
         """
         return self._activate(self._logits(X), expit, softmax)
 
     def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Return the logarithm of the probability of each class or label.
 
-        It comes from the logits, and stays finite where the probability is rounded to
-        zero.
+        It is computed from the logits, so it is finite even where the probability is
+        rounded to zero.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data.
+            Input data.
 
         Returns
         -------
         log_p : ndarray of shape (n_samples, n_classes)
-            Not above 0.
+            Log-probabilities, at most 0.
         """
         return self._activate(self._logits(X), log_expit, log_softmax)
 
@@ -424,8 +440,10 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         sigmoid: Callable[..., FloatArray],
         softmax: Callable[..., FloatArray],
     ) -> FloatArray:
+        """Apply the output layer's activation, or its logarithm, to the logits."""
         with np.errstate(over="ignore", under="ignore"):  # differences of logits
             if self._is_binary:
+                # The sigmoid of -z is more accurate than 1 minus the sigmoid of z.
                 return np.hstack([sigmoid(-logits), sigmoid(logits)])
             if self.out_activation_ == "softmax":
                 return softmax(logits, axis=1)

@@ -278,7 +278,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if all of them are strings in X.
+        Names of the features, if all feature names of X are strings.
 
     References
     ----------
@@ -437,7 +437,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if all of them are strings in X.
+        Names of the features, if all feature names of X are strings.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The regressor."""
+"""`DeepNetRegressor`: a network for one or several numbers."""
 
 from dataclasses import replace
 from typing import Any, Self
@@ -20,99 +20,113 @@ __all__ = ["DeepNetRegressor"]
 
 
 class DeepNetRegressor(RegressorMixin, BaseDeepNet):
-    """A dense neural network that predicts numbers, trained on NumPy alone.
+    """Dense neural network for regression, trained with NumPy alone.
 
-    Hidden layers end in an activation, the last layer in one linear unit for each
-    output, or in the exponential of one for ``loss="poisson"``.
+    The output layer has one linear unit for each column of y. For ``loss="poisson"``
+    the prediction is the exponential of that unit.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default=(100,)
-        Units of each hidden layer; ``()`` is linear regression.
+        Number of units in each hidden layer; ``()`` is linear regression.
     activation : str, Activation, or one per hidden layer, default="relu"
-        "relu", "tanh", "sigmoid" (or "logistic"), "identity", "leaky_relu", "elu",
-        "selu", "softplus", "gelu" or "silu"; see `sklearn_deepnet.nn.activations`.
+        Activation function of the hidden layers: "relu", "tanh", "sigmoid" (or
+        "logistic"), "identity", "leaky_relu", "elu", "selu", "softplus", "gelu" or
+        "silu". See `sklearn_deepnet.nn.activations`.
     init : str, callable, list of these, or list of arrays, default="he"
-        How weights are drawn: "zeros", "random", "xavier" (or "glorot"), "he", "lecun",
-        the last three also with "_uniform", or "orthogonal"; a callable that takes
-        ``(n_out, n_in)`` and a RandomState and returns that shape; or one of these for
-        each layer, the output layer included. Or the arrays ``[W1, b1, W2, b2, ...]``
-        to start from, shaped like `coefs_` and `intercepts_`. See
-        `sklearn_deepnet.nn.initializers`.
+        How to initialize the weights: "zeros", "random", "orthogonal", or "xavier" (or
+        "glorot"), "he" or "lecun", each of these also with "_uniform"; a callable that
+        takes ``(n_out, n_in)`` and a RandomState and returns an array of that shape; or
+        a list with one of these for each layer, the output layer included. Or a list of
+        the initial arrays ``[W1, b1, W2, b2, ...]``, shaped like `coefs_` and
+        `intercepts_`. See `sklearn_deepnet.nn.initializers`.
     init_scale : float, default=None
-        Factor on the draw; None is the scheme's own, 0.01 for "random" and 1 else.
+        Factor by which the drawn weights are multiplied. None is the default of the
+        scheme: 0.01 for "random", otherwise 1.
     bias_init : {"random", "zeros", "uniform"}, default="random"
-        How biases are drawn, each after its layer's weights: "random" from a normal as
-        wide as theirs, "uniform" within ±1/√n_in.
+        How to initialize the biases, which are drawn after the weights of their layer:
+        "random" from a normal distribution with the standard deviation of the weights,
+        "uniform" between ±1/√n_in.
     loss : str or Loss, default="squared_error"
-        "squared_error", halved; "absolute_error", whose minimum is the median; "huber",
-        the one for small errors and the other for large ones; "poisson", the deviance
-        of the exponential of the output, for counts and rates; or "quantile", the
-        pinball loss, ``quantile(0.9)`` for another than the median. Errors of several
-        outputs are averaged.
-        See `sklearn_deepnet.nn.losses`.
+        "squared_error" is half the squared error; "absolute_error" is minimized by the
+        median; "huber" is squared for small errors and absolute for large ones;
+        "poisson" is the deviance of the exponential of the output, for counts and
+        rates; "quantile" is the pinball loss of the median, and ``quantile(0.9)`` that
+        of another quantile. The losses of several outputs are averaged. See
+        `sklearn_deepnet.nn.losses`.
     solver : str or Optimizer, default="adam"
-        "sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw" or "lbfgs", or an
-        object with settings of its own such as ``Adam(beta1=0.8)``; see
-        `sklearn_deepnet.nn.optimizers`. With ``batch_size=None``, "sgd" is plain
-        gradient descent. "lbfgs" takes all rows at once, and has no learning rate.
+        Optimizer: "sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw" or "lbfgs",
+        or an object with other settings, such as ``Adam(beta1=0.8)``. With
+        ``batch_size=None``, "sgd" is plain gradient descent. "lbfgs" uses all samples
+        in every iteration and has no learning rate. See
+        `sklearn_deepnet.nn.optimizers`.
     learning_rate : float, default=0.001
-        Step size.
+        Step size of the optimizer.
     schedule : str, Schedule or callable, default="constant"
-        How the step size changes from epoch to epoch: "constant", "invscaling", "step",
-        "exponential", "cosine", "onecycle" or "plateau", an object with settings of its
-        own such as ``Step(every=20)``, or a function of the number of epochs done that
-        returns a factor on `learning_rate`; see `sklearn_deepnet.nn.schedules`.
+        How the learning rate changes from epoch to epoch: "constant", "invscaling",
+        "step", "exponential", "cosine", "onecycle" or "plateau"; an object with other
+        settings, such as ``Step(every=20)``; or a function that takes the number of
+        epochs done and returns a factor for `learning_rate`. See
+        `sklearn_deepnet.nn.schedules`.
     batch_size : int or None, default="auto"
-        Rows per step. "auto" is 200, None all; never more than there are.
+        Mini-batch size. "auto" is 200, None the full batch; capped at the number of
+        samples.
     n_iter : int, default=200
-        Epochs that a call of `fit` may add, each of which takes every training sample
-        once; with ``batch_size=None``, iterations of gradient descent. 0 keeps the
-        network as initialized.
+        Maximum number of epochs per call of `fit`. Each epoch uses every training
+        sample once; with ``batch_size=None`` it is one iteration of gradient descent.
+        With 0 the network keeps its initial weights.
     shuffle : bool, default=True
-        Draw a new order of the rows in every epoch of several mini-batches.
+        Whether to shuffle the samples in every epoch. A full batch is not shuffled.
     alpha : float, default=0.0001
-        Penalty ``alpha / (2 W) ‖weights‖²``, W the total weight of the training rows;
-        biases are free. It does not depend on `batch_size`. For "adamw" it is the
-        decoupled decay ``alpha / W``, and no part of the loss.
+        Strength of the L2 penalty ``alpha / (2 W) ‖weights‖²``, where W is the total
+        weight of the training samples. Biases are not penalized. The penalty does not
+        depend on `batch_size`. For "adamw" it is the decoupled weight decay
+        ``alpha / W``, which is not part of the loss.
     l1 : float, default=0.0
-        Penalty ``l1 / W ‖weights‖₁``, likewise.
+        Strength of the L1 penalty ``l1 / W ‖weights‖₁``, with the same W and without
+        the biases.
     dropout : float or sequence of float, default=0.0
-        Share of the units dropped after each hidden layer in training, or one for each
-        layer, in [0, 1).
+        Fraction of the units to drop after each hidden layer in training, one for all
+        layers or one for each, in [0, 1).
     clip_norm : float or None, default=None
-        Gradients longer than this, penalties included, are scaled down to it.
+        Largest norm of the gradient, penalties included; a larger gradient is scaled
+        down to it. None does not clip.
     tol : float or None, default=0.0001
-        An epoch improves if its value is lower by more than this than that of the last
-        epoch that did. The value is the training loss or, with validation data, their
-        loss or minus their score. None never stops.
+        Training stops when the monitored value has not improved by more than `tol` for
+        `n_iter_no_change` consecutive epochs. It is compared with the value of the last
+        epoch that improved. The monitored value is the training loss or, with a
+        validation set, the validation loss or score. None disables this.
     n_iter_no_change : int, default=10
-        So many epochs in a row without improvement end the training.
+        Number of consecutive epochs without improvement after which training stops.
     early_stopping : bool, default=False
-        Hold out some of the rows and monitor them in place of the training loss. Not
-        needed with `X_val` in `fit`.
+        Whether to hold out a validation set and monitor it in place of the training
+        loss. Not needed if `X_val` is given to `fit`.
     validation_fraction : float, default=0.1
-        Share of the rows to hold out.
+        Fraction of the samples to hold out as validation set.
     scoring : str, callable or None, default=None
-        What to monitor on validation data: any scikit-learn scorer; None is the loss.
+        What to monitor on the validation set: any scikit-learn scorer; None is the
+        loss.
     restore_best : bool, default=True
-        With validation data, end with the weights of the best epoch, not of the last.
+        Whether to end training with the weights of the best epoch instead of the last.
+        This needs a validation set; without one, the last weights are used.
     target_scaling : {"standard"} or None, default="standard"
-        "standard" learns ``(y - mean) / std`` of the first call's y, or with
-        ``loss="poisson"`` y over its mean, so that y may have any unit. The loss curves
-        are in these units. None leaves y as it is.
+        "standard" trains on ``(y - mean) / std`` or, with ``loss="poisson"``, on y
+        divided by its mean, so that y may have any unit. Mean and standard deviation
+        are those of y in the first call. The loss curves are in the scaled units. None
+        does not scale y.
     warm_start : bool, default=False
-        Whether `fit` continues from where the last call ended, for `n_iter` more epochs
-        and exactly as if it had not stopped. Other parameters may change in between,
-        but not the network, the number of outputs or `dtype`.
+        Whether `fit` continues from the end of the last call, for up to `n_iter` more
+        epochs, exactly as if training had not stopped. Other parameters may change in
+        between, but not the architecture, the number of outputs or `dtype`.
     verbose : int, default=0
-        1 prints about ten lines a fit, or one that moves where there is a terminal; 2
-        prints one for each epoch.
+        1 prints about ten lines per fit, or one line that is updated in place on a
+        terminal; 2 prints one line per epoch.
     random_state : int, RandomState or None, default=None
-        Seed of the initial weights, the split, the shuffling and the dropout. None
-        takes fresh entropy and leaves NumPy's global generator alone.
+        Seed of the initial weights, the validation split, shuffling and dropout. None
+        uses fresh entropy. NumPy's global generator is never used.
     dtype : {"float32", "float64"} or None, default=None
-        What to compute in. None is float32 for X of float32, else float64.
+        Data type of the weights and of all computation. None is float32 if X is
+        float32, otherwise float64.
 
     Attributes
     ----------
@@ -121,52 +135,53 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer, for the scaled target.
     target_mean_ : ndarray of shape (`n_outputs_`,)
-        Subtracted from y.
+        Mean that is subtracted from y, or 0.
     target_scale_ : ndarray of shape (`n_outputs_`,)
-        What it is then divided by.
+        Scale by which the difference is divided, or 1.
     loss_curve_ : list of float
-        Mean loss of each epoch, weighted and with the penalty, each batch measured
-        before its step.
+        Training loss of each epoch: the weighted mean, penalties included. The loss of
+        each mini-batch is computed before its step.
     validation_loss_curve_ : list of float or None
-        Loss of the validation data after each epoch, without penalty and dropout; None
-        without them, NaN for epochs without them.
+        Validation loss after each epoch, without penalties and dropout. None if there
+        was no validation set, NaN for epochs without one.
     validation_scores_ : list of float or None
-        Their score by `scoring`, likewise.
+        Validation score after each epoch, by `scoring`; None and NaN as above.
     loss_ : float
-        The last of `loss_curve_`, NaN if there is none.
+        Last value of `loss_curve_`, NaN if it is empty.
     best_loss_ : float
-        The least of `loss_curve_`, NaN if there is none.
+        Lowest value of `loss_curve_`, NaN if it is empty.
     best_iter_ : int or None
-        The best epoch, from 0: by score, validation loss or training loss, the first of
-        these that is monitored.
+        Index of the best epoch, from 0, by validation score, validation loss or
+        training loss, whichever is monitored.
     n_iter_ : int
-        Epochs since the cold start, ``len(loss_curve_)``.
+        Number of epochs since the weights were initialized, ``len(loss_curve_)``.
     diverged_ : bool
-        Whether the last call diverged. If so, `coefs_` are those of the last epoch
-        whose loss was finite, or of the best one.
+        Whether training diverged in the last call. `coefs_` are then from the last
+        epoch with a finite loss, or from the best epoch.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if X had names that are all strings.
+        Names of the features, if all feature names of X are strings.
     n_layers_ : int
-        Layers, input and output included.
+        Number of layers, input and output included.
     n_outputs_ : int
-        Columns of y.
+        Number of output units, one for each column of y.
     out_activation_ : str
-        "identity" or "exponential".
+        Activation of the output layer: "identity" or "exponential".
 
     Warns
     -----
     ConvergenceWarning
-        If `n_iter` epochs were not enough for `tol`.
+        If training used all `n_iter` epochs before `tol` stopped it.
     DivergenceWarning
-        If the loss became infinite, NaN, or a million times what it was at first.
+        If the loss became infinite, NaN, or a million times its first value.
 
     Notes
     -----
-    ``fit`` holds BLAS to one thread. Batches of more than some hundred rows are shared
-    out among as many threads as BLAS was allowed, and summed in a fixed order; so the
-    same seed gives the same bits in any process and under any `n_jobs`.
+    ``fit`` limits BLAS to one thread, and divides mini-batches of more than some
+    hundred samples among as many threads as BLAS was allowed. Their gradients are
+    summed in a fixed order, so that results with the same seed are bit-for-bit
+    identical in any process and for any `n_jobs`.
 
     References
     ----------
@@ -258,36 +273,37 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch on these rows, from where the network stands.
+        """Train for one epoch on these samples, from the current weights.
 
-        It never stops by `tol`. With ``batch_size=None``, n calls on the same rows are
-        the same as ``fit`` with ``n_iter=n``. The first call fixes the scaling of y.
+        `tol` is ignored. With ``batch_size=None``, n calls on the same samples are
+        equal to one call of ``fit`` with ``n_iter=n``. The first call fixes the scaling
+        of y.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets; not negative for ``loss="poisson"``.
+            True targets. They must not be negative for ``loss="poisson"``.
         sample_weight : array-like of shape (n_samples,), default=None
-            A weight of 2 counts as the row twice, a weight of 0 as no row.
+            Sample weights. A weight of 2 has the effect of repeating the sample, a
+            weight of 0 that of removing it. None gives all samples weight 1.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
-            Validation data, to be monitored; needed with `early_stopping`.
+            Validation data to monitor; required if `early_stopping`.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their targets.
+            True targets of the validation data.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
+            Sample weights of the validation data.
 
         Returns
         -------
         self : DeepNetRegressor
-            Fitted.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter or the data are not as they have to be. The estimator is
-            then as it was before.
+            If a parameter or the data are invalid. The estimator is then unchanged.
         """
         return self._partial_fit(
             X,
@@ -304,17 +320,17 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data.
+            Input data.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the units and the shape of the targets in training.
+            Predicted targets, in the units and the shape of the training targets.
         """
         return self._to_targets(self._logits(X), X)
 
     def _to_targets(self, outputs: FloatArray, X: Any) -> FloatArray:
-        """Return outputs in the units and the shape of the targets."""
+        """Return the network's outputs in the units and the shape of y."""
         dtype = outputs.dtype
         with np.errstate(all="ignore"):
             if self.out_activation_ == "exponential":
@@ -333,7 +349,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         partial: bool = False,
         classes: None = None,
     ) -> Dataset:
-        """Return the samples to train on, and set the scaling of the targets."""
+        """Return the training data as a dataset, and set the scaling of the targets."""
         X, y = check_rows(self, X, y, reset=not resumes)
         y = self._check_y(y)
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
@@ -347,10 +363,11 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
             targets = NumberTargets(n_outputs, self.target_mean_, self.target_scale_)
             dataset = make_dataset(X, y, targets, sample_weight)
         else:
-            blank = NumberTargets(n_outputs, np.zeros(n_outputs), np.ones(n_outputs))
-            dataset = make_dataset(X, y, blank, sample_weight)
+            # The mean of y depends on the weights, which `make_dataset` validates.
+            unscaled = NumberTargets(n_outputs, np.zeros(n_outputs), np.ones(n_outputs))
+            dataset = make_dataset(X, y, unscaled, sample_weight)
             if self.target_scaling is not None:
-                targets = blank.scaled_to(*dataset.targets_used(), self._counts)
+                targets = unscaled.scaled_to(*dataset.targets_used(), self._has_counts)
                 dataset = replace(dataset, targets=targets)
         self._takes_1d = y.ndim == 1
         self.target_mean_ = dataset.targets.mean
@@ -358,15 +375,15 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         return dataset
 
     @property
-    def _counts(self) -> bool:
-        """Whether targets are taken as counts or rates, which only a factor scales."""
+    def _has_counts(self) -> bool:
+        """Whether y holds counts or rates, which are divided by their mean only."""
         return look_up(LOSSES, self.loss, "loss").exponential is not None
 
     _y_is_numeric = True
     _shape_requirement = "have as many outputs"
 
     def _check_y(self, y: NDArray[Any]) -> NDArray[Any]:
-        return check_number_y(y, self._counts)
+        return check_number_y(y, self._has_counts)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

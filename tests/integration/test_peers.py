@@ -303,7 +303,7 @@ def test_best_is_said_where_the_last_weights_are_kept():
     assert net.best_iter_ == np.argmin(net.loss_curve_) < net.n_iter_ - 1
     assert net.best_loss_ == net.loss_curve_[net.best_iter_] < net.loss_
     described = inspect.getdoc(DeepNetClassifier)
-    assert "With validation data, end with the weights of the best epoch" in described
+    assert "Whether to end training with the weights of the best epoch" in described
 
 
 # ---- pickle
