@@ -136,7 +136,7 @@ def load_state(
         rng = copy.deepcopy(resolve_random_state(estimator.random_state))
         params = estimator._params.copy()
         state = TrainingState.start(params, [rng], n_moments, estimator.n_iter)
-        state.n_epochs = estimator.n_iter_
+        state.n_epochs = estimator.n_iter_  # where the schedule continues
         return state, None
     last = saved["last_params"]
     state = TrainingState.from_dict(

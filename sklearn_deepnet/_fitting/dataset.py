@@ -93,6 +93,7 @@ class Dataset:
         strata = self.targets.strata(self.y)
         labels = None if strata is None else strata[rows]
         n_classes = 1 if labels is None else len(_check_strata(labels))
+        # Rounded up as by `train_test_split`, which needs a sample of each class.
         n_held_out = max(int(np.ceil(fraction * len(rows))), n_classes)
         if len(rows) - n_held_out < n_classes:
             raise ValueError(
@@ -150,6 +151,7 @@ def check_rows(
     reset : bool
         Whether this is the first X of the estimator.
     """
+    # X keeps its dtype: `Batches` casts a chunk at a time, which needs no copy of X.
     X, y = validate_data(
         estimator,
         X,

@@ -77,7 +77,6 @@ class TrainingJob:
     def stack_key(self) -> tuple[Any, ...]:
         """Key that is equal for jobs that can be trained as one stack."""
         spec, state, dataset = self.spec, self.state, self.dataset
-        validation_set = self.validation_set
         return (
             spec.layer_sizes,
             tuple(spec.activations),
@@ -87,7 +86,7 @@ class TrainingJob:
             self.shuffle,
             self.n_iter,
             dataset.n_rows,
-            None if validation_set is None else validation_set.n_rows,
+            self.validation_set and self.validation_set.n_rows,
             self.score is None,
             (state.params.dtype, dataset.X.dtype, dataset.target.dtype),
             dataset.target.shape[1:],
@@ -178,7 +177,7 @@ def join(
     starts = dict(zip(distinct, [0, *ends[:-1].tolist()], strict=True))
     offsets = [starts[_array_ids(dataset)] for dataset in datasets]
     rows = first.rows
-    if len(distinct) > 1 or any(not _are_equal(it.rows, rows) for it in datasets):
+    if len(distinct) > 1 or any(not _are_same_rows(it.rows, rows) for it in datasets):
         rows = np.stack(
             [k + it.row_numbers() for k, it in zip(offsets, datasets, strict=True)]
         )
@@ -201,7 +200,7 @@ def _array_ids(dataset: Dataset) -> tuple[int, int]:
     return id(dataset.X), id(dataset.target)
 
 
-def _are_equal(rows: Any, others: Any) -> bool:
+def _are_same_rows(rows: Any, others: Any) -> bool:
     return rows is others or (
         rows is not None and others is not None and np.array_equal(rows, others)
     )

@@ -66,6 +66,8 @@ def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
         activations=activations,
         out_activation=out_activation,
         loss=loss_function,
+        # Stacks and threads need components that treat each entry by itself. A user's
+        # own component has to say that it does.
         elementwise=claims(optimizer, "elementwise", default=False)
         and all(part.elementwise for part in (loss, *activations)),
         schedule=schedule,
@@ -80,6 +82,7 @@ def resolve_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
     if isinstance(hidden_layer_sizes, Integral):
         hidden_layer_sizes = (hidden_layer_sizes,)
     for n_units in hidden_layer_sizes:
+        # To Python, True is an integer.
         is_integer = isinstance(n_units, Integral) and not isinstance(n_units, bool)
         if not is_integer or n_units < 1:
             raise ValueError(
@@ -238,6 +241,9 @@ def make_spec(
     stops : bool
         Whether `tol` may end training.
     """
+    # scikit-learn's MLP divides penalties by the samples of a mini-batch, so that they
+    # grow as batches get smaller. Here they are divided by the total weight. L-BFGS
+    # compares losses at different weights, which the randomness of dropout would spoil.
     return TrainingSpec(
         layer_sizes=resolved.layer_sizes,
         activations=resolved.activations,

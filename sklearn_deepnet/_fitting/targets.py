@@ -20,12 +20,11 @@ class Targets(Protocol):
     def n_outputs(self) -> int:
         """Number of output units."""
 
-    def scale_and_shift(
-        self, trains: bool
-    ) -> tuple[FloatArray | float, FloatArray | float]:
+    def scale_and_shift(self, trains: bool) -> tuple[Any, Any]:
         """Return the factor and the summand that `Batches` applies to the target.
 
-        `trains` says whether it is a target of training or of validation.
+        They are arrays or floats. `trains` says whether the target is of the training
+        set or of the validation set.
         """
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:

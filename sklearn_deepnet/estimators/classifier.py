@@ -397,6 +397,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         logits = self._logits(X)
         if self._is_binary:
             return self.classes_[(logits[:, 0] > 0).astype(int)]
+        # Sigmoid and softmax keep the order of the logits and need not be computed.
         if self.out_activation_ == "softmax":
             return self.classes_[logits.argmax(axis=1)]
         return (logits > 0).astype(int)
@@ -451,6 +452,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
 
     @property
     def _is_binary(self) -> bool:
+        # A single label of a multilabel y has one output unit as well.
         return self.n_outputs_ == 1 and len(self.classes_) == 2
 
     def __sklearn_tags__(self) -> Any:

@@ -113,6 +113,7 @@ class FittedNetwork:
     def coefs_(self) -> list[FloatArray]:
         """Weights of each layer, as views of shape (n_in, n_out)."""
         check_is_fitted(self)
+        # A layer has the shape (n_out, n_in + 1): the biases are its last column.
         return [layer[:, :-1].T for layer in network_of(self).layers]
 
     @property

@@ -335,6 +335,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         with np.errstate(all="ignore"):
             if self.out_activation_ == "exponential":
                 outputs = np.exp(outputs)
+            # The scaling is float64, but predictions have the dtype of the network.
             outputs = outputs * self.target_scale_ + self.target_mean_
             outputs = outputs.astype(dtype, copy=False)
         self._check_overflow(outputs, X)

@@ -166,13 +166,10 @@ def _share(job: TrainingJob, first: TrainingJob) -> None:
     """
     if type(first.dataset.targets) is not type(job.dataset.targets):
         return
-    if job.validation_set is not None:
-        is_split = (
-            job.validation_set.target is job.dataset.target
-        )  # X_val may be X itself
-        job.validation_set.share_arrays(
-            first.dataset if is_split else first.validation_set
-        )
+    own = job.validation_set
+    if own is not None:
+        is_split = own.target is job.dataset.target  # X_val may be X itself
+        own.share_arrays(first.dataset if is_split else first.validation_set)
     job.dataset.share_arrays(first.dataset)
 
 
