@@ -16,7 +16,9 @@ lint: .venv/ready ## lint, format, types
 	$(RUN) mypy
 
 # One process for each core, so each leaves the cores to the others.
-PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadgroup
+ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+PARALLEL = -n auto --dist loadgroup
+PYTEST = $(ONE_THREAD) $(RUN) pytest $(PARALLEL)
 
 check: lint ## lint, types, and every test that is not slow, in about a minute
 	$(PYTEST) -m "not slow and not longest"
@@ -28,7 +30,7 @@ test-all: lint ## the gate and the longest tests
 	$(PYTEST)
 
 test-oldest: .venv-oldest/ready ## tests on the oldest versions (Python 3.11 or 3.12)
-	.venv-oldest/bin/python -m pytest
+	$(ONE_THREAD) .venv-oldest/bin/python -m pytest $(PARALLEL) -m "not longest"
 
 BENCHMARKS = speed accuracy stacking ensembles sweep serving
 bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier, PyTorch and skorch
