@@ -95,7 +95,7 @@ def assert_hidden_units_identical(net, rtol):
 def test_units_that_start_as_zeros_stay_identical_for_ever(circles):
     X, y, *_ = circles
     parameters = AS_IN_THE_COURSE | {"alpha": 0, "learning_rate": 1, "init": "zeros"}
-    net = DeepNetClassifier((10, 5), n_iter=5000, **parameters)
+    net = DeepNetClassifier((10, 5), n_iter=1000, **parameters)
     net.fit(X[:-20], y[:-20])  # unbalanced, else nothing moves at all
     assert_hidden_units_identical(net, rtol=0)
     assert net.intercepts_[-1][0] != 0
@@ -179,20 +179,22 @@ FACTORS = {
 @pytest.mark.parametrize("lambd", [0, 0.7])
 def test_four_layers_on_images_follow_the_course(init, lambd):
     X, X_test, y, y_test = zeros_and_ones()
+    learns = init == "he" and lambd == 0
+    n_iter = 300 if learns else 50
     net = DeepNetClassifier(
         (20, 7, 5),
         init=init,
         learning_rate=0.0075,
         alpha=lambd,
-        n_iter=300,
+        n_iter=n_iter,
         **AS_IN_THE_COURSE,
     ).fit(X, y)
     parameters = course_parameters([64, 20, 7, 5, 1], FACTORS[init], seed=3)
-    costs = course_costs(X.T, y[np.newaxis], parameters, 0.0075, 300, lambd)
+    costs = course_costs(X.T, y[np.newaxis], parameters, 0.0075, n_iter, lambd)
     np.testing.assert_allclose(net.loss_curve_, costs, rtol=1e-9)
     assert_same_network(net, parameters)
-    if init == "he" and lambd == 0:
-        assert costs[-1] < 0.9 * costs[0]  # it does learn
+    if learns:
+        assert costs[-1] < 0.9 * costs[0]
         assert net.score(X_test, y_test) > 0.9
 
 
@@ -203,11 +205,11 @@ def test_penalized_network_learns_as_in_the_course(circles):
         init="lecun",
         learning_rate=0.1,
         alpha=0.7,
-        n_iter=2000,
+        n_iter=1000,
         **AS_IN_THE_COURSE,
     ).fit(X, y)
     parameters = course_parameters([2, 20, 3, 1], FACTORS["lecun"], seed=3)
-    costs = course_costs(X.T, y[np.newaxis], parameters, 0.1, 2000, lambd=0.7)
+    costs = course_costs(X.T, y[np.newaxis], parameters, 0.1, 1000, lambd=0.7)
     np.testing.assert_allclose(net.loss_curve_, costs, rtol=1e-9)
     assert_same_network(net, parameters)
     assert net.score(X, y) > 0.9

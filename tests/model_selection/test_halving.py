@@ -219,7 +219,8 @@ def test_a_candidate_that_fails_scores_nan_in_every_round():
 def test_the_best_network_has_the_parameters_of_the_search():
     X, y = load_iris(return_X_y=True)
     net = DeepNetClassifier((6,), tol=None, random_state=0)
-    search = StackedHalvingGridSearchCV(net, GRID, **EPOCHS).fit(X, y)
+    grid = {"learning_rate": [1e-3, 1e-2, 1e-1]}
+    search = StackedHalvingGridSearchCV(net, grid, **EPOCHS).fit(X, y)
     assert search.best_estimator_.n_iter == 18
     assert search.best_estimator_.n_iter_ == 18
     assert not search.best_estimator_.warm_start

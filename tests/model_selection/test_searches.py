@@ -154,6 +154,7 @@ def test_an_interrupt_amid_training_ends_the_search():
 # ---- what searches need
 
 
+@pytest.mark.slow
 def test_scores_are_the_same_whatever_n_jobs():
     X, y = wine()
     grid = {"dropout": [0.0, 0.3], "schedule": ["constant", "cosine"]}

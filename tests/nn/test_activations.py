@@ -89,9 +89,8 @@ def test_backward_at_zero_is_the_slope_from_the_left(name, dtype):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("sign", [-1, 1])
-def test_activation_is_a_straight_line_for_large_inputs(name, dtype, sign):
-    z = np.array([50, 1000], dtype) * sign
+def test_activation_is_a_straight_line_for_large_inputs(name, dtype):
+    z = np.array([[50, -50], [1000, -1000]], dtype)
     value, slope = apply(ACTIVATIONS[name], z)  # floating-point errors raise
     assert_allclose(slope[1], slope[0], atol=1e-6)
     line = value[0] + slope[0] * (z[1] - z[0])

@@ -80,7 +80,7 @@ def test_training_equals_the_estimator_to_the_last_bit(options):
     fitted = estimator(
         (6, 3),
         learning_rate=0.1,
-        n_iter=20,
+        n_iter=8,
         **given,
         **({"batch_size": 1} if one_at_a_time else {}),
     ).fit(X, y)
@@ -95,7 +95,7 @@ def test_training_equals_the_estimator_to_the_last_bit(options):
         start,
         layers,
         learning_rate=0.1,
-        n_iter=20,
+        n_iter=8,
         loss=loss,
         one_at_a_time=one_at_a_time,
     )
@@ -146,11 +146,11 @@ def test_regression_equals_the_estimator_to_the_last_bit():
 )
 def test_derivatives_are_those_of_the_cost(activation, loss, output):
     rng = np.random.RandomState(0)
-    layers = dictionaries([3, 4, 4, 2], [activation, activation, output])
+    layers = dictionaries([2, 3, 3, 2], [activation, activation, output])
     parameters = F.initialize_parameters(
         layers, init_scale=0.5, bias_init="random", random_state=0
     )
-    X, Y = rng.randn(3, 7), rng.rand(2, 7).round()
+    X, Y = rng.randn(2, 5), rng.rand(2, 5).round()
     _, caches = F.forward_propagation(X, parameters, layers)
     grads = F.backward_propagation(Y, caches, loss)
     assert grads.keys() == {

@@ -1,5 +1,7 @@
 """Losses agree with their formulas, and their gradients with their values."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -44,12 +46,8 @@ FORMULAS = {
     poisson_exponential: lambda z, y: np.mean(np.exp(z) - y * z, axis=-2),
 }
 SOFTMAX = [loss.softmax for loss in LOSSES.values() if loss.softmax]
-CASES = [
-    (loss, shape)
-    for loss in FORMULAS
-    for shape in [(1, 9), (3, 9), (2, 3, 9)][loss in SOFTMAX :]
-]
 HARD, SOFT = [0, 1], [0.0, 0.1, 0.7, 1.0]
+EACH_LOSS = pytest.mark.parametrize("loss", FORMULAS)
 
 
 def evaluate(loss, logits, target):
@@ -72,6 +70,14 @@ def draw(loss, shape, kind, width=5.0):
     return logits, target if kind is HARD else 0.8 * target + 0.2 / shape[-2]
 
 
+def draws(loss, kinds=(HARD, SOFT), **options):
+    """Return logits and targets of one unit, of several, and of a stack."""
+    shapes = [(1, 9), (3, 9), (2, 3, 9)][loss in SOFTMAX :]
+    return [
+        draw(loss, shape, kind, **options) for shape, kind in product(shapes, kinds)
+    ]
+
+
 def test_every_loss_has_its_formula():
     functions = {function for loss in LOSSES.values() for function in loss[1:5]}
     assert functions - {None} == FORMULAS.keys()
@@ -82,39 +88,38 @@ def test_loss_is_named_as_in_the_table(name):
     assert repr(LOSSES[name]) == name
 
 
-@pytest.mark.parametrize(("loss", "shape"), CASES)
-@pytest.mark.parametrize("kind", [HARD, SOFT])
+@EACH_LOSS
 @pytest.mark.parametrize(
     ("dtype", "rtol", "atol"), [(np.float64, 1e-13, 1e-14), (np.float32, 1e-5, 2e-6)]
 )
-def test_value_is_the_formula(loss, shape, kind, dtype, rtol, atol):
-    logits, target = draw(loss, shape, kind)
-    logits = logits.astype(dtype)
-    values, _ = evaluate(loss, logits, target)
-    expected = FORMULAS[loss](logits.astype(float), target)
-    assert_allclose(values, expected, rtol, atol)
+def test_value_is_the_formula(loss, dtype, rtol, atol):
+    for logits, target in draws(loss):
+        logits = logits.astype(dtype)
+        values, _ = evaluate(loss, logits, target)
+        expected = FORMULAS[loss](logits.astype(float), target)
+        assert_allclose(values, expected, rtol, atol)
 
 
-@pytest.mark.parametrize(("loss", "shape"), CASES)
-@pytest.mark.parametrize("kind", [HARD, SOFT])
-def test_gradient_is_the_slope_of_the_value(loss, shape, kind):
-    logits, target = draw(loss, shape, kind, width=2.0)
-    _, gradient = evaluate(loss, logits, target)
-    h = 1e-5
-    for unit in range(shape[-2]):  # samples are independent, so all move at once
-        step = np.zeros((shape[-2], 1))
-        step[unit] = h
-        above, below = (evaluate(loss, logits + s, target)[0] for s in (step, -step))
-        slope = (above - below) / (2 * h)
-        assert_allclose(gradient[..., unit, :], slope, rtol=1e-7, atol=1e-9)
+@EACH_LOSS
+def test_gradient_is_the_slope_of_the_value(loss):
+    for logits, target in draws(loss, width=2.0):
+        _, gradient = evaluate(loss, logits, target)
+        for unit, row in enumerate(np.eye(logits.shape[-2])):
+            # Samples are independent, so the logits of a unit move at once.
+            step = 1e-5 * row[:, np.newaxis]
+            above, below = (
+                evaluate(loss, logits + s, target)[0] for s in (step, -step)
+            )
+            slope = (above - below) / 2e-5
+            assert_allclose(gradient[..., unit, :], slope, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize(("loss", "shape"), CASES)
-def test_float32_gradient_is_that_of_float64(loss, shape):
-    logits, target = draw(loss, shape, SOFT)
-    _, gradient = evaluate(loss, logits.astype(np.float32), target)
-    _, expected = evaluate(loss, logits.astype(np.float32).astype(float), target)
-    assert_allclose(gradient, expected, rtol=1e-5, atol=2e-6)
+@EACH_LOSS
+def test_float32_gradient_is_that_of_float64(loss):
+    for logits, target in draws(loss, [SOFT]):
+        _, gradient = evaluate(loss, logits.astype(np.float32), target)
+        _, expected = evaluate(loss, logits.astype(np.float32).astype(float), target)
+        assert_allclose(gradient, expected, rtol=1e-5, atol=2e-6)
 
 
 def test_binary_cross_entropy_is_log_loss_of_scikit_learn():
@@ -170,26 +175,25 @@ def test_loss_of_extreme_logits_is_exact(loss, logits, target, value, gradient, 
     assert_allclose(slope[:, 0], gradient, atol=1e-12)
 
 
+@EACH_LOSS
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
-@pytest.mark.parametrize(("loss", "shape"), CASES)
-@pytest.mark.parametrize("kind", [HARD, SOFT])
-def test_loss_of_a_logit_that_is_not_finite_is_not_finite(loss, shape, kind, bad):
-    logits, target = draw(loss, shape, kind)
-    for unit in range(shape[-2]):
-        spoilt = logits.copy()
-        spoilt[..., unit, :] = bad
+def test_loss_of_a_logit_that_is_not_finite_is_not_finite(loss, bad):
+    for logits, target in draws(loss):
+        for unit in range(logits.shape[-2]):
+            spoilt = logits.copy()
+            spoilt[..., unit, :] = bad
+            with np.errstate(invalid="ignore"):
+                values, _ = evaluate(loss, spoilt, target)
+            assert not np.isfinite(values).any()
+
+
+@EACH_LOSS
+def test_nan_in_one_sample_does_not_change_the_others(loss):
+    for logits, target in draws(loss, [SOFT]):
+        values, gradient = evaluate(loss, logits, target)
+        logits[..., 4] = np.nan
         with np.errstate(invalid="ignore"):
-            values, _ = evaluate(loss, spoilt, target)
-        assert not np.isfinite(values).any()
-
-
-@pytest.mark.parametrize(("loss", "shape"), CASES)
-def test_nan_in_one_sample_does_not_change_the_others(loss, shape):
-    logits, target = draw(loss, shape, SOFT)
-    values, gradient = evaluate(loss, logits, target)
-    logits[..., 4] = np.nan
-    with np.errstate(invalid="ignore"):
-        spoilt_values, spoilt_gradient = evaluate(loss, logits, target)
-    others = np.arange(9) != 4
-    assert_array_equal(spoilt_values[..., others], values[..., others])
-    assert_array_equal(spoilt_gradient[..., others], gradient[..., others])
+            spoilt_values, spoilt_gradient = evaluate(loss, logits, target)
+        others = np.arange(9) != 4
+        assert_array_equal(spoilt_values[..., others], values[..., others])
+        assert_array_equal(spoilt_gradient[..., others], gradient[..., others])

@@ -414,18 +414,18 @@ def test_a_schedule_that_does_not_say_is_taken_to_depend_on_n_iter(schedule, dep
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("solver", FIRST_ORDER)
 def test_a_schedule_is_setting_the_learning_rate_before_each_epoch(solver, schedule):
-    X, y = wine()
-    options = {"solver": solver, "batch_size": 50, "alpha": 1.0, "l1": 0.1}
+    X, y = wine(60)
+    options = {"solver": solver, "batch_size": 20, "alpha": 1.0, "l1": 0.1}
     if schedule == "plateau":
         schedule, options["learning_rate"] = Plateau(patience=1, tol=0.05), 0.3
-    net = net_for(6, schedule, **options).fit(X, y)
+    net = net_for(4, schedule, **options).fit(X, y)
     by_hand = net_for(1, "constant", warm_start=True, **options)
     rate = by_hand.learning_rate
-    for t in range(6):
+    for t in range(4):
         if isinstance(schedule, Plateau):
             factor = factors_on(net.loss_curve_[:t], patience=1, tol=0.05)[-1]
         else:
-            factor = BY_NAME[schedule](t, 6)
+            factor = BY_NAME[schedule](t, 4)
         if factor > 1e-12:  # which a learning rate has to be
             by_hand.set_params(learning_rate=rate * factor).fit(X, y)
     np.testing.assert_allclose(net.loss_curve_, by_hand.loss_curve_, rtol=1e-9)

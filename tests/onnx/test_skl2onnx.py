@@ -35,7 +35,7 @@ from sklearn_deepnet.onnx import register_converters, to_onnx
 
 ERROR = {"float32": 1e-6, "float64": 1e-12}
 DTYPES = pytest.mark.parametrize("dtype", ERROR)
-USUAL = {"learning_rate": 0.01, "n_iter": 15, "tol": None, "random_state": 0}
+USUAL = {"learning_rate": 0.01, "n_iter": 5, "tol": None, "random_state": 0}
 ALPHAS = {"alpha": [1e-4, 1e-2]}
 
 X_wine = load_wine().data
@@ -293,7 +293,7 @@ def test_one_column_in_float64_is_enough_for_float64():
 def test_integers_are_computed_in_float32():
     X, y = load_iris(return_X_y=True)
     X = X.round().astype(np.int64)
-    fitted = net().fit(X, y)
+    fitted = net(n_iter=15).fit(X, y)
     p = run(skl2onnx.to_onnx(fitted, X[:1]), X)["probabilities"]
     assert p.dtype == np.float32
     np.testing.assert_allclose(p, fitted.predict_proba(X), rtol=0, atol=1e-6)

@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections import OrderedDict
 from copy import deepcopy
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -280,8 +280,13 @@ def test_every_parameter_is_tried_away_from_its_default(estimator, params):
 # ---- values
 
 
+@cache
+def fitted_once():
+    return classifier().fit(X, y)
+
+
 def fitted(**params):
-    return classifier(**params).fit(X, y)
+    return classifier(**params).fit(X, y) if params else deepcopy(fitted_once())
 
 
 def through_a_file(model, folder):
