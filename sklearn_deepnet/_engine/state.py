@@ -260,7 +260,8 @@ def resume_schedule(
 
 def save_schedule(state: Any) -> dict[str, float]:
     """Return the state of a schedule as plain numbers, without any class."""
-    return {name: float(value) for name, value in state._asdict().items()}
+    plain = state._asdict()
+    return {name: getattr(it, "item", lambda it=it: it)() for name, it in plain.items()}
 
 
 def _forget(

@@ -81,47 +81,66 @@ def prepare(
     context = None
     if not partial and has_callbacks(estimator):
         context = open_callback_context(estimator, count_tasks(estimator.n_iter))
-    # From here on attributes are set. They are set on a copy, so that an error below or
-    # in training leaves the user's estimator as it was.
-    fitted = copy_attributes(estimator)
-    resumes = (partial or fitted.warm_start) and fitted.__sklearn_is_fitted__()
-    dataset = fitted._make_dataset(X, y, sample_weight, resumes, partial, classes)
+    # From here on attributes are set. They are set on a draft, so that an error below
+    # or in training leaves the user's estimator as it was.
+    before = vars(estimator).copy()
+    draft = copy_attributes(estimator)
+    resumes = (partial or draft.warm_start) and draft.__sklearn_is_fitted__()
+    dataset = draft._make_dataset(X, y, sample_weight, resumes, partial, classes)
     validation_set = make_validation_set(
-        fitted, X_val, y_val, sample_weight_val, dataset
+        draft, X_val, y_val, sample_weight_val, dataset
     )
-    if partial and fitted.early_stopping and validation_set is None:
+    if partial and draft.early_stopping and validation_set is None:
         raise ValueError(
             "With early_stopping=True partial_fit needs X_val and y_val: rows held out "
             "of one call would be trained on in another."
         )
-    n_iter, saved = 1 if partial else int(fitted.n_iter), None
+    n_iter, fit_checkpoint = 1 if partial else int(draft.n_iter), None
     if checkpoint is not None:
-        saved = FitCheckpoint(checkpoint, fitted, dataset, validation_set, resumes)
-        resumes |= saved.restore(n_iter)
-    prepared = PreparedFit(estimator, fitted, dataset, n_iter, saved, resumes, partial)
-    prepared.build(validation_set, context)
-    return prepared
+        fit_checkpoint = FitCheckpoint(
+            checkpoint, draft, dataset, validation_set, resumes
+        )
+        resumes |= fit_checkpoint.restore(n_iter)
+    return PreparedFit(
+        estimator,
+        draft,
+        before,
+        dataset,
+        validation_set,
+        n_iter,
+        fit_checkpoint,
+        context,
+        resumes=resumes,
+        partial=partial,
+    )
 
 
 class PreparedFit:
     """A fit with checked data and a network that is ready to be trained.
 
-    It is made by `prepare`.
+    It is made by `prepare`, and ended by `complete`: that is `finish`, which may fail
+    and then leaves the estimator as it was, and `commit`, which cannot.
 
     Parameters
     ----------
     estimator : estimator
         The estimator to fit. Its attributes do not change before `complete`.
-    fitted : estimator
+    draft : estimator
         A copy of `estimator`, on which all attributes are set first.
+    before : dict
+        The attributes that the draft began with.
     dataset : Dataset
         All samples, before a validation set is split off.
+    validation_set : Dataset or None
+        The validation data that were given to ``fit``.
     n_iter : int
         Number of epochs of this call, including those that a checkpoint has done.
-    saved : FitCheckpoint or None
+    fit_checkpoint : FitCheckpoint or None
         The checkpoint of this fit, if it has one.
+    context : CallbackContext or None
+        The context of scikit-learn's callbacks, if there are any.
     resumes : bool
-        Whether training continues from the attributes of `fitted`.
+        Whether training continues from the attributes of the draft.
     partial : bool
         Whether the call is ``partial_fit``.
 
@@ -134,55 +153,61 @@ class PreparedFit:
     def __init__(
         self,
         estimator: Any,
-        fitted: Any,
+        draft: Any,
+        before: dict[str, Any],
         dataset: Dataset,
+        validation_set: Dataset | None,
         n_iter: int,
-        saved: FitCheckpoint | None,
+        fit_checkpoint: FitCheckpoint | None,
+        context: CallbackContext | None,
+        *,
         resumes: bool,
         partial: bool,
     ) -> None:
-        self._estimator, self._fitted = estimator, fitted
-        self._dataset, self._n_iter, self._saved = dataset, n_iter, saved
+        self._estimator, self._draft, self._before = estimator, draft, before
+        self._dataset, self._n_iter, self._context = dataset, n_iter, context
+        self._fit_checkpoint = fit_checkpoint
         self._resumes, self._partial = resumes, partial
-        self._stops = fitted.tol is not None and not partial
-        self._n_epochs_done = 0 if saved is None else saved.n_epochs_done
+        self._stops = draft.tol is not None and not partial
+        self._n_epochs_done = 0
+        self._callbacks: list[Any] = []
         self._interrupt: KeyboardInterrupt | None = None
         self.job: TrainingJob | None = None
+        if fit_checkpoint is not None:
+            self._n_epochs_done = fit_checkpoint.n_epochs_done
+        if fit_checkpoint is not None and fit_checkpoint.is_complete:
+            warn_of_ignored(draft)
+            self._open_callbacks(n_iter)
+        else:
+            self.job = self._make_job(validation_set)
 
-    def build(
-        self, validation_set: Dataset | None, context: CallbackContext | None
-    ) -> None:
-        """Make the training job, unless the checkpoint has all epochs."""
-        fitted, dataset = self._fitted, self._dataset
-        if self._saved is not None and self._saved.is_complete:
-            warn_of_ignored(fitted)
-            self._open_callbacks(context, self._n_iter)
-            return
-        self._resolved = resolve_params(fitted, dataset)
-        warn_of_ignored(fitted)
-        state, dataset, validation_set = self._start(dataset, validation_set)
+    def _make_job(self, validation_set: Dataset | None) -> TrainingJob:
+        draft = self._draft
+        self._resolved = resolve_params(draft, self._dataset)
+        warn_of_ignored(draft)
+        state, dataset, validation_set = self._start(self._dataset, validation_set)
         self._dataset = dataset
         if dataset.rows is not None:
             dataset.targets.check_weighted(dataset.y[dataset.rows])
-        set_architecture(fitted, self._resolved)
+        set_architecture(draft, self._resolved)
         monitors = validation_set is not None
-        self._restore_best = monitors and fitted.restore_best
-        self._open_callbacks(context, self._n_epochs_done)
-        if self._saved is not None:
+        self._restore_best = monitors and draft.restore_best
+        self._open_callbacks(self._n_epochs_done)
+        if self._fit_checkpoint is not None:
             to_save = self._resolved, self._monitored, self._split_seed
-            self._saved.begin(fitted, state, self._resumes, self._restore_best, to_save)
-            self._callbacks.append(self._saved)
+            self._fit_checkpoint.begin(
+                draft, state, self._resumes, self._restore_best, to_save
+            )
+            self._callbacks.append(self._fit_checkpoint)
         n_rows, total_weight = dataset.n_rows, dataset.total_weight
-        self.job = TrainingJob(
-            spec=make_spec(fitted, self._resolved, total_weight, self._stops),
-            batch_size=rows_per_batch(fitted, n_rows),
+        return TrainingJob(
+            spec=make_spec(draft, self._resolved, total_weight, self._stops),
+            batch_size=rows_per_batch(draft, n_rows),
             state=state,
             dataset=dataset,
             validation_set=validation_set,
-            score=None
-            if validation_set is None
-            else _make_score(fitted, validation_set),
-            shuffle=fitted.shuffle,
+            score=_make_score(draft, validation_set) if monitors else None,
+            shuffle=draft.shuffle,
             n_iter=self._n_iter - self._n_epochs_done,
             on_epoch_end=combine(self._callbacks) if self._callbacks else None,
         )
@@ -191,41 +216,35 @@ class PreparedFit:
         self, dataset: Dataset, validation_set: Dataset | None
     ) -> tuple[TrainingState, Dataset, Dataset | None]:
         """Return the initial state, the training set and the validation set."""
-        fitted = self._fitted
-        self._monitored = _name_monitored(fitted, validation_set)
+        draft = self._draft
+        self._monitored = _name_monitored(draft, validation_set)
         self._split_seed = None
         if self._resumes:
-            state, self._split_seed = load_state(
-                fitted, self._resolved, self._monitored
-            )
+            state, self._split_seed = load_state(draft, self._resolved, self._monitored)
         else:
-            state = initial_state(fitted, self._resolved)
-        if validation_set is None and fitted.early_stopping:
+            state = initial_state(draft, self._resolved)
+        if validation_set is None and draft.early_stopping:
             # A resumed fit reuses the seed of its first call: another split would
             # train on samples that were held out before.
             if self._split_seed is None:
                 self._split_seed = int(state.generators[0].randint(2**31 - 1))
             dataset, validation_set = dataset.split(
-                fitted.validation_fraction, self._split_seed
+                draft.validation_fraction, self._split_seed
             )
         return state, dataset, validation_set
 
-    def _open_callbacks(
-        self, context: CallbackContext | None, n_epochs_done: int
-    ) -> None:
+    def _open_callbacks(self, n_epochs_done: int) -> None:
         """Make the callbacks that print progress and call those of scikit-learn."""
-        fitted, n_iter = self._fitted, self._n_iter
-        self._callbacks: list[Any] = []
-        if fitted.verbose and n_iter > n_epochs_done:
-            printer = ProgressPrinter(n_iter, fitted.verbose, n_epochs_done)
+        draft, n_iter = self._draft, self._n_iter
+        if draft.verbose and n_iter > n_epochs_done:
+            printer = ProgressPrinter(n_iter, draft.verbose, n_epochs_done)
             self._callbacks.append(printer)
-        if context is not None:
-            data = self._dataset.X, self._dataset.y
-            self._callbacks.append(
-                CallbackTasks(
-                    self._estimator, fitted, context, *data, n_iter, n_epochs_done
-                )
+        if self._context is not None:
+            estimators, data = (self._estimator, draft), self._dataset
+            tasks = CallbackTasks(
+                *estimators, self._context, data.X, data.y, n_iter, n_epochs_done
             )
+            self._callbacks.append(tasks)
 
     def complete(self, result: TrainingResult | None) -> Any:
         """Set the fitted attributes on the estimator, and return it.
@@ -250,44 +269,47 @@ class PreparedFit:
         result : TrainingResult or None
             The result of training `job`; None if there was no job.
         """
-        fitted, before = self._fitted, vars(self._estimator)
-        n_epochs, bad_loss = self._n_epochs_done, None
+        draft, n_epochs, bad_loss = self._draft, self._n_epochs_done, None
         if result is not None:
             result = self._set_result(result)
             self._interrupt = result.interrupt
             n_epochs, bad_loss = n_epochs + len(result.losses), result.bad_loss
-        elif not fitted.warm_start:
-            fitted._training_state = None
+        elif not draft.warm_start:
+            draft._training_state = None
+        attributes = vars(self._estimator).copy()
         try:
             if self._callbacks:
                 self.commit()  # scikit-learn passes the fitted estimator to callbacks
             for callback in self._callbacks:
                 callback.end()
             warn_of_ending(
-                fitted,
+                draft,
                 self._dataset,
                 n_iter=self._n_iter,
                 stops=self._stops,
-                is_whole=n_epochs == fitted.n_iter_,
+                is_whole=n_epochs == draft.n_iter_,
                 bad_loss=bad_loss,
             )
         except BaseException:
-            self._estimator.__dict__ = before
+            vars(self._estimator).clear()
+            vars(self._estimator).update(attributes)
             raise
 
     def _set_result(self, result: TrainingResult) -> TrainingResult:
-        """Set the fitted attributes on the copy, and write the checkpoint."""
-        fitted = self._fitted
-        set_result(fitted, result, self._resumes, self._restore_best)
-        fitted._training_state = None
-        if self._partial or fitted.warm_start:
+        """Set the fitted attributes on the draft, and write the checkpoint."""
+        draft = self._draft
+        set_result(draft, result, self._resumes, self._restore_best)
+        draft._training_state = None
+        if self._partial or draft.warm_start:
             state, to_save = result.state, (self._monitored, self._split_seed)
-            save_state(fitted, state, self._resolved, *to_save)
-        return result if self._saved is None else self._saved.finish(result)
+            save_state(draft, state, self._resolved, *to_save)
+        if self._fit_checkpoint is None:
+            return result
+        return self._fit_checkpoint.finish(result)
 
     def commit(self) -> None:
-        """Set the attributes of the fitted copy on the estimator; this cannot fail."""
-        replace_attributes(self._estimator, self._fitted)
+        """Set the attributes of the draft on the estimator; this cannot fail."""
+        update_attributes(self._estimator, self._draft, self._before)
 
 
 def copy_attributes(estimator: Any) -> Any:
@@ -300,11 +322,22 @@ def copy_attributes(estimator: Any) -> Any:
     return twin
 
 
-def replace_attributes(estimator: Any, other: Any) -> None:
-    """Replace, in place, all attributes of `estimator` by those of `other`."""
-    # A loop over setattr could be interrupted half-way, with new weights beside an old
-    # loss curve. One assignment is atomic.
-    estimator.__dict__ = vars(other)
+def update_attributes(estimator: Any, draft: Any, before: dict[str, Any]) -> None:
+    """Set, in place, on `estimator` what has changed on `draft` since `before`.
+
+    What the user's code has set on the estimator in the meantime stays, such as an
+    attribute that a callback sets.
+    """
+    changed = {
+        name: value
+        for name, value in vars(draft).items()
+        if name not in before or before[name] is not value
+    }
+    # One call, which an interrupt cannot divide: a loop over setattr could leave new
+    # weights beside an old loss curve.
+    vars(estimator).update(changed)
+    for name in before.keys() - vars(draft).keys():
+        vars(estimator).pop(name, None)
 
 
 def _name_monitored(estimator: Any, validation_set: Dataset | None) -> str:

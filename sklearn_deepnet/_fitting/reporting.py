@@ -77,7 +77,7 @@ class CallbackTasks:
     ----------
     estimator : estimator
         The estimator to fit; it has no fitted attributes until the end.
-    fitted : estimator
+    draft : estimator
         The copy that has the fitted attributes except the weights.
     context : CallbackContext
         The context of the fit.
@@ -92,14 +92,14 @@ class CallbackTasks:
     def __init__(
         self,
         estimator: BaseEstimator,
-        fitted: BaseEstimator,
+        draft: BaseEstimator,
         context: CallbackContext,
         X: Any,
         y: Any,
         n_iter: int,
         n_epochs_done: int,
     ) -> None:
-        self._estimator, self._fitted, self._context = estimator, fitted, context
+        self._estimator, self._draft, self._context = estimator, draft, context
         self._data = {"X": X, "y": y}
         self._n_iter, self._n_before = n_iter, n_epochs_done
         self._every = epochs_per_task(n_iter)
@@ -117,7 +117,7 @@ class CallbackTasks:
             estimator=self._estimator,
             # scikit-learn calls this only for callbacks that want a fitted estimator.
             reconstruction_attributes=lambda: {
-                **vars(self._fitted),
+                **vars(self._draft),
                 "_params": loop.finite_params(),
             },
             **self._data,

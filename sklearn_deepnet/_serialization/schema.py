@@ -249,7 +249,7 @@ def _is_state(state: dict[str, Any], solver: str, network: Any) -> bool:
 def _are_schedule_states(value: Any) -> bool:
     (state,) = value
     is_dict = isinstance(value, list) and isinstance(state, dict)
-    return is_dict and all(type(number) is float for number in state.values())
+    return is_dict and all(type(number) in (int, float) for number in state.values())
 
 
 def _is_in_state(value: Any, declared: Field[Any], network: Any) -> bool:

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._engine import predict_logits
 from .._fitting.dataset import check_rows
 from .._fitting.parameters import resolve_random_state
-from .._fitting.prepare import copy_attributes, replace_attributes
+from .._fitting.prepare import copy_attributes, update_attributes
 from .._fitting.targets import check_class_y
 from .._utils.sklearn_compat import Interval, check_sample_weight, validate_params
 from .._utils.typing import FloatArray, IntArray
@@ -105,10 +105,11 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         """
         validate_params(self)
         self._check_predicts_as_a_stack()
-        fitted = copy_attributes(self)  # an error leaves the ensemble as it was
-        X, y = check_rows(fitted, X, y, reset=True)
+        before = vars(self).copy()
+        draft = copy_attributes(self)  # an error leaves the ensemble as it was
+        X, y = check_rows(draft, X, y, reset=True)
         if X_val is not None and y_val is not None:
-            X_val, y_val = check_rows(fitted, X_val, y_val, reset=False)
+            X_val, y_val = check_rows(draft, X_val, y_val, reset=False)
         params = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
         params |= {"sample_weight_val": sample_weight_val}
         given = {name: it for name, it in params.items() if it is not None}
@@ -128,8 +129,8 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
             members = [one for one in members if one.__sklearn_is_fitted__()]
             if not members:
                 raise
-        fitted.estimators_ = members
-        replace_attributes(self, fitted)
+        draft.estimators_ = members
+        update_attributes(self, draft, before)
         if interrupt is not None:
             raise interrupt
         return self

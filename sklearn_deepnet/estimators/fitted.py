@@ -21,10 +21,10 @@ def network_of(estimator: Any) -> Network:
 
 
 def stack_of(estimators: Sequence[Any]) -> Network:
-    """Return the networks of fitted estimators of one architecture as a stack."""
-    networks = [network_of(estimator) for estimator in estimators]
-    params = np.stack([network.params for network in networks])
-    return Network(networks[0].layer_sizes, networks[0].activations, params)
+    """Return the networks of fitted estimators, all of one shape, as a stack."""
+    first = network_of(estimators[0])
+    params = np.stack([estimator._params for estimator in estimators])
+    return Network(first.layer_sizes, first.activations, params)
 
 
 class FittedNetwork:
@@ -79,35 +79,42 @@ class FittedNetwork:
                 f"{max_abs(X):.2g}. Scale X as the training data were."
             )
 
+    def _learned(self, name: str) -> Any:
+        """Return an attribute, or raise that the estimator is not fitted."""
+        if name not in vars(self):
+            check_is_fitted(self)
+        return getattr(self, name)
+
     @property
     def n_layers_(self) -> int:
         """Number of layers, input and output included."""
-        return len(self._layer_sizes)
+        return len(self._learned("_layer_sizes"))
 
     @property
     def n_outputs_(self) -> int:
         """Number of output units."""
-        return self._layer_sizes[-1]
+        return self._learned("_layer_sizes")[-1]
 
     @property
     def n_iter_(self) -> int:
         """Number of epochs since the weights were initialized."""
-        return len(self.loss_curve_)
+        return len(self._learned("loss_curve_"))
 
     @property
     def loss_(self) -> float:
         """Training loss of the last epoch, NaN without an epoch."""
-        return self.loss_curve_[-1] if self.loss_curve_ else np.nan
+        losses = self._learned("loss_curve_")
+        return losses[-1] if losses else np.nan
 
     @property
     def best_loss_(self) -> float:
         """Lowest training loss of all epochs, NaN without an epoch."""
-        return min(self.loss_curve_, default=np.nan)
+        return min(self._learned("loss_curve_"), default=np.nan)
 
     @property
     def diverged_(self) -> bool:
         """Whether training diverged in the last call."""
-        return self._ended_by == "divergence"
+        return self._learned("_ended_by") == "divergence"
 
     @property
     def coefs_(self) -> list[FloatArray]:

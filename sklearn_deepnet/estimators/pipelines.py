@@ -6,9 +6,9 @@ from copy import copy, deepcopy
 from itertools import count
 from typing import Any, NamedTuple
 
+import joblib
 from sklearn.pipeline import Pipeline
 
-from .._serialization.fingerprint import NotHashable, fingerprint
 from .._utils.sklearn_compat import has_callbacks, has_own_fit, metadata_requests
 from .base import BaseDeepNet
 
@@ -135,10 +135,16 @@ def prefix_key(estimator: Any) -> str:
 
 
 def hash_key(value: Any) -> str:
-    """Return a key that equal values share; a unique one if it cannot be hashed."""
+    """Return a key that equal values share; a unique one if it cannot be hashed.
+
+    By `joblib.hash`, not by `fingerprint`, which asks for less: whether results agree
+    in another process. Here one fitted step is to stand for several, so parameters
+    without an effect on results, such as `n_jobs`, and objects that two steps share
+    have to agree as well.
+    """
     try:
-        return fingerprint(value)
-    except NotHashable:  # such as of a lock
+        return joblib.hash(value)
+    except Exception:  # of the value's own methods, or it cannot be pickled
         return f"unique {next(_numbers)}"
 
 

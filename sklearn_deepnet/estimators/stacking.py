@@ -328,7 +328,8 @@ def fit_stack(
                 raise member.error
     except Exception:  # networks that were fitted alone have changed already
         for network, attributes in zip(networks, before, strict=True):
-            network.__dict__ = attributes
+            vars(network).clear()
+            vars(network).update(attributes)
         raise
     except KeyboardInterrupt:
         _commit(members, estimators, prefixes)

@@ -54,7 +54,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.special import expit, ndtr
@@ -78,7 +78,15 @@ __all__ = [
 ]
 
 
-class Activation(NamedTuple):
+class _ActivationFields(NamedTuple):
+    name: str
+    forward: Callable[[FloatArray, FloatArray], None]
+    backward: Callable[[FloatArray, FloatArray, FloatArray], None]
+    overwrites_z: bool
+    elementwise: bool = False
+
+
+class Activation(_ActivationFields):
     """A non-linearity and its derivative, applied unit by unit.
 
     Parameters
@@ -98,11 +106,13 @@ class Activation(NamedTuple):
         threads; otherwise one at a time in one thread.
     """
 
-    name: str
-    forward: Callable[[FloatArray, FloatArray], None]
-    backward: Callable[[FloatArray, FloatArray, FloatArray], None]
-    overwrites_z: bool
-    elementwise: bool = False
+    __slots__ = ()
+
+    def _replace(self, **changes: Any) -> Self:
+        # Of another function it is not known whether it is element-wise.
+        if changes.keys() & {"forward", "backward"}:
+            changes.setdefault("elementwise", False)
+        return super()._replace(**changes)
 
     def __repr__(self) -> str:
         return self.name

@@ -23,7 +23,7 @@ array([[-0.5,  1. ]])
 
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -90,7 +90,16 @@ class LossFunction(Protocol):
         """
 
 
-class Loss(NamedTuple):
+class _LossFields(NamedTuple):
+    name: str
+    logistic: LossFunction | None = None
+    softmax: LossFunction | None = None
+    identity: LossFunction | None = None
+    exponential: LossFunction | None = None
+    elementwise: bool = False
+
+
+class Loss(_LossFields):
     """A loss, with one function for each kind of output that it is defined for.
 
     Parameters
@@ -112,12 +121,13 @@ class Loss(NamedTuple):
         one at a time in one thread.
     """
 
-    name: str
-    logistic: LossFunction | None = None
-    softmax: LossFunction | None = None
-    identity: LossFunction | None = None
-    exponential: LossFunction | None = None
-    elementwise: bool = False
+    __slots__ = ()
+
+    def _replace(self, **changes: Any) -> Self:
+        # Of another function it is not known whether it is element-wise.
+        if changes.keys() - {"name"}:
+            changes.setdefault("elementwise", False)
+        return super()._replace(**changes)
 
     def __repr__(self) -> str:
         return self.name
