@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedKFold
@@ -353,6 +354,15 @@ def test_pipelines_share_equal_earlier_steps():
     assert (
         len({id(pipeline.named_steps["standardscaler"]) for pipeline in networks}) == 5
     )
+
+
+def test_no_parameter_of_a_step_is_changed():
+    def pipeline(n_jobs):
+        step = ColumnTransformer([("some", PCA(2), [0, 3, 9])], n_jobs=n_jobs)
+        return make_pipeline(step, net())
+
+    pipelines = fit_stack([pipeline(None), pipeline(1)], X, y)
+    assert [pipeline[0].n_jobs for pipeline in pipelines] == [None, 1]
 
 
 class Counted(StandardScaler):

@@ -279,6 +279,22 @@ def test_a_callback_that_fails_leaves_the_estimator_as_it_was():
 
 
 @needs_callbacks
+def test_what_a_callback_sets_on_the_estimator_stays():
+    X, y = wine()
+
+    class Marking(Watcher):
+        def on_fit_task_end(self, estimator, context):
+            super().on_fit_task_end(estimator, context)
+            estimator.history_ = list(self.log)
+            estimator.set_params(alpha=0.5)
+
+    watcher = Marking()
+    net = net_for(4).set_callbacks(watcher).fit(X, y)
+    assert net.history_ == watcher.log[:-1]  # all but the end of the callbacks
+    assert net.alpha == 0.5
+
+
+@needs_callbacks
 def test_a_callback_that_is_interrupted_leaves_a_usable_model():
     X, y = wine()
 

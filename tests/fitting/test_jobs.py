@@ -20,8 +20,8 @@ from sklearn_deepnet.estimators.stacking import (
     fit_networks,
 )
 from sklearn_deepnet.model_selection import fit_stack
-from sklearn_deepnet.nn.activations import Activation
-from sklearn_deepnet.nn.losses import Loss, cross_entropy
+from sklearn_deepnet.nn.activations import Activation, relu
+from sklearn_deepnet.nn.losses import Loss, cross_entropy, log_loss
 from sklearn_deepnet.nn.optimizers import Adam
 from tests.helpers import network_factory, wine
 
@@ -528,6 +528,21 @@ def test_what_is_marked_elementwise_is_trained_in_stacks(name, marked, stacks):
         other = net(alpha=network.alpha, **settings).fit(X, y)
         np.testing.assert_array_equal(network._params, other._params, strict=True)
         assert network.loss_curve_ == other.loss_curve_
+
+
+@pytest.mark.parametrize(
+    ("component", "changes"),
+    [
+        (relu, {"forward": square}),
+        (relu, {"backward": square_backward}),
+        (log_loss, {"softmax": own_cross_entropy}),
+    ],
+)
+def test_another_function_is_not_known_to_be_elementwise(component, changes):
+    assert component.elementwise
+    assert component._replace(name="own").elementwise
+    assert not component._replace(**changes).elementwise
+    assert component._replace(**changes, elementwise=True).elementwise
 
 
 class Undecided(Adam):

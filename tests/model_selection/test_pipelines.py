@@ -38,6 +38,19 @@ X, y = FRAME.to_numpy(), y.to_numpy()
 WEIGHT = np.random.RandomState(1).choice([0.0, 0.7, 1.0, 2.5], len(y))
 
 
+class Loud(TransformerMixin, BaseEstimator):
+    """A step on whose results `verbose` has an effect, which is its own business."""
+
+    def __init__(self, verbose=1):
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X * self.verbose
+
+
 class Tallied(TransformerMixin, BaseEstimator):
     """A scaler that keeps a tally of its fits."""
 
@@ -92,6 +105,11 @@ PIPES = {  # with the number of candidates whose networks are stacked
         pipe(StandardScaler(), PCA(random_state=0)),
         {"a__with_mean": [True, False], "b__n_components": [2, 5]},
         4,
+    ),
+    "a parameter that as a rule has no effect": (
+        pipe(Loud(), StandardScaler(with_std=False)),
+        {"a__verbose": [0, 1, 5]},
+        3,
     ),
     "steps": (
         pipe(StandardScaler(), PCA(3)),

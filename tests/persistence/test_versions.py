@@ -29,7 +29,11 @@ def predictions(fitted):
     return {method: getattr(fitted, method)(X) for method in METHODS}
 
 
-@pytest.mark.parametrize("attribute", ["coefs_", "intercepts_"])
+PROPERTIES = ["coefs_", "intercepts_", "n_layers_", "n_outputs_", "n_iter_"]
+PROPERTIES += ["loss_", "best_loss_", "diverged_"]
+
+
+@pytest.mark.parametrize("attribute", PROPERTIES)
 def test_attributes_are_missing_before_fitting(attribute):
     with pytest.raises(
         NotFittedError, match=r"^This DeepNetClassifier instance is not"
