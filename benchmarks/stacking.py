@@ -2,7 +2,7 @@
 
 crossover: µs per network and step, for different networks and sizes of the stack. This
 is CPU time, since one thread does all the work and the machine may have other load. It
-includes the setup of the stack. A search uses the size in bold, from `stack_size`.
+includes the setup of the stack. A search uses the size in bold, from `max_stack_size`.
 searches: the wall-clock time of `StackedGridSearchCV` and of scikit-learn's search with
 the same candidates. All take turns, A B C A B C. Ratios are medians over the rounds of
 the peer's time divided by ours, with the lowest and the highest in parentheses. Worker
@@ -79,10 +79,10 @@ class Case:
         n_classes = y.max() + 1
         return X.shape[1], *self.hidden, 1 if n_classes == 2 else int(n_classes)
 
-    def stack_size(self):
+    def max_stack_size(self):
         """Return the number of networks that a search would stack."""
         itemsize = np.dtype(self.dtype).itemsize
-        return training_jobs.stack_size(self.sizes(), self.batch_size, itemsize)
+        return training_jobs.max_stack_size(self.sizes(), self.batch_size, itemsize)
 
 
 CASES = [
@@ -157,7 +157,7 @@ def time_at(size, microseconds):
 def crossover_table(found):
     rows = []
     for (case, n_folds), microseconds in found.items():
-        size = case.stack_size()
+        size = case.max_stack_size()
         bold = int(np.argmin(np.abs(np.log2(COUNTS) - np.log2(size))))
         cells = [f"{t:.3g}" if t < 1000 else f"{t:.0f}" for t in microseconds]
         cells[bold] = f"**{cells[bold]}**"
@@ -176,7 +176,7 @@ def working_set_table(found):
     for working_set in sorted({*WORKING_SETS, now}):
         with patch.object(training_jobs, "_WORKING_SET", working_set):
             lost = [
-                time_at(case.stack_size(), microseconds) / microseconds.min()
+                time_at(case.max_stack_size(), microseconds) / microseconds.min()
                 for (case, _), microseconds in found.items()
             ]
         mean = np.exp(np.mean(np.log(lost)))
@@ -186,7 +186,7 @@ def working_set_table(found):
 
 
 def plot_crossover(found, path):
-    """Draw the gain over training one by one, and mark `stack_size`."""
+    """Draw the gain over training one by one, and mark `max_stack_size`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")
@@ -195,7 +195,7 @@ def plot_crossover(found, path):
         if n_folds > 1 or case.dtype != "float64":
             continue
         (line,) = ax.plot(COUNTS, microseconds[0] / microseconds)
-        size = min(case.stack_size(), COUNTS[-1])
+        size = min(case.max_stack_size(), COUNTS[-1])
         gain = microseconds[0] / time_at(size, microseconds)
         ax.plot(size, gain, "o", color=line.get_color())
         label = f"{'-'.join(map(str, case.sizes()))}, {case.batch_size} rows"

@@ -41,6 +41,8 @@ class ValidationSet(NamedTuple):
 class EarlyStopping:
     """Monitors the loss or score of the validation set, else the training loss.
 
+    It also saves the best parameters, where there is a validation set.
+
     Parameters
     ----------
     spec : TrainingSpec
@@ -69,6 +71,7 @@ class EarlyStopping:
         )
         self._stops = bool(np.any(spec.n_iter_no_change < NEVER))
         self._none_converged = np.zeros(state.params.shape[:-1], bool)
+        self.monitored: FloatArray
         self.validation_loss: FloatArray | None = None
         self.validation_score: FloatArray | None = None
 

@@ -12,7 +12,7 @@ from .._utils.typing import BoolArray, FloatArray, IntArray
 from ..nn.activations import Activation
 from ..nn.losses import LossFunction
 from ..nn.optimizers import LBFGS, Optimizer
-from ..nn.schedules import Constant, Horizon, Schedule
+from ..nn.schedules import Constant, Schedule, forget_schedule
 
 NEVER = np.iinfo(np.int64).max  # an n_iter_no_change that is never reached
 
@@ -191,7 +191,8 @@ class TrainingState:
     def forget_values(self, schedule: Schedule) -> None:
         """Forget in place the values so far, since another one will be monitored."""
         self.schedule_states = [
-            _forget(schedule, self.horizon, saved) for saved in self.schedule_states
+            forget_schedule(schedule, self.horizon, saved)
+            for saved in self.schedule_states
         ]
         for it in fields(self):
             if it.metadata["monitored"]:
@@ -246,31 +247,6 @@ class TrainingState:
     def _items(self) -> list[tuple[str, Mapping[str, Any], Any]]:
         """Return name, declaration and value of every field."""
         return [(it.name, it.metadata, getattr(self, it.name)) for it in fields(self)]
-
-
-def resume_schedule(
-    schedule: Schedule, n_epochs: int, saved: Mapping[str, float]
-) -> Any:
-    """Return the state of a schedule: the saved one, unless that is of another kind."""
-    state: Any = getattr(schedule, "init", Horizon)(n_epochs)
-    if hasattr(schedule, "update") and saved.keys() == {*state._fields}:
-        return state._replace(**saved)
-    return state
-
-
-def save_schedule(state: Any) -> dict[str, float]:
-    """Return the state of a schedule as plain numbers, without any class."""
-    plain = state._asdict()
-    return {name: getattr(it, "item", lambda it=it: it)() for name, it in plain.items()}
-
-
-def _forget(
-    schedule: Any, n_epochs: int, saved: Mapping[str, float]
-) -> dict[str, float]:
-    """Return what a schedule keeps of its state; without `forget` it starts over."""
-    if not hasattr(schedule, "forget"):
-        return {}
-    return save_schedule(schedule.forget(resume_schedule(schedule, n_epochs, saved)))
 
 
 def _initial(declared: Mapping[str, Any], stack_shape: tuple[int, ...]) -> Any:

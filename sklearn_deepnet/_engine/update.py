@@ -9,8 +9,9 @@ import numpy as np
 
 from .._utils.typing import FloatArray
 from ..nn.optimizers import Buffers
+from ..nn.schedules import resume_schedule, save_schedule
 from .network import cut_layers
-from .state import TrainingSpec, TrainingState, resume_schedule, save_schedule
+from .state import TrainingSpec, TrainingState
 
 _ZERO: FloatArray = np.zeros(())
 _SLICE = 2**16  # parameters

@@ -76,7 +76,7 @@ class Dataset:
         weight = None if self.weight is None else self.weight[self.rows]
         return self.y[self.rows], weight
 
-    def row_numbers(self) -> IntArray:
+    def row_indices(self) -> IntArray:
         """Return the indices of the rows to use."""
         return np.arange(self.X.shape[0]) if self.rows is None else self.rows
 
@@ -89,7 +89,7 @@ class Dataset:
 
     def split(self, fraction: float, seed: int) -> tuple["Dataset", "Dataset"]:
         """Return the training set and the validation set, stratified by class."""
-        rows = self.row_numbers()
+        rows = self.row_indices()
         strata = self.targets.strata(self.y)
         labels = None if strata is None else strata[rows]
         n_classes = 1 if labels is None else len(_check_strata(labels))

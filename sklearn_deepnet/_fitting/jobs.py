@@ -179,7 +179,7 @@ def join(
     rows = first.rows
     if len(distinct) > 1 or any(not _are_same_rows(it.rows, rows) for it in datasets):
         rows = np.stack(
-            [k + it.row_numbers() for k, it in zip(offsets, datasets, strict=True)]
+            [k + it.row_indices() for k, it in zip(offsets, datasets, strict=True)]
         )
     return Batches(
         _concatenate([dataset.X for dataset in distinct.values()]),
@@ -237,7 +237,7 @@ def _share_or_stack(values: Sequence[FloatArray | float]) -> FloatArray | float:
     return np.stack([np.atleast_2d(value) for value in values])
 
 
-def size_of(job: TrainingJob) -> int:
+def max_stack_size_of_job(job: TrainingJob) -> int:
     """Return how many networks like that of `job` to train in one stack."""
     datasets = job.dataset, job.validation_set
     if any(dataset is not None and issparse(dataset.X) for dataset in datasets):
@@ -246,10 +246,10 @@ def size_of(job: TrainingJob) -> int:
     if not job.spec.elementwise:
         return 1
     itemsize = job.state.params.dtype.itemsize
-    return stack_size(job.spec.layer_sizes, job.batch_size, itemsize)
+    return max_stack_size(job.spec.layer_sizes, job.batch_size, itemsize)
 
 
-def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
+def max_stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
     """Return how many networks fit into the working set of one stack, at least 1.
 
     Parameters
@@ -271,7 +271,7 @@ def stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
     return max(1, _WORKING_SET // n_bytes)
 
 
-def stack_size_of(network: Any, n_inputs: int, n_rows: int) -> int:
+def estimate_max_stack_size(network: Any, n_inputs: int, n_rows: int) -> int:
     """Return how many networks like `network` to stack, estimated before the fit."""
     try:
         hidden = resolve_hidden_layer_sizes(network.hidden_layer_sizes)
@@ -279,4 +279,4 @@ def stack_size_of(network: Any, n_inputs: int, n_rows: int) -> int:
     except (TypeError, ValueError, OverflowError):  # raised by its fit
         return 1
     itemsize = 4 if network.dtype == "float32" else 8
-    return stack_size((n_inputs, *hidden, 1), n_rows, itemsize)
+    return max_stack_size((n_inputs, *hidden, 1), n_rows, itemsize)

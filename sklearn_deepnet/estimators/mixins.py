@@ -1,4 +1,4 @@
-"""Mixins of the estimators: transactions, versions in pickles, the HTML form."""
+"""Mixins of the estimators: the HTML form, and the version in pickles."""
 
 import inspect
 import warnings
@@ -65,9 +65,9 @@ def warn_of_version(name: str, version: str) -> None:
 
 
 class PickleVersionMixin(DocLinkMixin):
-    """What scikit-learn gives to its own estimators only, for those of this library.
+    """Adds the version to pickles, which scikit-learn does for its own estimators only.
 
-    Pickles are stamped with its version, and the HTML form links to its documentation.
+    The HTML form links to the documentation.
     """
 
     def __getstate__(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import indexable
 
 from .._engine import TrainingResult
-from .._fitting.jobs import TrainingJob, size_of, train_jobs
+from .._fitting.jobs import TrainingJob, max_stack_size_of_job, train_jobs
 from .._fitting.parameters import is_quasi_newton
 from .._fitting.prepare import PreparedFit, prepare
 from .._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
@@ -78,7 +78,7 @@ def _train_members(members: "Sequence[StackMember]") -> None:
     shared: dict[int, TrainingJob] = {}
     for member in members:
         member.prepare(shared)
-        if member.job is not None and size_of(member.job) == 1:
+        if member.job is not None and max_stack_size_of_job(member.job) == 1:
             # Trained before the next is prepared, so that large networks are in memory
             # one at a time.
             _train([member])
@@ -196,7 +196,7 @@ def _group(members: Sequence[StackMember]) -> Iterator[list[StackMember]]:
     for group in groups.values():
         # A stack whose work arrays exceed the cache is slower than two halves of it.
         # Even parts leave no small stack, which would gain little.
-        n_stacks = -(-len(group) // size_of(group[0].job))
+        n_stacks = -(-len(group) // max_stack_size_of_job(group[0].job))
         for indices in np.array_split(np.arange(len(group)), n_stacks):
             yield [group[k] for k in indices]
 

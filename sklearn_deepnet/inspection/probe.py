@@ -87,7 +87,7 @@ def batches_in_order(job: TrainingJob, batch_size: int, block_size: int) -> Batc
 
 def subsample(job: TrainingJob, max_rows: int) -> TrainingJob:
     """Return a copy of `job` with up to `max_rows` of its rows, evenly spaced."""
-    rows = job.dataset.row_numbers()
+    rows = job.dataset.row_indices()
     # not drawn: the same rows in each call, and classes in order are all represented
     chosen = np.linspace(0, len(rows) - 1, min(len(rows), max_rows)).astype(int)
     return replace(job, dataset=replace(job.dataset, rows=rows[chosen]))

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._fitting.jobs import stack_size_of
+from .._fitting.jobs import estimate_max_stack_size
 from ..estimators.pipelines import (
     FitArguments,
     find_network,
@@ -274,7 +274,9 @@ class _Plan:
         ):
             number, k = group[0]
             network = find_network(tasks[k].estimator)
-            size = stack_size_of(network, data[number].n_features, tasks[k].n_rows)
+            size = estimate_max_stack_size(
+                network, data[number].n_features, tasks[k].n_rows
+            )
             n_stacks = -(-len(group) // size)
             # A multiple of n_jobs, so that no worker is idle while the last ones train.
             for_all_jobs = -(-n_stacks // self.n_jobs) * self.n_jobs

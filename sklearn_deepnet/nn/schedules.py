@@ -17,7 +17,7 @@ Horizon(n_epochs=10)
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FunctionType, MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -384,6 +384,34 @@ class Custom(Schedule):
 def depends_on_n_iter(schedule: Any) -> bool:
     """Return whether the factors depend on the epochs asked for, or may do so."""
     return claims(schedule, "depends_on_n_iter", default=True)
+
+
+def resume_schedule(
+    schedule: Schedule, n_epochs: int, saved: Mapping[str, float]
+) -> Any:
+    """Return the state of a schedule: the saved one, unless that is of another kind."""
+    state: Any = getattr(schedule, "init", Horizon)(n_epochs)
+    if hasattr(schedule, "update") and saved.keys() == {*state._fields}:
+        return state._replace(**saved)
+    return state
+
+
+def save_schedule(state: Any) -> dict[str, float]:
+    """Return the state of a schedule as plain numbers, without any class."""
+    plain = state._asdict()
+    return {name: getattr(it, "item", lambda it=it: it)() for name, it in plain.items()}
+
+
+def forget_schedule(
+    schedule: Any, n_epochs: int, saved: Mapping[str, float]
+) -> dict[str, float]:
+    """Return what a schedule keeps where another value is monitored from now on.
+
+    A schedule without `forget` starts over.
+    """
+    if not hasattr(schedule, "forget"):
+        return {}
+    return save_schedule(schedule.forget(resume_schedule(schedule, n_epochs, saved)))
 
 
 def _half_cosine(begin: float, end: float, progress: float) -> float:

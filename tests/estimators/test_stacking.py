@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
-from sklearn_deepnet._fitting.jobs import stack_size
+from sklearn_deepnet._fitting.jobs import max_stack_size
 from sklearn_deepnet.model_selection import fit_stack
 from sklearn_deepnet.nn.losses import focal
 from sklearn_deepnet.nn.optimizers import Adam
@@ -147,7 +147,7 @@ def test_networks_may_differ_in_any_parameter(name, values):
 
 
 def test_wide_networks_are_trained_in_stacks_no_larger_than_pays():
-    size = stack_size((13, 100, 100, 3), 50, 8)
+    size = max_stack_size((13, 100, 100, 3), 50, 8)
     assert size == 2
     networks = nets(*[{}] * 5, hidden_layer_sizes=(100, 100), n_iter=2)
     assert sizes_of_stacks(networks) == [2, 2, 1]

@@ -12,7 +12,7 @@ from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import rows_per_block
 from sklearn_deepnet._engine.state import TrainingSpec
 from sklearn_deepnet._fitting.dataset import make_dataset
-from sklearn_deepnet._fitting.jobs import join, stack_size, stack_size_of
+from sklearn_deepnet._fitting.jobs import estimate_max_stack_size, join, max_stack_size
 from sklearn_deepnet._fitting.prepare import prepare
 from sklearn_deepnet._fitting.targets import ClassTargets, NumberTargets
 from sklearn_deepnet.estimators.stacking import (
@@ -315,27 +315,29 @@ SHAPES = [(13, 3), (30, 16, 1), (64, 100, 10), (13, 5, 200, 3), (784, 256, 128, 
 @pytest.mark.parametrize("itemsize", [4, 8])
 def test_a_stack_is_not_larger_for_more_work(shape, itemsize):
     for n_rows in (1, 32, 200, 256):
-        size = stack_size(shape, n_rows, itemsize)
+        size = max_stack_size(shape, n_rows, itemsize)
         assert size >= 1
-        assert size >= stack_size(shape, n_rows + 1, itemsize)
-        assert size >= stack_size(shape, n_rows * 1000, itemsize)
-        assert size >= stack_size((shape[0], max(shape), *shape[1:]), n_rows, itemsize)
-        assert size == max(1, stack_size(shape, n_rows, itemsize // 2) // 2)
+        assert size >= max_stack_size(shape, n_rows + 1, itemsize)
+        assert size >= max_stack_size(shape, n_rows * 1000, itemsize)
+        assert size >= max_stack_size(
+            (shape[0], max(shape), *shape[1:]), n_rows, itemsize
+        )
+        assert size == max(1, max_stack_size(shape, n_rows, itemsize // 2) // 2)
         for layer in range(len(shape)):
             wider = [n + (k == layer) for k, n in enumerate(shape)]
-            assert size >= stack_size(wider, n_rows, itemsize)
+            assert size >= max_stack_size(wider, n_rows, itemsize)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_rows_beyond_a_block_are_no_more_work(shape):
-    size = stack_size(shape, rows_per_block(shape), 4)
-    assert stack_size(shape, 10**6, 4) == size
+    size = max_stack_size(shape, rows_per_block(shape), 4)
+    assert max_stack_size(shape, 10**6, 4) == size
 
 
 def test_the_largest_networks_are_trained_alone():
-    assert stack_size((784, 4096, 10), 256, 4) == 1
-    assert stack_size((10**6, 10**4, 10), 10**9, 8) == 1
-    assert stack_size((30, 16, 1), 32, 8) > 16
+    assert max_stack_size((784, 4096, 10), 256, 4) == 1
+    assert max_stack_size((10**6, 10**4, 10), 10**9, 8) == 1
+    assert max_stack_size((30, 16, 1), 32, 8) > 16
 
 
 @pytest.mark.parametrize("parameters", [{}, {"batch_size": None}, {"dtype": "float32"}])
@@ -343,8 +345,8 @@ def test_size_is_known_before(parameters):
     network = net(hidden_layer_sizes=(16,), **parameters)
     job = job_of(network, X, np.minimum(y, 1))
     itemsize = job.state.params.itemsize
-    size = stack_size(job.spec.layer_sizes, job.batch_size, itemsize)
-    assert stack_size_of(network, 13, 178) == size
+    size = max_stack_size(job.spec.layer_sizes, job.batch_size, itemsize)
+    assert estimate_max_stack_size(network, 13, 178) == size
 
 
 @pytest.mark.parametrize(
@@ -352,7 +354,7 @@ def test_size_is_known_before(parameters):
     [{"hidden_layer_sizes": (0,)}, {"hidden_layer_sizes": "x"}, {"batch_size": "x"}],
 )
 def test_networks_that_cannot_be_are_no_stack(bad):
-    assert stack_size_of(net(**bad), 13, 178) == 1
+    assert estimate_max_stack_size(net(**bad), 13, 178) == 1
 
 
 # ---- endings
