@@ -34,7 +34,7 @@ def client():
     """Two processes on this machine, each of one thread and with one for BLAS."""
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
         ) as cluster,
         Client(cluster, timeout=60) as client,
     ):
