@@ -86,11 +86,11 @@ def test_chunks_of_warm_starts_equal_one_fit(parameters):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_chunks_with_scores_equal_one_fit(scoring, own, dtype):
     X, y, held_out = in_two(*wine(), 120)
-    net = net_for(12, scoring=scoring, dropout=0.3, dtype=dtype, batch_size=50)
+    net = net_for(7, scoring=scoring, dropout=0.3, dtype=dtype, batch_size=50)
     net.set_params(early_stopping=not own, schedule=Plateau(patience=1))
     options = held_out if own else {}
     whole = clone(net).fit(X, y, **options)
-    assert_same_training(fit_in_chunks(clone(net), X, y, [5, 1, 6], **options), whole)
+    assert_same_training(fit_in_chunks(clone(net), X, y, [3, 1, 3], **options), whole)
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson", "quantile"])

@@ -3,6 +3,7 @@
 import re
 import signal
 from copy import deepcopy
+from functools import cache
 
 import numpy as np
 import pytest
@@ -88,6 +89,11 @@ def partially_fitted(**parameters):
 
 
 SITUATIONS = [unfitted, fitted_plainly, fitted_warm, partially_fitted]
+_fitted_once = cache(lambda situation: situation())
+
+
+def copy_of(situation):
+    return deepcopy(_fitted_once(situation))
 
 
 def assert_raises_without_a_trace(estimator, call, error=ValueError, message=None):
@@ -153,7 +159,7 @@ def is_read(parameters, situation, method):
     ],
 )
 def test_a_bad_parameter_leaves_no_trace(method, situation, parameters):
-    estimator = situation().set_params(**parameters)
+    estimator = copy_of(situation).set_params(**parameters)
     keywords = {} if method == "fit" else {"classes": [0, 1, 2]}
     call = getattr(estimator, method)
     assert_raises_without_a_trace(estimator, lambda: call(X, y, **keywords))
@@ -190,7 +196,7 @@ BAD_DATA = {
 @pytest.mark.parametrize("data", BAD_DATA)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_bad_data_leave_no_trace(situation, data, method):
-    estimator = situation()
+    estimator = copy_of(situation)
     keywords = dict(zip(["X", "y", "sample_weight"], BAD_DATA[data], strict=False))
     if method == "partial_fit" and situation is unfitted:
         keywords["classes"] = [0, 1, 2]
@@ -201,7 +207,7 @@ def test_bad_data_leave_no_trace(situation, data, method):
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_unknown_labels_leave_no_trace_in_partial_fit(situation):
-    estimator = situation()
+    estimator = copy_of(situation)
     assert_raises_without_a_trace(
         estimator,
         lambda: estimator.partial_fit(X, y + 1, classes=[0, 1, 2]),
@@ -212,7 +218,7 @@ def test_unknown_labels_leave_no_trace_in_partial_fit(situation):
 @pytest.mark.parametrize("situation", SITUATIONS)
 @pytest.mark.parametrize("classes", [[0], [[0, 1, 2]], [0.5, 1, 2], 3, [0, 1, None]])
 def test_bad_classes_leave_no_trace(situation, classes):
-    estimator = situation()
+    estimator = copy_of(situation)
     assert_raises_without_a_trace(
         estimator,
         lambda: estimator.partial_fit(X, y, classes=classes),
@@ -242,7 +248,7 @@ def test_missing_classes_leave_no_trace():
     ids=["sizes", "activation", "dtype", "features", "classes", "float32"],
 )
 def test_another_network_leaves_no_trace(situation, method, change, X, y):
-    estimator = situation().set_params(**change)
+    estimator = copy_of(situation).set_params(**change)
     call = getattr(estimator, method)
     assert_raises_without_a_trace(estimator, lambda: call(X, y))
 
@@ -305,21 +311,21 @@ BATCH_SIZES = {None: 1, 60: 3}  # steps in an epoch
 @pytest.mark.parametrize("warm", [False, True])
 def test_ctrl_c_leaves_the_last_complete_epoch(batch_size, where, n_calls, warm):
     trigger = Trigger(press_ctrl_c)
-    parameters = {"batch_size": batch_size, "n_iter": 3 if warm else 0}
+    parameters = {"batch_size": batch_size, "learning_rate": 0.02}
     estimator = net(activation=relu_with(trigger, where), **parameters)
-    estimator.fit(X, y).set_params(n_iter=100)
+    estimator.set_params(n_iter=3 if warm else 0).fit(X, y).set_params(n_iter=10)
     n_epochs = estimator.n_iter_ + (n_calls - 1) // BATCH_SIZES[batch_size]
     trigger.set_to(n_calls)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X, y)
-    expected = net(batch_size=batch_size, n_iter=n_epochs).fit(X, y)
+    expected = net(**parameters, n_iter=n_epochs).fit(X, y)
     assert estimator.n_iter_ == n_epochs
     assert estimator.loss_curve_ == expected.loss_curve_
     np.testing.assert_array_equal(estimator.coefs_[0], expected.coefs_[0])
     np.testing.assert_array_equal(estimator.predict(X), expected.predict(X))
     assert not estimator.diverged_
-    estimator.set_params(n_iter=100).fit(X, y)
-    assert estimator.n_iter_ == n_epochs + 100
+    estimator.fit(X, y)
+    assert estimator.n_iter_ == n_epochs + 10
     assert estimator.loss_ < 0.9 * expected.best_loss_ if n_epochs else True
 
 
