@@ -567,6 +567,7 @@ def test_features_that_are_constant_have_no_importance():
         ensemble(net(n_iter=20)).fit(wider, BINARY),
         *(wider, BINARY),
         scoring="roc_auc",
+        n_repeats=2,
         random_state=0,
     )
     assert found.importances_mean[-1] == 0

@@ -49,6 +49,7 @@ def test_it_reaches_a_lower_loss_than_adam_on_small_data(data, activation):
         assert net.loss_ < min(adam.loss_curve_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weigh", [False, True])
 @pytest.mark.parametrize("data", [wine, cancer])
 def test_no_hidden_layer_is_logistic_regression(data, weigh):

@@ -61,6 +61,7 @@ def test_the_loss_is_the_sum_of_the_cross_entropies():
     assert net.loss_curve_[0] == pytest.approx(by_label.sum(), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_no_hidden_layer_is_a_logistic_regression_for_each_label():
     X, Y = wine()
     net = net_for(500, (), solver="lbfgs", alpha=1.0, learning_rate=0.001)

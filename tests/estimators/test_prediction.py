@@ -113,9 +113,8 @@ def test_one_row_is_predicted_as_among_others(data):
 
 @pytest.mark.parametrize("n_rows", [1, 319, 320, 321, 1300, 4001])
 def test_rows_are_predicted_in_blocks_as_by_hand(n_rows):
-    X, y = digits()
-    fitted = net((100, 200)).fit(X, y)  # in blocks of 320
-    X = np.tile(X, (3, 1))[:n_rows]
+    fitted = net((100, 200), n_iter=1).fit(*digits(300))  # in blocks of 320
+    X = np.tile(digits()[0], (3, 1))[:n_rows]
     np.testing.assert_allclose(
         fitted.decision_function(X), forward(fitted, X, ["relu"] * 2), atol=1e-12
     )
@@ -138,7 +137,7 @@ def forward(fitted, X, activations):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_coefs_and_intercepts_are_all_there_is(data, activation):
     X, y = data()
-    fitted = net(activation=activation).fit(X, y)
+    fitted = net(activation=activation).fit(X[:300], y[:300])
     expected = forward(fitted, X, [activation] * 2)
     np.testing.assert_allclose(fitted.decision_function(X), expected, atol=1e-12)
 
@@ -146,7 +145,7 @@ def test_coefs_and_intercepts_are_all_there_is(data, activation):
 def test_every_layer_may_have_its_own_activation():
     X, y = digits()
     names = ["tanh", "relu", "gelu"]
-    fitted = net((9, 8, 7), activation=names, n_iter=20).fit(X, y)
+    fitted = net((9, 8, 7), activation=names).fit(X, y)
     np.testing.assert_allclose(
         fitted.decision_function(X), forward(fitted, X, names), atol=1e-12
     )

@@ -2,7 +2,7 @@
 
 import re
 import tracemalloc
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -170,6 +170,7 @@ def test_the_optimum_of_squared_error_is_least_squares():
     np.testing.assert_allclose(net.predict(X), model.predict(X), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_optimum_of_poisson_is_that_of_poisson_regression():
     X, y = diabetes()
     y = np.round(y / 40)
@@ -205,6 +206,7 @@ def test_the_optimum_of_absolute_error_is_the_median():
     assert mean_absolute_error(y, net.predict(X)) < best * 1.005
 
 
+@pytest.mark.slow
 def test_huber_is_squared_error_with_a_wide_border_but_median_with_a_narrow_one():
     X, y = diabetes()
     wide = net_for(3, loss=losses.huber(1e6)).fit(X, y)
@@ -236,13 +238,17 @@ def test_a_bad_setting_is_an_error(kind, value, message):
 # ---- units
 
 
+@cache
+def in_its_unit(name):
+    return net_for(30, loss=name).fit(*diabetes())
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("unit", [1e-150, 1e-6, 1e6, 1e150])
 def test_the_unit_of_y_is_nothing(unit, name):
     X, y = diabetes()
-    net = net_for(30, loss=name)
-    plain = clone(net).fit(X, y)
-    scaled = clone(net).fit(X, y * unit)
+    plain = in_its_unit(name)
+    scaled = clone(plain).fit(X, y * unit)
     np.testing.assert_allclose(scaled.loss_curve_, plain.loss_curve_, rtol=1e-6)
     assert r2_score(y * unit, scaled.predict(X)) == pytest.approx(
         r2_score(y, plain.predict(X)), abs=1e-6

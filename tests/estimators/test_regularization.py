@@ -110,6 +110,7 @@ def test_penalties_do_not_depend_on_the_batch_size(batch_size):
     assert np.all(np.abs(moved) <= np.maximum(np.abs(W), 1e-4))
 
 
+@pytest.mark.slow
 def test_the_optimum_under_l1_is_that_of_logistic_regression():
     X, y = cancer()
     X = X[:, ::3]  # fewer that tell nearly the same
@@ -135,6 +136,7 @@ def test_the_optimum_under_alpha_is_that_of_ridge():
     np.testing.assert_allclose(net.intercepts_[0], model.intercept_, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_optimum_under_l1_is_that_of_lasso():
     X, y = diabetes()
     model = Lasso(alpha=20 / len(y), tol=1e-10, random_state=0).fit(X, y)

@@ -1,6 +1,7 @@
 """Sparse X gives what dense X gives, and is never made dense as a whole."""
 
 import tracemalloc
+from functools import cache
 
 import numpy as np
 import pytest
@@ -47,12 +48,17 @@ def assert_close_training(net, other, rtol=1e-10):
         np.testing.assert_allclose(array, expected, rtol=rtol, atol=rtol)
 
 
+@cache
+def fitted_to_dense(estimator):
+    return net_for(estimator=estimator, batch_size=32).fit(*digits(300))
+
+
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
 def test_every_format_equals_dense(estimator, kind):
     X, y = digits(300)
-    net = net_for(estimator=estimator, batch_size=32)
-    dense, sparse = clone(net).fit(X, y), clone(net).fit(kind(X), y)
+    dense = fitted_to_dense(estimator)
+    sparse = clone(dense).fit(kind(X), y)
     assert_close_training(sparse, dense)
     predicted = sparse.predict(kind(X[:50]))
     np.testing.assert_allclose(predicted, dense.predict(X[:50]), rtol=1e-10)

@@ -139,7 +139,9 @@ def networks_of(name, values, **parameters):
         parameters |= {"early_stopping": True}
     if name == "n_iter_no_change":
         parameters |= {"tol": 1e9, "n_iter": 7}
-    return nets(*[{name: value} for value in values for _ in range(n_each)], **parameters)
+    return nets(
+        *[{name: value} for value in values for _ in range(n_each)], **parameters
+    )
 
 
 @pytest.mark.parametrize(("name", "values"), TABLES, ids=[name for name, _ in TABLES])
