@@ -1,13 +1,14 @@
-"""Who gives wrong data or classes reads one clear sentence."""
+"""Labels of any kind come back as they were; wrong data raise one clear sentence."""
 
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn.datasets import load_wine
 from sklearn.exceptions import DataConversionWarning
+from sklearn.model_selection import train_test_split
 
-from tests.helpers import exactly, network_factory, wine
+from tests.helpers import cancer, digits, exactly, network_factory, wine
 
 X, y = wine()
 
@@ -119,6 +120,56 @@ def test_classes_may_be_given_in_any_order_again():
     ],
 )
 def test_bad_data_are_reported_by_predictions(method, X, message):
-    fitted = net().fit(*load_wine(return_X_y=True))
+    fitted = net().fit(*wine())
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         getattr(fitted, method)(X)
+
+
+# ---- labels
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        np.array(["malignant", "benign"]),
+        np.array(["malignant", "benign"], dtype=object),
+        np.array([7, 100]),
+        np.array([-3, -40]),
+        np.array([-1, 1]),
+        np.array([False, True]),
+        np.array([0.0, 2.0]),
+    ],
+    ids=repr,
+)
+def test_labels_of_any_kind_are_learned(names):
+    X, X_test, y, y_test = train_test_split(*cancer(), random_state=0)
+    fitted = net(16, n_iter=40, learning_rate=0.01).fit(X, names[y])
+    np.testing.assert_array_equal(fitted.classes_, np.unique(names))
+    predicted = fitted.predict(X_test)
+    assert predicted.dtype == names.dtype
+    assert np.mean(predicted == names[y_test]) > 0.95
+
+
+def test_ten_labels_with_gaps_are_learned():
+    X, X_test, y, y_test = train_test_split(*digits(), random_state=0)
+    fitted = net(16, n_iter=30, learning_rate=0.01).fit(X, 10 * y - 35)
+    assert fitted.classes_.tolist() == [*range(-35, 65, 10)]
+    assert fitted.score(X_test, 10 * y_test - 35) > 0.9
+
+
+def test_series_of_categories_are_learned():
+    X, y = cancer()
+    y = pd.Series(np.where(y == 1, "benign", "malignant"), dtype="category")
+    fitted = net(16, n_iter=40, learning_rate=0.01).fit(X, y)
+    assert fitted.classes_.tolist() == ["benign", "malignant"]
+    assert fitted.score(X, y) > 0.95
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int64", "float32", "<U1"])
+def test_partial_fit_knows_its_labels_by_value(kind):
+    X, y = cancer()
+    fitted = net().partial_fit(X, y.astype(kind), classes=np.unique(y.astype(kind)))
+    expected = net().partial_fit(X, y, classes=[0, 1])
+    assert fitted.classes_.dtype == kind
+    np.testing.assert_array_equal(fitted.coefs_[0], expected.coefs_[0])
+    np.testing.assert_array_equal(fitted.predict(X), expected.predict(X).astype(kind))
