@@ -4,6 +4,7 @@ import re
 from functools import cache
 
 import numpy as np
+import pytest
 from sklearn import datasets
 from sklearn.preprocessing import scale
 
@@ -38,6 +39,12 @@ def wine_labels():
     """Return samples, and which of three more measurements are above their mean."""
     X, _ = wine()
     return _read_only(X[:, 3:], (X[:, :3] > 0).astype(int))
+
+
+@cache
+def iris():
+    """Return 150 samples of three classes, as they were measured."""
+    return _read_only(*datasets.load_iris(return_X_y=True))
 
 
 @cache
@@ -120,3 +127,8 @@ def epochs_until_patience_ends(losses, tol, n_iter_no_change, best=np.inf):
 def exactly(message):
     """Return a pattern that matches this message alone."""
     return f"^{re.escape(message)}$"
+
+
+def raises(message, error=ValueError):
+    """Expect an error with this message alone."""
+    return pytest.raises(error, match=exactly(message))

@@ -330,35 +330,34 @@ def test_pickle_of_another_version_warns(monkeypatch):
 # ---- schedules
 
 
+class Recorder:
+    """Records learning rates, and leaves the weights as they are."""
+
+    n_moments, decouples_decay = 0, False
+
+    def __init__(self):
+        self.rates = []
+
+    def step(self, buffers, learning_rate, n_steps):
+        self.rates.append(float(learning_rate[0]))
+
+
 @pytest.mark.parametrize("n_rows", [50, 178])
 def test_schedules_count_epochs_not_samples(n_rows):
-    rates = []
-
-    class Recorder:
-        n_moments, decouples_decay = 0, False
-
-        def step(self, buffers, learning_rate, n_steps):
-            rates.append(float(learning_rate[0]))
-
     X, y = wine()
-    net = net_for(3, solver=Recorder(), learning_rate=0.1, schedule=InvScaling(0.5))
+    solver = Recorder()
+    net = net_for(3, solver=solver, learning_rate=0.1, schedule=InvScaling(0.5))
     net.set_params(batch_size=n_rows).fit(X[-n_rows:], y[-n_rows:] % 2)
-    np.testing.assert_allclose(rates, [0.1, 0.1 / 2**0.5, 0.1 / 3**0.5], rtol=1e-12)
+    np.testing.assert_allclose(
+        solver.rates, [0.1, 0.1 / 2**0.5, 0.1 / 3**0.5], rtol=1e-12
+    )
 
 
 def test_schedules_by_progress_are_as_documented():
-    rates = []
-
-    class Recorder:
-        n_moments, decouples_decay = 0, False
-
-        def step(self, buffers, learning_rate, n_steps):
-            rates.append(float(learning_rate[0]))
-
-    X, y = wine()
-    net = net_for(7, solver=Recorder(), learning_rate=1.0, batch_size=None)
-    net.set_params(schedule=Plateau(patience=2)).fit(X, y)  # the weights stay
-    assert rates == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
+    solver = Recorder()
+    net = net_for(7, solver=solver, learning_rate=1.0, batch_size=None)
+    net.set_params(schedule=Plateau(patience=2)).fit(*wine())  # the weights stay
+    assert solver.rates == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
 
 
 # ---- silence

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.datasets import load_breast_cancer
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
     HalvingGridSearchCV,
@@ -20,7 +20,11 @@ from sklearn_deepnet import (
     StackedHalvingRandomSearchCV,
 )
 from sklearn_deepnet.nn.schedules import SCHEDULES, Cosine
+from tests.helpers import diabetes, iris, network_factory
 from tests.model_selection.helpers import assert_same_results
+
+X, y = iris()
+net_for = network_factory(hidden_layer_sizes=(6,))
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -36,7 +40,15 @@ def on_pipeline(parameters):
     return {f"deepnetclassifier__{name}": it for name, it in parameters.items()}
 
 
-def assert_same_search(ours, theirs):
+def assert_same_search(net, grid, X=X, y=y, **settings):
+    """Return our search, which is to have the results of scikit-learn's."""
+    settings = EPOCHS | settings
+    ours = StackedHalvingGridSearchCV(net, grid, **settings).fit(X, y)
+    assert_same_rounds(ours, HalvingGridSearchCV(net, grid, **settings).fit(X, y))
+    return ours
+
+
+def assert_same_rounds(ours, theirs):
     assert_same_results(ours, theirs)
     assert ours.n_candidates_ == theirs.n_candidates_
     assert ours.n_resources_ == theirs.n_resources_
@@ -56,10 +68,8 @@ def assert_same_search(ours, theirs):
     ],
 )
 def test_survivors_equal_networks_trained_from_the_start(settings, n_jobs):
-    X, y = load_iris(return_X_y=True)
-    net = DeepNetClassifier((6,), random_state=0, **settings)
-    ours = StackedHalvingGridSearchCV(net, GRID, n_jobs=n_jobs, **EPOCHS).fit(X, y)
-    assert_same_search(ours, HalvingGridSearchCV(net, GRID, **EPOCHS).fit(X, y))
+    net = net_for(**{"tol": 1e-4} | settings)
+    ours = assert_same_search(net, GRID, n_jobs=n_jobs)
     assert len(ours.n_resources_) == 3
 
 
@@ -67,41 +77,35 @@ def test_survivors_equal_networks_trained_from_the_start(settings, n_jobs):
 def test_networks_in_pipelines_are_continued():
     X, y = load_breast_cancer(return_X_y=True)
     model = make_pipeline(StandardScaler(), DeepNetClassifier((4,), random_state=0))
-    settings = EPOCHS | {"resource": "deepnetclassifier__n_iter"}
     grid = on_pipeline(GRID) | {"standardscaler__with_std": [True, False]}
-    ours = StackedHalvingGridSearchCV(model, grid, **settings).fit(X, y)
-    assert_same_search(ours, HalvingGridSearchCV(model, grid, **settings).fit(X, y))
+    assert_same_search(model, grid, X, y, resource="deepnetclassifier__n_iter")
 
 
 def test_random_candidates_of_a_regressor_are_continued():
-    X, y = load_diabetes(return_X_y=True)
-    net = DeepNetRegressor((5,), tol=None, random_state=0)
+    X, y = diabetes()
+    net = net_for(estimator=DeepNetRegressor)
     drawn = {"alpha": [1e-4, 1e-2, 1], "learning_rate": [1e-3, 1e-2, 3e-2]}
     settings = EPOCHS | {"min_resources": 2, "random_state": 0, "n_candidates": 9}
     weight = np.linspace(0, 1, len(y))
     ours = StackedHalvingRandomSearchCV(net, drawn, **settings)
     theirs = HalvingRandomSearchCV(net, drawn, **settings)
-    assert_same_search(
+    assert_same_rounds(
         ours.fit(X, y, sample_weight=weight), theirs.fit(X, y, sample_weight=weight)
     )
 
 
 @pytest.mark.slow
 def test_rows_as_the_resource_are_scikit_learns():
-    X, y = load_iris(return_X_y=True)
-    net = DeepNetClassifier((6,), n_iter=10, tol=None, random_state=0)
+    net = net_for(n_iter=10)
     settings = {"cv": 3, "random_state": 0}
     ours = StackedHalvingGridSearchCV(net, GRID, **settings).fit(X, y)
-    assert_same_search(ours, HalvingGridSearchCV(net, GRID, **settings).fit(X, y))
+    assert_same_rounds(ours, HalvingGridSearchCV(net, GRID, **settings).fit(X, y))
 
 
 @pytest.mark.slow
 def test_repeated_rounds_of_the_same_resource_are_scikit_learns():
-    X, y = load_iris(return_X_y=True)
-    net = DeepNetClassifier((6,), tol=None, random_state=0)
-    settings = EPOCHS | {"min_resources": 6, "aggressive_elimination": True}
-    ours = StackedHalvingGridSearchCV(net, GRID, **settings).fit(X, y)
-    assert_same_search(ours, HalvingGridSearchCV(net, GRID, **settings).fit(X, y))
+    net = net_for()
+    ours = assert_same_search(net, GRID, min_resources=6, aggressive_elimination=True)
     assert ours.n_resources_ == [6, 6, 18]
 
 
@@ -123,10 +127,9 @@ class FallingToTheEnd:
 
 
 def test_no_epoch_is_trained_twice():
-    X, y = load_iris(return_X_y=True)
     epochs = []
     constant = lambda t: epochs.append(t) or 1.0  # noqa: E731
-    net = DeepNetClassifier((6,), tol=None, schedule=constant, random_state=0)
+    net = net_for(schedule=constant)
     grid = {"learning_rate": [1e-4, 1e-3, 1e-2], "init": ["he", "xavier", "lecun"]}
     search = StackedHalvingGridSearchCV(net, grid, refit=False, **EPOCHS).fit(X, y)
     assert (search.n_candidates_, search.n_resources_) == ([9, 3, 1], [2, 6, 18])
@@ -134,7 +137,6 @@ def test_no_epoch_is_trained_twice():
 
 
 def assert_same_as_scikit_learns(estimator, prefix="", **settings):
-    X, y = load_iris(return_X_y=True)
     grid = {"learning_rate": [1e-3, 1e-2, 1e-1], "init": ["he", "xavier", "lecun"]}
     grid = {prefix + name: values for name, values in grid.items()}
     settings = EPOCHS | {"resource": f"{prefix}n_iter"} | settings
@@ -142,7 +144,7 @@ def assert_same_as_scikit_learns(estimator, prefix="", **settings):
     for search in (StackedHalvingGridSearchCV, HalvingGridSearchCV):
         Round.number = 0
         found.append(search(estimator, grid, **settings).fit(X, y))
-    assert_same_search(*found)
+    assert_same_rounds(*found)
 
 
 @pytest.mark.slow
@@ -152,7 +154,7 @@ def assert_same_as_scikit_learns(estimator, prefix="", **settings):
     ids=[*SCHEDULES, "Cosine(horizon=10)", "FallingToTheEnd()", "Fewer()"],
 )
 def test_scores_are_scikit_learns_with_every_schedule(schedule):
-    net = DeepNetClassifier((6,), tol=None, schedule=schedule, random_state=0)
+    net = net_for(schedule=schedule)
     assert_same_as_scikit_learns(net)
 
 
@@ -185,7 +187,7 @@ class NewEveryRound(TransformerMixin, BaseEstimator):
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["folds", "step"])
 def test_networks_on_other_data_than_before_are_restarted(what):
-    net = DeepNetClassifier((6,), tol=None, random_state=0)
+    net = net_for()
     if what == "folds":
         assert_same_as_scikit_learns(net, cv=Round(changes=True))
     else:
@@ -200,25 +202,23 @@ def test_a_scorer_that_fits_does_not_change_survivors():
         estimator.fit(10 * X + 1, y)
         return score
 
-    net = DeepNetClassifier((6,), tol=None, random_state=0)
+    net = net_for()
     assert_same_as_scikit_learns(net, scoring=fitted_anew)
 
 
 def test_a_candidate_that_fails_scores_nan_in_every_round():
-    X, y = load_iris(return_X_y=True)
-    net = DeepNetClassifier((6,), tol=None, random_state=0)
+    net = net_for()
     grid = {"learning_rate": [1e-3, 1e-2], "init": ["he", "hee"]}
     settings = EPOCHS | {"factor": 2, "max_resources": 8}
-    with pytest.warns(Warning, match="fits failed|non-finite"):
-        ours = StackedHalvingGridSearchCV(net, grid, **settings).fit(X, y)
-    with pytest.warns(Warning, match="fits failed|non-finite"):
-        theirs = HalvingGridSearchCV(net, grid, **settings).fit(X, y)
-    assert_same_search(ours, theirs)
+    found = []
+    for search in (StackedHalvingGridSearchCV, HalvingGridSearchCV):
+        with pytest.warns(Warning, match="fits failed|non-finite"):
+            found.append(search(net, grid, **settings).fit(X, y))
+    assert_same_rounds(*found)
 
 
 def test_the_best_network_has_the_parameters_of_the_search():
-    X, y = load_iris(return_X_y=True)
-    net = DeepNetClassifier((6,), tol=None, random_state=0)
+    net = net_for()
     grid = {"learning_rate": [1e-3, 1e-2, 1e-1]}
     search = StackedHalvingGridSearchCV(net, grid, **EPOCHS).fit(X, y)
     assert search.best_estimator_.n_iter == 18
