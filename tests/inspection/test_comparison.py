@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_iris, make_circles
+from sklearn.datasets import make_circles
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
@@ -18,9 +18,10 @@ from sklearn_deepnet import (
     InitializerComparison,
     compare_initializers,
 )
+from tests.helpers import diabetes, iris
 
-IRIS = load_iris(return_X_y=True)
-NET = DeepNetClassifier((5, 4), learning_rate=0.01, n_iter=15, tol=None)
+IRIS = iris()
+NET = DeepNetClassifier((5, 4), learning_rate=0.01, n_iter=8, tol=None)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +166,7 @@ def test_seeds_are_drawn_from_random_state():
 
 
 def test_sample_weight_scoring_regressor():
-    X, y = load_diabetes(return_X_y=True)
+    X, y = diabetes()
     weight = (np.arange(len(y)) % 3).astype(float)
     net = DeepNetRegressor((5,), n_iter=10, tol=None)
     options = {"init": ["he"], "n_repeats": [0], "cv": KFold(2)}

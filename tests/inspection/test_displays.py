@@ -7,20 +7,21 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler, scale
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_deepnet import DeepNetClassifier, LayerDisplay, LossCurveDisplay
+from sklearn_deepnet import LayerDisplay, LossCurveDisplay
 from sklearn_deepnet.nn import functional as F
+from tests.helpers import cancer, iris, network_factory
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-X_raw, y = load_breast_cancer(return_X_y=True)
-X = scale(X_raw)
+X_raw = load_breast_cancer().data
+X, y = cancer()
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +30,7 @@ def _figures_are_closed():
     plt.close("all")
 
 
-def net(hidden_layer_sizes=(8, 5), **parameters):
-    usual = {"n_iter": 12, "tol": None, "random_state": 0}
-    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
+net = network_factory("hidden_layer_sizes", hidden_layer_sizes=(8, 5), n_iter=12)
 
 
 # ---- curves
@@ -186,7 +185,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_any_network_is_drawn(case):
-    data = load_iris(return_X_y=True) if case == "softmax" else (X, y)
+    data = iris() if case == "softmax" else (X, y)
     _, axes = plt.subplots(1, 3)
     display = LayerDisplay.from_estimator(CASES[case], *data, axes=axes)
     assert display.figure_ is axes[0].figure

@@ -6,23 +6,20 @@ import numpy as np
 import pytest
 from numpy.testing import assert_equal
 from sklearn.base import clone
-from sklearn.datasets import load_iris, load_wine
+from sklearn.datasets import load_wine
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler, scale
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, check_gradients
+from sklearn_deepnet import DeepNetRegressor, check_gradients
 from sklearn_deepnet.nn.activations import ACTIVATIONS, Activation, tanh
 from sklearn_deepnet.nn.losses import Loss, binary_cross_entropy
+from tests.helpers import iris, network_factory, raises, wine
 
-X_raw, y = load_wine(return_X_y=True)
-X = scale(X_raw)
-X_raw, X, y = X_raw[::3], X[::3], y[::3]
+X_raw, X, y = load_wine().data[::3], wine()[0][::3], wine()[1][::3]
 weight = np.random.RandomState(1).rand(len(y))
 
 
-def net(hidden_layer_sizes=(6, 4), **parameters):
-    usual = {"n_iter": 10, "tol": None, "random_state": 0}
-    return DeepNetClassifier(hidden_layer_sizes, **(usual | parameters))
+net = network_factory("hidden_layer_sizes", hidden_layer_sizes=(6, 4), n_iter=10)
 
 
 CASES = {
@@ -134,8 +131,7 @@ def test_a_pipeline_is_checked_like_its_network_on_transformed_data():
 
 
 def test_the_report_is_one_sentence():
-    X, y = load_iris(return_X_y=True)
-    check = check_gradients(net((3,), activation="tanh", init="zeros"), X, y)
+    check = check_gradients(net((3,), activation="tanh", init="zeros"), *iris())
     what = "bias" if check.input is None else f"weight of input {check.input}"
     assert str(check) == (
         f"Passed: 27 of 27 derivatives, largest error {check.error:.1e}, in layer "
@@ -145,6 +141,5 @@ def test_the_report_is_one_sentence():
 
 
 def test_max_params_below_one_raises():
-    message = r"^max_params must be at least 1\. Got 0 instead\.$"
-    with pytest.raises(ValueError, match=message):
+    with raises("max_params must be at least 1. Got 0 instead."):
         check_gradients(net(), X, y, max_params=0)

@@ -11,7 +11,7 @@ import pytest
 from distributed import Client, LocalCluster
 from distributed.diagnostics.plugin import SchedulerPlugin
 from scipy.stats import loguniform
-from sklearn.datasets import load_digits, make_classification
+from sklearn.datasets import make_classification
 from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectKBest
 from sklearn.pipeline import Pipeline
@@ -22,7 +22,7 @@ from sklearn_deepnet import (
     StackedHalvingGridSearchCV,
     StackedRandomizedSearchCV,
 )
-from tests.helpers import network_factory, wine
+from tests.helpers import digits, network_factory, wine
 
 pytestmark = pytest.mark.slow
 
@@ -191,7 +191,7 @@ def test_a_worker_with_more_blas_threads_gives_the_same_bits(client):
     if "openblas" not in BLAS_NAME:
         pytest.skip("not every BLAS lets others set its threads")
     # of these sizes two threads give other bits, where fits do not forbid them
-    X, y = load_digits(return_X_y=True)
+    X, y = digits()
     net = net_for(2, (50,), batch_size=200)
     search = scored(net, {"alpha": [0.0, 0.1]}, scoring=hash_weights(), refit=False)
     found = []

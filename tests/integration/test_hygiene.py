@@ -19,10 +19,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_deepnet import DivergenceWarning
 from sklearn_deepnet.nn.activations import Activation, relu
-from tests.helpers import network_factory
+from tests.helpers import digits, network_factory
 
-X, y = load_digits(return_X_y=True)
-X = X / 16
+X, y = digits()
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from sklearn.base import clone
-from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 
@@ -24,7 +23,14 @@ from sklearn_deepnet import (
 from sklearn_deepnet._fitting.prepare import prepare
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import InvScaling, Plateau
-from tests.helpers import assert_same_training, cancer, diabetes, network_factory, wine
+from tests.helpers import (
+    assert_same_training,
+    cancer,
+    diabetes,
+    digits,
+    network_factory,
+    wine,
+)
 
 FIRST_ORDER = ["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
 
@@ -80,7 +86,7 @@ def test_validation_split_leaves_every_class_a_row_to_train_on():
 
 
 def test_validation_split_is_stratified_for_more_than_two_classes():
-    X, y = load_digits(return_X_y=True)
+    X, y = digits()
     seen = []
 
     def scoring(estimator, X, y):
@@ -311,7 +317,7 @@ def test_best_is_said_where_the_last_weights_are_kept():
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_pickle_holds_little_more_than_the_weights(early_stopping):
-    X, y = load_digits(return_X_y=True)
+    X, y = digits()
     net = net_for(5, (100, 50), early_stopping=early_stopping).fit(X, y)
     n_bytes = sum(array.nbytes for array in net.coefs_ + net.intercepts_)
     curves = len(net.loss_curve_) + len(net.validation_loss_curve_ or [])

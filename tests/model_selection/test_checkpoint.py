@@ -6,6 +6,9 @@ import re
 import subprocess
 import sys
 import threading
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import joblib
 import numpy as np
@@ -13,11 +16,10 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_equal
 from scipy.stats import loguniform
-from sklearn.datasets import load_wine
 from sklearn.exceptions import FitFailedWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler, scale
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import (
     Checkpoint,
@@ -31,16 +33,12 @@ from sklearn_deepnet import (
 )
 from sklearn_deepnet._serialization import records
 from sklearn_deepnet.nn.initializers import he
+from tests.helpers import exactly, network_factory, raises, wine
 
-X, y = load_wine(return_X_y=True)
-X = scale(X)
-NET = DeepNetClassifier((5,), n_iter=4, tol=None, random_state=0)
+X, y = wine()
+NET = network_factory(hidden_layer_sizes=(5,), n_iter=4)()
 GRID = {"learning_rate": [0.001, 0.01], "alpha": [0.0, 1.0]}
 WEIGHT = np.random.RandomState(0).rand(len(y)) + 0.5
-
-
-def exactly(message):
-    return f"^{re.escape(message)}$"
 
 
 def found(search):
@@ -52,6 +50,32 @@ def found(search):
 
 def grid(**parameters):
     return StackedGridSearchCV(NET, **{"param_grid": GRID, "cv": 3} | parameters)
+
+
+@cache
+def found_without_checkpoint():
+    return found(grid().fit(X, y))
+
+
+@cache
+def written():
+    """Return the checkpoint of a search, with a record for each fold."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "search"
+        grid(max_bytes=1).fit(X, y, checkpoint=path)
+        return path.read_bytes()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "search"
+
+
+@pytest.fixture
+def done(path):
+    """Return the path of the checkpoint of a complete search."""
+    path.write_bytes(written())
+    return path
 
 
 ROWS = np.arange(len(y))
@@ -142,7 +166,7 @@ def test_backends_without_generators_are_saved_at_the_end(tmp_path, capsys):
         kept = grid().fit(X, y, checkpoint=tmp_path / "search")
     grid(verbose=2).fit(X, y, checkpoint=tmp_path / "search")
     assert count_fits(capsys) == 0
-    assert_equal(found(kept), found(grid().fit(X, y)))
+    assert_equal(found(kept), found_without_checkpoint())
 
 
 class Interrupting:
@@ -178,8 +202,7 @@ def test_a_search_continues_after_an_interrupt(name, n_scores, tmp_path):
     assert_equal(found(resumed), found(plain))
 
 
-def test_only_new_candidates_and_folds_are_fitted(tmp_path, capsys):
-    path = tmp_path / "search"
+def test_only_new_candidates_and_folds_are_fitted(path, capsys):
     grid(verbose=2).fit(X, y, checkpoint=path)
     assert count_fits(capsys) == 4 * 3
     larger = {"learning_rate": [0.001, 0.01, 0.1], "alpha": [1.0, 0.0]}
@@ -190,11 +213,11 @@ def test_only_new_candidates_and_folds_are_fitted(tmp_path, capsys):
     assert count_fits(capsys) == 4 * 4
 
 
-def test_functions_of_one_name_are_not_mistaken(tmp_path, capsys):
+def test_functions_of_one_name_are_not_mistaken(path, capsys):
     def drawing(scale):
         return lambda shape, rng: scale * rng.randn(*shape)
 
-    path, wide, narrow = tmp_path / "search", drawing(3.0), drawing(1e-9)
+    wide, narrow = drawing(3.0), drawing(1e-9)
     grid(param_grid={"init": [wide, he]}).fit(X, y, checkpoint=path)
     some = {"init": [narrow, he]}
     again = grid(param_grid=some, verbose=2).fit(X, y, checkpoint=path)
@@ -202,7 +225,7 @@ def test_functions_of_one_name_are_not_mistaken(tmp_path, capsys):
     assert_equal(found(again), found(grid(param_grid=some).fit(X, y)))
 
 
-def test_fitted_parts_are_not_mistaken(tmp_path, capsys):
+def test_fitted_parts_are_not_mistaken(path, capsys):
     def frozen(*rows):
         return FrozenEstimator(StandardScaler().fit(X[slice(*rows)]))
 
@@ -212,7 +235,7 @@ def test_fitted_parts_are_not_mistaken(tmp_path, capsys):
             model, {"frozenestimator": [*scalers]}, cv=2, **parameters
         )
 
-    path, both = tmp_path / "search", (frozen(5, 20), frozen(90, 178))
+    both = frozen(5, 20), frozen(90, 178)
     plain = search(*both).fit(X, y)
     for _ in range(2):
         kept = search(*both, verbose=2).fit(X, y, checkpoint=path)
@@ -221,8 +244,7 @@ def test_fitted_parts_are_not_mistaken(tmp_path, capsys):
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores")
-def test_candidates_that_failed_are_known(tmp_path, capsys):
-    path = tmp_path / "search"
+def test_candidates_that_failed_are_known(path, capsys):
     wrong = {"init": ["he", "hee"]}
     with pytest.warns(FitFailedWarning, match="3 fits failed out of a total of 6"):
         kept = grid(param_grid=wrong).fit(X, y, checkpoint=path)
@@ -232,8 +254,7 @@ def test_candidates_that_failed_are_known(tmp_path, capsys):
     assert_equal(found(again), found(kept))
 
 
-def test_stacks_done_before_an_error_are_saved(tmp_path, capsys):
-    path = tmp_path / "search"
+def test_stacks_done_before_an_error_are_saved(path, capsys):
     some = {"hidden_layer_sizes": [(4,), (0,)]}
     parameters = {"param_grid": some, "error_score": "raise", "cv": 2}
     with pytest.raises(ValueError, match="hidden_layer_sizes must hold positive"):
@@ -247,18 +268,18 @@ def scoring_by(factor):
     return lambda estimator, X, y: factor * estimator.score(X, y)
 
 
-def test_another_function_to_score_by_is_an_error(tmp_path):
-    grid(scoring=scoring_by(1)).fit(X, y, checkpoint=tmp_path / "search")
-    grid(scoring=scoring_by(1)).fit(X, y, checkpoint=tmp_path / "search")
+def test_another_function_to_score_by_is_an_error(path):
+    for _ in range(2):
+        grid(scoring=scoring_by(1)).fit(X, y, checkpoint=path)
     with pytest.raises(ValueError, match="scoring is now"):
-        grid(scoring=scoring_by(-1)).fit(X, y, checkpoint=tmp_path / "search")
+        grid(scoring=scoring_by(-1)).fit(X, y, checkpoint=path)
 
 
-def test_what_cannot_be_hashed_is_an_error(tmp_path):
+def test_what_cannot_be_hashed_is_an_error(path):
     lock = threading.Lock()
     start = f"checkpoint cannot tell whether scoring={scoring_with(lock)!r}"[:60]
     with pytest.raises(ValueError, match=f"^{re.escape(start)}"):
-        grid(scoring=scoring_with(lock)).fit(X, y, checkpoint=tmp_path / "search")
+        grid(scoring=scoring_with(lock)).fit(X, y, checkpoint=path)
 
 
 def scoring_with(lock):
@@ -269,47 +290,42 @@ def scoring_with(lock):
     return score
 
 
+OTHER_DATA = "X, y or what else is given to fit, is not"
 OTHERS = {
     "failing": ({"error_score": 0.0}, {}, "error_score is now 0.0, and was not"),
     "estimator": ({"estimator": NET.__class__((6,))}, {}, "estimator is now "),
     "scoring": ({"scoring": "f1_macro"}, {}, "scoring is now 'f1_macro', and was not"),
     "train": ({"return_train_score": True}, {}, "return_train_score is now True, and "),
-    "weights": ({}, {"sample_weight": WEIGHT}, "X, y or what else is given to fit, is"),
+    "weights": ({}, {"sample_weight": WEIGHT}, OTHER_DATA),
+    "X": ({}, {"X": X + 1}, OTHER_DATA),
+    "y": ({}, {"y": y[::-1]}, OTHER_DATA),
 }
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_another_search_is_an_error(other, tmp_path):
-    path = tmp_path / "search"
-    grid().fit(X, y, checkpoint=path)
-    written = path.read_bytes()
+def test_another_search_is_an_error(other, done):
     parameters, params, message = OTHERS[other]
-    start = f"The checkpoint '{path}' is of another fit: {message}"
+    start = f"The checkpoint '{done}' is of another fit: {message}"
+    search = grid().set_params(**parameters)
     with pytest.raises(ValueError, match=f"^{re.escape(start)}"):
-        grid().set_params(**parameters).fit(X, y, checkpoint=path, **params)
-    with pytest.raises(ValueError, match="X, y or what else is given to fit, is not"):
-        grid().fit(X + 1, y, checkpoint=path)
-    with pytest.raises(ValueError, match="X, y or what else is given to fit, is not"):
-        grid().fit(X, y[::-1], checkpoint=path)
-    assert path.read_bytes() == written
+        search.fit(**{"X": X, "y": y} | params, checkpoint=done)
+    assert done.read_bytes() == written()
 
 
-def test_files_of_searches_and_of_fits_are_distinguished(tmp_path):
+def test_files_of_searches_and_of_fits_are_distinguished(tmp_path, done):
     NET.__class__((4,), n_iter=1, tol=None).fit(X, y, checkpoint=tmp_path / "fit")
-    grid().fit(X, y, checkpoint=tmp_path / "search")
-    for name, call in (
-        ("fit", lambda path: grid().fit(X, y, checkpoint=path)),
-        ("search", lambda path: DeepNetClassifier().fit(X, y, checkpoint=path)),
+    for path, asked, estimator in (
+        (tmp_path / "fit", "search", grid()),
+        (done, "fit", DeepNetClassifier()),
     ):
-        path, asked = tmp_path / name, {"fit": "search", "search": "fit"}[name]
         message = (
             f"'{path}' is not the checkpoint of a {asked}. Give another path, so that "
             "what it is is not lost."
         )
-        with pytest.raises(ValueError, match=exactly(message)):
-            call(path)
+        with raises(message):
+            estimator.fit(X, y, checkpoint=path)
     with pytest.raises(ModelFileError, match="it does not begin with the length"):
-        load_model(tmp_path / "search")
+        load_model(done)
 
 
 class Watching:
@@ -326,8 +342,7 @@ class Watching:
         return {}  # what it has seen is not what it is
 
 
-def test_each_stack_adds_a_line(tmp_path):
-    path = tmp_path / "search"
+def test_each_stack_adds_a_line(path):
     scoring = Watching(path)
     search = grid(scoring=scoring, max_bytes=1)
     search.fit(X, y, checkpoint=path)
@@ -346,33 +361,25 @@ def count_records(path):
 
 
 @pytest.mark.parametrize("cut", [1, 2, 40])
-def test_an_incomplete_last_record_is_done_again(cut, tmp_path, capsys):
-    path = tmp_path / "search"
-    kept = grid(max_bytes=1).fit(X, y, checkpoint=path)
-    written = path.read_bytes()
-    path.write_bytes(written[:-cut])
+def test_an_incomplete_last_record_is_done_again(cut, path, capsys):
+    path.write_bytes(written()[:-cut])
     again = grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
     assert count_fits(capsys) == 4
-    assert_equal(found(again), found(kept))
+    assert_equal(found(again), found_without_checkpoint())
     assert count_records(path) == 3
 
 
-def test_a_last_record_that_was_not_synchronized_is_done_again(tmp_path, capsys):
+def test_a_last_record_that_was_not_synchronized_is_done_again(path, capsys):
     """As after a power failure, when its end was on the disk and its middle was not."""
-    path = tmp_path / "search"
-    grid(max_bytes=1).fit(X, y, checkpoint=path)
-    written = path.read_bytes()
-    path.write_bytes(written[:-60] + bytes(40) + written[-20:])
+    path.write_bytes(written()[:-60] + bytes(40) + written()[-20:])
     grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
     assert count_fits(capsys) == 4
     grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
     assert count_fits(capsys) == 0
 
 
-def test_another_search_leaves_an_incomplete_record_alone(tmp_path):
-    path = tmp_path / "search"
-    grid(max_bytes=1).fit(X, y, checkpoint=path)
-    torn = path.read_bytes()[:-1]
+def test_another_search_leaves_an_incomplete_record_alone(path):
+    torn = written()[:-1]
     path.write_bytes(torn)
     with pytest.raises(ValueError, match="error_score is now"):
         grid(error_score=0.0).fit(X, y, checkpoint=path)
@@ -393,24 +400,20 @@ def damaged(written):
     yield None, written[: len(lines[0]) + 9]
 
 
-def test_damage_is_an_error(tmp_path):
-    path = tmp_path / "search"
-    grid(max_bytes=1).fit(X, y, checkpoint=path)
-    for number, data in damaged(path.read_bytes()):
+def test_damage_is_an_error(path):
+    for number, data in damaged(written()):
         path.write_bytes(data)
         why = f"the checksum of record {number} is wrong"
         message = (
             f"'{path}' is not a file that sklearn_deepnet has saved, or it is "
             f"damaged: {why if number else 'its first record is incomplete'}."
         )
-        with pytest.raises(ModelFileError, match=exactly(message)):
+        with raises(message, ModelFileError):
             grid(max_bytes=1).fit(X, y, checkpoint=path)
         assert path.read_bytes() == data
 
 
-def test_a_search_continues_when_the_file_cannot_be_written(tmp_path, monkeypatch):
-    path = tmp_path / "search"
-
+def test_a_search_continues_when_the_file_cannot_be_written(path, monkeypatch):
     class Disk:
         """Is full when the first record of results is written, and never again."""
 
@@ -431,7 +434,7 @@ def test_a_search_continues_when_the_file_cannot_be_written(tmp_path, monkeypatc
     with pytest.warns(CheckpointWarning, match=exactly(message)):
         kept = grid(max_bytes=1).fit(X, y, checkpoint=path)
     monkeypatch.undo()
-    assert_equal(found(kept), found(grid().fit(X, y)))
+    assert_equal(found(kept), found_without_checkpoint())
     assert count_records(path) == before + 2  # the first two stacks as one record
     again = grid(max_bytes=1).fit(X, y, checkpoint=path)
     assert_equal(found(again), found(kept))
@@ -490,8 +493,8 @@ def test_a_search_that_is_killed_continues(tmp_path):
     assert os.listdir(tmp_path) in (["search", "whole"], ["whole", "search"])
 
 
-def test_a_data_frame_is_compared_by_its_values(tmp_path):
-    path, table = tmp_path / "search", pd.DataFrame(X).rename(columns=str)
+def test_a_data_frame_is_compared_by_its_values(path):
+    table = pd.DataFrame(X).rename(columns=str)
     grid().fit(table, y, checkpoint=path)
     with pytest.raises(ValueError, match="X, y or what else is given to fit, is not"):
         grid().fit(table.rename(columns={"0": "a"}), y, checkpoint=path)

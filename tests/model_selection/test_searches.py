@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_diabetes
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
@@ -17,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import DeepNetRegressor, DivergenceWarning
-from tests.helpers import cancer, network_factory, wine
+from tests.helpers import cancer, diabetes, network_factory, wine
 
 net_for = network_factory(
     "n_iter", hidden_layer_sizes=(8, 6), learning_rate=0.01, n_iter=10
@@ -64,7 +63,7 @@ def test_a_candidate_that_diverges_under_scoring_is_scored_as_it_stands(scoring)
 
 
 def test_a_regressor_that_diverges_is_scored_as_it_stands():
-    X, y = load_diabetes(return_X_y=True)
+    X, y = diabetes()
     net = net_for(estimator=DeepNetRegressor, solver="sgd")
     search = GridSearchCV(net, {"learning_rate": [0.1, 1e9]}, cv=3, error_score="raise")
     with pytest.warns(DivergenceWarning):

@@ -8,14 +8,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from scipy.stats import loguniform, uniform
-from sklearn.datasets import (
-    load_breast_cancer,
-    load_diabetes,
-    load_digits,
-    load_iris,
-    load_wine,
-    make_circles,
-)
+from sklearn.datasets import make_circles
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -36,6 +29,7 @@ from sklearn_deepnet import (
 )
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import Exponential, Plateau
+from tests.helpers import cancer, diabetes, digits, iris, wine
 from tests.model_selection.helpers import GRID, assert_same_answer, net_for
 from tests.model_selection.helpers import answers as compared
 
@@ -43,15 +37,13 @@ RANDOM = [
     partial(search, n_iter=5, random_state=1)
     for search in (RandomizedSearchCV, StackedRandomizedSearchCV)
 ]
-DIGITS, DIGIT_LABELS = load_digits(return_X_y=True)
 TABLES = {
-    "cancer": load_breast_cancer(return_X_y=True),
-    "digits": (DIGITS[::6, 2:40], DIGIT_LABELS[::6]),
-    "iris": load_iris(return_X_y=True),
-    "wine": load_wine(return_X_y=True),
+    "cancer": cancer(),
+    "digits": (scale(digits()[0][::6, 2:40]), digits()[1][::6]),
+    "iris": iris(),
+    "wine": wine(),
     "circles": make_circles(201, noise=0.1, factor=0.6, random_state=0),
 }
-TABLES = {name: (scale(X), y) for name, (X, y) in TABLES.items()}
 WINE = TABLES["wine"]
 
 
@@ -161,8 +153,7 @@ def test_seeds_may_be_generators():
 
 # ---- what is searched
 
-Y = load_diabetes().target[:120]
-NUMBERS = scale(load_diabetes().data[:120])
+NUMBERS, Y = (part[:120] for part in diabetes())
 LABELS = np.column_stack([WINE[1] == 0, WINE[0][:, :2] > 0]).astype(int)
 NAMES = np.array(["red", "white", "rosé"])[WINE[1]]
 UNITS = {"target_scaling": ["standard", None]}

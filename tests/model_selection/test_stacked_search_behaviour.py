@@ -14,7 +14,6 @@ import pytest
 from joblib import parallel_config
 from sklearn import model_selection
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, ParameterGrid, cross_val_score
@@ -25,7 +24,7 @@ import sklearn_deepnet
 from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
 from sklearn_deepnet._engine.parallel import one_blas_thread
 from sklearn_deepnet.nn.optimizers import Adam
-from tests.helpers import wine
+from tests.helpers import iris, network_factory, wine
 from tests.model_selection.helpers import GRID, columns, net_for
 from tests.model_selection.helpers import answers as compared
 from tests.model_selection.helpers import assert_same_answer as assert_same
@@ -454,8 +453,8 @@ def test_a_line_is_printed_for_each_fit(piped, verbose, options, capsys):
 
 # ---- unusual values in a grid, and unusual scorers
 
-IRIS = load_iris(return_X_y=True)
-SMALL = {"hidden_layer_sizes": (4,), "n_iter": 5, "tol": None, "random_state": 0}
+IRIS = iris()
+small_net = network_factory(hidden_layer_sizes=(4,), n_iter=5)
 
 
 class Sizes(list):
@@ -474,12 +473,12 @@ class Sizes(list):
     ],
 )
 def test_any_object_may_be_a_value_of_the_grid(grid):
-    found = compared(DeepNetClassifier(**SMALL), grid, *IRIS)
+    found = compared(small_net(), grid, *IRIS)
     assert_same(found, IRIS[0])
 
 
 def test_a_batch_size_that_is_no_number_is_an_error_of_its_candidate():
-    net, grid = DeepNetClassifier(**SMALL), {"batch_size": [10, np.inf]}
+    net, grid = small_net(), {"batch_size": [10, np.inf]}
     search = StackedGridSearchCV(net, grid, cv=3, refit=False)
     with pytest.warns(Warning, match="fits failed|non-finite"):
         scores = search.fit(*IRIS).cv_results_["mean_test_score"]
@@ -491,7 +490,7 @@ def fitted_anew(estimator, X, y):
 
 
 def test_a_scorer_may_fit_the_estimator():
-    net, grid = DeepNetClassifier(**SMALL), {"alpha": [0, 1]}
+    net, grid = small_net(), {"alpha": [0, 1]}
     assert_same(compared(net, grid, *IRIS, scoring=fitted_anew), IRIS[0])
 
 
@@ -504,7 +503,7 @@ def test_a_scorer_may_keep_the_estimator():
 
     for piped in (False, True):
         kept.clear()
-        net, grid = variants(DeepNetClassifier(**SMALL), {"alpha": [0, 1]}, piped)
+        net, grid = variants(small_net(), {"alpha": [0, 1]}, piped)
         StackedGridSearchCV(net, grid, cv=3, scoring=keep, refit=False).fit(*IRIS)
         assert len({id(one) for one in kept}) == 6
         assert all(one.predict(IRIS[0]).shape == (150,) for one in kept)
@@ -518,7 +517,7 @@ def test_a_search_holds_no_networks_but_those_in_training(peak_of):
 
 
 def test_a_scorer_may_pickle_the_estimator():
-    net, grid = DeepNetClassifier(**SMALL), {"alpha": [0, 1]}
+    net, grid = small_net(), {"alpha": [0, 1]}
     search = StackedGridSearchCV(
         net, grid, cv=3, scoring=lambda estimator, X, y: len(pickle.dumps(estimator))
     )

@@ -1,7 +1,6 @@
 """Initializers have the documented variance, and draw in the documented order."""
 
 import pickle
-import re
 from copy import deepcopy
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_deepnet.nn import initializers
 from sklearn_deepnet.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS, initialize
+from tests.helpers import raises
 
 # Documented for 400 inputs and 200 units, without init_scale.
 VARIANCE = {
@@ -43,10 +43,6 @@ BIAS = {
         -1 / np.sqrt(n_in), 1 / np.sqrt(n_in), n_out
     ),
 }
-
-
-def raises(message):
-    return pytest.raises(ValueError, match=f"^{re.escape(message)}$")
 
 
 def test_every_initializer_has_its_variance_checked():

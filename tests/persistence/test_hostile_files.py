@@ -13,7 +13,6 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
 
 from sklearn_deepnet import (
     DeepNetClassifier,
@@ -25,8 +24,9 @@ from sklearn_deepnet import (
     save_model,
 )
 from sklearn_deepnet.nn.optimizers import Adam
+from tests.helpers import iris, raises
 
-X, y = load_iris(return_X_y=True)
+X, y = iris()
 X, y = X[::3] - X.mean(axis=0), y[::3]
 NAMES = np.array(["setosa", "versicolor", "virginica"])
 BRIEF = {"hidden_layer_sizes": (3, 2), "n_iter": 2, "tol": None, "random_state": 0}
@@ -374,9 +374,8 @@ def test_what_is_no_artefact_is_refused(path, data, reason):
 def assert_refused(path, data, reason):
     path.write_bytes(data)
     beginning = f"'{path}' is not a file that sklearn_deepnet has saved, or it is "
-    with pytest.raises(ModelFileError) as caught:
+    with raises(f"{beginning}damaged: {reason}.", ModelFileError):
         load_model(path)
-    assert str(caught.value) == f"{beginning}damaged: {reason}."
 
 
 @pytest.mark.parametrize(
@@ -630,6 +629,10 @@ def take_classifiers_for_regressors(opened):
     ],
 )
 def test_a_description_with_malice_is_refused(path, files, kind, mutate, reason):
+    assert_mutation_refused(path, files, kind, mutate, reason)
+
+
+def assert_mutation_refused(path, files, kind, mutate, reason):
     opened = Opened(files[MAKERS.index(kind)])
     mutate(opened)
     path.write_bytes(opened.closed())
@@ -672,18 +675,11 @@ def test_a_description_with_malice_is_refused(path, files, kind, mutate, reason)
     ],
 )
 def test_a_wrong_state_of_training_is_refused(path, files, mutate):
-    opened = Opened(files[MAKERS.index(classifier)])
-    mutate(opened)
-    path.write_bytes(opened.closed())
-    with pytest.raises(ModelFileError, match=re.escape(wrong("_training_state"))):
-        load_model(path)
+    assert_mutation_refused(path, files, classifier, mutate, wrong("_training_state"))
 
 
 @pytest.mark.parametrize("name", ["last_params", "best_params"])
 def test_parameters_of_the_state_are_finite(path, files, name):
-    opened = Opened(files[MAKERS.index(classifier)])
     place = "_training_state.3" if name == "last_params" else "_training_state.4.11"
-    put(np.array(np.nan), place)(opened)
-    path.write_bytes(opened.closed())
-    with pytest.raises(ModelFileError, match=re.escape(wrong("_training_state"))):
-        load_model(path)
+    mutate = put(np.array(np.nan), place)
+    assert_mutation_refused(path, files, classifier, mutate, wrong("_training_state"))

@@ -17,7 +17,6 @@ import pytest
 from safetensors.numpy import load_file
 from sklearn import config_context
 from sklearn.base import BaseEstimator
-from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 
@@ -46,8 +45,9 @@ from sklearn_deepnet.nn.losses import LOSSES, Loss, focal, huber, log_loss, quan
 from sklearn_deepnet.nn.losses.classification import focal_softmax
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS, SGD, SOLVERS, Adam, Momentum
 from sklearn_deepnet.nn.schedules import SCHEDULES, Cosine, Plateau, Step
+from tests.helpers import exactly, iris, raises
 
-X, y = load_iris(return_X_y=True)
+X, y = iris()
 X, y = X[::3] - X.mean(axis=0), y[::3]
 NAMES = np.array(["setosa", "versicolor", "virginica", "of none of the rows"])
 FRAME = pd.DataFrame(X, columns=["a", "b", "c", "d"])
@@ -441,7 +441,7 @@ def test_a_parameter_that_is_code_is_not_saved(kept, name, value, inside):
         "since whoever loads it would execute it. Use joblib.dump, or a component of "
         "this library."
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+    with raises(message):
         save_model(model, kept)
 
 
@@ -469,7 +469,7 @@ def test_an_estimator_of_another_class_is_not_saved(kept, model):
         f"code. Got {named!r} instead, for joblib.dump or skops.io.dump; of a pipeline "
         "or search, save_model saves the network in it."
     )
-    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+    with raises(message, TypeError):
         save()
 
 
@@ -491,7 +491,7 @@ def test_an_attribute_that_could_not_be_loaded_is_not_saved(kept, name, value):
         f"{name} is {value!r:.200}, which a model file cannot hold; it holds numbers, "
         "bools and strings. Use joblib.dump."
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+    with raises(message):
         save_model(model, kept)
 
 
@@ -578,7 +578,7 @@ def test_a_file_of_another_version_warns(path):
         f"{__version__}. To be sure of its predictions, fit it again or load it with "
         "that version."
     )
-    with pytest.warns(VersionWarning, match=f"^{re.escape(message)}$") as caught:
+    with pytest.warns(VersionWarning, match=exactly(message)) as caught:
         loaded = load_model(path)
     assert [warning.filename for warning in caught] == [__file__]
     assert_same(loaded, fitted())
@@ -633,7 +633,7 @@ def test_a_file_that_is_not_understood_is_refused(path, changes, reason):
         f"'{path}' is not a file that sklearn_deepnet has saved, or it is damaged: "
         f"{reason}."
     )
-    with pytest.raises(ModelFileError, match=f"^{re.escape(message)}$"):
+    with raises(message, ModelFileError):
         load_model(path)
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import skops.io
-from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -21,8 +20,9 @@ from sklearn_deepnet import (
 from sklearn_deepnet.nn.optimizers import SOLVERS
 from sklearn_deepnet.nn.schedules import SCHEDULES, Custom
 from sklearn_deepnet.persistence import TRUSTED_TYPES
+from tests.helpers import iris
 
-X, y = load_iris(return_X_y=True)
+X, y = iris()
 COMMON = {"n_iter": 3, "tol": None, "random_state": 0}
 NET, NUMBERS = DeepNetClassifier((4,), **COMMON), DeepNetRegressor((4,), **COMMON)
 GRID = {"alpha": [0.0, 1.0]}

@@ -1,28 +1,23 @@
 """Nets that are not fitted yet, or were saved by another version."""
 
 import pickle
-import re
 from copy import deepcopy
 
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_wine
 from sklearn.exceptions import NotFittedError
-from sklearn.preprocessing import scale
 
 import sklearn_deepnet
 from sklearn_deepnet import DeepNetClassifier, VersionWarning
+from tests.helpers import exactly, network_factory, wine
 
-X, y = load_wine(return_X_y=True)
-X = scale(X)
+X, y = wine()
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 NOT_FITTED = r"^This DeepNetClassifier instance is not fitted yet\."
 
 
-def net(**parameters):
-    usual = {"n_iter": 3, "tol": None, "random_state": 0}
-    return DeepNetClassifier((4,), **(usual | parameters))
+net = network_factory(hidden_layer_sizes=(4,), n_iter=3)
 
 
 def predictions(fitted):
@@ -35,9 +30,7 @@ PROPERTIES += ["loss_", "best_loss_", "diverged_"]
 
 @pytest.mark.parametrize("attribute", PROPERTIES)
 def test_attributes_are_missing_before_fitting(attribute):
-    with pytest.raises(
-        NotFittedError, match=r"^This DeepNetClassifier instance is not"
-    ):
+    with pytest.raises(NotFittedError, match=NOT_FITTED):
         getattr(net(), attribute)
     assert not hasattr(net(), attribute)
 
@@ -45,9 +38,7 @@ def test_attributes_are_missing_before_fitting(attribute):
 @pytest.mark.parametrize("method", [*METHODS, "score"])
 def test_methods_need_a_fit_first(method):
     arguments = (X, y) if method == "score" else (X,)
-    with pytest.raises(
-        NotFittedError, match=r"^This DeepNetClassifier instance is not"
-    ):
+    with pytest.raises(NotFittedError, match=NOT_FITTED):
         getattr(net(), method)(*arguments)
 
 
@@ -64,8 +55,8 @@ def test_a_pickle_of_another_version_warns():
     now = sklearn_deepnet.__version__.encode()
     other = b"?" * len(now)
     data = pickle.dumps(fitted).replace(now, other)
-    message = f"^{re.escape(message_for(other.decode()))}$"
-    with pytest.warns(VersionWarning, match=message) as caught:
+    message = message_for(other.decode())
+    with pytest.warns(VersionWarning, match=exactly(message)) as caught:
         loaded = pickle.loads(data)
     assert [warning.filename for warning in caught] == [__file__]
     np.testing.assert_equal(predictions(loaded), predictions(fitted))
@@ -77,7 +68,7 @@ def test_a_pickle_from_before_a_parameter_takes_its_default():
     state = net(bias_init="zeros").fit(X, y).__getstate__()
     del state["bias_init"], state["_sklearn_deepnet_version"]
     old = DeepNetClassifier.__new__(DeepNetClassifier)
-    with pytest.warns(VersionWarning, match=f"^{re.escape(message_for('unknown'))}$"):
+    with pytest.warns(VersionWarning, match=exactly(message_for("unknown"))):
         old.__setstate__(state)
     assert old.bias_init == "random"
     assert clone(old).fit(X, y).n_iter_ == 3
