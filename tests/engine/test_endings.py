@@ -1,17 +1,15 @@
 """How training ends: by patience, by divergence, or by an interrupt."""
 
-import math
 from itertools import chain, count, repeat
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_deepnet._engine.batches import Batches
-from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
-from sklearn_deepnet._engine.training import train
+from sklearn_deepnet._engine.state import NEVER
 from sklearn_deepnet.nn.losses import binary_cross_entropy
 from sklearn_deepnet.nn.optimizers import SGD, Adam, Momentum
+from tests.engine.helpers import train_arrays
 from tests.helpers import epochs_until_patience_ends
 
 RNG = np.random.RandomState(0)
@@ -27,47 +25,12 @@ def half_square(logits, target, scratch):
     return scratch[0]
 
 
-def run(
-    n_iter,
-    learning_rate=0.1,
-    params=THETA,
-    loss=half_square,
-    optimizer=None,
-    tol=0.0,
-    n_iter_no_change=NEVER,
-    batch_size=None,
-    inputs=X,
-    state=None,
-):
-    """Train one network, or a stack if `params` holds several; return the outcomes."""
-    optimizer = optimizer or SGD()
-    *stack_shape, _ = params.shape
-    if state is None:
-        generators = [np.random.RandomState(k) for k in range(math.prod(stack_shape))]
-        state = TrainingState.start(params.copy(), generators, optimizer.n_moments)
-    spec = TrainingSpec(
-        (3, 1),
-        [],
-        loss,
-        optimizer,
-        *(
-            np.broadcast_to(wish, stack_shape).copy()
-            for wish in (learning_rate, 0.0, tol, n_iter_no_change)
-        ),
-    )
-    batches = Batches(
-        inputs,
-        Y[: len(inputs)],
-        np.ones((len(inputs), 1)),
-        n_outputs=1,
-        batch_size=batch_size or len(inputs),
-        block_size=1000,
-        dtype=params.dtype,
-        generators=state.generators,
-        shuffle=True,
-        stack_shape=tuple(stack_shape),
-    )
-    return train(spec, state, batches, n_iter)
+def run(n_iter, learning_rate=0.1, params=THETA, *, inputs=X, **options):
+    """Train one network, or a stack if `params` holds several; return the results."""
+    data = (inputs, Y[: len(inputs)], np.ones((len(inputs), 1)))
+    options = {"loss": half_square, "shuffle": True} | options
+    options |= {"params": params, "learning_rate": learning_rate}
+    return train_arrays(n_iter, data, (3, 1), **options)
 
 
 def run_alone(*args, **options):

@@ -1,13 +1,10 @@
 """Propagation: forward against the formula, backward against forward."""
 
-import math
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_deepnet._engine import network as engine_network
-from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import (
     Network,
     count_params,
@@ -16,8 +13,6 @@ from sklearn_deepnet._engine.network import (
 )
 from sklearn_deepnet._engine.prediction import predict_logits
 from sklearn_deepnet._engine.propagation import Propagation
-from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
-from sklearn_deepnet._engine.training import train
 from sklearn_deepnet.nn.activations import ACTIVATIONS, relu, softplus, tanh
 from sklearn_deepnet.nn.losses import (
     binary_cross_entropy,
@@ -25,7 +20,7 @@ from sklearn_deepnet.nn.losses import (
     squared_error_logistic,
     squared_error_softmax,
 )
-from sklearn_deepnet.nn.optimizers import SGD
+from tests.engine.helpers import train_arrays
 
 OUTPUTS = [
     (binary_cross_entropy, 1),
@@ -132,30 +127,8 @@ def test_step_goes_down_the_slope_of_the_penalized_loss(stack_shape, decay):
     decays = decay * np.arange(1, 1 + params[..., 0].size).reshape(stack_shape)
 
     def one_epoch(rate):
-        state = TrainingState.start(params.copy(), [rng] * math.prod(stack_shape), 0)
-        spec = TrainingSpec(
-            layer_sizes,
-            [tanh, softplus],
-            binary_cross_entropy,
-            SGD(),
-            learning_rate=np.full(stack_shape, rate),
-            decay=decays,
-            tol=np.zeros(stack_shape),
-            n_iter_no_change=np.full(stack_shape, NEVER),
-        )
-        batches = Batches(
-            X,
-            y,
-            weight,
-            n_outputs=2,
-            batch_size=6,
-            block_size=6,
-            dtype=float,
-            generators=state.generators,
-            shuffle=False,
-            stack_shape=stack_shape,
-        )
-        return train(spec, state, batches, 1)
+        options = {"params": params, "learning_rate": rate, "decay": decays}
+        return train_arrays(1, (X, y, weight), layer_sizes, [tanh, softplus], **options)
 
     def loss():
         return np.reshape([o.losses[0] for o in one_epoch(0.0)], stack_shape)

@@ -17,7 +17,6 @@ from sklearn_deepnet import DeepNetClassifier
 from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.early_stopping import ValidationSet
 from sklearn_deepnet._engine.network import Network, count_params
-from sklearn_deepnet._engine.parallel import one_blas_thread
 from sklearn_deepnet._engine.prediction import predict_logits
 from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
 from sklearn_deepnet._engine.training import train
@@ -34,7 +33,10 @@ from sklearn_deepnet.nn.losses import (
 )
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS
 from sklearn_deepnet.nn.schedules import Constant, Cosine, Custom, Exponential, Plateau
+from tests.engine.helpers import train_arrays
 from tests.helpers import digits, wine
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 K, N_TRAIN, N_HELD_OUT = 6, 37, 11
 SIZES, HIDDEN = (13, 6, 5, 3), [tanh, gelu]
@@ -68,12 +70,6 @@ OWN = ["nothing", "rows", "data"]
 ASTRAY = {"f4": 1e30, "f8": 1e150}
 N_ITER = 7  # one more than the last of those who lose patience
 ENDINGS = ["n_iter", "divergence", "tol", "tol", "tol", "n_iter"]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():  # their number changes the last bits
-    with one_blas_thread():
-        yield
 
 
 @cache
@@ -384,37 +380,25 @@ def test_wide_networks_are_moved_in_the_same_slices():
     sizes = (64, 200, 100, 10)  # 34,110 parameters, in slices of 16,384
     assert count_params(sizes) > 2**15
 
+    data = (images, labels[:, np.newaxis], np.ones((len(labels), 1)))
+    wishes = {
+        "learning_rate": np.array([0.01, 0.001]),
+        "decay": np.array([0.1, 0.01]),
+        "dropout": np.array([[0.2, 0.0], [0.1, 0.3]]),
+        "clip_norm": np.array([0.5, 2.0]),
+    }
+
     def run(members):
-        alone = np.ndim(members) == 0
         numbers = np.atleast_1d(members).tolist()
         states = [start_of(k, sizes, 2, np.dtype("f4")) for k in numbers]
-        state = states[0] if alone else TrainingState.stack(states)
-        batches = Batches(
-            images,
-            labels[:, np.newaxis],
-            np.ones((len(labels), 1)),
-            n_outputs=10,
-            batch_size=300,
-            block_size=1000,
-            dtype=np.dtype("f4"),
-            generators=state.generators,
-            shuffle=True,
-            stack_shape=() if alone else (len(numbers),),
-        )
-        spec = TrainingSpec(
-            sizes,
-            [relu, tanh],
-            cross_entropy,
-            OPTIMIZERS["adamw"](),
+        return train_arrays(
+            *(2, data, sizes, [relu, tanh], cross_entropy, OPTIMIZERS["adamw"]()),
+            state=states[0] if np.ndim(members) == 0 else TrainingState.stack(states),
             schedules=[Cosine(horizon=2)] * len(numbers),
-            learning_rate=np.array([0.01, 0.001])[members],
-            decay=np.array([0.1, 0.01])[members],
-            tol=np.zeros(2)[members],
-            n_iter_no_change=np.full(2, NEVER)[members],
-            dropout=np.array([[0.2, 0.0], [0.1, 0.3]])[members],
-            clip_norm=np.array([0.5, 2.0])[members],
+            batch_size=300,
+            shuffle=True,
+            **{name: wish[members] for name, wish in wishes.items()},
         )
-        return train(spec, state, batches, 2)
 
     for k, result in enumerate(run(np.arange(2))):
         assert_same(result, *run(k))

@@ -6,25 +6,19 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import count_params
-from sklearn_deepnet._engine.parallel import one_blas_thread
-from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
-from sklearn_deepnet._engine.training import train
+from sklearn_deepnet._engine.state import TrainingState
 from sklearn_deepnet.nn.activations import relu, tanh
 from sklearn_deepnet.nn.losses import cross_entropy
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS, Adam
+from tests.engine.helpers import train_arrays
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SIZES = (4, 5, 4, 3)
 RNG = np.random.RandomState(0)
 X, Y, WEIGHT = RNG.randn(23, 4), RNG.randint(3, size=(23, 1)), RNG.rand(23, 1)
 PARAMS = RNG.randn(count_params(SIZES))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    with one_blas_thread():
-        yield
 
 
 def start(optimizer, dtype=np.float64, seed=0):
@@ -34,28 +28,11 @@ def start(optimizer, dtype=np.float64, seed=0):
     )
 
 
-def resume(state, optimizer, n_iter, batch_size=5, tol=0.0, n_iter_no_change=NEVER):
-    stack_shape = state.params.shape[:-1]
-    spec = TrainingSpec(
-        SIZES,
-        [relu, tanh],
-        cross_entropy,
-        optimizer,
-        *(np.full(stack_shape, wish) for wish in (0.05, 0.1, tol, n_iter_no_change)),
-    )
-    batches = Batches(
-        X,
-        Y,
-        WEIGHT,
-        n_outputs=3,
-        batch_size=batch_size,
-        block_size=1000,
-        dtype=state.params.dtype,
-        generators=state.generators,
-        shuffle=True,
-        stack_shape=stack_shape,
-    )
-    return train(spec, state, batches, n_iter)
+def resume(state, optimizer, n_iter, batch_size=5, **patience):
+    options = {"learning_rate": 0.05, "decay": 0.1, "batch_size": batch_size}
+    options |= {"state": state, "optimizer": optimizer, "shuffle": True}
+    network = (SIZES, [relu, tanh], cross_entropy)
+    return train_arrays(n_iter, (X, Y, WEIGHT), *network, **options, **patience)
 
 
 def store(state):

@@ -8,15 +8,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
 from sklearn_deepnet._engine import update
-from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import Network, count_params
-from sklearn_deepnet._engine.parallel import one_blas_thread
 from sklearn_deepnet._engine.propagation import Propagation
-from sklearn_deepnet._engine.state import NEVER, TrainingSpec, TrainingState
-from sklearn_deepnet._engine.training import train
 from sklearn_deepnet.nn.activations import ACTIVATIONS, relu, tanh
 from sklearn_deepnet.nn.losses import LOSSES, binary_cross_entropy
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS, SGD, AdamW
+from tests.engine.helpers import train_arrays
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 RNG = np.random.RandomState(0)
 X, Y, WEIGHT = RNG.randn(23, 2), RNG.randint(2, size=(23, 1)) * 1.0, RNG.rand(23, 1)
@@ -24,53 +23,14 @@ SIZES = (2, 4, 3, 1)
 PARAMS = RNG.randn(count_params(SIZES))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    with one_blas_thread():
-        yield
-
-
-def run(
-    n_iter,
-    optimizer=None,
-    params=PARAMS,
-    layer_sizes=SIZES,
-    activations=(relu, relu),
-    loss=binary_cross_entropy,
-    learning_rate=0.5,
-    decay=0.0,
-    data=(X, Y, WEIGHT),
-    batch_size=None,
-    block_size=2000,
-    shuffle=False,
-):
+def run(n_iter, optimizer=None, data=(X, Y, WEIGHT), **options):
     """Train one network, never losing patience."""
-    optimizer = optimizer or SGD()
-    n_rows = len(data[0])
-    state = TrainingState.start(
-        params.copy(), [np.random.RandomState(0)], optimizer.n_moments
-    )
-    spec = TrainingSpec(
-        layer_sizes,
-        activations,
-        loss,
-        optimizer,
-        learning_rate=np.array(learning_rate),
-        decay=np.array(decay),
-        tol=np.array(0.0),
-        n_iter_no_change=np.array(NEVER),
-    )
-    batches = Batches(
-        *data,
-        n_outputs=layer_sizes[-1],
-        batch_size=batch_size or n_rows,
-        block_size=block_size,
-        dtype=params.dtype,
-        generators=state.generators,
-        shuffle=shuffle,
-        stack_shape=(),
-    )
-    (result,) = train(spec, state, batches, n_iter)
+    options = {
+        "params": PARAMS,
+        "layer_sizes": SIZES,
+        "activations": (relu, relu),
+    } | options
+    (result,) = train_arrays(n_iter, data, optimizer=optimizer, **options)
     return result
 
 
