@@ -422,7 +422,7 @@ class Halved(Pipeline):
         return super().fit(X[::2], y[::2], **params)
 
 
-def test_pipelines_with_a_fit_of_their_own_are_fitted_by_it():
+def test_pipelines_that_override_fit_are_fitted_by_it():
     steps = [("a", StandardScaler()), ("net", net())]
     models = [Halved(clone(Pipeline(steps)).steps) for _ in range(2)]
     fit_stack(models, X, y)

@@ -165,7 +165,7 @@ def test_seeds_are_drawn_from_random_state():
     assert not np.array_equal(*curves)
 
 
-def test_sample_weight_scoring_regressor():
+def test_regressors_are_compared_with_weights_and_a_scorer():
     X, y = diabetes()
     weight = (np.arange(len(y)) % 3).astype(float)
     net = DeepNetRegressor((5,), n_iter=10, tol=None)
@@ -259,7 +259,7 @@ def test_the_plot_extends_curves_that_ended_by_their_last_loss():
         ({"estimator": LogisticRegression()}, TypeError, "must be a DeepNetClassifier"),
     ],
 )
-def test_error(changes, error, message):
+def test_invalid_arguments_raise(changes, error, message):
     arguments = {"estimator": NET, "X": IRIS[0], "y": IRIS[1]} | changes
     with pytest.raises(error, match=re.escape(message)):
         compare_initializers(**arguments)

@@ -292,4 +292,6 @@ def test_the_error_of_a_worker_is_raised(client):
     search = scored(model, grid, error_score="raise")
     with pytest.raises(ValueError, match=r"^init='hee' is not one of .*Did you mean"):
         spread(search, *wine())
-    assert spread(scored(model, {}), *wine()).best_score_ > -2  # the cluster goes on
+    assert (
+        spread(scored(model, {}), *wine()).best_score_ > -2
+    )  # the cluster still works

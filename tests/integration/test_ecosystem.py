@@ -164,7 +164,7 @@ def test_a_clone_trains_the_same_net(parameters, digits):
     )
 
 
-def test_a_clone_goes_on_where_the_components_are_objects(digits):
+def test_a_clone_resumes_where_the_components_are_objects(digits):
     X, _, y, _ = digits
     net = clone(short_net(activation=relu, warm_start=True, n_iter=1)).fit(X, y)
     assert net.set_params(activation="relu").fit(X, y).n_iter_ == 2
@@ -186,7 +186,7 @@ def test_joblib_gives_back_the_same_predictions(mmap_mode, dtype, tmp_path, digi
     )
 
 
-def test_a_net_on_a_read_only_map_can_be_trained_on(tmp_path, digits):
+def test_a_net_in_a_memory_map_resumes_training(tmp_path, digits):
     X, _, y, _ = digits
     net = short_net(warm_start=True).fit(X, y)
     joblib.dump(net, tmp_path / "net.joblib")

@@ -84,7 +84,7 @@ def interrupt():
 
 
 @pytest.mark.parametrize("act", [fit_well, fit_in_parts, fit_badly, diverge, interrupt])
-def test_surroundings_stay_as_they_are(act):
+def test_global_state_is_left_alone(act):
     before = surroundings()
     act()
     np.testing.assert_equal(surroundings(), before)
@@ -247,7 +247,7 @@ KINDS_OF_X = {
 
 
 @pytest.mark.parametrize("form", forms(X[:1, :1]))
-def test_the_form_of_X_is_nothing(form):
+def test_the_layout_of_X_does_not_matter(form):
     given = forms(X)[form]
     before = deepcopy(given)
     fitted, expected = net().fit(given, y), net().fit(X, y)
@@ -257,7 +257,7 @@ def test_the_form_of_X_is_nothing(form):
 
 @pytest.mark.parametrize("kind", KINDS_OF_X)
 @pytest.mark.parametrize("batch_size", [None, "auto"])
-def test_the_kind_of_X_is_nothing(kind, batch_size):
+def test_the_dtype_of_X_does_not_matter(kind, batch_size):
     given = KINDS_OF_X[kind]
     before = given.copy()
     as_float = given.astype(np.float64)

@@ -197,7 +197,7 @@ def test_resume_that_raises_leaves_nothing_behind():
 # ---- counting
 
 
-def test_counting_stops_after_five_epochs_that_better_nothing():
+def test_counting_stops_after_five_epochs_without_progress():
     X, y = wine()
     net = net_for(100, tol=0, n_iter_no_change=5, learning_rate=0.3, batch_size=20)
     net.fit(X, y)
@@ -245,7 +245,7 @@ def test_weights_below_zero_are_refused(estimator):
         net_for(estimator=estimator).fit(X, y, sample_weight=np.r_[-1, np.ones(177)])
 
 
-def test_weights_that_are_light_pull_lightly():
+def test_weights_that_are_small_move_the_network_little():
     X, y = diabetes()
     weight = np.where(np.arange(442) < 221, 1.0, 0.001)
     moves = []
@@ -303,7 +303,7 @@ def test_float32_is_kept_in_weights_and_moments(estimator, solver):
 # ---- best
 
 
-def test_best_is_said_where_the_last_weights_are_kept():
+def test_best_epoch_is_reported_where_the_last_weights_stay():
     X, y = cancer()
     net = net_for(20, solver="sgd", learning_rate=4.0, batch_size=50).fit(X, y)
     assert net.best_iter_ == np.argmin(net.loss_curve_) < net.n_iter_ - 1
@@ -391,7 +391,7 @@ def test_silence_of_lbfgs_about_early_stopping_and_its_losses():
     assert len(net.loss_curve_) == len(net.validation_loss_curve_) == net.n_iter_
 
 
-def test_silence_is_kept_where_all_was_as_asked():
+def test_silence_is_kept_where_nothing_is_wrong():
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         net_for(2, tol=None).fit(*wine())

@@ -145,7 +145,7 @@ OF_SEARCHES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OF_SEARCHES)
-def test_what_is_known_is_not_done_again(name, tmp_path, capsys):
+def test_results_in_a_checkpoint_are_not_computed_again(name, tmp_path, capsys):
     make, params = OF_SEARCHES[name]
     checkpoint = Checkpoint(tmp_path / "search", every=1)
     plain = make().fit(X, y, **params)

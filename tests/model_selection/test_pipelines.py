@@ -185,7 +185,7 @@ class Shifted(Pipeline):
         return super().predict_proba(X) + getattr(self, "shift_", 0.0) / 99
 
 
-def test_pipelines_with_a_fit_of_their_own_are_fitted_by_it(unbroken_stacks):
+def test_pipelines_that_override_fit_are_fitted_by_it(unbroken_stacks):
     model = Shifted(pipe(StandardScaler()).steps)
     grid = {"net__learning_rate": [0.02, 0.2], "net__init": ["he", "zeros"]}
     scoring = make_scorer(sum_of_probabilities, response_method="predict_proba")
@@ -298,7 +298,7 @@ def test_steps_of_nested_pipelines_are_fitted_once(tally):
     assert Counter(tally) == ONCE | outer
 
 
-def test_memory_is_asked_before_a_fit(tally, tmp_path):
+def test_the_memory_of_a_pipeline_is_used(tally, tmp_path):
     model = pipe(Tallied(), early_stopping=True).set_params(memory=str(tmp_path))
     grid = {"a__power": [1.0, 2.0], "net__learning_rate": [0.01, 0.1]}
     scores = []
@@ -355,7 +355,7 @@ def test_networks_that_ask_for_other_metadata_are_fitted_to_other_data(asks):
         assert_same_answer(found)
 
 
-def test_networks_of_other_names_are_given_what_is_theirs():
+def test_fit_params_reach_networks_by_the_names_of_their_steps():
     parts = [Pipeline([("b", PCA(5)), (name, net_for())]) for name in ("net", "own")]
     model = Pipeline([("a", StandardScaler()), ("in", parts[0])])
     fit = {"in__net__sample_weight": WEIGHT}

@@ -196,7 +196,7 @@ def test_decay_follows_loshchilov(name):
         (AdamW, "beta2", 1.0),
     ],
 )
-def test_message_tells_which_share_is_out_of_range(optimizer, name, value):
+def test_a_decay_rate_out_of_range_is_an_error(optimizer, name, value):
     message = f"{name} must be in [0, 1). Got {value!r} instead."
     with raises(message):
         optimizer(**{name: value})
@@ -204,7 +204,7 @@ def test_message_tells_which_share_is_out_of_range(optimizer, name, value):
 
 @pytest.mark.parametrize("optimizer", [RMSprop, Adam, AdamW])
 @pytest.mark.parametrize("value", [0, -1e-8, float("inf"), float("nan")])
-def test_message_tells_that_epsilon_is_not_positive(optimizer, value):
+def test_an_epsilon_that_is_not_positive_is_an_error(optimizer, value):
     message = f"epsilon must be a positive number. Got {value!r} instead."
     with raises(message):
         optimizer(epsilon=value)

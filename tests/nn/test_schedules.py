@@ -168,7 +168,7 @@ def test_horizon_is_the_n_iter_of_the_first_fit(name, formula):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("ends_early", [False, True])
-def test_horizon_is_what_was_asked_also_where_fewer_epochs_were_made(ends_early):
+def test_horizon_is_the_n_iter_asked_for_even_if_training_ends_early(ends_early):
     impatience = {"tol": 1e9, "n_iter_no_change": 2} if ends_early else {}
     net, rates = record(10, "cosine", batch_size=None, **impatience)
     assert net.n_iter_ == (3 if ends_early else 10)
@@ -264,7 +264,7 @@ def test_plateau_by_name_has_the_default_settings():
     assert rates[-1] < 5
 
 
-def test_plateau_remembers_over_warm_starts():
+def test_plateau_keeps_its_state_over_warm_starts():
     _, expected = record(30, Plateau(patience=3), learning_rate=4.0)
     recorder = Recorder()
     net = net_for(1, Plateau(patience=3), solver=recorder, learning_rate=4.0)
@@ -275,7 +275,7 @@ def test_plateau_remembers_over_warm_starts():
     assert expected[-1] < 4
 
 
-def test_plateau_takes_progress_by_tol_exactly_for_none():
+def test_plateau_does_not_count_a_fall_of_exactly_tol_as_progress():
     schedule = Plateau(factor=0.25, patience=2, tol=1.0)
     state, factors = schedule.init(1), []
     # 8 betters infinity; 7 is stale, 6.5 betters 8; 5.5 and 6 are stale; so are 6, 5.5
@@ -287,12 +287,12 @@ def test_plateau_takes_progress_by_tol_exactly_for_none():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_plateau_does_not_take_what_is_no_number_for_progress(value):
+def test_plateau_does_not_count_nan_or_infinity_as_progress(value):
     state = Plateau(patience=1).update(PlateauState(1.0, 3.0, 0.0), value)
     assert state == PlateauState(0.5, 3, 0)
 
 
-# ---- schedules of the user's own
+# ---- schedules of the user
 
 
 class Peak(NamedTuple):
@@ -361,7 +361,7 @@ def test_another_monitored_value_is_compared_with_no_earlier_one(schedule, expec
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_what_depends_on_n_iter_says_so(name):
+def test_schedules_that_depend_on_n_iter_say_so(name):
     schedule = SCHEDULES[name]()
     short, long = (
         [schedule.factor_at(epoch, schedule.init(n_iter)) for epoch in range(30)]
@@ -432,7 +432,7 @@ def test_a_schedule_is_setting_the_learning_rate_before_each_epoch(solver, sched
         np.testing.assert_allclose(array, expected, rtol=1e-7, atol=1e-9)
 
 
-def test_a_schedule_serves_regressors():
+def test_regressors_train_with_schedules():
     recorder = Recorder()
     net = net_for(4, Step(every=2), DeepNetRegressor, solver=recorder, batch_size=None)
     net.fit(*diabetes())
@@ -447,10 +447,10 @@ def test_a_factor_of_zero_leaves_the_weights():
     assert net.loss_curve_[1] == net.loss_curve_[2]
 
 
-# ---- functions of one's own
+# ---- functions of the user
 
 
-def test_a_function_is_asked_once_an_epoch():
+def test_a_function_is_called_once_an_epoch():
     asked = []
 
     def schedule(t):
@@ -462,7 +462,7 @@ def test_a_function_is_asked_once_an_epoch():
     np.testing.assert_array_equal(rates, np.full((4, 6), RATE / 2))
 
 
-def test_what_a_function_raises_passes_through():
+def test_an_error_of_a_function_is_raised_unchanged():
     def schedule(t):
         raise RuntimeError("not this epoch")
 
@@ -471,7 +471,7 @@ def test_what_a_function_raises_passes_through():
 
 
 @pytest.mark.parametrize("factor", [-0.5, math.nan, math.inf])
-def test_a_factor_that_is_none_is_an_error(factor):
+def test_a_factor_that_is_negative_or_not_finite_is_an_error(factor):
     net = net_for(3, lambda t: factor if t == 2 else 1)
     message = (
         f"schedule returned {factor} for epoch 2; expected a finite factor on "
@@ -517,14 +517,14 @@ def test_a_bad_setting_is_an_error(kind, name, value, range_):
     ("kind", "settings"),
     [(Cosine, {"floor": 1.5}), (Cosine, {"floor": -0.1}), (Plateau, {"tol": -1})],
 )
-def test_a_setting_that_may_be_zero_may_not_be_bad(kind, settings):
+def test_a_setting_that_may_be_zero_has_a_range_too(kind, settings):
     ((name, value),) = settings.items()
     with pytest.raises(ValueError, match=rf"^{name} must .* Got {value} instead\.$"):
         kind(**settings)
     kind(**{name: 0})
 
 
-def test_an_unknown_name_is_an_error_that_helps():
+def test_an_unknown_name_suggests_a_known_one():
     message = (
         f"schedule='cosin' is not one of {sorted(SCHEDULES)}. Did you mean 'cosine'?"
     )

@@ -281,7 +281,7 @@ def test_unfitted_network_raises():
         StackedGridSearchCV(classifier(), {"alpha": [0.1]}, cv=2).fit(X_iris, y_iris),
     ],
 )
-def test_anything_else_raises(estimator):
+def test_other_estimators_raise(estimator):
     message = (
         "estimator must be a DeepNetClassifier, a DeepNetRegressor or an ensemble of "
         f"these. Got {estimator!r} instead; for pipelines and searches there is "

@@ -101,7 +101,7 @@ class Holding:
 
 
 class Scaling(StandardScaler):
-    """Code of its own, under the name of another."""
+    """Other code under the name of a class of scikit-learn."""
 
     def transform(self, X):
         return 2 * X
@@ -209,7 +209,7 @@ def test_different_values_have_different_fingerprints():
 
 
 @pytest.mark.slow
-def test_another_process_finds_the_same():
+def test_fingerprints_are_the_same_in_another_process():
     script = (
         "import runpy, sys; test = runpy.run_path(sys.argv[1], run_name='other');"
         "print(*map(test['fingerprint'], test['EXAMPLES']))"
@@ -258,11 +258,11 @@ def unsorted(matrix):
         (DeepNetClassifier(), DeepNetClassifier(verbose=1)),
     ],
 )
-def test_what_makes_no_difference_has_the_same_fingerprint(value, other):
+def test_equal_values_have_one_fingerprint(value, other):
     assert fingerprint(value) == fingerprint(other)
 
 
-def test_what_holds_itself_has_a_fingerprint():
+def test_a_value_that_contains_itself_has_a_fingerprint():
     first, second = [1], [2]
     first.append(first)
     second.append(second)
@@ -299,7 +299,7 @@ class Base(DeepNetClassifier):
     kept: int = 1
 
 
-def test_use_changes_nothing():
+def test_use_does_not_change_a_fingerprint():
     values = [Base(), a_dataclass(1.0), re.compile("a"), cached(1), SPARSE]
     values.append(pd.DataFrame({"a": [1.0, 2.0]}))
     classes = [type(value) for value in values[:2]]
@@ -315,7 +315,7 @@ def test_use_changes_nothing():
     assert [fingerprint([value, *classes]) for value in values] == before
 
 
-def test_an_array_in_a_file_is_as_one_in_memory(tmp_path):
+def test_a_memory_map_has_the_fingerprint_of_its_values(tmp_path):
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     assert fingerprint(mapped) == fingerprint(X)

@@ -271,13 +271,13 @@ def mutate_and_load(path, files, mutations, n, seed):
 
 
 @pytest.mark.slow
-def test_whatever_is_damaged_is_refused(path, files):
+def test_damaged_files_are_refused(path, files):
     assert mutate_and_load(path, files, RAW, 700, 0) == {"refused": 700}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_what_bears_a_checksum_is_refused_or_predicts(path, files, seed):
+def test_files_with_a_right_checksum_are_refused_or_predict(path, files, seed):
     outcomes = mutate_and_load(path, files, SEALED, 500, seed)
     assert outcomes.keys() == {"refused", "loaded", "raised"}
     assert outcomes["loaded"] >= 50
@@ -367,7 +367,7 @@ METADATA = {"__metadata__": {"sklearn_deepnet": "{}"}}
         (seal(METADATA | {"a": FIRST, "b": FIRST}, bytes(16)), TOO_LONG),
     ],
 )
-def test_what_is_no_artefact_is_refused(path, data, reason):
+def test_files_of_another_format_are_refused(path, data, reason):
     assert_refused(path, data, reason)
 
 
@@ -406,7 +406,7 @@ def test_an_array_is_no_larger_than_its_part_of_the_file(
 
 @pytest.mark.parametrize("around", [("[", "]"), ('{"a":', "}"), ('{"tuple":[', "]}")])
 @pytest.mark.parametrize("n", [900, 10**5])
-def test_deep_descriptions_are_refused(path, files, around, n):
+def test_deeply_nested_descriptions_are_refused(path, files, around, n):
     nested = nest(n, around)
     for data in (text_of(nested), Opened(files[0]).closed(text=nested)):
         path.write_bytes(data)
@@ -628,7 +628,7 @@ def take_classifiers_for_regressors(opened):
         (ensemble, set_attribute("estimators_", []), "its ensemble has no members"),
     ],
 )
-def test_a_description_with_malice_is_refused(path, files, kind, mutate, reason):
+def test_a_malicious_description_is_refused(path, files, kind, mutate, reason):
     assert_mutation_refused(path, files, kind, mutate, reason)
 
 

@@ -127,7 +127,7 @@ def regressor(**params):
     return DeepNetRegressor(**WARM | params)
 
 
-# A case is an estimator, X, y, what `fit` takes besides, and how it goes on.
+# A case: an estimator, X, y, what `fit` takes besides, the method that resumes it.
 CASES = {
     "every of classifier": (every(0), X, NAMES[y], {}, "fit"),
     "every of regressor": (every(1), X, X[:, :2], {}, "fit"),
@@ -149,7 +149,7 @@ CASES = {
         None,
     ),
     "integers": (classifier(class_weight={0: 2.0, 2: np.float64(3)}), X, y, {}, "fit"),
-    "few passes": (classifier(n_iter=0), X, y, {}, "fit"),
+    "no epochs": (classifier(n_iter=0), X, y, {}, "fit"),
     "floats": (classifier(dropout=0.3), X, y * 1e9, {}, "fit"),
     "bools": (classifier(init=he), X, y > 0, {}, "fit"),
     "objects": (classifier(), X, NAMES[y].astype(object), {}, "fit"),
@@ -183,11 +183,11 @@ import pickle, sys
 from sklearn_deepnet import load_model
 
 cases, found = pickle.load(sys.stdin.buffer), {}
-for name, (path, X, y, given, go_on) in cases.items():
+for name, (path, X, y, given, resume_by) in cases.items():
     loaded = load_model(path)
     found[name] = [loaded, predict(loaded, X)]
-    if go_on:
-        longer = getattr(load_model(path), go_on)(X, y, **given)
+    if resume_by:
+        longer = getattr(load_model(path), resume_by)(X, y, **given)
         found[name] += [longer, predict(longer, X)]
 with open(sys.argv[1], "wb") as file:
     pickle.dump(found, file)
@@ -201,16 +201,16 @@ def predict(model, X):
 
 @pytest.fixture(scope="module")
 def loaded_elsewhere(tmp_path_factory):
-    """The cases as fitted here, and as loaded and gone on with elsewhere."""
+    """The cases as fitted here, and as loaded and resumed in another process."""
     folder = tmp_path_factory.mktemp("models")
     fitted, sent = {}, {}
-    for number, (name, (estimator, X, y, given, go_on)) in enumerate(CASES.items()):
+    for number, (name, (estimator, X, y, given, resume_by)) in enumerate(CASES.items()):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model = getattr(estimator, go_on or "fit")(X, y, **given)
+            model = getattr(estimator, resume_by or "fit")(X, y, **given)
         path = folder / f"{number}.safetensors"
         save_model(model, path)
-        fitted[name], sent[name] = model, (path, X, y, given, go_on)
+        fitted[name], sent[name] = model, (path, X, y, given, resume_by)
     subprocess.run(
         [
             sys.executable,
@@ -261,10 +261,10 @@ def test_a_model_is_the_same_in_another_process(loaded_elsewhere, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CASES if CASES[name][-1]])
-def test_to_go_on_in_another_process_is_never_to_have_stopped(loaded_elsewhere, name):
+def test_resuming_in_another_process_equals_resuming_here(loaded_elsewhere, name):
     fitted, found = loaded_elsewhere
-    _, X, y, given, go_on = CASES[name]
-    longer = getattr(pickle.loads(pickle.dumps(fitted[name])), go_on)(X, y, **given)
+    _, X, y, given, resume_by = CASES[name]
+    longer = getattr(pickle.loads(pickle.dumps(fitted[name])), resume_by)(X, y, **given)
     assert_same(found[name][2], longer)
     assert_same(found[name][3], predict(longer, X))
 
@@ -335,7 +335,7 @@ def test_two_arrays_of_one_name_are_both_kept():
     assert_same(decode(encoded, encoder.arrays), arrays)
 
 
-def test_what_is_not_in_the_table_stays_behind(tmp_path):
+def test_attributes_not_in_the_table_are_not_saved(tmp_path):
     model = fitted()
     with config_context(enable_metadata_routing=True):
         model.set_fit_request(sample_weight=True)

@@ -38,7 +38,7 @@ def predict(model, X):
 
 
 @pytest.mark.parametrize(("version", "name"), MODELS)
-def test_what_was_saved_predicts_what_it_did(version, name, tmp_path):
+def test_a_saved_model_predicts_as_when_it_was_saved(version, name, tmp_path):
     kept = RELEASES[version]["models"][name]
     assert RELEASES[version]["version"] == version
     loaded = []
@@ -57,10 +57,10 @@ def test_what_was_saved_predicts_what_it_did(version, name, tmp_path):
         np.testing.assert_array_equal(predict(again, X), predict(model, X))
         clone(model).fit(X, y)
     if name == "in the middle of training":
-        gone_on = [model.fit(X, y).coefs_[0] for model in (*loaded, again)]
-        for coefs in gone_on[1:]:
-            np.testing.assert_array_equal(coefs, gone_on[0])
+        resumed = [model.fit(X, y).coefs_[0] for model in (*loaded, again)]
+        for coefs in resumed[1:]:
+            np.testing.assert_array_equal(coefs, resumed[0])
 
 
-def test_there_are_some():
+def test_there_are_saved_models():
     assert RELEASES

@@ -30,7 +30,7 @@ HALVED = {"cv": 2, "min_resources": 40, "factor": 2, "random_state": 0}
 ESTIMATORS = {
     "classifier": NET,
     "regressor": NUMBERS,
-    "to go on": DeepNetClassifier(
+    "warm start": DeepNetClassifier(
         (4,), early_stopping=True, warm_start=True, **COMMON, dtype=np.float32
     ),
     "ensemble": DeepNetEnsembleClassifier(NET, n_estimators=2, random_state=0),
@@ -56,7 +56,7 @@ ESTIMATORS |= {
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_it_is_loaded_by_trusting_these_types(name):
+def test_estimators_are_loaded_with_the_trusted_types(name):
     fitted = ESTIMATORS[name].fit(X, y)
     data = skops.io.dumps(fitted)
     asked = set(skops.io.get_untrusted_types(data=data))
@@ -73,7 +73,7 @@ def test_it_is_loaded_by_trusting_these_types(name):
     )
 
 
-def test_what_went_on_before_goes_on():
+def test_warm_start_resumes_after_loading():
     whole = DeepNetClassifier((4,), **COMMON | {"n_iter": 6}).fit(X, y)
     half = DeepNetClassifier((4,), warm_start=True, **COMMON).fit(X, y)
     loaded = skops.io.loads(skops.io.dumps(half), trusted=[*TRUSTED_TYPES])
