@@ -120,7 +120,7 @@ def test_calibration_mends_probabilities_of_an_overtrained_net(cancer):
 
 def test_one_versus_rest_trains_a_net_for_each_class(digits):
     X, X_test, y, y_test = digits
-    model = OneVsRestClassifier(short_net(n_iter=20)).fit(X, y)
+    model = OneVsRestClassifier(short_net()).fit(X, y)
     assert [net.n_outputs_ for net in model.estimators_] == [1] * 10
     assert model.score(X_test, y_test) > 0.9
 

@@ -220,7 +220,7 @@ def test_penalty_does_not_depend_on_the_batch_size():
     X, y = cancer()
     norms = []
     for batch_size in (10, 200):
-        n_iter = 4000 * batch_size // 570  # the same number of updates
+        n_iter = 2000 * batch_size // 570  # the same number of updates
         net = net_for(n_iter, (), solver="sgd", alpha=50.0, batch_size=batch_size)
         net.set_params(learning_rate=0.1, schedule="cosine").fit(X, y)
         norms.append(np.sum(net.coefs_[0] ** 2))

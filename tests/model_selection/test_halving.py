@@ -85,7 +85,7 @@ def test_random_candidates_of_a_regressor_are_continued():
     X, y = diabetes()
     net = net_for(estimator=DeepNetRegressor)
     drawn = {"alpha": [1e-4, 1e-2, 1], "learning_rate": [1e-3, 1e-2, 3e-2]}
-    settings = EPOCHS | {"min_resources": 2, "random_state": 0, "n_candidates": 9}
+    settings = EPOCHS | {"min_resources": 2, "random_state": 0, "n_candidates": 5}
     weight = np.linspace(0, 1, len(y))
     ours = StackedHalvingRandomSearchCV(net, drawn, **settings)
     theirs = HalvingRandomSearchCV(net, drawn, **settings)

@@ -19,7 +19,7 @@ from sklearn_deepnet import DeepNetRegressor, DivergenceWarning
 from tests.helpers import cancer, diabetes, network_factory, wine
 
 net_for = network_factory(
-    "n_iter", hidden_layer_sizes=(8, 6), learning_rate=0.01, n_iter=10
+    "n_iter", hidden_layer_sizes=(8, 6), learning_rate=0.01, n_iter=6
 )
 
 

@@ -144,9 +144,9 @@ def test_seeds_may_be_generators():
     X, y = TABLES["iris"]
     seed = np.random.RandomState(5)
     grid = {"random_state": [5, seed, np.random.RandomState(6)], "dropout": [0.0, 0.3]}
-    found = answers(net_for(random_state=np.random.RandomState(7)), grid, X, y)
+    found = answers(net_for(random_state=np.random.RandomState(7)), grid, X, y, cv=2)
     assert_same_answer(found, X)
-    found = answers(net_for(random_state=seed), {"dropout": [0.0, 0.3]}, X, y)
+    found = answers(net_for(random_state=seed), {"dropout": [0.0, 0.3]}, X, y, cv=2)
     assert_same_answer(found, X)
     assert seed.randint(99) == np.random.RandomState(5).randint(99)  # cloned, not used
 

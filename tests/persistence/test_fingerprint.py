@@ -321,15 +321,16 @@ def test_a_memory_map_has_the_fingerprint_of_its_values(tmp_path):
     assert fingerprint(mapped) == fingerprint(X)
 
 
-@pytest.mark.parametrize("row", [0, 700, 4999])
-def test_every_row_is_hashed(row):
+def test_every_row_is_hashed():
     rows = np.zeros((5000, 300))
-    other = rows.copy()
-    other[row, -1] = 1
-    assert hash_arrays(rows) != hash_arrays(other)
+    hashes = {hash_arrays(rows)}
+    for row in (0, 700, 4999):
+        rows[row, -1] = 1
+        hashes.add(hash_arrays(rows))
+    assert len(hashes) == 4
 
 
 @pytest.mark.parametrize("order", "CF")
 def test_no_copy_is_made_of_an_array(order, peak_of):
-    rows = np.zeros((4000, 4000), order=order)
+    rows = np.zeros((3400, 3400), order=order)
     assert peak_of(lambda: hash_arrays(rows)) < rows.nbytes / 10
