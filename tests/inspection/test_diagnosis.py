@@ -273,9 +273,8 @@ def test_curves_are_checked():
     assert values_of(found, "falling") == {None: pytest.approx(fallen)}
     assert ("falling", None) in faults(found)
 
-    oscillating = net(
-        solver="rmsprop", learning_rate=0.3, batch_size=10, n_iter=40
-    ).fit(X, y)
+    options = {"solver": "rmsprop", "learning_rate": 0.3, "batch_size": 10}
+    oscillating = net(**options, n_iter=40).fit(X, y)
     losses = np.array(oscillating.loss_curve_)
     rises = np.mean(losses[1:] > 1.01 * losses[:-1])
     found = diagnose(oscillating, X, y)

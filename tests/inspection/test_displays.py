@@ -82,9 +82,7 @@ def test_curves_differ_without_colors():
     curves = {f"net {number}": np.full(5, 1.0 + number) for number in range(7)}
     validation = {"net 1": np.ones(5)}
     display = LossCurveDisplay(
-        loss_curves=curves,
-        validation_loss_curves=validation,
-        best_iters={"net 1": 0},
+        loss_curves=curves, validation_loss_curves=validation, best_iters={"net 1": 0}
     ).plot()
     markers = [line.get_marker() for line in display.lines_]
     assert markers[0] == ""

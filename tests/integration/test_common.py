@@ -5,8 +5,6 @@ from functools import partial
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer
-from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
     check_param_validation,
@@ -14,6 +12,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from tests.helpers import cancer
 
 pytestmark = pytest.mark.slow
 
@@ -74,8 +73,7 @@ def test_scikit_learn_accepts_by_checks_that_it_does_not_generate(check, estimat
 
 @pytest.mark.parametrize("batch_size", [None, "auto"])
 def test_weights_are_repetitions_in_float32(batch_size):
-    X, y = load_breast_cancer(return_X_y=True)
-    X, y = scale(X)[:190], y[:190]
+    X, y = (part[:190] for part in cancer())
     weight = np.random.RandomState(0).randint(0, 2, len(y))  # so that batches agree
     if batch_size is None:
         weight *= 2

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_wine
-from sklearn.preprocessing import scale
 
 from sklearn_deepnet import DeepNetClassifier, save_model
+from tests.helpers import cancer, wine
 
 pytestmark = pytest.mark.slow
 
@@ -36,19 +35,19 @@ NAMES = ["a", "bc", "d"]
 
 
 @pytest.mark.parametrize(
-    ("load", "names", "dtype", "activation"),
+    ("data", "names", "dtype", "activation"),
     [
-        (load_breast_cancer, None, "float64", "relu"),
-        (load_wine, None, "float64", "tanh"),
-        (load_wine, None, "float32", "sigmoid"),
-        (load_breast_cancer, NAMES, "float64", "relu"),
-        (load_wine, np.array(NAMES, object), "float64", "relu"),
-        (load_wine, [1.0, 2.0, 7.0], "float64", "relu"),
+        (cancer, None, "float64", "relu"),
+        (wine, None, "float64", "tanh"),
+        (wine, None, "float32", "sigmoid"),
+        (cancer, NAMES, "float64", "relu"),
+        (wine, np.array(NAMES, object), "float64", "relu"),
+        (wine, [1.0, 2.0, 7.0], "float64", "relu"),
     ],
 )
-def test_numpy_alone_predicts_the_same(load, names, dtype, activation, tmp_path):
-    X, y = load(return_X_y=True)
-    X = scale(X).astype(dtype)
+def test_numpy_alone_predicts_the_same(data, names, dtype, activation, tmp_path):
+    X, y = data()
+    X = X.astype(dtype)
     if names is not None:
         y = np.array(names)[y]
     net = DeepNetClassifier((6, 5), activation=activation, n_iter=3, tol=None)

@@ -118,11 +118,7 @@ OF_SEARCHES = {
     ),
     "folds that share rows": (
         lambda: grid(
-            cv=[
-                (ROWS[::2], ROWS[1::2]),
-                (ROWS[::2], ROWS),
-                (ROWS[1::4], ROWS[1::2]),
-            ],
+            cv=[(ROWS[::2], ROWS[1::2]), (ROWS[::2], ROWS), (ROWS[1::4], ROWS[1::2])],
             scoring="neg_log_loss",
         ),
         {},

@@ -127,54 +127,45 @@ def regressor(**params):
     return DeepNetRegressor(**WARM | params)
 
 
-# A case: an estimator, X, y, what `fit` takes besides, the method that resumes it.
+def case(estimator, X=X, y=y, resume_by="fit", **given):
+    """Return a network, its data, what `fit` takes besides, and what resumes it."""
+    return estimator, X, y, given, resume_by
+
+
 CASES = {
-    "every of classifier": (every(0), X, NAMES[y], {}, "fit"),
-    "every of regressor": (every(1), X, X[:, :2], {}, "fit"),
-    "every of ensemble of classifiers": (every(2), X, NAMES[y], {}, None),
-    "every of ensemble of regressors": (every(3), X, X[:, 0], {}, None),
-    "default ensemble": (
+    "every of classifier": case(every(0), y=NAMES[y]),
+    "every of regressor": case(every(1), y=X[:, :2]),
+    "every of ensemble of classifiers": case(every(2), X, NAMES[y], None),
+    "every of ensemble of regressors": case(every(3), X, X[:, 0], None),
+    "default ensemble": case(
         DeepNetEnsembleClassifier(n_estimators=2, random_state=0),
-        X[:9],
-        y[::6] > 0,
-        {},
-        None,
+        *(X[:9], y[::6] > 0, None),
     ),
-    "names of features": (classifier(), FRAME, y, {}, "fit"),
-    "ensemble with names of features": (
+    "names of features": case(classifier(), FRAME),
+    "ensemble with names of features": case(
         DeepNetEnsembleRegressor(DeepNetRegressor(**BRIEF), n_estimators=2),
-        FRAME,
-        X[:, 0],
-        {},
-        None,
+        *(FRAME, X[:, 0], None),
     ),
-    "integers": (classifier(class_weight={0: 2.0, 2: np.float64(3)}), X, y, {}, "fit"),
-    "no epochs": (classifier(n_iter=0), X, y, {}, "fit"),
-    "floats": (classifier(dropout=0.3), X, y * 1e9, {}, "fit"),
-    "bools": (classifier(init=he), X, y > 0, {}, "fit"),
-    "objects": (classifier(), X, NAMES[y].astype(object), {}, "fit"),
-    "two labels": (classifier(loss=focal(1.5)), X, NAMES[np.minimum(y, 1)], {}, "fit"),
-    "multilabel": (classifier(), X, (X > 0).astype(int), {}, "fit"),
-    "counts": (regressor(loss="poisson"), X, y, {"X_val": X, "y_val": y}, "fit"),
-    "numbers": (regressor(schedule="cosine"), X, X[:, 0], {}, "fit"),
-    "partial": (classifier(), X, y, {"classes": [0, 1, 2]}, "partial_fit"),
-    "validated": (
+    "integers": case(classifier(class_weight={0: 2.0, 2: np.float64(3)})),
+    "no epochs": case(classifier(n_iter=0)),
+    "floats": case(classifier(dropout=0.3), y=y * 1e9),
+    "bools": case(classifier(init=he), y=y > 0),
+    "objects": case(classifier(), y=NAMES[y].astype(object)),
+    "two labels": case(classifier(loss=focal(1.5)), y=NAMES[np.minimum(y, 1)]),
+    "multilabel": case(classifier(), y=(X > 0).astype(int)),
+    "counts": case(regressor(loss="poisson"), X_val=X, y_val=y),
+    "numbers": case(regressor(schedule="cosine"), y=X[:, 0]),
+    "partial": case(classifier(), resume_by="partial_fit", classes=[0, 1, 2]),
+    "validated": case(
         classifier(shuffle=True, tol=10.0, n_iter_no_change=2),
-        X,
-        y,
-        {"X_val": X[:20], "y_val": y[:20]},
-        "fit",
+        **{"X_val": X[:20], "y_val": y[:20]},
     ),
-    "arrays": (
-        classifier(hidden_layer_sizes=(), init=[np.ones((4, 3)), [0.0, 1.0, 2.0]]),
-        X,
-        y,
-        {},
-        "fit",
+    "arrays": case(
+        classifier(hidden_layer_sizes=(), init=[np.ones((4, 3)), [0.0, 1.0, 2.0]])
     ),
-    "lbfgs": (DeepNetClassifier(**WARM | LBFGS), X, y, {}, "fit"),
+    "lbfgs": case(DeepNetClassifier(**WARM | LBFGS)),
 } | {
-    f"{solver} in {dtype}": (classifier(solver=solver, dtype=dtype), X, y, {}, "fit")
+    f"{solver} in {dtype}": case(classifier(solver=solver, dtype=dtype))
     for solver in OPTIMIZERS
     for dtype in ("float32", np.dtype(float))
 }
