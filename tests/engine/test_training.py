@@ -240,8 +240,7 @@ def test_losses_allocate_nothing_per_step(loss):
 
 
 @pytest.mark.serial
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-@pytest.mark.parametrize("block_size", [200, 80])
+@pytest.mark.parametrize(("block_size", "decay"), [(200, 0.0), (80, 0.1)])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_optimizers_allocate_nothing_per_step(optimizer, block_size, decay):
     peak = steady_peak(
