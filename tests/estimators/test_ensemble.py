@@ -179,7 +179,9 @@ def cut(table, rows):
 
 
 @on_every_case
-@pytest.mark.parametrize("bootstrap", [False, True])
+@pytest.mark.parametrize(
+    "bootstrap", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 def test_members_are_what_their_own_fits_make(case, bootstrap):
     base, X, y, params = CASES[case]
     each = [np.arange(178)] * 3
@@ -521,6 +523,7 @@ def test_parameters_of_the_members_are_set_through_the_ensemble():
     assert kept_by_members(copy.fit(X, y)) == kept_by_members(direct)
 
 
+@pytest.mark.slow
 def test_search_finds_the_initializer_of_the_members():
     model = make_pipeline(StandardScaler(), ensemble(net(n_iter=20)))
     name = "deepnetensembleclassifier__estimator__init"
@@ -561,6 +564,7 @@ def test_an_ensemble_is_better_than_a_network_on_rows_kept_out():
     assert loss(ensemble(member, n_estimators=10)) < np.mean(losses)
 
 
+@pytest.mark.slow
 def test_features_that_are_constant_have_no_importance():
     wider = np.column_stack([X, np.ones(178)])
     found = permutation_importance(

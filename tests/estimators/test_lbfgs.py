@@ -171,6 +171,7 @@ def test_too_small_n_iter_is_a_warning():
     assert net.n_iter_ == 5
 
 
+@pytest.mark.slow
 def test_tol_ends_it():
     X, y = wine()
     exact = net_for(3000, alpha=1.0).fit(X, y)

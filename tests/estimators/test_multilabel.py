@@ -173,6 +173,7 @@ def test_a_weight_of_two_is_the_row_twice():
     assert_same_training(weighted, clone(net).fit(X, Y), rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["squared_error", "focal"])
 def test_other_losses_serve_labels(loss):
     X, Y = digits()

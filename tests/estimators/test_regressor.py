@@ -320,6 +320,7 @@ def test_no_scaling_leaves_y_as_it_is(name):
     assert net.target_mean_.tolist() == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0.0, 5.0, -3e150, 1e-150])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_constant_y_is_learned(name, value):
@@ -405,6 +406,7 @@ def test_one_column_is_one_output():
     assert net.predict(X).shape == (len(y),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_several_outputs_are_learned(name):
     X, y = make_friedman1(300, random_state=0)

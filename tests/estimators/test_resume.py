@@ -57,7 +57,9 @@ def test_where_it_diverges_chunks_keep_the_weights_of_one_fit(n_first):
     assert_same_training(net, whole)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("batches", [FULL_BATCH, SHUFFLED])
 @pytest.mark.parametrize("solver", OPTIMIZERS)
 def test_chunks_of_warm_starts_equal_one_fit(solver, batches, dtype):

@@ -83,7 +83,9 @@ def test_chunks_of_warm_starts_equal_one_fit(parameters):
 
 @pytest.mark.parametrize("scoring", [None, "accuracy", "neg_log_loss"])
 @pytest.mark.parametrize("own", [False, True])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)]
+)
 def test_chunks_with_scores_equal_one_fit(scoring, own, dtype):
     X, y, held_out = in_two(*wine(), 120)
     net = net_for(7, scoring=scoring, dropout=0.3, dtype=dtype, batch_size=50)

@@ -220,7 +220,9 @@ KINDS_OF_Y = {"multi": 5 + 2 * y[::-1], "binary": 7 * BINARY, "labels": INDICATO
 
 
 @pytest.mark.parametrize("y", KINDS_OF_Y.values(), ids=KINDS_OF_Y)
-@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(
+    "early_stopping", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 def test_classifiers_keep_company_with_regressors(y, early_stopping):
     kinds = [{}, *REGRESSORS, {"class_weight": "balanced"}, *REGRESSORS, {}]
     assert_stack_equals_alone(nets(*kinds, early_stopping=early_stopping), y=y)
@@ -249,7 +251,9 @@ ROWS = {
 
 
 @pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
-@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(
+    "early_stopping", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 def test_each_network_has_its_own_rows(rows, early_stopping):
     settings = [{"class_weight": (None, "balanced")[k % 2]} for k in range(len(rows))]
     networks = nets(*settings, early_stopping=early_stopping)

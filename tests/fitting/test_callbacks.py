@@ -537,6 +537,7 @@ def test_a_terminal_gets_lines_with_verbose_of_two():
     assert "\r" not in text
 
 
+@pytest.mark.slow
 @needs_callbacks
 def test_a_fit_that_goes_on_is_stopped_where_it_would_have_been(tmp_path):
     """With 2500 epochs three make a task, from the first epoch and not from today's."""

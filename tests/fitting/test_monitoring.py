@@ -439,6 +439,7 @@ def test_five_epochs_after_the_best_training_stops():
     assert net.best_iter_ == np.argmin(net.validation_loss_curve_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scoring", [None, "accuracy"])
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_the_best_weights_are_those_of_a_fit_stopped_there(scoring, solver):

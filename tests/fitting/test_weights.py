@@ -81,6 +81,7 @@ def test_the_scale_of_all_weights_is_nothing_without_penalty(factor, rtol, param
     assert_same_training(scaled, clone(net).fit(X, y, sample_weight=weight), rtol)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
 def test_the_penalty_is_relative_to_the_total_weight(solver):
     X, y = cancer()
