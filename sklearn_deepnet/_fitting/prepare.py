@@ -269,6 +269,8 @@ class PreparedFit:
         result : TrainingResult or None
             The result of training `job`; None if there was no job.
         """
+        # Its state and work arrays are not needed any more; a stack keeps all its fits.
+        self.job = None
         draft, n_epochs, bad_loss = self._draft, self._n_epochs_done, None
         if result is not None:
             result = self._set_result(result)
