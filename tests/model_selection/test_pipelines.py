@@ -189,7 +189,7 @@ def test_pipelines_that_override_fit_are_fitted_by_it(unbroken_stacks):
     model = Shifted(pipe(StandardScaler()).steps)
     grid = {"net__learning_rate": [0.02, 0.2], "net__init": ["he", "zeros"]}
     scoring = make_scorer(sum_of_probabilities, response_method="predict_proba")
-    assert_same_answer(answers(model, grid, scoring=scoring))
+    assert_same_answer(answers(model, grid, scoring=scoring, cv=2))
     assert not unbroken_stacks
 
 
@@ -231,7 +231,7 @@ def test_rows_may_be_lists_of_several_lengths():
     ]
     counts = CountVectorizer(analyzer=list)
     grid = {"net__alpha": [0.0, 9.0], "a__min_df": [1, 2]}
-    assert_same_answer(answers(pipe(counts), grid, X=documents), X=documents)
+    assert_same_answer(answers(pipe(counts), grid, X=documents, cv=2), X=documents)
 
 
 class Locked(StandardScaler):
@@ -351,7 +351,7 @@ def test_networks_that_ask_for_other_metadata_are_fitted_to_other_data(asks):
         model["a"].set_fit_request(sample_weight=True)
         fit = {"sample_weight": WEIGHT + 0.1}
         scorer = get_scorer("accuracy").set_score_request(sample_weight=False)
-        found = answers(model, {"net": networks}, fit=fit, scoring=scorer)
+        found = answers(model, {"net": networks}, fit=fit, scoring=scorer, cv=2)
         assert_same_answer(found)
 
 
@@ -359,7 +359,7 @@ def test_fit_params_reach_networks_by_the_names_of_their_steps():
     parts = [Pipeline([("b", PCA(5)), (name, net_for())]) for name in ("net", "own")]
     model = Pipeline([("a", StandardScaler()), ("in", parts[0])])
     fit = {"in__net__sample_weight": WEIGHT}
-    found = answers(model, {"in": parts}, fit=fit, error_score=-7.0)
+    found = answers(model, {"in": parts}, fit=fit, error_score=-7.0, cv=2)
     assert_same_answer(found)
     assert -7.0 in found[1][0].cv_results_["mean_test_score"]
 
@@ -375,7 +375,7 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD)
 def test_steps_that_fail_have_the_error_score(bad):
     grid, n_bad = BAD[bad]
-    found = answers(pipe(PCA()), grid, error_score=-7.0)
+    found = answers(pipe(PCA()), grid, error_score=-7.0, cv=2)
     assert_same_answer(found)
     scores = found[1][0].cv_results_["mean_test_score"]
     assert np.count_nonzero(scores == -7.0) == n_bad
