@@ -95,11 +95,11 @@ def test_orthogonal_has_orthonormal_rows_or_columns(shape):
 @pytest.mark.parametrize("shape", [(2, 2), (1, 2), (2, 1)])
 def test_orthogonal_matrices_are_equally_likely(shape):
     rng = np.random.RandomState(0)
-    W = np.array([INITIALIZERS["orthogonal"](shape, rng) for _ in range(500)])
+    W = np.array([INITIALIZERS["orthogonal"](shape, rng) for _ in range(2000)])
     # Every entry is symmetric about zero, with variance 1/2.
-    assert (np.abs(W.mean(0)) < 4 * np.sqrt(0.5 / 500)).all()
+    assert (np.abs(W.mean(0)) < 4 * np.sqrt(0.5 / 2000)).all()
     if shape == (2, 2):
-        assert abs(np.linalg.det(W).mean()) < 4 / np.sqrt(500)
+        assert abs(np.linalg.det(W).mean()) < 4 / np.sqrt(2000)
 
 
 @pytest.mark.parametrize("bias_init", BIAS_INITIALIZERS)
