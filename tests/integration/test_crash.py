@@ -154,6 +154,7 @@ def run(script, folder, *arguments):
     return done.stdout.strip()
 
 
+@pytest.mark.longest
 def test_training_killed_twenty_times_equals_training_at_once(folder):
     assert run(KILL, folder, "0") == "equal"
 

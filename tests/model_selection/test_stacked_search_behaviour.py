@@ -62,7 +62,7 @@ THEIRS = load_with_our_searches("sklearn.model_selection.tests.test_search")
 for name, test in vars(THEIRS).items():
     if name.startswith("test_") and name not in LEFT_OUT:
         test = pytest.mark.filterwarnings("ignore")(test)
-        globals()[name] = pytest.mark.slow(
+        globals()[name] = pytest.mark.longest(
             pytest.mark.usefixtures("_as_in_scikit_learn")(test)
         )
 
