@@ -346,7 +346,7 @@ def _wide_terminal(monkeypatch):
 
 @needs_callbacks
 @pytest.mark.usefixtures("_wide_terminal")
-def test_a_progress_bar_shows_passes_through_pipeline_and_search(capfd):
+def test_a_progress_bar_shows_epochs_through_pipeline_and_search(capfd):
     pytest.importorskip("rich")
     from sklearn.callback import ProgressBar
 
