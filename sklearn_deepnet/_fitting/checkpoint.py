@@ -93,22 +93,7 @@ class FitCheckpoint:
         if difference:
             self._file.refuse(difference)
         self._identity, network = description["fit"], self._estimator
-        validated = {k: v for k, v in vars(network).items() if k in _SET_BY_VALIDATION}
-        with name_unreadable(self._file.path):
-            encoded = description.get("attributes")
-            # Activations that are code are not in the file; `fit` resolves them anew.
-            restore_attributes(network, encoded, arrays, lacking=("_activations",))
-            if network._training_state is None or network.n_iter_ < self._n_before:
-                raise ValueError("it lacks the state of training")
-            generator_after = decode(description.get("generator_after"), arrays)
-            if not isinstance(generator_after, np.random.RandomState | None):
-                raise ValueError("it lacks the state of random_state")
-        for name in _SET_BY_VALIDATION:
-            vars(network).pop(name, None)
-        vars(network).update(validated)
-        network._activations = name_activations(
-            resolve_activations(network.activation, network.n_layers_ - 2)
-        )
+        generator_after = self._set_attributes(description, arrays)
         self.n_epochs_done = network.n_iter_ - self._n_before
         if self.n_epochs_done > n_iter:
             raise ValueError(
@@ -126,6 +111,29 @@ class FitCheckpoint:
             ends.add("callback")
         self.is_complete = network._ended_by in ends or self.n_epochs_done == n_iter
         return True
+
+    def _set_attributes(
+        self, description: dict[str, Any], arrays: Any
+    ) -> np.random.RandomState | None:
+        """Set what the file has on the estimator, in place; return its generator."""
+        network = self._estimator
+        validated = {k: v for k, v in vars(network).items() if k in _SET_BY_VALIDATION}
+        with name_unreadable(self._file.path):
+            encoded = description.get("attributes")
+            # Activations that are code are not in the file; `fit` resolves them anew.
+            restore_attributes(network, encoded, arrays, lacking=("_activations",))
+            if network._training_state is None or network.n_iter_ < self._n_before:
+                raise ValueError("it lacks the state of training")
+            generator_after = decode(description.get("generator_after"), arrays)
+            if not isinstance(generator_after, np.random.RandomState | None):
+                raise ValueError("it lacks the state of random_state")
+        for name in _SET_BY_VALIDATION:
+            vars(network).pop(name, None)
+        vars(network).update(validated)
+        network._activations = name_activations(
+            resolve_activations(network.activation, network.n_layers_ - 2)
+        )
+        return generator_after
 
     def _find_difference(self, description: dict[str, Any], arrays: Any) -> str:
         """Return how this fit differs from the one of the file; "" if it does not."""

@@ -126,7 +126,7 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
         "generators": state.generators,
         "stack_shape": stack_shape,
     }
-    validation_sets = [job.validation_set for job in jobs if job.validation_set]
+    validation = _join_validation_sets(jobs, **options)
     batches = join(
         [job.dataset for job in jobs],
         trains=True,
@@ -134,17 +134,6 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
         shuffle=first.shuffle,
         **options,
     )
-    validation = None
-    if validation_sets:
-        rows = join(
-            validation_sets,
-            trains=False,
-            batch_size=validation_sets[0].n_rows,
-            shuffle=False,
-            **options,
-        )
-        scores = [job.score for job in jobs if job.score is not None]
-        validation = ValidationSet(rows, scores or None)
     make = train_quasi_newton if isinstance(spec.optimizer, LBFGS) else train
     # BLAS is slower on small products with several threads, and their number changes
     # the last bits. Our own threads share out the samples of large batches instead, if
@@ -153,6 +142,19 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
         return make(
             spec, state, batches, first.n_iter, validation, first.on_epoch_end, threads
         )
+
+
+def _join_validation_sets(
+    jobs: Sequence[TrainingJob], **options: Any
+) -> ValidationSet | None:
+    """Return what the jobs monitor; None if that is their training losses."""
+    datasets = [it.validation_set for it in jobs if it.validation_set is not None]
+    if not datasets:
+        return None
+    n_rows = datasets[0].n_rows
+    batches = join(datasets, trains=False, batch_size=n_rows, shuffle=False, **options)
+    scores = [job.score for job in jobs if job.score is not None]
+    return ValidationSet(batches, scores or None)
 
 
 def join(

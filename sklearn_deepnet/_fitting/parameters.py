@@ -59,7 +59,7 @@ def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
             f"loss={loss!r} is not defined for the {out_activation} outputs of "
             f"{type(estimator).__name__}."
         )
-    schedule = _resolve_object(schedule, estimator.schedule, "schedule")
+    schedule = _resolve_schedule(schedule, estimator.schedule)
     optimizer = _resolve_object(optimizer, estimator.solver, "solver")
     return ResolvedParams(
         layer_sizes=(dataset.X.shape[1], *hidden, n_outputs),
@@ -117,15 +117,17 @@ def is_quasi_newton(solver: Any) -> bool:
 
 def resolve_schedule(schedule: Any) -> Schedule:
     """Return the schedule, with default settings if it is a name."""
-    found = look_up(SCHEDULES, schedule, "schedule")
-    return _resolve_object(found, schedule, "schedule")
+    return _resolve_schedule(look_up(SCHEDULES, schedule, "schedule"), schedule)
+
+
+def _resolve_schedule(found: Any, given: Any) -> Schedule:
+    """Return the schedule for what was looked up; a function is wrapped in `Custom`."""
+    schedule = _resolve_object(found, given, "schedule")
+    return Custom(schedule) if callable(schedule) else schedule
 
 
 def _resolve_object(found: Any, given: Any, parameter: str) -> Any:
-    """Return an object with default settings for a name, else the user's own object.
-
-    A function given as a schedule is wrapped in `Custom`.
-    """
+    """Return an object with default settings for a name, else the user's own object."""
     if isinstance(given, str):
         return found()
     if isinstance(given, type):
@@ -133,7 +135,7 @@ def _resolve_object(found: Any, given: Any, parameter: str) -> Any:
             f"{parameter} is the class {given.__name__}; give an object, such as "
             f"{given.__name__}()."
         )
-    return Custom(given) if parameter == "schedule" and callable(given) else given
+    return given
 
 
 def resolve_dropout(dropout: Any, n_hidden: int) -> list[float]:
@@ -196,8 +198,7 @@ def _initial_params(
 ) -> FloatArray:
     """Return the initial weights and biases as one flat array."""
     dtype = resolved.dtype
-    if estimator.init_scale is not None or estimator.bias_init != "random":
-        warn_of_ignored_draws(estimator)
+    warn_of_ignored_draws(estimator)
     layers = initialize(
         resolved.layer_sizes,
         rng,

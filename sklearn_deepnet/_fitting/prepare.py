@@ -169,12 +169,10 @@ class PreparedFit:
         self._fit_checkpoint = fit_checkpoint
         self._resumes, self._partial = resumes, partial
         self._stops = draft.tol is not None and not partial
-        self._n_epochs_done = 0
+        self._n_epochs_done = fit_checkpoint.n_epochs_done if fit_checkpoint else 0
         self._callbacks: list[Any] = []
         self._interrupt: KeyboardInterrupt | None = None
         self.job: TrainingJob | None = None
-        if fit_checkpoint is not None:
-            self._n_epochs_done = fit_checkpoint.n_epochs_done
         if fit_checkpoint is not None and fit_checkpoint.is_complete:
             warn_of_ignored(draft)
             self._open_callbacks(n_iter)

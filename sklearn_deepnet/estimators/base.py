@@ -138,9 +138,9 @@ class BaseDeepNet(
         )
         return _train(prepared)
 
-    def _partial_fit(self, X: ArrayLike, y: ArrayLike, *args: Any, **options: Any):
+    def _partial_fit(self, *args: Any, **options: Any) -> Self:
         """Train for one epoch, from the current weights."""
-        return _train(prepare(self, X, y, *args, partial=True, **options))
+        return _train(prepare(self, *args, partial=True, **options))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
