@@ -44,11 +44,11 @@ def test_a_saved_model_predicts_as_when_it_was_saved(version, name, tmp_path):
     loaded = []
     with warns_of(version):
         loaded.append(pickle.loads(b85decode(kept["pickle"])))
-    if "file" in kept:
-        (tmp_path / "model").write_bytes(b85decode(kept["file"]))
+    for form in [it for it in ("file", "checkpoint") if it in kept]:
+        (tmp_path / form).write_bytes(b85decode(kept[form]))
         with warns_of(version):
-            loaded.append(load_model(tmp_path / "model"))
-    X, y = (load_diabetes if name == "regressor" else load_iris)(return_X_y=True)
+            loaded.append(load_model(tmp_path / form))
+    X, y = (load_diabetes if "regressor" in name else load_iris)(return_X_y=True)
     for model in loaded:
         check_is_fitted(model)
         np.testing.assert_allclose(predict(model, X[::10]), kept["expected"], rtol=1e-9)

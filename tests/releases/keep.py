@@ -11,6 +11,7 @@ import tempfile
 from base64 import b85encode
 from pathlib import Path
 
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 
 import sklearn_deepnet as library
@@ -25,6 +26,10 @@ MODELS = {
         load_iris,
     ),
     "regressor": (library.DeepNetRegressor((4,), **COMMON), load_diabetes),
+    "float32 regressor on all rows": (
+        library.DeepNetRegressor((4,), dtype="float32", solver="lbfgs", **COMMON),
+        load_diabetes,
+    ),
 }
 if hasattr(library, "DeepNetEnsembleClassifier"):
     member = library.DeepNetClassifier((4,), **COMMON)
@@ -34,9 +39,15 @@ if hasattr(library, "DeepNetEnsembleClassifier"):
 
 def keep(estimator, load):
     X, y = load(return_X_y=True)
+    checkpoint = {}
+    if hasattr(library, "Checkpoint") and not hasattr(estimator, "n_estimators"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "fit")
+            clone(estimator).fit(X, y, checkpoint=path)
+            checkpoint["checkpoint"] = b85encode(path.read_bytes()).decode()
     estimator.fit(X, y)
     predict = getattr(estimator, "predict_proba", estimator.predict)
-    kept = {"expected": predict(X[::10]).tolist()}
+    kept = {"expected": predict(X[::10]).tolist(), **checkpoint}
     kept["pickle"] = b85encode(pickle.dumps(estimator, protocol=4)).decode()
     if hasattr(library, "save_model"):
         with tempfile.TemporaryDirectory() as folder:
