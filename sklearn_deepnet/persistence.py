@@ -36,7 +36,7 @@ from ._utils.version import __version__
 from .estimators.classifier import DeepNetClassifier
 from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .estimators.fitted import network_of
-from .estimators.mixins import warn_of_version
+from .estimators.mixins import value_before, warn_of_version
 from .estimators.regressor import DeepNetRegressor
 from .nn.optimizers import SOLVERS
 from .nn.schedules import SCHEDULES
@@ -176,7 +176,8 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     estimator : DeepNetClassifier, DeepNetRegressor, or an ensemble of these
-        Fitted. A parameter that the file of an older version lacks has its default.
+        Fitted. A parameter that the file of an older version lacks has the value that
+        does what that version did, such as ``input_scaling=None``.
 
     Raises
     ------
@@ -255,7 +256,12 @@ def _decode_unfitted(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     }
     if has_member_params and type(params["estimator"]) is not cls._member:
         raise ValueError(f"the members of a {name} are each a {cls._member.__name__}")
-    return estimator.set_params(**params)
+    before = {
+        key: value_before(key, default)
+        for key, default in estimator.get_params(deep=False).items()
+        if key not in params
+    }
+    return estimator.set_params(**before, **params)
 
 
 def _set_members(
@@ -289,6 +295,11 @@ def _are_alike(member: Any, first: Any) -> bool:
         and one.layer_sizes == other.layer_sizes
         and one.activations == other.activations
         and one.params.dtype == other.params.dtype
+        and _kind_of_scaling(one) == _kind_of_scaling(other)
         and all(getattr(member, k, 0) == getattr(first, k, 0) for k in names)
         and np.array_equal(*(getattr(net, "classes_", 0) for net in (member, first)))
     )
+
+
+def _kind_of_scaling(network: Any) -> bool | None:
+    return network.input_scaling and network.input_scaling.squashes

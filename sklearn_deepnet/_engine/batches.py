@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 from scipy.sparse import issparse
 
 from .._utils.typing import BoolArray, FloatArray, IntArray
+from ..nn.scaling import InputScaling
 from .network import extend_sparse, transpose_sparse
 
 _CHUNK_BYTES = 2**22
@@ -107,6 +108,9 @@ class Batches:
         Factor on `weight`, shared or one for each network.
     target_scale, target_shift : float or ndarray of shape (..., n_outputs, 1)
         The target is ``target_scale * y + target_shift``, shared or not.
+    input_scaling : InputScaling or None, default=None
+        Applied to X, shared or one for each network. A sparse X is then dense in the
+        batches.
     """
 
     def __init__(
@@ -126,9 +130,11 @@ class Batches:
         weight_scale: FloatArray | float = 1.0,
         target_scale: FloatArray | float = 1.0,
         target_shift: FloatArray | float = 0.0,
+        input_scaling: InputScaling | None = None,
     ) -> None:
         self._scales = weight_scale, target_scale, target_shift
-        self._sparse = issparse(X)
+        self._input_scaling = input_scaling
+        self._sparse = issparse(X) and input_scaling is None
         self._data = X, y, weight
         self._rows = rows
         self._n_outputs = n_outputs
@@ -183,6 +189,7 @@ class Batches:
             weight_scale=weight_scale,
             target_scale=target_scale,
             target_shift=target_shift,
+            input_scaling=self._input_scaling and self._input_scaling.select(keep),
         )
 
     def _select_rows(self, keep: BoolArray) -> IntArray | None:
@@ -198,25 +205,41 @@ class Batches:
         own = self._shuffle or own_rows or any(map(_is_own, arrays))
         return self._stack_shape if own else ()
 
+    def _shape_before_inputs(self) -> tuple[int, ...]:
+        scaling = self._input_scaling
+        return self._shape_before(self._data[0], scaling and scaling.center)
+
     def _rows_per_chunk(self) -> int:
         if self._batch_size > self._block_size:
             return self._block_size
         n_inputs = self._data[0].shape[-1]
-        n_copies = math.prod(self._shape_before(self._data[0]))
+        n_copies = math.prod(self._shape_before_inputs())
         n_bytes = (n_inputs + 1) * self._dtype.itemsize * n_copies * self._batch_size
         return self._batch_size * max(1, _CHUNK_BYTES // n_bytes)
 
     @np.errstate(over="ignore")  # of a cast to float32; the loss will show it
     def _extend(self) -> FloatArray | None:
-        """Return X with a column of ones if it is small, to be shuffled in one go."""
-        X = self._data[0]
-        if self._sparse or not self._shuffle or _is_own(X):
+        """Return X, scaled and with a column of ones, to be shuffled in one go.
+
+        None if it is not small. If the networks of a stack have different scalings, X
+        is repeated for each of them, and `_first_rows` tells where that of a network
+        begins.
+        """
+        X, scaling = self._data[0], self._input_scaling
+        self._first_rows: IntArray | None = None
+        if issparse(X) or not self._shuffle or _is_own(X):
             return None
-        if X.size * self._dtype.itemsize > _CHUNK_BYTES:
+        scalings: Sequence[InputScaling | None] = [scaling]
+        if scaling is not None and _is_own(scaling.center):
+            scalings, which = scaling.distinct()
+            self._first_rows = which[:, np.newaxis] * len(X)
+        if len(scalings) * X.size * self._dtype.itemsize > _CHUNK_BYTES:
             return None
-        extended = np.ones((X.shape[-2], X.shape[-1] + 1), self._dtype)
-        extended[:, :-1] = X
-        return extended
+        shape = (len(scalings), X.shape[-2], X.shape[-1] + 1)
+        extended = np.ones(shape, self._dtype)
+        for part, one in zip(extended, scalings, strict=True):
+            copy_inputs(X, one, part[:, :-1])
+        return extended.reshape(-1, shape[-1])
 
     def _make_chunk(self) -> _Chunk:
         X, y, weight = self._data
@@ -224,7 +247,7 @@ class Batches:
         size, dtype = self._chunk_size, self._dtype
         inputs_t = None
         if not self._sparse:
-            shape = (*self._shape_before(X), size, X.shape[-1] + 1)
+            shape = (*self._shape_before_inputs(), size, X.shape[-1] + 1)
             inputs_t = np.ones(shape, dtype)
         before = self._shape_before(y, *target_map)
         target = np.empty((*before, self._n_outputs, size), dtype)
@@ -255,10 +278,13 @@ class Batches:
         elif self._extended is not None and order is not None:
             inputs_t = chunk.inputs_t[..., :n_rows, :]
             picked = order[..., start:stop]
+            if self._first_rows is not None:
+                picked = picked + self._first_rows
             np.take(self._extended, picked, axis=-2, out=inputs_t, mode="clip")
         else:
             X = self._pick(X, order, start, stop)
-            chunk.inputs_t[..., :n_rows, :-1] = X
+            inputs = chunk.inputs_t[..., :n_rows, :-1]
+            copy_inputs(X, self._input_scaling, inputs)
         y = self._pick(y, order, start, stop)
         target = chunk.target[..., :n_rows]
         weight_scale, scale, shift = self._scales
@@ -335,6 +361,14 @@ def _even_size(n_rows: int, most: int) -> int:
 
 def _ignore_worker(block: MicroBatch, worker: int) -> MicroBatch:
     return block
+
+
+def copy_inputs(X: Any, scaling: InputScaling | None, out: FloatArray) -> None:
+    """Write rows of X, scaled and cast, to `out`."""
+    if scaling is None:
+        out[...] = X
+    else:
+        scaling.apply(X.toarray() if issparse(X) else X, out)
 
 
 def _is_own(array: FloatArray | float | None) -> bool:

@@ -92,6 +92,8 @@ class EarlyStopping:
         if self._validation is not None:
             value, finite = self._validate(self._validation, finite, limit)
             self._save_best(value, finite)
+        else:
+            self._state.best_value = np.fmin(self._state.best_value, value)
         self.monitored = value
         return self._count_stale(value) if self._stops else self._none_converged
 
@@ -131,6 +133,9 @@ class EarlyStopping:
         state.reference = np.where(improved, value, state.reference)
         state.n_stale = np.where(improved, 0, state.n_stale + counts)
         converged: BoolArray = state.n_stale >= spec.n_iter_no_change
+        if self._validation is None:  # else the best weights are kept anyway
+            is_low = value <= state.best_value + spec.tol
+            converged = converged & (is_low | np.logical_not(spec.stops_at_best))
         # A warm start of what has converged begins to count anew
         state.n_stale = np.where(converged, 0, state.n_stale)
         return converged

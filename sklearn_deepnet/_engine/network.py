@@ -16,6 +16,7 @@ from scipy.sparse import hstack, issparse
 
 from .._utils.typing import FloatArray
 from ..nn.activations import Activation
+from ..nn.scaling import InputScaling
 
 _BLOCK_ELEMENTS = 2**18  # of the work arrays of one block: 2 MB in float64
 # From so many parameters on, 128 samples are enough work for another thread
@@ -33,6 +34,8 @@ class Network:
         One for each hidden layer.
     params : ndarray of shape (*stack_shape, n_params)
         Layer after layer, ``[W b]`` row by row; see `count_params`.
+    input_scaling : InputScaling or None, default=None
+        What is done to the inputs first.
 
     Attributes
     ----------
@@ -45,10 +48,12 @@ class Network:
         layer_sizes: Sequence[int],
         activations: Sequence[Activation],
         params: FloatArray,
+        input_scaling: InputScaling | None = None,
     ) -> None:
         self.layer_sizes = tuple(layer_sizes)
         self.activations = tuple(activations)
         self.params = params
+        self.input_scaling = input_scaling
         self.stack_shape = params.shape[:-1]
         self.layers = cut_layers(self.layer_sizes, params)
 

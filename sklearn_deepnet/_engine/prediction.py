@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .._utils.typing import FloatArray
+from .batches import copy_inputs
 from .network import Network, extend_sparse, rows_per_block, transpose_sparse
 from .parallel import Threads, one_blas_thread
 from .propagation import Propagation
@@ -58,21 +59,23 @@ def _fill_rows(
     blocks: Sequence[slice],
 ) -> None:
     """Fill in place the rows of `outputs` that are in `blocks`."""
-    dtype = network.params.dtype
+    dtype, scaling = network.params.dtype, network.input_scaling
     propagation = Propagation(network)
     dense = np.empty((0, 0), dtype)
+    # Networks of a stack share their inputs, unless each scales them in its own way.
+    own = network.stack_shape if scaling is not None and scaling.center.ndim > 1 else ()
     for rows in blocks:
         block = outputs[..., rows, :]
         n_rows, n_columns = block.shape[-2], _pad(block.shape[-2])
-        if issparse(X):
+        if issparse(X) and scaling is None:
             extended = extend_sparse(X[rows], dtype)
             extended.resize((n_columns, extended.shape[-1]))
             inputs = transpose_sparse(extended)
         else:
-            if n_columns > len(dense):
-                dense = np.ones((n_columns, X.shape[-1] + 1), dtype)
-            dense[:n_rows, :-1] = X[rows]
-            inputs = dense[:n_columns].swapaxes(-1, -2)
+            if n_columns > dense.shape[-2]:
+                dense = np.ones((*own, n_columns, X.shape[-1] + 1), dtype)
+            copy_inputs(X[rows], scaling, dense[..., :n_rows, :-1])
+            inputs = dense[..., :n_columns, :].swapaxes(-1, -2)
         if hidden_layer is None:
             columns = propagation.forward(inputs)
         else:

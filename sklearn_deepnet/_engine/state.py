@@ -41,6 +41,9 @@ class TrainingSpec:
         How far below its reference the monitored value has to be to count as improved.
     n_iter_no_change : ndarray of int of shape stack_shape
         Number of epochs without improvement that end the training, or `NEVER`.
+    stops_at_best : ndarray of bool of shape stack_shape or False
+        Whether not to stop while the monitored training loss is more than `tol` above
+        its lowest value.
     l1 : ndarray of shape stack_shape or 0
         Factor of the penalty ``l1 ‖W‖₁``, biases excepted.
     clip_norm : ndarray of shape stack_shape or infinity
@@ -62,6 +65,7 @@ class TrainingSpec:
     decay: FloatArray
     tol: FloatArray
     n_iter_no_change: IntArray
+    stops_at_best: BoolArray | bool = False
     l1: FloatArray | float = 0.0
     clip_norm: FloatArray | float = np.inf
     dropout: FloatArray | float = 0.0

@@ -11,6 +11,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from .._utils.sklearn_compat import check_sample_weight
 from .._utils.typing import FloatArray, IntArray
+from ..nn.scaling import InputScaling
 from .targets import Targets
 
 
@@ -35,6 +36,8 @@ class Dataset:
         Sample weights times class weights; None if all are one.
     rows : ndarray of int or None
         Indices of the rows to use, all of positive weight; None uses all rows.
+    input_scaling : InputScaling or None
+        What the network does to X first.
     """
 
     X: Any
@@ -43,6 +46,7 @@ class Dataset:
     target: NDArray[Any]
     weight: FloatArray | None
     rows: IntArray | None
+    input_scaling: InputScaling | None = None
 
     @property
     def n_rows(self) -> int:

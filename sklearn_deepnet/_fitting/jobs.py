@@ -28,6 +28,7 @@ from .._engine import (
 )
 from .._utils.typing import FloatArray
 from ..nn.optimizers import LBFGS
+from ..nn.scaling import InputScaling
 from .dataset import Dataset
 from .parameters import resolve_hidden_layer_sizes, rows_per_batch
 
@@ -90,6 +91,7 @@ class TrainingJob:
             self.score is None,
             (state.params.dtype, dataset.X.dtype, dataset.target.dtype),
             dataset.target.shape[1:],
+            dataset.input_scaling and dataset.input_scaling.squashes,
             (state.n_steps, state.n_epochs, state.horizon),
             bool(np.isnan(state.first_loss)),
             state.best_params is None,
@@ -193,6 +195,7 @@ def join(
         weight_scale=_share_or_stack(weight_scales),
         target_scale=_share_or_stack(target_scales),
         target_shift=_share_or_stack(target_shifts),
+        input_scaling=InputScaling.stack([it.input_scaling for it in datasets]),
         **options,
     )
 

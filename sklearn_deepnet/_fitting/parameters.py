@@ -29,6 +29,9 @@ _FIRST_ORDER_ONLY = (
 )
 
 
+_LEAST_PATIENCE, _STEPS_OF_PATIENCE = 10, 100
+
+
 class ResolvedParams(NamedTuple):
     """The parameters of an estimator after names are looked up and sizes are known."""
 
@@ -226,8 +229,26 @@ def rows_per_batch(estimator: Any, n_rows: int) -> int:
     )
 
 
+def patience(estimator: Any, n_rows: int) -> int:
+    """Return after how many epochs without improvement training stops.
+
+    "auto" is at least as many as hold `_STEPS_OF_PATIENCE` steps: the loss of an
+    optimizer with momentum swings over several dozen steps, whatever an epoch is.
+    """
+    if estimator.n_iter_no_change != "auto":
+        return int(estimator.n_iter_no_change)
+    if is_quasi_newton(estimator.solver):  # its loss falls with every iteration
+        return _LEAST_PATIENCE
+    n_steps = -(-n_rows // rows_per_batch(estimator, n_rows))
+    return max(_LEAST_PATIENCE, -(-_STEPS_OF_PATIENCE // n_steps))
+
+
 def make_spec(
-    estimator: Any, resolved: ResolvedParams, total_weight: float, stops: bool
+    estimator: Any,
+    resolved: ResolvedParams,
+    n_rows: int,
+    total_weight: float,
+    stops: bool,
 ) -> TrainingSpec:
     """Return what does not change during training.
 
@@ -237,8 +258,10 @@ def make_spec(
         The estimator, for its numeric parameters.
     resolved : ResolvedParams
         Its resolved parameters.
+    n_rows : int
+        Number of samples of the training set.
     total_weight : float
-        Total weight of the training set, by which the penalties are divided.
+        Their total weight, by which the penalties are divided.
     stops : bool
         Whether `tol` may end training.
     """
@@ -260,7 +283,8 @@ def make_spec(
         ),
         dropout=np.array(resolved.dropout) * (not is_quasi_newton(estimator.solver)),
         tol=np.array(float(estimator.tol) if stops else 0.0),
-        n_iter_no_change=np.array(estimator.n_iter_no_change if stops else NEVER),
+        n_iter_no_change=np.array(patience(estimator, n_rows) if stops else NEVER),
+        stops_at_best=np.array(estimator.n_iter_no_change == "auto"),
     )
 
 

@@ -41,6 +41,7 @@ from .reporting import (
     count_tasks,
     warn_of_ending,
 )
+from .scaling import scale_datasets
 
 
 def prepare(
@@ -184,6 +185,14 @@ class PreparedFit:
         self._resolved = resolve_params(draft, self._dataset)
         warn_of_ignored(draft)
         state, dataset, validation_set = self._start(self._dataset, validation_set)
+        dataset, validation_set = scale_datasets(
+            draft,
+            self._resolved,
+            state,
+            dataset,
+            validation_set,
+            resumes=self._resumes,
+        )
         self._dataset = dataset
         if dataset.rows is not None:
             dataset.targets.check_weighted(dataset.y[dataset.rows])
@@ -199,7 +208,7 @@ class PreparedFit:
             self._callbacks.append(self._fit_checkpoint)
         n_rows, total_weight = dataset.n_rows, dataset.total_weight
         return TrainingJob(
-            spec=make_spec(draft, self._resolved, total_weight, self._stops),
+            spec=make_spec(draft, self._resolved, n_rows, total_weight, self._stops),
             batch_size=rows_per_batch(draft, n_rows),
             state=state,
             dataset=dataset,

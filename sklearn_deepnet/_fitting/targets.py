@@ -1,6 +1,6 @@
 """The encoding of y as targets of a network, for labels and for numbers."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -276,22 +276,6 @@ class NumberTargets:
         """Return the factor and the summand of y, of shape (n_outputs, 1)."""
         scale = 1 / self.scale
         return scale[:, np.newaxis], (-self.mean * scale)[:, np.newaxis]
-
-    def scaled_to(
-        self, y: NDArray[Any], weight: FloatArray | None, counts: bool
-    ) -> "NumberTargets":
-        """Return targets that standardize `y`, or that divide counts by their mean."""
-        columns = self.encode(y).astype(float)
-        # y may have any unit, in which its squares could overflow or underflow.
-        unit = np.abs(columns).max(axis=0)
-        unit[unit == 0] = 1.0
-        mean = np.average(columns / unit, axis=0, weights=weight)
-        if counts:
-            return replace(self, scale=np.where(mean > 0, mean, 1.0) * unit)
-        variance = np.average((columns / unit - mean) ** 2, axis=0, weights=weight)
-        std = np.sqrt(variance)
-        scale = np.where(std > 1e-12 * np.abs(mean), std, 1.0)  # y is constant
-        return replace(self, mean=mean * unit, scale=scale * unit)
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return y of shape (n_samples, n_outputs)."""

@@ -87,7 +87,7 @@ def restore_attributes(
     arrays : dict of str to ndarray
         Arrays of the file; those that are used are removed.
     lacking : tuple of str, default=()
-        Attributes that may be missing, besides the names of features.
+        Attributes that may be missing, besides those that are optional.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def restore_attributes(
         raise ValueError("it does not say what the network has learned")
     names = _names_for(network)
     unknown = sorted(encoded.keys() - {*names})
-    missing = sorted({*names} - encoded.keys() - {"feature_names_in_", *lacking})
+    missing = sorted({*names} - encoded.keys() - _OPTIONAL - {*lacking})
     if unknown or missing:
         raise ValueError(
             f"attributes of the network are unknown, {unknown!r:.80}, or missing, "
@@ -267,12 +267,35 @@ def _is_like_params(value: Any, network: Any, finite: bool = False) -> bool:
     return is_like and (not finite or bool(np.isfinite(value).all()))
 
 
+def _is_input_scaling(value: Any, network: Any) -> bool:
+    if value is None:
+        return True
+    shape = (network.n_features_in_,)
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"kind", "mean", "scale", "seen"}
+        and value["kind"] in ("standard", "robust")
+        and all(_is_array(value[key], "f", shape) for key in ("mean", "scale"))
+        and bool(np.isfinite(value["mean"]).all())
+        and bool((np.isfinite(value["scale"]) & (value["scale"] > 0)).all())
+        and _is_seen(value["seen"], *shape)
+    )
+
+
+def _is_seen(value: Any, n_columns: int) -> bool:
+    if value is None:
+        return True
+    is_array = _is_array(value, "f", (2, n_columns))
+    return is_array and bool((np.isfinite(value) & (value >= 0)).all())
+
+
 ATTRIBUTES: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType(
     {
         "n_features_in_": lambda n, _: _is_count(n, 1),
         "feature_names_in_": _are_feature_names,
         "_layer_sizes": _are_layer_sizes,
         "_activations": _are_activations,
+        "_input_scaling": _is_input_scaling,
         "out_activation_": _is_out_activation,
         "_params": _are_params,
         "classes_": _are_classes,
@@ -280,6 +303,7 @@ ATTRIBUTES: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType
         "target_scale_": lambda it, net: (
             _are_finite_per_output(it, net) and (it > 0).all()
         ),
+        "_target_seen": lambda it, net: _is_seen(it, net.n_outputs_),
         "_takes_1d": lambda it, net: (
             it is False or (it is True and net.n_outputs_ == 1)
         ),
@@ -292,4 +316,6 @@ ATTRIBUTES: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType
     }
 )
 _CLASSIFIER_ONLY = {"classes_"}
-_REGRESSOR_ONLY = {"target_mean_", "target_scale_", "_takes_1d"}
+_REGRESSOR_ONLY = {"target_mean_", "target_scale_", "_target_seen", "_takes_1d"}
+# Names of features are not always known; files from before there was scaling lack it.
+_OPTIONAL = {"feature_names_in_", "_input_scaling", "_target_seen"}

@@ -219,6 +219,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         hidden_layer_sizes: Any = (100,),
         *,
         activation: Any = "relu",
+        input_scaling: str | None = "auto",
         init: Any = "he",
         init_scale: float | None = None,
         bias_init: str = "random",
@@ -236,7 +237,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         clip_norm: float | None = None,
         class_weight: Any = None,
         tol: float | None = 1e-4,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: int | str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         scoring: Any = None,
@@ -248,6 +249,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.input_scaling = input_scaling
         self.init = init
         self.init_scale = init_scale
         self.bias_init = bias_init

@@ -9,22 +9,26 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._engine import Network, predict_logits
 from .._fitting.parameters import resolve_activations
+from .._fitting.scaling import scaling_of
 from .._utils.typing import FloatArray
 from .._utils.warnings import max_abs
+from ..nn.scaling import InputScaling, fold_into_first_layer
 
 
 def network_of(estimator: Any) -> Network:
     """Return the network of a fitted estimator, which shares its weights."""
     n_hidden = len(estimator._layer_sizes) - 2
     activations = resolve_activations(estimator._activations, n_hidden)
-    return Network(estimator._layer_sizes, activations, estimator._params)
+    scaling = scaling_of(estimator)
+    return Network(estimator._layer_sizes, activations, estimator._params, scaling)
 
 
 def stack_of(estimators: Sequence[Any]) -> Network:
     """Return the networks of fitted estimators, all of one shape, as a stack."""
     first = network_of(estimators[0])
     params = np.stack([estimator._params for estimator in estimators])
-    return Network(first.layer_sizes, first.activations, params)
+    scaling = InputScaling.stack([scaling_of(estimator) for estimator in estimators])
+    return Network(first.layer_sizes, first.activations, params, scaling)
 
 
 class FittedNetwork:
@@ -128,6 +132,51 @@ class FittedNetwork:
         """Biases of each layer, as views of shape (n_out,)."""
         check_is_fitted(self)
         return [layer[:, -1] for layer in network_of(self).layers]
+
+    @property
+    def input_mean_(self) -> FloatArray | None:
+        """What is subtracted from each feature; None without input scaling."""
+        check_is_fitted(self)
+        scaling = scaling_of(self)
+        return None if scaling is None else scaling.center
+
+    @property
+    def input_scale_(self) -> FloatArray | None:
+        """What each difference is divided by; None without input scaling."""
+        check_is_fitted(self)
+        scaling = scaling_of(self)
+        return None if scaling is None else scaling.scale
+
+    def folded_coefs(self) -> tuple[list[FloatArray], list[FloatArray]]:
+        r"""Return weights and biases for X as it comes, before any scaling.
+
+        The first layer is :math:`W / s` and :math:`b - W \mu / s`, where :math:`\mu`
+        is `input_mean_` and :math:`s` `input_scale_`; the others are those of `coefs_`
+        and `intercepts_`.
+
+        Returns
+        -------
+        coefs : list of ndarray of shape (n_in, n_out)
+            Weights of each layer.
+        intercepts : list of ndarray of shape (n_out,)
+            Biases of each layer.
+
+        Raises
+        ------
+        ValueError
+            With ``input_scaling="robust"``, which is not linear.
+        """
+        coefs, intercepts, scaling = self.coefs_, self.intercepts_, scaling_of(self)
+        if scaling is None:
+            return coefs, intercepts
+        if scaling.squashes:
+            raise ValueError(
+                "input_scaling='robust' is not linear, so no weights for X as it comes "
+                "are equal to it. Scale X by input_mean_ and input_scale_, or train "
+                "with input_scaling='standard'."
+            )
+        W, b = fold_into_first_layer(coefs[0], intercepts[0], scaling)
+        return [W, *coefs[1:]], [b, *intercepts[1:]]
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_params" in vars(self)

@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,16 @@ def warn_of_version(name: str, version: str) -> None:
         )
 
 
+# What parameters that were added later had the effect of before, where today's default
+# would change what a saved estimator does.
+_BEFORE = MappingProxyType({"input_scaling": None, "init": "he"})
+
+
+def value_before(parameter: str, default: Any) -> Any:
+    """Return the value of a parameter that a saved estimator lacks."""
+    return _BEFORE.get(parameter, default)
+
+
 class PickleVersionMixin(DocLinkMixin):
     """Adds the version to pickles, which scikit-learn does for its own estimators only.
 
@@ -74,9 +85,9 @@ class PickleVersionMixin(DocLinkMixin):
         return {**super().__getstate__(), _VERSION_KEY: __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Load, warn of another version, and give parameters it lacks their default."""
+        """Load, warn of another version, and add the parameters that it lacks."""
         state = dict(state)
         warn_of_version(type(self).__name__, state.pop(_VERSION_KEY, "unknown"))
-        for parameter in inspect.signature(type(self)).parameters.values():
-            state.setdefault(parameter.name, parameter.default)
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            state.setdefault(name, value_before(name, parameter.default))
         super().__setstate__(state)

@@ -1,6 +1,5 @@
 """`DeepNetRegressor`: a network for one or several numbers."""
 
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -208,7 +207,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         hidden_layer_sizes: Any = (100,),
         *,
         activation: Any = "relu",
-        init: Any = "he",
+        input_scaling: str | None = "auto",
+        init: Any = "xavier",
         init_scale: float | None = None,
         bias_init: str = "random",
         loss: Any = "squared_error",
@@ -223,7 +223,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         dropout: Any = 0.0,
         clip_norm: float | None = None,
         tol: float | None = 1e-4,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: int | str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         scoring: Any = None,
@@ -236,6 +236,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.input_scaling = input_scaling
         self.init = init
         self.init_scale = init_scale
         self.bias_init = bias_init
@@ -350,30 +351,21 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         partial: bool = False,
         classes: None = None,
     ) -> Dataset:
-        """Return the training data as a dataset, and set the scaling of the targets."""
+        """Return the training data as a dataset."""
         X, y = check_rows(self, X, y, reset=not resumes)
         y = self._check_y(y)
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        if resumes:
-            if (n_outputs, y.ndim == 1) != (self.n_outputs_, self._takes_1d):
-                raise ValueError(
-                    f"y now has the shape {y.shape}, but the network to continue has "
-                    f"{self.n_outputs_} outputs. Keep it, or start anew by fit with "
-                    "warm_start=False."
-                )
-            targets = NumberTargets(n_outputs, self.target_mean_, self.target_scale_)
-            dataset = make_dataset(X, y, targets, sample_weight)
-        else:
-            # The mean of y depends on the weights, which `make_dataset` validates.
-            unscaled = NumberTargets(n_outputs, np.zeros(n_outputs), np.ones(n_outputs))
-            dataset = make_dataset(X, y, unscaled, sample_weight)
-            if self.target_scaling is not None:
-                targets = unscaled.scaled_to(*dataset.targets_used(), self._has_counts)
-                dataset = replace(dataset, targets=targets)
-        self._takes_1d = y.ndim == 1
-        self.target_mean_ = dataset.targets.mean
-        self.target_scale_ = dataset.targets.scale
-        return dataset
+        takes_1d = y.ndim == 1
+        if resumes and (n_outputs, takes_1d) != (self.n_outputs_, self._takes_1d):
+            raise ValueError(
+                f"y now has the shape {y.shape}, but the network to continue has "
+                f"{self.n_outputs_} outputs. Keep it, or start anew by fit with "
+                "warm_start=False."
+            )
+        # Unscaled: the scaling of the targets is computed from the training set.
+        targets = NumberTargets(n_outputs, np.zeros(n_outputs), np.ones(n_outputs))
+        self._takes_1d = takes_1d
+        return make_dataset(X, y, targets, sample_weight)
 
     @property
     def _has_counts(self) -> bool:

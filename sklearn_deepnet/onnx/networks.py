@@ -12,6 +12,7 @@ from .._utils.typing import FloatArray
 from ..estimators.fitted import FittedNetwork, network_of, stack_of
 from ..estimators.mixins import PickleVersionMixin
 from ..nn.activations import ACTIVATIONS, Activation, identity
+from ..nn.scaling import InputScaling
 from .activations import NODES, add_probability
 from .graph import Graph, onnx_type
 
@@ -65,7 +66,7 @@ def _add_logits(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
     """
     network = stack_of(networks) if len(networks) > 1 else network_of(networks[0])
     activations = [*network.activations, identity]
-    A = X
+    A = _add_scaling(graph, network.input_scaling, X)
     for W, activation in zip(network.layers, activations, strict=True):
         # One row per sample here, so a layer is A Wᵀ + b.
         weights = W[..., :-1].swapaxes(-1, -2)
@@ -73,6 +74,19 @@ def _add_logits(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
         Z = graph.add("Add", graph.add("MatMul", A, weights), bias)
         A = _add_activation(graph, activation, Z)
     return A
+
+
+def _add_scaling(graph: Graph, scaling: InputScaling | None, X: str) -> str:
+    """Add what a network does to X first; networks with own scalings are stacked."""
+    if scaling is None:
+        return X
+    difference = graph.add("Sub", X, scaling.center)
+    A = graph.add("Div", difference, scaling.scale)
+    if not scaling.squashes:
+        return A
+    third = graph.add("Div", A, 3.0)
+    square = graph.add("Add", graph.add("Mul", third, third), 1.0)
+    return graph.add("Div", A, graph.add("Sqrt", square))
 
 
 def _unstacked(values: FloatArray) -> FloatArray:

@@ -1,0 +1,262 @@
+"""The scaling of inputs and targets: computed from the training set, then kept.
+
+The statistics of a column are final after the first call in which it varies. A stream
+may begin with calls in which it does not. Until then they are of all rows so far. When
+they change, the first or the last layer changes with them, so that the network still
+predicts what it did.
+"""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+
+from .._engine import TrainingState, cut_layers
+from .._utils.typing import BoolArray, FloatArray
+from ..nn.initializers import is_scheme
+from ..nn.scaling import (
+    InputScaling,
+    Moments,
+    column_moments,
+    column_quartiles,
+    rescale_first_layer,
+    rescale_last_layer,
+)
+from .dataset import Dataset
+from .parameters import ResolvedParams
+from .targets import NumberTargets
+
+
+class Columns(NamedTuple):
+    """How columns are scaled, and what later calls need to know.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_columns,)
+        Subtracted.
+    scale : ndarray of shape (n_columns,)
+        Divisor; 1 for a column that has not varied yet.
+    seen : ndarray of shape (2, n_columns) or None
+        Total weight and deviation of the rows so far, of those columns that are not
+        final, and 0 for the others; None if all are final.
+    """
+
+    mean: FloatArray
+    scale: FloatArray
+    seen: FloatArray | None
+
+    def updated(
+        self, moments: Moments, own: tuple[FloatArray, FloatArray]
+    ) -> "Columns":
+        """Return what they are after another call.
+
+        Parameters
+        ----------
+        moments : Moments
+            Of the rows of this call.
+        own : tuple of ndarray
+            Mean and scale for columns that vary in this call.
+        """
+        if self.seen is None:
+            return self
+        weight, deviation = self.seen
+        is_open, varies = weight > 0, moments.deviation > 0
+        merged = Moments(weight, self.mean, deviation).merge(moments)
+        mean, scale = merged.mean, _positive(merged.deviation)
+        mean, scale = (
+            np.where(is_open, np.where(varies, first, later), final)
+            for first, later, final in zip(own, (mean, scale), self[:2], strict=True)
+        )
+        stays_open = is_open & ~varies
+        seen = np.where(stays_open, [merged.weight, merged.deviation], 0.0)
+        return Columns(mean, scale, seen if stays_open.any() else None)
+
+
+def _first_columns(moments: Moments, own: tuple[FloatArray, FloatArray]) -> Columns:
+    """Return how columns are scaled after the first call."""
+    varies = moments.deviation > 0
+    mean = np.where(varies, own[0], moments.mean)
+    scale = np.where(varies, own[1], 1.0)
+    seen = np.where(varies, 0.0, [moments.weight, moments.deviation])
+    return Columns(mean, scale, None if varies.all() else seen)
+
+
+def _positive(deviation: FloatArray) -> FloatArray:
+    return np.where(deviation > 0, deviation, 1.0)
+
+
+def scaling_of(estimator: Any) -> InputScaling | None:
+    """Return the input scaling of a fitted estimator; None if it has none.
+
+    An estimator that was saved before there was scaling lacks the attribute.
+    """
+    saved = vars(estimator).get("_input_scaling")
+    if saved is None:
+        return None
+    return InputScaling(saved["mean"], saved["scale"], saved["kind"] == "robust")
+
+
+def scale_datasets(
+    estimator: Any,
+    resolved: ResolvedParams,
+    state: TrainingState,
+    dataset: Dataset,
+    validation_set: Dataset | None,
+    *,
+    resumes: bool,
+) -> tuple[Dataset, Dataset | None]:
+    """Set the scaling on the estimator, in place, and return the datasets with it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the scaling of earlier calls, if training resumes.
+    resolved : ResolvedParams
+        Its resolved parameters.
+    state : TrainingState
+        Where training starts. Its parameters are changed in place.
+    dataset : Dataset
+        The training set, from which the scaling is computed.
+    validation_set : Dataset or None
+        What is monitored.
+    resumes : bool
+        Whether training continues from earlier calls.
+    """
+    _scale_inputs(estimator, resolved, state, dataset, resumes)
+    changes: dict[str, Any] = {"input_scaling": scaling_of(estimator)}
+    if isinstance(dataset.targets, NumberTargets):
+        _scale_targets(estimator, resolved, state, dataset, resumes)
+        mean, scale = estimator.target_mean_, estimator.target_scale_
+        changes["targets"] = replace(dataset.targets, mean=mean, scale=scale)
+    dataset = replace(dataset, **changes)
+    if validation_set is not None:
+        validation_set = replace(validation_set, **changes)
+    return dataset, validation_set
+
+
+def _scale_inputs(
+    estimator: Any,
+    resolved: ResolvedParams,
+    state: TrainingState,
+    dataset: Dataset,
+    resumes: bool,
+) -> None:
+    kind = _resolve_kind(estimator, dataset.X, resumes)
+    if kind is None:
+        estimator._input_scaling = None
+        return
+    before = scaling_of(estimator) if resumes else None
+    if before is not None and estimator._input_scaling["seen"] is None:
+        return
+    moments = column_moments(dataset.X, dataset.weight, dataset.rows)
+    own = moments.mean, moments.deviation
+    if kind == "robust":
+        low, center, high = column_quartiles(dataset.X, dataset.weight, dataset.rows)
+        # Most values of a column may be equal, such as zeros of counts.
+        own = center, np.where(high > low, high - low, moments.deviation)
+    if before is None:
+        columns = _first_columns(moments, own)
+        _zero_first_layer(resolved, state, moments.deviation == 0)
+    else:
+        saved = estimator._input_scaling
+        columns = Columns(saved["mean"], saved["scale"], saved["seen"])
+        columns = columns.updated(moments, own)
+    estimator._input_scaling = {"kind": kind, **columns._asdict()}
+    if before is not None:
+        for params in _all_params(state):
+            first, *_ = cut_layers(resolved.layer_sizes, params)
+            rescale_first_layer(first, before, scaling_of(estimator))
+
+
+def _resolve_kind(estimator: Any, X: Any, resumes: bool) -> str | None:
+    """Return "standard", "robust" or None."""
+    given = estimator.input_scaling
+    if given is not None and given != "auto" and issparse(X):
+        raise ValueError(
+            f"input_scaling={given!r} would make sparse X dense, since centring fills "
+            "in its zeros. Set input_scaling=None, and scale X before if its columns "
+            "differ much, for example by MaxAbsScaler."
+        )
+    if resumes:
+        saved = vars(estimator).get("_input_scaling")
+        before = None if saved is None else saved["kind"]
+        if given not in (before, "auto") or (given, before) == ("auto", "robust"):
+            raise ValueError(
+                f"input_scaling is now {given!r}, but the network to continue has "
+                f"{before!r}. Keep it, or start anew by fit with warm_start=False."
+            )
+        return before
+    kind = "standard" if given == "auto" else given
+    if kind is None or issparse(X):
+        return None
+    if not _has_schemes(estimator.init):
+        raise ValueError(
+            "init gives weights for X as it comes, but with "
+            f"input_scaling={given!r} the network would scale X first. Set "
+            "input_scaling=None."
+        )
+    return kind
+
+
+def _has_schemes(init: Any) -> bool:
+    """Return whether `init` draws weights, instead of giving them as arrays."""
+    return is_scheme(init) or any(map(is_scheme, init))
+
+
+def _zero_first_layer(
+    resolved: ResolvedParams, state: TrainingState, constant: BoolArray
+) -> None:
+    """Set in place the weights of constant inputs to zero.
+
+    They would get no gradient and stay as they were drawn, and so disturb every
+    prediction for another value of that input.
+    """
+    if constant.any():
+        first, *_ = cut_layers(resolved.layer_sizes, state.params)
+        first[:, :-1][:, constant] = 0
+
+
+def _scale_targets(
+    estimator: Any,
+    resolved: ResolvedParams,
+    state: TrainingState,
+    dataset: Dataset,
+    resumes: bool,
+) -> None:
+    before = None
+    if resumes:
+        seen = vars(estimator).get("_target_seen")
+        before = Columns(estimator.target_mean_, estimator.target_scale_, seen)
+        if seen is None:
+            return
+    elif estimator.target_scaling is None:
+        estimator.target_mean_ = dataset.targets.mean
+        estimator.target_scale_ = dataset.targets.scale
+        estimator._target_seen = None
+        return
+    moments = column_moments(dataset.target, dataset.weight, dataset.rows)
+    constant = moments.deviation == 0
+    if estimator._has_counts:  # divided by their mean only
+        moments = moments._replace(mean=0 * moments.mean, deviation=moments.mean)
+    own = moments.mean, moments.deviation
+    if before is None:
+        columns = _first_columns(moments, own)
+        if constant.any() and _has_schemes(estimator.init):
+            # They are learned already: all outputs are the mean, whatever the inputs.
+            last = cut_layers(resolved.layer_sizes, state.params)[-1]
+            last[constant] = 0
+    else:
+        columns = before.updated(moments, own)
+        for params in _all_params(state):
+            last = cut_layers(resolved.layer_sizes, params)[-1]
+            rescale_last_layer(last, before[:2], columns[:2], estimator._has_counts)
+        state.first_loss = np.full_like(state.first_loss, np.nan)
+        state.forget_values(resolved.schedule)  # in other units
+    estimator.target_mean_, estimator.target_scale_, estimator._target_seen = columns
+
+
+def _all_params(state: TrainingState) -> list[FloatArray]:
+    """Return all arrays of parameters that a state holds."""
+    every = state.params, state.best_params, state.finite_params
+    return [params for params in every if params is not None]

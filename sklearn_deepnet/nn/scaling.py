@@ -1,0 +1,265 @@
+r"""Scaling: the statistics of columns, and how they are applied to the inputs.
+
+Initial weights and learning rates suit inputs and targets of about one. Columns in
+other units are therefore standardized, :math:`(x - \mu) / s`, as part of the network.
+
+>>> import numpy as np
+>>> X = np.array([[1.0, 500.0], [3.0, 500.0]])
+>>> moments = column_moments(X)
+>>> moments.mean, moments.deviation
+(array([  2., 500.]), array([1., 0.]))
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from .._utils.typing import BoolArray, FloatArray, IntArray
+
+__all__ = ["InputScaling", "Moments", "column_moments", "column_quartiles"]
+
+_BLOCK_ELEMENTS = 2**17  # of X, converted to float64 at once
+
+# A column whose deviation is at most this share of its largest value is constant: what
+# varies is rounding, which would be scaled up to a deviation of one.
+_ROUNDING = 1e-12
+
+
+class Moments(NamedTuple):
+    """Mean and standard deviation of columns, and the total weight of their rows.
+
+    The deviation of a constant column is exactly 0.
+    """
+
+    weight: FloatArray
+    mean: FloatArray
+    deviation: FloatArray
+
+    def merge(self, other: "Moments") -> "Moments":
+        """Return the moments of the rows of both.
+
+        Chan et al., "Algorithms for Computing the Sample Variance", 1983, eq. 2.1.
+        """
+        weight = self.weight + other.weight
+        total = np.where(weight > 0, weight, 1.0)
+        own, others = np.sqrt(self.weight / total), np.sqrt(other.weight / total)
+        difference = other.mean - self.mean
+        # Not by squares, which overflow or underflow where the unit of y is extreme.
+        within = np.hypot(own * self.deviation, others * other.deviation)
+        between = own * others * np.abs(difference)
+        mean = np.where(self.weight > 0, self.mean + others**2 * difference, other.mean)
+        return Moments(weight, mean, np.hypot(within, between))
+
+
+def column_moments(
+    X: NDArray[Any],
+    weight: FloatArray | None = None,
+    rows: IntArray | None = None,
+) -> Moments:
+    """Return the weighted mean and standard deviation of each column.
+
+    They are computed in float64, block by block, so that memory does not grow with X.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_columns)
+        Of any numeric dtype.
+    weight : ndarray of shape (n_samples,) or None, default=None
+        Weights of the rows; None is all ones.
+    rows : ndarray of int or None, default=None
+        The rows to use; None is all.
+
+    Returns
+    -------
+    moments : Moments
+        Its arrays have the shape (n_columns,).
+    """
+    low, high = _bounds(X, rows)
+    largest = np.maximum(np.abs(low), np.abs(high))
+    # Powers of two divide exactly, and keep squares from overflow and underflow.
+    unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
+    total = Moments(*np.zeros((3, X.shape[1])))
+    for block, own in _blocks(X, weight, rows):
+        # In C order, since the order of a sum changes its last bits.
+        columns = block.astype(np.float64, order="C") / unit
+        mean = np.average(columns, axis=0, weights=own)
+        square = np.average((columns - mean) ** 2, axis=0, weights=own)
+        n = np.full(len(mean), len(block) if own is None else own.sum())
+        total = total.merge(Moments(n, mean, np.sqrt(square)))
+    mean, deviation = total.mean * unit, total.deviation * unit
+    if X.dtype.kind == "f":
+        noise = max(_ROUNDING, float(np.finfo(X.dtype).eps)) * largest
+    else:
+        noise = _ROUNDING * largest
+    deviation = np.where((low == high) | (deviation <= noise), 0.0, deviation)
+    return Moments(total.weight, np.where(low == high, low, mean), deviation)
+
+
+def column_quartiles(
+    X: NDArray[Any],
+    weight: FloatArray | None = None,
+    rows: IntArray | None = None,
+) -> FloatArray:
+    """Return the three weighted quartiles of each column, of shape (3, n_columns).
+
+    They are values of the column, from the inverse of its weighted distribution
+    function, so that a weight of 2 is the same as a repeated row. For the parameters
+    see `column_moments`.
+    """
+    own = np.ones(len(X)) if weight is None else weight
+    own = own if rows is None else own[rows]
+    columns = (X[:, j] if rows is None else X[rows, j] for j in range(X.shape[1]))
+    quartiles = [
+        np.quantile(
+            column.astype(np.float64),
+            [0.25, 0.5, 0.75],
+            method="inverted_cdf",
+            weights=own,
+        )
+        for column in columns
+    ]
+    return np.array(quartiles).T
+
+
+def _blocks(
+    X: Any, weight: FloatArray | None, rows: IntArray | None
+) -> Iterator[tuple[NDArray[Any], FloatArray | None]]:
+    """Yield some rows of X after the other, with their weights."""
+    n_rows = X.shape[0] if rows is None else len(rows)
+    size = max(1, _BLOCK_ELEMENTS // max(1, X.shape[1]))
+    for start in range(0, n_rows, size):
+        part = slice(start, start + size)
+        which = part if rows is None else rows[part]
+        block = X[which].toarray() if issparse(X) else X[which]
+        yield block, None if weight is None else weight[which]
+
+
+def _bounds(X: NDArray[Any], rows: IntArray | None) -> tuple[FloatArray, FloatArray]:
+    """Return the lowest and the highest value of each column, as float64."""
+    bounds = [
+        (block.min(axis=0), block.max(axis=0)) for block, _ in _blocks(X, None, rows)
+    ]
+    low, high = zip(*bounds, strict=True)
+    return np.min(low, axis=0).astype(float), np.max(high, axis=0).astype(float)
+
+
+class InputScaling(NamedTuple):
+    r"""What a network does to its inputs first: :math:`(x - c) / s`.
+
+    With `squashes`, the result :math:`z` becomes :math:`z / \sqrt{1 + (z/3)^2}`, which
+    lies between -3 and 3, so that an outlier cannot dominate [1]_.
+
+    Parameters
+    ----------
+    center : ndarray of shape (n_inputs,) or (*stack_shape, 1, n_inputs)
+        Shared by the networks of a stack, or one for each.
+    scale : ndarray like `center`
+        Positive.
+    squashes : bool, default=False
+        Whether to limit the result.
+
+    References
+    ----------
+    .. [1] Holzmüller et al., "Better by Default: Strong Pre-Tuned MLPs and Boosted
+       Trees on Tabular Data", NeurIPS 2024, section 3.
+    """
+
+    center: FloatArray
+    scale: FloatArray
+    squashes: bool = False
+
+    def apply(self, X: NDArray[Any], out: FloatArray) -> None:
+        """Write the scaled rows of X to `out`, of shape (..., n_samples, n_inputs).
+
+        The difference is taken in the precision of X, before it is cast to that of
+        `out`: in float32 a time stamp would lose its seconds.
+        """
+        dtype = np.result_type(X.dtype, np.float32)
+        center = self.center.astype(dtype, copy=False)
+        # A scale that float32 cannot hold must not become a division by zero.
+        scale = np.maximum(self.scale, np.finfo(dtype).tiny).astype(dtype, copy=False)
+        rows = out if out.dtype == dtype else None
+        rows = np.subtract(X, center, out=rows, dtype=dtype)
+        rows /= scale
+        if self.squashes:
+            rows /= np.hypot(1, rows / 3)
+        if rows is not out:
+            out[...] = rows
+
+    def select(self, keep: BoolArray) -> "InputScaling":
+        """Return the scaling of those networks for which `keep` is True."""
+        if self.center.ndim == 1:
+            return self
+        return self._replace(center=self.center[keep], scale=self.scale[keep])
+
+    def distinct(self) -> tuple[list["InputScaling"], IntArray]:
+        """Return the different scalings of a stack, and which of them each network has.
+
+        Networks that are trained on the same rows have the same scaling.
+        """
+        both = np.concatenate([self.center, self.scale], axis=-1)[..., 0, :]
+        _, first, which = np.unique(
+            both, axis=0, return_index=True, return_inverse=True
+        )
+        scalings = [
+            self._replace(center=self.center[k, 0], scale=self.scale[k, 0])
+            for k in first
+        ]
+        return scalings, which.reshape(-1)
+
+    @staticmethod
+    def stack(scalings: Sequence["InputScaling | None"]) -> "InputScaling | None":
+        """Return the scaling of a stack, whose networks are all scaled or none is."""
+        first = scalings[0]
+        if first is None:
+            return None
+        scaled = [scaling for scaling in scalings if scaling is not None]
+        if all(
+            np.array_equal(it.center, first.center)
+            and np.array_equal(it.scale, first.scale)
+            for it in scaled
+        ):
+            return first
+        return first._replace(
+            center=np.stack([it.center[np.newaxis] for it in scaled]),
+            scale=np.stack([it.scale[np.newaxis] for it in scaled]),
+        )
+
+
+def rescale_first_layer(
+    layer: FloatArray, before: InputScaling, after: InputScaling
+) -> None:
+    """Change ``[W b]`` in place, so that newly scaled inputs give the same outputs."""
+    W = layer[..., :-1]
+    layer[..., -1] += W @ ((after.center - before.center) / before.scale)
+    W *= after.scale / before.scale
+
+
+def rescale_last_layer(
+    layer: FloatArray,
+    before: tuple[FloatArray, FloatArray],
+    after: tuple[FloatArray, FloatArray],
+    exponential: bool = False,
+) -> None:
+    """Change ``[W b]`` in place, so that newly scaled outputs predict the same.
+
+    A prediction is ``mean + scale * output``, or ``scale * exp(output)``; `before` and
+    `after` are mean and scale of each output.
+    """
+    (mean, scale), (new_mean, new_scale) = before, after
+    if exponential:
+        layer[..., -1] += np.log(scale / new_scale)
+    else:
+        layer *= (scale / new_scale)[:, np.newaxis]
+        layer[..., -1] += (mean - new_mean) / new_scale
+
+
+def fold_into_first_layer(
+    W: FloatArray, b: FloatArray, scaling: InputScaling
+) -> tuple[FloatArray, FloatArray]:
+    """Return weights, of shape (n_in, n_out), and biases for inputs as they come."""
+    W = W / scaling.scale[:, np.newaxis]
+    return W, b - scaling.center @ W
