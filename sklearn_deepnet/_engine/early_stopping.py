@@ -11,7 +11,7 @@ from .network import Network
 from .parallel import BlockwisePropagation, Threads
 from .state import NEVER, TrainingSpec, TrainingState
 
-_CURVES = ("losses", "validation_losses", "validation_scores")
+_CURVES = ("losses", "data_losses", "validation_losses", "validation_scores")
 
 Score = Callable[[FloatArray], float]
 
@@ -160,9 +160,9 @@ class LearningCurves:
         n_iter: int,
         validation: ValidationSet | None,
     ) -> None:
-        n_curves = 1
+        n_curves = 2
         if validation is not None:
-            n_curves = 2 if validation.scores is None else 3
+            n_curves = 3 if validation.scores is None else 4
         shape = (*stack_shape, n_iter)
         self._curves = {name: np.empty(shape) for name in _CURVES[:n_curves]}
 

@@ -36,6 +36,8 @@ class TrainingResult(NamedTuple):
         epoch with a finite loss, after an interrupt those of the last complete epoch.
     losses : ndarray of shape (n_epochs,)
         The training loss of each epoch before the divergence, penalty included.
+    data_losses : ndarray of shape (n_epochs,)
+        The same without penalty.
     validation_losses : ndarray of shape (n_epochs,) or (0,)
         The loss of the validation set after each epoch.
     validation_scores : ndarray of shape (n_epochs,) or (0,)
@@ -50,6 +52,7 @@ class TrainingResult(NamedTuple):
 
     state: TrainingState
     losses: FloatArray
+    data_losses: FloatArray
     validation_losses: FloatArray
     validation_scores: FloatArray
     ended_by: Ending
@@ -242,7 +245,11 @@ class TrainingLoop:
         converged = monitor.observe(value, finite, self._limit)
         self._updater.end_epoch(monitor.monitored)
         self._curves.record(
-            self.n_epochs_done, value, monitor.validation_loss, monitor.validation_score
+            self.n_epochs_done,
+            value,
+            data_loss,
+            monitor.validation_loss,
+            monitor.validation_score,
         )
         self._epoch_start, self._finite_params = self._finite_params, self._epoch_start
         state.n_epochs += 1

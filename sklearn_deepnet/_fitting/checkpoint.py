@@ -188,7 +188,7 @@ class FitCheckpoint:
         self._start = copy(network)
         self._arguments = resumes, restore_best, to_save
         none = np.empty(0)
-        result = TrainingResult(state, none, none, none, "n_iter")
+        result = TrainingResult(state, none, none, none, none, "n_iter")
         self._file.begin(state.n_epochs, *self._encode(result))
 
     def __call__(self, loop: TrainingLoop) -> bool:

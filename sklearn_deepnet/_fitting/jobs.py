@@ -14,6 +14,8 @@ from scipy.sparse import issparse
 from .._engine import (
     Batches,
     Callback,
+    Network,
+    Propagation,
     Score,
     Threads,
     TrainingResult,
@@ -240,6 +242,28 @@ def _share_or_stack(values: Sequence[FloatArray | float]) -> FloatArray | float:
     if all(np.array_equal(value, first) for value in values):
         return first
     return np.stack([np.atleast_2d(value) for value in values])
+
+
+def data_loss(job: TrainingJob, params: FloatArray) -> float:
+    """Return the training loss of all rows, without penalties and dropout."""
+    spec, n_rows = job.spec, job.dataset.n_rows
+    network = Network(spec.layer_sizes, spec.activations, params)
+    (batch,) = join(
+        [job.dataset],
+        trains=True,
+        batch_size=n_rows,
+        block_size=rows_per_block(spec.layer_sizes),
+        shuffle=False,
+        dtype=params.dtype,
+        generators=[],
+        stack_shape=(),
+    )
+    propagation = Propagation(network, spec.loss, trains=False)
+    loss = 0.0
+    for read in batch.blocks:
+        inputs, _, target, weight = read(0)
+        loss += float(propagation.loss(inputs, target, weight))
+    return loss
 
 
 def max_stack_size_of_job(job: TrainingJob) -> int:

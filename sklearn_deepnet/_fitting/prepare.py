@@ -25,6 +25,7 @@ from .._utils.sklearn_compat import (
 from .._utils.typing import FloatArray
 from .attributes import load_state, save_state, set_architecture, set_result
 from .checkpoint import FitCheckpoint
+from .convergence import describe_failure
 from .dataset import Dataset, make_validation_set
 from .jobs import TrainingJob
 from .parameters import (
@@ -42,6 +43,8 @@ from .reporting import (
     warn_of_ending,
 )
 from .scaling import scale_datasets
+
+_FEWEST_EPOCHS = 10  # after which a network has to have learned something
 
 
 def prepare(
@@ -277,12 +280,13 @@ class PreparedFit:
             The result of training `job`; None if there was no job.
         """
         # Its state and work arrays are not needed any more; a stack keeps all its fits.
-        self.job = None
-        draft, n_epochs, bad_loss = self._draft, self._n_epochs_done, None
+        job, self.job = self.job, None
+        draft, failure, bad_loss = self._draft, "", None
         if result is not None:
             result = self._set_result(result)
-            self._interrupt = result.interrupt
-            n_epochs, bad_loss = n_epochs + len(result.losses), result.bad_loss
+            self._interrupt, bad_loss = result.interrupt, result.bad_loss
+            if self._checks_convergence(result):
+                failure = describe_failure(draft, self._resolved, job, result)
         elif not draft.warm_start:
             draft._training_state = None
         attributes = vars(self._estimator).copy()
@@ -296,13 +300,21 @@ class PreparedFit:
                 self._dataset,
                 n_iter=self._n_iter,
                 stops=self._stops,
-                is_whole=n_epochs == draft.n_iter_,
+                failure=failure,
                 bad_loss=bad_loss,
             )
         except BaseException:
             vars(self._estimator).clear()
             vars(self._estimator).update(attributes)
             raise
+
+    def _checks_convergence(self, result: TrainingResult) -> bool:
+        """Return whether a network that has learned nothing is to be reported.
+
+        Not if the user wants so many epochs and no more, or so few that it may be.
+        """
+        is_all = self._stops and not self._resumes and self._n_iter >= _FEWEST_EPOCHS
+        return is_all and result.ended_by in ("tol", "n_iter")
 
     def _set_result(self, result: TrainingResult) -> TrainingResult:
         """Set the fitted attributes on the draft, and write the checkpoint."""

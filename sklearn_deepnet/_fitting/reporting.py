@@ -166,7 +166,7 @@ def warn_of_ending(
     *,
     n_iter: int,
     stops: bool,
-    is_whole: bool,
+    failure: str,
     bad_loss: float | None,
 ) -> None:
     """Warn, with advice, if training diverged or did not converge.
@@ -181,8 +181,8 @@ def warn_of_ending(
         Maximum number of epochs of this call.
     stops : bool
         Whether `tol` could end training.
-    is_whole : bool
-        Whether this call made all epochs of the network.
+    failure : str
+        Why the network has learned nothing, "" if it has or if that is not checked.
     bad_loss : float or None
         The loss that showed a divergence; None if a checkpoint had all epochs.
     """
@@ -201,6 +201,8 @@ def warn_of_ending(
             "the last finite weights kept.",
             DivergenceWarning,
         )
+    elif failure:
+        warn(failure, ConvergenceWarning)
     elif ended_by == "n_iter" and stops and n_iter:
         no_rate = is_quasi_newton(estimator.solver)
         raise_what = "n_iter" if no_rate else "n_iter or learning_rate"
@@ -209,18 +211,6 @@ def warn_of_ending(
             f"{raise_what}; or set tol=None, if so many epochs are wanted.",
             ConvergenceWarning,
         )
-    elif ended_by == "tol" and is_whole and _made_no_progress(estimator.loss_curve_):
-        warn(
-            f"The loss never fell from its first value, {estimator.loss_curve_[0]:.3g}"
-            f". Scale X (largest value {max_abs(dataset.X):.2g}), change learning_rate "
-            f"(now {estimator.learning_rate:.3g}), or initialize otherwise (init is "
-            f"{estimator.init!r}).",
-            ConvergenceWarning,
-        )
-
-
-def _made_no_progress(losses: Sequence[float]) -> bool:
-    return len(losses) > 1 and min(losses) >= losses[0] - 1e-6 * abs(losses[0])
 
 
 def _name_number(value: float) -> str:

@@ -222,7 +222,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         l1: float = 0.0,
         dropout: Any = 0.0,
         clip_norm: float | None = None,
-        tol: float | None = 1e-4,
+        tol: float | None = 1e-5,
         n_iter_no_change: int | str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,

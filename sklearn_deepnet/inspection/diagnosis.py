@@ -10,10 +10,12 @@ from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._engine import cut_layers, one_blas_thread
-from .._fitting.jobs import TrainingJob
+from .._fitting.convergence import loss_of_constant
+from .._fitting.jobs import TrainingJob, data_loss
+from .._utils.lookup import look_up
 from .._utils.typing import FloatArray
 from ..estimators.base import BaseDeepNet
-from ..estimators.fitted import network_of
+from ..nn.losses import LOSSES
 from . import probe
 from .rendering import table_lines
 from .rules import RULES, Finding
@@ -126,19 +128,25 @@ def diagnose(
     with np.errstate(all="ignore"), one_blas_thread():
         findings = [*_check_inputs(job), *_check_layers(job, params)]
         # The loss is zero if y is constant: nothing can be compared with it.
-        n_outputs = job.spec.layer_sizes[-1]
-        constant = _loss_of_constant(network, n_outputs, X, y, sample_weight) or np.inf
-        start = _loss_at(job, job.state.params) / constant
+        loss = look_up(LOSSES, network.loss, "loss")
+        out_activation = job.dataset.targets.name_out_activation(loss)
+        constant = loss_of_constant(job.dataset, job.spec.loss, out_activation)
+        constant = constant or np.inf
+        start = data_loss(job, job.state.params) / constant
         findings.append(RULES["first loss"].check(start))
         findings += _check_first_step(job, float(network.learning_rate))
         if network.__sklearn_is_fitted__():
-            ratio = _loss_at(job, params) / constant
+            ratio = data_loss(job, params) / constant
             findings += [RULES["constant"].check(ratio), *_check_curves(network)]
     return Diagnosis(findings)
 
 
 def _check_inputs(job: TrainingJob) -> Iterator[Finding]:
-    X, _, _ = probe.subsample(job, _N_ROWS).dataset.rows_used()
+    dataset = probe.subsample(job, _N_ROWS).dataset
+    X, _, _ = dataset.rows_used()
+    if dataset.input_scaling is not None:
+        X, X_raw = np.empty(X.shape), X
+        dataset.input_scaling.apply(X_raw, X)
     if issparse(X):
         mean, variance = mean_variance_axis(X.astype(float), axis=0)
     else:
@@ -203,36 +211,6 @@ def _check_curves(network: BaseDeepNet) -> Iterator[Finding]:
     if np.isfinite(validation[-1]):
         finding = RULES["overfitting"].check(validation[-1] / np.nanmin(validation) - 1)
         yield finding._replace(is_fault=finding.is_fault and not network.restore_best)
-
-
-def _loss_of_constant(
-    network: BaseDeepNet, n_outputs: int, X: Any, y: Any, sample_weight: Any
-) -> float:
-    """Return the loss of the best constant prediction, by a network without inputs."""
-    same = ("loss", "class_weight", "label_smoothing", "target_scaling")
-    options = {
-        name: value for name, value in network.get_params().items() if name in same
-    }
-    # Fixed initial biases: random ones may be optimal by chance, and then the fit would
-    # warn that the loss did not fall.
-    biases = np.arange(1.0, n_outputs + 1)
-    options["init"] = [np.zeros((1, n_outputs)), biases]
-    constant = type(network)((), solver="lbfgs", alpha=0, **options)
-    no_inputs = np.zeros((np.shape(X)[0], 1))
-    constant.fit(no_inputs, y, sample_weight)
-    job = probe.initial_job(constant, no_inputs, y, sample_weight)
-    return _loss_at(job, network_of(constant).params)
-
-
-def _loss_at(job: TrainingJob, params: FloatArray) -> float:
-    """Return the training loss of all rows, without penalties."""
-    propagation = probe.make_propagation(job, params, trains=False)
-    (batch,) = probe.batches_in_order(job, job.dataset.n_rows, _N_ROWS)
-    loss = 0.0
-    for read_block in batch.blocks:
-        inputs, _, target, weight = read_block(0)
-        loss += float(propagation.loss(inputs, target, weight))
-    return loss
 
 
 def _share_of_identical_units(layer: FloatArray, next_layer: FloatArray) -> float:

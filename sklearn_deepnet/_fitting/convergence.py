@@ -1,0 +1,186 @@
+"""Whether a network has learned more than a constant, and if not, what may be why."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.sparse import issparse
+from scipy.special import logit
+
+from .._engine import TrainingResult, cut_layers
+from .._utils.typing import FloatArray
+from .._utils.warnings import max_abs
+from ..nn.losses import LossFunction, log_loss, poisson, squared_error
+from .dataset import Dataset
+from .jobs import TrainingJob, data_loss
+from .parameters import ResolvedParams, is_quasi_newton
+
+_MARGIN = 0.05  # of the loss of a constant, above which a network has learned nothing
+_AT_CONSTANT = 3e-4  # of it, within which a network has become that constant
+_LEAST_MOVE = 1e-4  # of the first loss
+_BLOCK_ROWS = 2**14
+_LARGE_INPUT, _LARGE_PENALTY = 10.0, 0.1
+
+# From a mean to the output whose activation it is.
+_LINKS = {
+    "identity": lambda mean: mean,
+    "logistic": lambda mean: logit(np.clip(mean, 1e-12, 1 - 1e-12)),
+    "softmax": lambda mean: np.log(np.maximum(mean, 1e-12)),
+    "exponential": lambda mean: np.log(np.maximum(mean, 1e-12)),
+}
+# Among constants the mean of the targets, or of the indicators, has the lowest loss.
+_LOWEST_AT_MEAN = {*log_loss[1:-1], *squared_error[1:-1], *poisson[1:-1]} - {None}
+
+
+def describe_failure(
+    estimator: Any, resolved: ResolvedParams, job: TrainingJob, result: TrainingResult
+) -> str:
+    """Return a warning if the network has learned no more than a constant, else "".
+
+    Parameters
+    ----------
+    estimator : estimator
+        With its fitted attributes.
+    resolved : ResolvedParams
+        Its resolved parameters.
+    job : TrainingJob
+        What was trained.
+    result : TrainingResult
+        With the data losses of all epochs.
+    """
+    losses, dataset = result.data_losses, job.dataset
+    if not len(losses) or _is_constant(dataset):
+        return ""
+    with np.errstate(all="ignore"):
+        constant = loss_of_constant(dataset, resolved.loss, resolved.out_activation)
+        first, best = float(losses[0]), float(losses.min())
+        # Units with equal weights stay equal, so more epochs would not help.
+        moves = first - best >= _LEAST_MOVE * abs(first)
+        moves = moves and not _are_units_equal(resolved, result)
+        if np.any(job.spec.dropout) and _is_no_better(best, constant, moves):
+            best = min(best, data_loss(job, result.state.params))  # without dropout
+    if not _is_no_better(best, constant, moves):
+        return ""
+    cause = _likeliest_cause(estimator, resolved, job, result)
+    return (
+        f"The network has learned nothing from X: its loss fell to {best:.6g}, and the "
+        f"best constant prediction has {constant:.6g}. The likeliest cause: {cause}. "
+        "diagnose(estimator, X, y) checks others."
+    )
+
+
+def _is_constant(dataset: Dataset) -> bool:
+    """Return whether all targets are equal, so that there is nothing to learn."""
+    target = dataset.target if dataset.rows is None else dataset.target[dataset.rows]
+    return bool((target.min(axis=0) == target.max(axis=0)).all())
+
+
+def _is_no_better(best: float, constant: float, moves: bool) -> bool:
+    margin = _MARGIN * abs(constant)
+    # One that does not move may have started from weights that were learned before.
+    return (
+        best > constant + margin
+        or (not moves and best > constant - margin)
+        or abs(best - constant) <= _AT_CONSTANT * abs(constant)
+    )
+
+
+def _are_units_equal(resolved: ResolvedParams, result: TrainingResult) -> bool:
+    """Return whether in every hidden layer all units have the same weights."""
+    *hidden, _ = cut_layers(resolved.layer_sizes, result.state.params)
+    hidden = [layer for layer in hidden if len(layer) > 1]
+    return bool(hidden) and all((layer == layer[0]).all() for layer in hidden)
+
+
+def loss_of_constant(
+    dataset: Dataset, loss: LossFunction, out_activation: str
+) -> float:
+    """Return the lowest loss that the same output for all samples can have.
+
+    It is of the targets as they are trained on, smoothed labels included.
+    """
+    total = dataset.total_weight
+    mean = sum(target @ weight for target, weight in _blocks(dataset)) / total
+    if out_activation == "identity":
+        start = mean
+    else:
+        p = np.clip(mean, 1e-12, None)
+        start = (
+            logit(np.clip(p, None, 1 - 1e-12))
+            if out_activation == "logistic"
+            else np.log(p)
+        )
+
+    def evaluate(outputs: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = 0.0, np.zeros_like(outputs)
+        for target, weight in _blocks(dataset):
+            logits = np.repeat(outputs[:, np.newaxis], target.shape[1], axis=1)
+            scratch = np.empty((3, *logits.shape))
+            value += float(np.sum(loss(logits, target, scratch) @ weight))
+            gradient += logits @ weight
+        return value / total, gradient / total
+
+    if loss in _LOWEST_AT_MEAN:
+        return evaluate(start)[0]
+    return float(minimize(evaluate, start, jac=True, method="L-BFGS-B").fun)
+
+
+def _blocks(dataset: Dataset) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Yield targets of shape (n_outputs, n_rows), and weights, of some rows each."""
+    scale, shift = dataset.targets.scale_and_shift(trains=True)
+    classes = np.arange(dataset.targets.n_outputs)[:, np.newaxis]
+    rows = dataset.row_indices()
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        some = rows[start : start + _BLOCK_ROWS]
+        target = dataset.target[some].T
+        if len(target) != len(classes):
+            target = classes == target
+        weight = np.ones(len(some)) if dataset.weight is None else dataset.weight[some]
+        yield scale * target + shift, weight
+
+
+def _likeliest_cause(
+    estimator: Any, resolved: ResolvedParams, job: TrainingJob, result: TrainingResult
+) -> str:
+    """Return what is most often the reason, of what can be seen."""
+    X, losses = job.dataset.X, result.data_losses
+    *hidden, _ = cut_layers(resolved.layer_sizes, result.state.params)
+    if job.dataset.input_scaling is None and max_abs(X) > _LARGE_INPUT:
+        how = "MaxAbsScaler" if issparse(X) else "input_scaling='standard'"
+        return f"X is not scaled, its largest value is {max_abs(X):.2g}; use {how}"
+    if _are_units_equal(resolved, result):
+        return (
+            "all units of a layer have equal weights, so they get equal gradients; set "
+            "init='he'"
+        )
+    if float(job.spec.decay) > _LARGE_PENALTY or float(job.spec.l1) > _LARGE_PENALTY:
+        return (
+            f"the penalties are large (alpha={estimator.alpha:.3g}, "
+            f"l1={estimator.l1:.3g}); lower them"
+        )
+    if losses[0] - losses.min() < _LEAST_MOVE * abs(losses[0]) and hidden:
+        names = {activation.name for activation in resolved.activations}
+        if names & {"sigmoid", "logistic", "tanh"} and len(hidden) > 2:
+            return (
+                f"gradients vanish in {len(hidden)} hidden layers of "
+                f"activation={estimator.activation!r}; set activation='relu' and "
+                "init='he', or take fewer layers"
+            )
+        if _are_small(hidden):
+            return (
+                "the initial weights are so small that hardly any gradient reaches the "
+                f"first layer (init={estimator.init!r}, "
+                f"init_scale={estimator.init_scale}); set init='he' and init_scale=None"
+            )
+    if is_quasi_newton(estimator.solver):
+        return "X says little about y, or the network has too few units"
+    rate = f"learning_rate (now {estimator.learning_rate:.3g})"
+    is_slow = losses[-1] <= losses.min() * (1 + _MARGIN)
+    return f"the steps are too {'small; raise' if is_slow else 'large; lower'} {rate}"
+
+
+def _are_small(hidden: list[FloatArray]) -> bool:
+    """Return whether the layers shrink a signal to less than a tenth."""
+    gains = [np.sqrt(np.mean(np.square(W[:, :-1])) * (W.shape[1] - 1)) for W in hidden]
+    return float(np.prod(gains)) < 0.1
