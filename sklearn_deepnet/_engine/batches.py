@@ -17,7 +17,7 @@ from scipy.sparse import issparse
 
 from .._utils.typing import BoolArray, FloatArray, IntArray
 from ..nn.scaling import InputScaling
-from .network import extend_sparse, transpose_sparse
+from .network import copy_inputs, extend_sparse, transpose_sparse
 
 _CHUNK_BYTES = 2**22
 
@@ -361,14 +361,6 @@ def _even_size(n_rows: int, most: int) -> int:
 
 def _ignore_worker(block: MicroBatch, worker: int) -> MicroBatch:
     return block
-
-
-def copy_inputs(X: Any, scaling: InputScaling | None, out: FloatArray) -> None:
-    """Write rows of X, scaled and cast, to `out`."""
-    if scaling is None:
-        out[...] = X
-    else:
-        scaling.apply(X.toarray() if issparse(X) else X, out)
 
 
 def _is_own(array: FloatArray | float | None) -> bool:

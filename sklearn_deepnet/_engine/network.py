@@ -85,6 +85,14 @@ def rows_per_block(layer_sizes: Sequence[int]) -> int:
     return max(fewest, rows // 64 * 64)
 
 
+def copy_inputs(X: Any, scaling: InputScaling | None, out: FloatArray) -> None:
+    """Write rows of X, scaled and cast, to `out`."""
+    if scaling is None:
+        out[...] = X
+    else:
+        scaling.apply(X.toarray() if issparse(X) else X, out)
+
+
 def extend_sparse(rows: Any, dtype: DTypeLike) -> Any:
     """Return sparse rows with a column of ones, as a CSR matrix of `dtype`."""
     ones = np.ones((rows.shape[0], 1))

@@ -8,8 +8,13 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .._utils.typing import FloatArray
-from .batches import copy_inputs
-from .network import Network, extend_sparse, rows_per_block, transpose_sparse
+from .network import (
+    Network,
+    copy_inputs,
+    extend_sparse,
+    rows_per_block,
+    transpose_sparse,
+)
 from .parallel import Threads, one_blas_thread
 from .propagation import Propagation
 

@@ -39,13 +39,21 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         Activation function of the hidden layers: "relu", "tanh", "sigmoid" (or
         "logistic"), "identity", "leaky_relu", "elu", "selu", "softplus", "gelu" or
         "silu". See `sklearn_deepnet.nn.activations`.
+    input_scaling : {"auto", "standard", "robust"} or None, default="auto"
+        What the network does to X first, with statistics of the training set:
+        "standard" subtracts the mean of each feature and divides by its standard
+        deviation; "robust" does so with median and interquartile range, and limits the
+        result z to ``z / sqrt(1 + (z / 3)**2)``; None takes X as it comes. "auto" is
+        "standard" for dense X and None for sparse X. A feature that is constant in the
+        training set has no effect on predictions.
     init : str, callable, list of these, or list of arrays, default="he"
         How to initialize the weights: "zeros", "random", "orthogonal", or "xavier" (or
         "glorot"), "he" or "lecun", each of these also with "_uniform"; a callable that
         takes ``(n_out, n_in)`` and a RandomState and returns an array of that shape; or
         a list with one of these for each layer, the output layer included. Or a list of
         the initial arrays ``[W1, b1, W2, b2, ...]``, shaped like `coefs_` and
-        `intercepts_`. See `sklearn_deepnet.nn.initializers`.
+        `intercepts_`; they need ``input_scaling=None``. See
+        `sklearn_deepnet.nn.initializers`.
     init_scale : float, default=None
         Factor by which the drawn weights are multiplied. None is the default of the
         scheme: 0.01 for "random", otherwise 1.
@@ -107,8 +115,10 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         `n_iter_no_change` consecutive epochs. It is compared with the value of the last
         epoch that improved. The monitored value is the training loss or, with a
         validation set, the validation loss or score. None disables this.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or "auto", default="auto"
         Number of consecutive epochs without improvement after which training stops.
+        "auto" is as many epochs as hold 100 steps, at least 10, and training does not
+        stop while the training loss is more than `tol` above its lowest value.
     early_stopping : bool, default=False
         Whether to hold out a validation set and monitor it in place of the training
         loss. Not needed if `X_val` is given to `fit`.
@@ -140,7 +150,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     classes_ : ndarray of shape (n_classes,)
         Sorted class labels; for multilabel y, the column indices.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of each layer.
+        Weights of each layer; those of the first layer are for scaled inputs. See
+        `folded_coefs`.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer.
     loss_curve_ : list of float
@@ -167,6 +178,12 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if all feature names of X are strings.
+    input_mean_ : ndarray of shape (`n_features_in_`,) or None
+        What is subtracted from each feature, with "robust" its median. None without
+        input scaling.
+    input_scale_ : ndarray of shape (`n_features_in_`,) or None
+        What the difference is divided by, 1 for a constant feature. None without input
+        scaling.
     n_layers_ : int
         Number of layers, input and output included.
     n_outputs_ : int
@@ -177,7 +194,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     Warns
     -----
     ConvergenceWarning
-        If training used all `n_iter` epochs before `tol` stopped it.
+        If training used all `n_iter` epochs before `tol` stopped it, or if the network
+        has learned no more than the best constant prediction.
     DivergenceWarning
         If the loss became infinite, NaN, or a million times its first value.
 

@@ -32,13 +32,21 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Activation function of the hidden layers: "relu", "tanh", "sigmoid" (or
         "logistic"), "identity", "leaky_relu", "elu", "selu", "softplus", "gelu" or
         "silu". See `sklearn_deepnet.nn.activations`.
-    init : str, callable, list of these, or list of arrays, default="he"
+    input_scaling : {"auto", "standard", "robust"} or None, default="auto"
+        What the network does to X first, with statistics of the training set:
+        "standard" subtracts the mean of each feature and divides by its standard
+        deviation; "robust" does so with median and interquartile range, and limits the
+        result z to ``z / sqrt(1 + (z / 3)**2)``; None takes X as it comes. "auto" is
+        "standard" for dense X and None for sparse X. A feature that is constant in the
+        training set has no effect on predictions.
+    init : str, callable, list of these, or list of arrays, default="xavier"
         How to initialize the weights: "zeros", "random", "orthogonal", or "xavier" (or
         "glorot"), "he" or "lecun", each of these also with "_uniform"; a callable that
         takes ``(n_out, n_in)`` and a RandomState and returns an array of that shape; or
         a list with one of these for each layer, the output layer included. Or a list of
         the initial arrays ``[W1, b1, W2, b2, ...]``, shaped like `coefs_` and
-        `intercepts_`. See `sklearn_deepnet.nn.initializers`.
+        `intercepts_`; they need ``input_scaling=None``. See
+        `sklearn_deepnet.nn.initializers`.
     init_scale : float, default=None
         Factor by which the drawn weights are multiplied. None is the default of the
         scheme: 0.01 for "random", otherwise 1.
@@ -90,13 +98,15 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     clip_norm : float or None, default=None
         Largest norm of the gradient, penalties included; a larger gradient is scaled
         down to it. None does not clip.
-    tol : float or None, default=0.0001
+    tol : float or None, default=1e-05
         Training stops when the monitored value has not improved by more than `tol` for
         `n_iter_no_change` consecutive epochs. It is compared with the value of the last
         epoch that improved. The monitored value is the training loss or, with a
         validation set, the validation loss or score. None disables this.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or "auto", default="auto"
         Number of consecutive epochs without improvement after which training stops.
+        "auto" is as many epochs as hold 100 steps, at least 10, and training does not
+        stop while the training loss is more than `tol` above its lowest value.
     early_stopping : bool, default=False
         Whether to hold out a validation set and monitor it in place of the training
         loss. Not needed if `X_val` is given to `fit`.
@@ -111,8 +121,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     target_scaling : {"standard"} or None, default="standard"
         "standard" trains on ``(y - mean) / std`` or, with ``loss="poisson"``, on y
         divided by its mean, so that y may have any unit. Mean and standard deviation
-        are those of y in the first call. The loss curves are in the scaled units. None
-        does not scale y.
+        are those of the training set in the first call in which y varies. The loss
+        curves are in the scaled units. None does not scale y.
     warm_start : bool, default=False
         Whether `fit` continues from the end of the last call, for up to `n_iter` more
         epochs, exactly as if training had not stopped. Other parameters may change in
@@ -161,6 +171,12 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if all feature names of X are strings.
+    input_mean_ : ndarray of shape (`n_features_in_`,) or None
+        What is subtracted from each feature, with "robust" its median. None without
+        input scaling.
+    input_scale_ : ndarray of shape (`n_features_in_`,) or None
+        What the difference is divided by, 1 for a constant feature. None without input
+        scaling.
     n_layers_ : int
         Number of layers, input and output included.
     n_outputs_ : int
@@ -171,7 +187,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     Warns
     -----
     ConvergenceWarning
-        If training used all `n_iter` epochs before `tol` stopped it.
+        If training used all `n_iter` epochs before `tol` stopped it, or if the network
+        has learned no more than the best constant prediction.
     DivergenceWarning
         If the loss became infinite, NaN, or a million times its first value.
 

@@ -31,7 +31,14 @@ _ROUNDING = 1e-12
 class Moments(NamedTuple):
     """Mean and standard deviation of columns, and the total weight of their rows.
 
-    The deviation of a constant column is exactly 0.
+    Parameters
+    ----------
+    weight : ndarray of shape (n_columns,)
+        Total weight of the rows.
+    mean : ndarray of shape (n_columns,)
+        Weighted mean.
+    deviation : ndarray of shape (n_columns,)
+        Standard deviation, exactly 0 for a constant column.
     """
 
     weight: FloatArray
@@ -39,9 +46,21 @@ class Moments(NamedTuple):
     deviation: FloatArray
 
     def merge(self, other: "Moments") -> "Moments":
-        """Return the moments of the rows of both.
+        """Return the moments of the rows of both [1]_.
 
-        Chan et al., "Algorithms for Computing the Sample Variance", 1983, eq. 2.1.
+        Parameters
+        ----------
+        other : Moments
+            Of other rows.
+
+        Returns
+        -------
+        moments : Moments
+
+        References
+        ----------
+        .. [1] Chan et al., "Algorithms for Computing the Sample Variance", The American
+           Statistician 1983, eq. 2.1.
         """
         weight = self.weight + other.weight
         total = np.where(weight > 0, weight, 1.0)
@@ -103,11 +122,23 @@ def column_quartiles(
     weight: FloatArray | None = None,
     rows: IntArray | None = None,
 ) -> FloatArray:
-    """Return the three weighted quartiles of each column, of shape (3, n_columns).
+    """Return the three weighted quartiles of each column.
 
     They are values of the column, from the inverse of its weighted distribution
-    function, so that a weight of 2 is the same as a repeated row. For the parameters
-    see `column_moments`.
+    function, so that a weight of 2 is the same as a repeated row.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_columns)
+        Of any numeric dtype.
+    weight : ndarray of shape (n_samples,) or None, default=None
+        Weights of the rows; None is all ones.
+    rows : ndarray of int or None, default=None
+        The rows to use; None is all.
+
+    Returns
+    -------
+    quartiles : ndarray of shape (3, n_columns)
     """
     own = np.ones(len(X)) if weight is None else weight
     own = own if rows is None else own[rows]
@@ -172,12 +203,19 @@ class InputScaling(NamedTuple):
     squashes: bool = False
 
     def apply(self, X: NDArray[Any], out: FloatArray) -> None:
-        """Write the scaled rows of X to `out`, of shape (..., n_samples, n_inputs).
+        """Write the scaled rows of X to `out`.
 
         The difference is taken in the precision of X, before it is cast to that of
         `out`: in float32 a time stamp would lose its seconds.
+
+        Parameters
+        ----------
+        X : ndarray of shape (..., n_samples, n_inputs)
+            Of any numeric dtype.
+        out : ndarray of shape (..., n_samples, n_inputs)
+            Overwritten.
         """
-        dtype = np.result_type(X.dtype, np.float32)
+        dtype = np.result_type(X.dtype, out.dtype)
         center = self.center.astype(dtype, copy=False)
         # A scale that float32 cannot hold must not become a division by zero.
         scale = np.maximum(self.scale, np.finfo(dtype).tiny).astype(dtype, copy=False)
@@ -190,7 +228,17 @@ class InputScaling(NamedTuple):
             out[...] = rows
 
     def select(self, keep: BoolArray) -> "InputScaling":
-        """Return the scaling of those networks for which `keep` is True."""
+        """Return the scaling of some networks of a stack.
+
+        Parameters
+        ----------
+        keep : ndarray of bool of shape stack_shape
+            True for those to select.
+
+        Returns
+        -------
+        scaling : InputScaling
+        """
         if self.center.ndim == 1:
             return self
         return self._replace(center=self.center[keep], scale=self.scale[keep])
@@ -212,7 +260,17 @@ class InputScaling(NamedTuple):
 
     @staticmethod
     def stack(scalings: Sequence["InputScaling | None"]) -> "InputScaling | None":
-        """Return the scaling of a stack, whose networks are all scaled or none is."""
+        """Return the scaling of a stack, from those of its networks.
+
+        Parameters
+        ----------
+        scalings : sequence of InputScaling, or of None
+            All with equal `squashes`.
+
+        Returns
+        -------
+        scaling : InputScaling or None
+        """
         first = scalings[0]
         if first is None:
             return None
