@@ -41,6 +41,7 @@ from .reporting import (
     combine,
     count_tasks,
     warn_of_ending,
+    warn_of_other_units,
 )
 from .scaling import scale_datasets
 
@@ -187,7 +188,8 @@ class PreparedFit:
         draft = self._draft
         self._resolved = resolve_params(draft, self._dataset)
         warn_of_ignored(draft)
-        state, dataset, validation_set = self._start(self._dataset, validation_set)
+        given = validation_set
+        state, dataset, validation_set = self._start(self._dataset, given)
         dataset, validation_set = scale_datasets(
             draft,
             self._resolved,
@@ -199,6 +201,8 @@ class PreparedFit:
         self._dataset = dataset
         if dataset.rows is not None:
             dataset.targets.check_weighted(dataset.y[dataset.rows])
+        if given is not None and not self._resumes:
+            warn_of_other_units(dataset, given)
         set_architecture(draft, self._resolved)
         monitors = validation_set is not None
         self._restore_best = monitors and draft.restore_best

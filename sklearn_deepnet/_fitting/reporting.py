@@ -6,19 +6,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._engine import Callback, TrainingLoop
 from .._utils.sklearn_compat import CallbackContext
 from .._utils.warnings import max_abs, warn
 from ..exceptions import DivergenceWarning
+from ..nn.scaling import Moments, column_moments
 from .dataset import Dataset
 from .parameters import is_quasi_newton
+from .targets import NumberTargets
 
 _MAX_TASKS = 1000  # ProgressBar takes time quadratic in the number of tasks
 _N_LINES = 10
 _BAR_WIDTH = 30
+# How many standard deviations two means may differ, and in which share of the columns.
+_FAR, _SHARE_FAR = 3, 0.25
 
 
 class ProgressPrinter:
@@ -160,6 +166,50 @@ def combine(callbacks: Sequence[Callback]) -> Callback:
     return call_all
 
 
+def warn_of_other_units(dataset: Dataset, validation_set: Dataset) -> None:
+    """Warn if validation data that were given are in other units than the training set.
+
+    Steps of a pipeline, and a `TransformedTargetRegressor`, transform the training data
+    alone unless they are told otherwise.
+    """
+    n_far, n_columns = _count_far_columns(dataset, validation_set, "X")
+    if n_far > _SHARE_FAR * n_columns:
+        warn(
+            f"X_val is far from X: the means of {n_far} of {n_columns} columns differ "
+            f"by more than {_FAR} standard deviations. If the network is in a "
+            "pipeline, X_val must be transformed like X; Pipeline(..., "
+            "transform_input=['X_val']) does so."
+        )
+    if not isinstance(dataset.targets, NumberTargets):
+        return
+    n_far, n_columns = _count_far_columns(dataset, validation_set, "target")
+    if n_far > _SHARE_FAR * n_columns:
+        warn(
+            f"y_val is far from y: their means differ by more than {_FAR} standard "
+            "deviations of y. Give y_val in the units of y."
+        )
+
+
+def _count_far_columns(
+    dataset: Dataset, validation_set: Dataset, name: str
+) -> tuple[int, int]:
+    """Return how many columns have other means, and how many there are that vary."""
+    train, given = (_moments(getattr(it, name), it) for it in (dataset, validation_set))
+    varies = train.deviation > 0
+    # The mean of a few rows may be far from that of all.
+    limit = _FAR * train.deviation * (1 + 1 / np.sqrt(validation_set.n_rows))
+    is_far = varies & (np.abs(given.mean - train.mean) > limit)
+    return int(is_far.sum()), int(varies.sum())
+
+
+def _moments(array: Any, dataset: Dataset) -> Moments:
+    if issparse(array):
+        array = array if dataset.rows is None else array[dataset.rows]
+        mean, variance = mean_variance_axis(array.astype(float), axis=0)
+        return Moments(np.full_like(mean, dataset.n_rows), mean, np.sqrt(variance))
+    return column_moments(array, dataset.weight, dataset.rows)
+
+
 def warn_of_ending(
     estimator: Any,
     dataset: Dataset,
@@ -190,15 +240,14 @@ def warn_of_ending(
     if ended_by == "divergence" and bad_loss is None:
         warn(
             f"The checkpoint is of a training that diverged after {estimator.n_iter_} "
-            "epochs. Lower learning_rate or scale X, and give another path.",
+            "epochs. Lower learning_rate, and give another path.",
             DivergenceWarning,
         )
     elif ended_by == "divergence":
         warn(
             f"The loss became {_name_number(bad_loss)} after {estimator.n_iter_} "
-            f"epochs. Lower learning_rate (now {estimator.learning_rate:.3g}) or scale "
-            f"X (largest value {max_abs(dataset.X):.2g}). Training has stopped, with "
-            "the last finite weights kept.",
+            f"epochs. {_advise_on_divergence(estimator, dataset)} Training has "
+            "stopped, with the last finite weights kept.",
             DivergenceWarning,
         )
     elif failure:
@@ -211,6 +260,18 @@ def warn_of_ending(
             f"{raise_what}; or set tol=None, if so many epochs are wanted.",
             ConvergenceWarning,
         )
+
+
+def _advise_on_divergence(estimator: Any, dataset: Dataset) -> str:
+    advice = []
+    if not is_quasi_newton(estimator.solver):
+        advice = [f"lower learning_rate (now {estimator.learning_rate:.3g})"]
+    if dataset.input_scaling is None:
+        how = "scale X" if issparse(dataset.X) else "set input_scaling='standard'"
+        advice.append(f"{how} (the largest value of X is {max_abs(dataset.X):.2g})")
+    advice = advice or ["set clip_norm, init_scale or another init"]
+    text = " or ".join(advice)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _name_number(value: float) -> str:

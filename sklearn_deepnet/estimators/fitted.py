@@ -80,7 +80,7 @@ class FittedNetwork:
         if not np.isfinite(outputs).all():
             raise ValueError(
                 f"The network overflows on X, whose largest value is "
-                f"{max_abs(X):.2g}. Scale X as the training data were."
+                f"{max_abs(X):.2g}. Give X in the units of the training data."
             )
 
     def _learned(self, name: str) -> Any:
