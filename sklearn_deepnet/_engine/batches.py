@@ -8,6 +8,7 @@ large batch are chunks, too, each copied by the worker that propagates it.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from ..nn.scaling import InputScaling
 from .network import copy_inputs, extend_sparse, transpose_sparse
 
 _CHUNK_BYTES = 2**22
+_EXTENDED_BYTES = 2**23  # of X with its column of ones, if it is copied once
+_PIECE_ELEMENTS = 2**15  # of X, copied and scaled while they are in the cache
 
 
 class MicroBatch(NamedTuple):
@@ -145,15 +148,19 @@ class Batches:
         self._generators = generators
         self._shuffle = shuffle and batch_size < self._n_samples
         self._stack_shape = stack_shape
+        self._extended = self._extend()
+        self._allocate()
+
+    def _allocate(self) -> None:
+        """Allocate the arrays that samples are copied to."""
         self._chunk_size = min(self._rows_per_chunk(), self._n_samples)
         self._fixed = not self._shuffle and self._chunk_size == self._n_samples
         self._cut: dict[int, list[Batch]] = {}
-        self._extended = self._extend()
         self._chunks = {0: self._make_chunk()}
         if self._fixed:
-            self._fill(0, rows, 0, self._n_samples)
+            self._fill(0, self._rows, 0, self._n_samples)
         if self._shuffle:
-            self._order = np.empty((*stack_shape, self._n_samples), np.intp)
+            self._order = np.empty((*self._stack_shape, self._n_samples), np.intp)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of one epoch, in a new order if samples are shuffled."""
@@ -170,32 +177,20 @@ class Batches:
 
     def select(self, keep: BoolArray) -> "Batches":
         """Return the batches of those networks of a stack for which `keep` is True."""
-        X, y, weight = (_select_own(array, keep) for array in self._data)
-        weight_scale, target_scale, target_shift = (
-            _select_own(scale, keep) for scale in self._scales
-        )
-        return Batches(
-            X,
-            y,
-            weight,
-            n_outputs=self._n_outputs,
-            batch_size=self._batch_size,
-            block_size=self._block_size,
-            dtype=self._dtype,
-            generators=[self._generators[k] for k in np.flatnonzero(keep).tolist()],
-            shuffle=self._shuffle,
-            stack_shape=(int(np.count_nonzero(keep)),),
-            rows=self._select_rows(keep),
-            weight_scale=weight_scale,
-            target_scale=target_scale,
-            target_shift=target_shift,
-            input_scaling=self._input_scaling and self._input_scaling.select(keep),
-        )
-
-    def _select_rows(self, keep: BoolArray) -> IntArray | None:
-        if self._rows is None or self._rows.ndim == 1:
-            return self._rows
-        return self._rows[keep]
+        selected = copy(self)
+        scaling, first_rows = self._input_scaling, self._first_rows
+        selected._data = tuple(_select_own(array, keep) for array in self._data)
+        selected._scales = tuple(_select_own(scale, keep) for scale in self._scales)
+        selected._input_scaling = scaling and scaling.select(keep)
+        selected._first_rows = first_rows if first_rows is None else first_rows[keep]
+        selected._generators = [
+            self._generators[k] for k in np.flatnonzero(keep).tolist()
+        ]
+        selected._stack_shape = (int(np.count_nonzero(keep)),)
+        if self._rows is not None and self._rows.ndim > 1:
+            selected._rows = self._rows[keep]
+        selected._allocate()
+        return selected
 
     def _shape_before(self, *arrays: FloatArray | float | None) -> tuple[int, ...]:
         """Return the stack's shape, or () for what the networks share."""
@@ -233,7 +228,7 @@ class Batches:
         if scaling is not None and _is_own(scaling.center):
             scalings, which = scaling.distinct()
             self._first_rows = which[:, np.newaxis] * len(X)
-        if len(scalings) * X.size * self._dtype.itemsize > _CHUNK_BYTES:
+        if len(scalings) * X.size * self._dtype.itemsize > _EXTENDED_BYTES:
             return None
         shape = (len(scalings), X.shape[-2], X.shape[-1] + 1)
         extended = np.ones(shape, self._dtype)
@@ -282,9 +277,7 @@ class Batches:
                 picked = picked + self._first_rows
             np.take(self._extended, picked, axis=-2, out=inputs_t, mode="clip")
         else:
-            X = self._pick(X, order, start, stop)
-            inputs = chunk.inputs_t[..., :n_rows, :-1]
-            copy_inputs(X, self._input_scaling, inputs)
+            self._copy_inputs(chunk.inputs_t[..., :n_rows, :-1], order, start)
         y = self._pick(y, order, start, stop)
         target = chunk.target[..., :n_rows]
         weight_scale, scale, shift = self._scales
@@ -305,6 +298,15 @@ class Batches:
         n_short = self._n_samples % self._batch_size
         short = max(self._n_samples - n_short - start, 0)
         chunk.weight[..., short:n_rows] *= self._batch_size / max(n_short, 1)
+
+    def _copy_inputs(self, out: FloatArray, order: IntArray | None, start: int) -> None:
+        """Write scaled rows of X to `out`, piece by piece."""
+        n_rows, n_inputs = out.shape[-2:]
+        size = max(1, _PIECE_ELEMENTS // n_inputs)
+        for at in range(0, n_rows, size):
+            stop = min(at + size, n_rows)
+            X = self._pick(self._data[0], order, start + at, start + stop)
+            copy_inputs(X, self._input_scaling, out[..., at:stop, :])
 
     def _pick(
         self, array: FloatArray, order: IntArray | None, start: int, stop: int

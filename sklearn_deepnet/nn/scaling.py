@@ -219,12 +219,14 @@ class InputScaling(NamedTuple):
         center = self.center.astype(dtype, copy=False)
         # A scale that float32 cannot hold must not become a division by zero.
         scale = np.maximum(self.scale, np.finfo(dtype).tiny).astype(dtype, copy=False)
-        rows = out if out.dtype == dtype else None
-        rows = np.subtract(X, center, out=rows, dtype=dtype)
-        rows /= scale
+        rows = np.subtract(X, center, dtype=dtype)
         if self.squashes:
-            rows /= np.hypot(1, rows / 3)
-        if rows is not out:
+            rows /= scale
+            scale = np.hypot(1, rows / 3)
+        if rows.dtype == out.dtype:
+            np.divide(rows, scale, out=out)
+        else:
+            rows /= scale
             out[...] = rows
 
     def select(self, keep: BoolArray) -> "InputScaling":
