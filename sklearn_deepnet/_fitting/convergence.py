@@ -14,7 +14,7 @@ from .._utils.warnings import max_abs
 from ..nn.losses import LossFunction, log_loss, poisson, squared_error
 from .dataset import Dataset
 from .jobs import TrainingJob, data_loss
-from .parameters import ResolvedParams, is_quasi_newton
+from .parameters import ResolvedParams, has_schemes, is_quasi_newton
 
 _MARGIN = 0.05  # of the loss of a constant, above which a network has learned nothing
 _AT_CONSTANT = 3e-4  # of it, within which a network has become that constant
@@ -50,19 +50,23 @@ def describe_failure(
         With the data losses of all epochs.
     """
     losses, dataset = result.data_losses, job.dataset
-    if not len(losses) or _is_constant(dataset):
+    if _is_constant(dataset):
         return ""
+    if not len(losses):  # where the gradient is zero, L-BFGS makes no iteration
+        losses = np.array([data_loss(job, result.state.params)])
     with np.errstate(all="ignore"):
         constant = loss_of_constant(dataset, resolved.loss, resolved.out_activation)
         first, best = float(losses[0]), float(losses.min())
         # Units with equal weights stay equal, so more epochs would not help.
         moves = first - best >= _LEAST_MOVE * abs(first)
         moves = moves and not _are_units_equal(resolved, result)
+        # One that was given its weights may have been trained before.
+        moves = moves or (best < constant and not has_schemes(estimator.init))
         if np.any(job.spec.dropout) and _is_no_better(best, constant, moves):
             best = min(best, data_loss(job, result.state.params))  # without dropout
     if not _is_no_better(best, constant, moves):
         return ""
-    cause = _likeliest_cause(estimator, resolved, job, result)
+    cause = _likeliest_cause(estimator, resolved, job, result, losses)
     return (
         f"The network has learned nothing from X: its loss fell to {best:.6g}, and the "
         f"best constant prediction has {constant:.6g}. The likeliest cause: {cause}. "
@@ -77,13 +81,9 @@ def _is_constant(dataset: Dataset) -> bool:
 
 
 def _is_no_better(best: float, constant: float, moves: bool) -> bool:
-    margin = _MARGIN * abs(constant)
-    # One that does not move may have started from weights that were learned before.
-    return (
-        best > constant + margin
-        or (not moves and best > constant - margin)
-        or abs(best - constant) <= _AT_CONSTANT * abs(constant)
-    )
+    is_above = best > constant + _MARGIN * abs(constant)
+    is_constant = abs(best - constant) <= _AT_CONSTANT * abs(constant)
+    return not moves or is_above or is_constant
 
 
 def _are_units_equal(resolved: ResolvedParams, result: TrainingResult) -> bool:
@@ -141,10 +141,14 @@ def _blocks(dataset: Dataset) -> Iterator[tuple[FloatArray, FloatArray]]:
 
 
 def _likeliest_cause(
-    estimator: Any, resolved: ResolvedParams, job: TrainingJob, result: TrainingResult
+    estimator: Any,
+    resolved: ResolvedParams,
+    job: TrainingJob,
+    result: TrainingResult,
+    losses: FloatArray,
 ) -> str:
     """Return what is most often the reason, of what can be seen."""
-    X, losses = job.dataset.X, result.data_losses
+    X = job.dataset.X
     *hidden, _ = cut_layers(resolved.layer_sizes, result.state.params)
     if job.dataset.input_scaling is None and max_abs(X) > _LARGE_INPUT:
         how = "MaxAbsScaler" if issparse(X) else "input_scaling='standard'"

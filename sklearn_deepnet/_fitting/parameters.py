@@ -310,8 +310,13 @@ def warn_of_ignored_draws(estimator: BaseEstimator) -> None:
     """Warn if `init_scale` or `bias_init` is set although `init` holds arrays."""
     if estimator.init_scale is None and estimator.bias_init == "random":
         return
-    if not is_scheme(estimator.init) and not any(map(is_scheme, estimator.init)):
+    if not has_schemes(estimator.init):
         warn(
             "init gives the weights and biases themselves, so init_scale and "
             "bias_init are ignored.",
         )
+
+
+def has_schemes(init: Any) -> bool:
+    """Return whether `init` draws weights, instead of giving them as arrays."""
+    return is_scheme(init) or any(map(is_scheme, init))

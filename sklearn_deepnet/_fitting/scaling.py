@@ -14,7 +14,6 @@ from scipy.sparse import issparse
 
 from .._engine import TrainingState, cut_layers
 from .._utils.typing import BoolArray, FloatArray
-from ..nn.initializers import is_scheme
 from ..nn.scaling import (
     InputScaling,
     Moments,
@@ -24,7 +23,7 @@ from ..nn.scaling import (
     rescale_last_layer,
 )
 from .dataset import Dataset
-from .parameters import ResolvedParams
+from .parameters import ResolvedParams, has_schemes
 from .targets import NumberTargets
 
 
@@ -190,18 +189,13 @@ def _resolve_kind(estimator: Any, X: Any, resumes: bool) -> str | None:
     kind = "standard" if given == "auto" else given
     if kind is None or issparse(X):
         return None
-    if not _has_schemes(estimator.init):
+    if not has_schemes(estimator.init):
         raise ValueError(
             "init gives weights for X as it comes, but with "
             f"input_scaling={given!r} the network would scale X first. Set "
             "input_scaling=None."
         )
     return kind
-
-
-def _has_schemes(init: Any) -> bool:
-    """Return whether `init` draws weights, instead of giving them as arrays."""
-    return is_scheme(init) or any(map(is_scheme, init))
 
 
 def _zero_first_layer(
@@ -242,7 +236,7 @@ def _scale_targets(
     own = moments.mean, moments.deviation
     if before is None:
         columns = _first_columns(moments, own)
-        if constant.any() and _has_schemes(estimator.init):
+        if constant.any() and has_schemes(estimator.init):
             # They are learned already: all outputs are the mean, whatever the inputs.
             last = cut_layers(resolved.layer_sizes, state.params)[-1]
             last[constant] = 0

@@ -25,7 +25,7 @@ _BLOCK_ELEMENTS = 2**17  # of X, converted to float64 at once
 
 # A column whose deviation is at most this share of its largest value is constant: what
 # varies is rounding, which would be scaled up to a deviation of one.
-_ROUNDING = 1e-12
+_ROUNDING = 1e-14
 
 
 class Moments(NamedTuple):

@@ -1,0 +1,314 @@
+"""Patience that suits the number of steps, and a warning if nothing was learned."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss, mean_pinball_loss
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, fit_stack
+from sklearn_deepnet._fitting.convergence import loss_of_constant
+from sklearn_deepnet._fitting.prepare import prepare
+from sklearn_deepnet.nn.losses import LOSSES
+from tests.helpers import (
+    cancer,
+    diabetes,
+    epochs_until_patience_ends,
+    in_two,
+    iris,
+    network_factory,
+    wine_labels,
+)
+
+X, y = cancer()
+BALANCED = np.sort(np.append(np.flatnonzero(y == 1)[:212], np.flatnonzero(y == 0)))
+
+net = network_factory("hidden_layer_sizes", hidden_layer_sizes=(8,), tol=1e-4)
+
+
+def messages_of(fit):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit()
+    return [str(warning.message) for warning in caught]
+
+
+# ---- patience
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "expected"),
+    [(60, "auto", 100), (569, "auto", 34), (569, 50, 10), (569, None, 100)],
+)
+def test_patience_is_at_least_a_hundred_steps(n_rows, batch_size, expected):
+    model = net(batch_size=batch_size)
+    spec = prepare(model, X[-n_rows:], y[-n_rows:]).job.spec
+    assert spec.n_iter_no_change == expected
+
+
+def test_an_integer_is_taken_literally():
+    model = net(n_iter_no_change=3, learning_rate=0.5, n_iter=100).fit(X, y)
+    assert model.n_iter_ == epochs_until_patience_ends(model.loss_curve_, 1e-4, 3)
+
+
+@pytest.mark.parametrize("learning_rate", [0.05, 0.1])
+def test_training_does_not_stop_in_an_upswing(learning_rate):
+    options = {"learning_rate": learning_rate, "n_iter": 3000, "batch_size": 64}
+    nets = [net(random_state=k, **options) for k in range(4)]
+    for fitted in fit_stack(nets, X[:300], y[:300]):
+        losses = np.array(fitted.loss_curve_)
+        assert fitted._ended_by == "tol"
+        assert losses[-1] <= losses.min() + 1e-4
+        patience = 20  # of five steps each
+        ends = epochs_until_patience_ends(losses, 1e-4, patience)
+        n_stale = _stale_epochs(losses)
+        # It ends at the first epoch that both allow.
+        low = losses <= np.minimum.accumulate(losses) + 1e-4
+        first = np.flatnonzero((n_stale >= patience) & low)[0] + 1
+        assert fitted.n_iter_ == first >= ends
+
+
+def _stale_epochs(losses):
+    reference, counts = np.inf, []
+    for loss in losses:
+        improved = loss < reference - 1e-4
+        counts.append(0 if improved else counts[-1] + 1)
+        reference = loss if improved else reference
+    return np.array(counts)
+
+
+def test_with_validation_data_patience_alone_decides():
+    train_X, train_y, validation = in_two(X, y, 200)
+    model = net(learning_rate=0.1, n_iter=2000).fit(train_X, train_y, **validation)
+    losses = model.validation_loss_curve_
+    assert losses[-1] > min(losses) + 1e-4  # it overfits, and ends nevertheless
+    assert model.n_iter_ == epochs_until_patience_ends(losses, 1e-4, 100)
+
+
+# ---- nothing learned
+
+
+FAILURES = {
+    "zeros": ({"init": "zeros"}, "all units of a layer have equal weights"),
+    "zeros of another loss": (
+        {"init": "zeros", "loss": "squared_error"},
+        "all units of a layer have equal weights",
+    ),
+    "zeros by L-BFGS": (
+        {"init": "zeros", "solver": "lbfgs"},
+        "all units of a layer have equal weights",
+    ),
+    "tiny weights": (
+        {"hidden_layer_sizes": (8,) * 6, "init_scale": 1e-3, "bias_init": "zeros"},
+        "the initial weights are so small that hardly any gradient reaches the first",
+    ),
+    "six sigmoid layers": (
+        {
+            "hidden_layer_sizes": (8,) * 6,
+            "activation": "sigmoid",
+            "init": "random",
+            "learning_rate": 1e-5,
+            "n_iter_no_change": 10,
+        },
+        "gradients vanish in 6 hidden layers of activation='sigmoid'",
+    ),
+    "a small learning rate": (
+        {"learning_rate": 1e-9},
+        "the steps are too small; raise learning_rate (now 1e-09)",
+    ),
+    "a large learning rate": (
+        {"learning_rate": 30.0, "solver": "sgd", "hidden_layer_sizes": (8, 8)},
+        "the steps are too large; lower learning_rate (now 30)",
+    ),
+    "a large penalty": ({"alpha": 1e5, "init": "zeros"}, "all units of a layer"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_network_that_has_learned_nothing_says_so_once(name):
+    options, cause = FAILURES[name]
+    model = net(n_iter=100, **options)
+    (message,) = messages_of(lambda: model.fit(X[BALANCED], y[BALANCED]))
+    assert message.startswith("The network has learned nothing from X: its loss fell ")
+    assert f"The likeliest cause: {cause}" in message
+    assert message.endswith("diagnose(estimator, X, y) checks others.")
+    constant = 0.125 if options.get("loss") == "squared_error" else 0.693147
+    assert f" and the best constant prediction has {constant}. " in message
+
+
+def test_X_that_is_not_scaled_is_the_likeliest_cause():
+    model = net(input_scaling=None, n_iter=30)
+    raw = X * 1e4
+    (message,) = messages_of(lambda: model.fit(raw, y))
+    assert "use input_scaling='standard'" in message
+    (message,) = messages_of(lambda: model.fit(csr_array(raw), y))
+    assert "use MaxAbsScaler" in message
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tol": None},
+        {"n_iter": 9},
+        {"init": "he"},
+        {"init": "he", "dropout": 0.5},
+        {"init": "he", "alpha": 10},
+        {"init": "he", "label_smoothing": 0.3},
+        {"init": "he", "class_weight": "balanced"},
+    ],
+)
+def test_no_warning_without_need(options):
+    model = net(**{"n_iter": 100, "init": "zeros"} | options)
+    assert not [it for it in messages_of(lambda: model.fit(X, y)) if "nothing" in it]
+
+
+def test_a_resumed_fit_and_partial_fit_do_not_warn():
+    model = net(init="zeros", n_iter=20, warm_start=True)
+    assert len(messages_of(lambda: model.fit(X, y))) == 1
+    assert not [it for it in messages_of(lambda: model.fit(X, y)) if "nothing" in it]
+    stream = net(init="zeros")
+    assert not messages_of(lambda: stream.partial_fit(X, y, classes=[0, 1]))
+
+
+def test_weights_that_were_trained_before_need_not_move():
+    trained = net(n_iter=500, tol=None, input_scaling=None).fit(X, y)
+    arrays = [
+        array
+        for layer in zip(trained.coefs_, trained.intercepts_, strict=True)
+        for array in layer
+    ]
+    model = net(init=arrays, input_scaling=None, learning_rate=1e-9)
+    assert not messages_of(lambda: model.fit(X, y))
+
+
+def test_noise_that_is_overfitted_is_no_failure():
+    noise = np.random.RandomState(0).randint(0, 2, len(y))
+    assert not [
+        it
+        for it in messages_of(lambda: net(n_iter=100).fit(X, noise))
+        if "nothing" in it
+    ]
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES.keys() - {"log_loss", "focal"}))
+def test_a_constant_target_is_no_failure(loss):
+    model = net(estimator=DeepNetRegressor, loss=loss, n_iter=200)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, np.full(len(y), 5.0))
+
+
+def test_each_network_of_a_stack_speaks_for_itself():
+    nets = [net(init=init, n_iter=200, random_state=0) for init in ("zeros", "he")]
+    found = messages_of(lambda: fit_stack(nets, X, y))
+    assert len([it for it in found if "nothing" in it]) == 1
+
+
+def test_the_message_is_a_convergence_warning():
+    with pytest.warns(ConvergenceWarning, match="^The network has learned nothing"):
+        net(init="zeros").fit(X, y)
+
+
+# ---- the loss of the best constant
+
+
+def constant_of(model, *data, **options):
+    prepared = prepare(model, *data, **options)
+    job = prepared.job
+    out_activation = prepared._resolved.out_activation
+    return loss_of_constant(job.dataset, job.spec.loss, out_activation)
+
+
+def test_constant_of_classes_is_their_entropy():
+    weight = np.random.RandomState(0).rand(len(y))
+    p = np.average(y, weights=weight)
+    expected = log_loss(y, np.full(len(y), p), sample_weight=weight)
+    assert constant_of(net(), X, y, weight) == pytest.approx(expected)
+    flowers, kinds = iris()
+    assert constant_of(net(), flowers, kinds) == pytest.approx(np.log(3))
+    many, labels = wine_labels()
+    expected = sum(log_loss(it, np.full(len(it), it.mean())) for it in labels.T)
+    assert constant_of(net(), many, labels) == pytest.approx(expected, rel=1e-6)
+
+
+def test_constant_of_numbers_is_half_their_variance():
+    model = net(estimator=DeepNetRegressor)
+    assert constant_of(model, *diabetes()) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "quantile", "huber", "focal"])
+def test_constant_of_other_losses_is_the_lowest(loss):
+    estimator = DeepNetClassifier if loss == "focal" else DeepNetRegressor
+    data = cancer() if loss == "focal" else diabetes()
+    prepared = prepare(net(estimator=estimator, loss=loss), *data)
+    job = prepared.job
+    lowest = loss_of_constant(
+        job.dataset, job.spec.loss, "identity" if loss != "focal" else "logistic"
+    )
+    targets = job.dataset.targets
+    target = data[1] if loss == "focal" else (data[1] - targets.mean) / targets.scale
+    grid = np.linspace(-3, 3, 2001)
+    values = []
+    for z in grid:
+        logits = np.full((1, len(target)), z)
+        scratch = np.empty((3, *logits.shape))
+        value = job.spec.loss(logits, target[np.newaxis].astype(float), scratch)
+        values.append(value.mean())
+    assert lowest == pytest.approx(min(values), rel=1e-3)
+    if loss == "quantile":
+        median = np.full(len(target), np.median(target))
+        assert lowest == pytest.approx(mean_pinball_loss(target, median), rel=1e-3)
+
+
+# ---- validation data in other units
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler()])
+@pytest.mark.parametrize("load", [iris, cancer])
+def test_validation_data_in_other_units_are_a_warning(scaler, load):
+    data, labels = load()
+    raw = data * 7.0 + 100
+    train_X, train_y, validation = in_two(raw, labels, len(labels) // 2)
+    pipe = Pipeline([("scale", scaler), ("net", net(n_iter=3, tol=None))])
+    options = {f"net__{name}": value for name, value in validation.items()}
+    (message,) = messages_of(lambda: pipe.fit(train_X, train_y, **options))
+    n = data.shape[1]
+    assert message == (
+        f"X_val is far from X: the means of {n} of {n} columns differ by more than 3 "
+        "standard deviations. If the network is in a pipeline, X_val must be "
+        "transformed like X; Pipeline(..., transform_input=['X_val']) does so."
+    )
+    options["net__X_val"] = pipe[0].transform(validation["X_val"])
+    assert not messages_of(lambda: pipe.fit(train_X, train_y, **options))
+    assert not messages_of(lambda: pipe[-1].fit(train_X, train_y, **validation))
+
+
+def test_sparse_validation_data_in_other_units_are_a_warning():
+    counts = csr_array(np.random.RandomState(0).poisson(5, (200, 20)))
+    labels = np.arange(200) % 2
+    model = net(n_iter=3, tol=None)
+    given = {"X_val": counts, "y_val": labels}
+    found = messages_of(lambda: model.fit(counts * 0.01, labels, **given))
+    assert found[0].startswith("X_val is far from X: the means of 20 of 20 columns")
+    assert not messages_of(lambda: model.fit(counts, labels, **given))
+
+
+def test_validation_targets_in_other_units_are_a_warning():
+    data, target = diabetes()
+    model = net(estimator=DeepNetRegressor, n_iter=3, tol=None)
+    scaled = (target - target.mean()) / target.std()
+    (message,) = messages_of(lambda: model.fit(data, scaled, X_val=data, y_val=target))
+    assert message == (
+        "y_val is far from y: their means differ by more than 3 standard deviations of "
+        "y. Give y_val in the units of y."
+    )
+
+
+def test_a_few_validation_rows_are_not_far():
+    train_X, train_y, validation = in_two(*iris(), 140)
+    few = {name: value[:1] for name, value in validation.items()}
+    assert not messages_of(lambda: net(n_iter=3, tol=None).fit(train_X, train_y, **few))
