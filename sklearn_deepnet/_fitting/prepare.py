@@ -28,6 +28,7 @@ from .checkpoint import FitCheckpoint
 from .dataset import Dataset, make_validation_set
 from .jobs import TrainingJob
 from .parameters import (
+    check_schedule,
     initial_state,
     make_spec,
     resolve_params,
@@ -76,7 +77,11 @@ def prepare(
     prepared : PreparedFit
         The fit, whose `job` is to be trained.
     """
-    validate_params(estimator)
+    try:
+        validate_params(estimator)
+    except ValueError:
+        check_schedule(estimator)  # or raise what to write instead
+        raise
     checkpoint = None if checkpoint is None else resolve_checkpoint(checkpoint)
     context = None
     if not partial and has_callbacks(estimator):
