@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from .._utils.byte_order import in_native_order
 from .._utils.sklearn_compat import check_sample_weight
 from .._utils.typing import FloatArray, IntArray
 from ..nn.scaling import InputScaling
@@ -168,7 +169,10 @@ def check_rows(
     )
     if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
         y = column_or_1d(y, warn=True)
-    return X, y
+    # Dense X is cast to the byte order of this machine a block at a time.
+    if issparse(X) and not X.dtype.isnative:
+        X = in_native_order(X)
+    return X, y if y.dtype.isnative else in_native_order(y)
 
 
 def make_dataset(

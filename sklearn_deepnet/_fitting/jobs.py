@@ -32,7 +32,7 @@ from .._utils.typing import FloatArray
 from ..nn.optimizers import LBFGS
 from ..nn.scaling import InputScaling
 from .dataset import Dataset
-from .parameters import resolve_hidden_layer_sizes, rows_per_batch
+from .parameters import resolve_dtype, resolve_hidden_layer_sizes, rows_per_batch
 
 # Bytes of parameters and work arrays up to which another network makes a stack more
 # efficient. A larger stack loses more to cache misses than it saves in calls from
@@ -305,7 +305,7 @@ def estimate_max_stack_size(network: Any, n_inputs: int, n_rows: int) -> int:
     try:
         hidden = resolve_hidden_layer_sizes(network.hidden_layer_sizes)
         n_rows = rows_per_batch(network, n_rows)
+        dtype = resolve_dtype(network.dtype, np.dtype(np.float64))
     except (TypeError, ValueError, OverflowError):  # raised by its fit
         return 1
-    itemsize = 4 if network.dtype == "float32" else 8
-    return max_stack_size((n_inputs, *hidden, 1), n_rows, itemsize)
+    return max_stack_size((n_inputs, *hidden, 1), n_rows, dtype.itemsize)

@@ -48,6 +48,7 @@ class ResolvedParams(NamedTuple):
 
 def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
     """Look up all names in the parameters, and check that they fit together."""
+    check_schedule(estimator)
     hidden = resolve_hidden_layer_sizes(estimator.hidden_layer_sizes)
     dropout = resolve_dropout(estimator.dropout, len(hidden))
     activations = resolve_activations(estimator.activation, len(hidden))
@@ -78,6 +79,23 @@ def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
         dropout=dropout,
         dtype=resolve_dtype(estimator.dtype, dataset.X.dtype),
     )
+
+
+def check_schedule(estimator: Any) -> None:
+    """Raise if a parameter names a schedule as scikit-learn's MLP does."""
+    for parameter in ("learning_rate", "schedule"):
+        name, write = getattr(estimator, parameter), None
+        if isinstance(name, str) and name == "adaptive":
+            write = (
+                "Plateau(factor=0.2, patience=11), from sklearn_deepnet.nn.schedules"
+            )
+        elif isinstance(name, str) and parameter == "learning_rate":
+            write = repr(name) if name in SCHEDULES else None
+        if write is not None:
+            raise ValueError(
+                f"{parameter}={name!r} is not allowed. The learning rate is a number "
+                f"here, and how it changes is the schedule: write schedule={write}."
+            ) from None
 
 
 def resolve_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
@@ -160,10 +178,12 @@ def resolve_dropout(dropout: Any, n_hidden: int) -> list[float]:
 
 def resolve_dtype(dtype: Any, X_dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return `dtype`; None stands for float32 if X is float32, else for float64."""
+    # To NumPy, float32 in another byte order, as some files have it, is another dtype.
     if dtype is None:
-        return np.dtype(np.float32 if X_dtype == np.float32 else np.float64)
+        is_float32 = X_dtype.newbyteorder("=") == np.float32
+        return np.dtype(np.float32 if is_float32 else np.float64)
     try:
-        resolved = np.dtype(dtype)
+        resolved = np.dtype(dtype).newbyteorder("=")
     except TypeError:
         resolved = np.dtype(object)
     if resolved not in (np.dtype(np.float32), np.dtype(np.float64)):

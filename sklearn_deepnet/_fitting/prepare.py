@@ -29,6 +29,7 @@ from .convergence import describe_failure
 from .dataset import Dataset, make_validation_set
 from .jobs import TrainingJob
 from .parameters import (
+    check_schedule,
     initial_state,
     make_spec,
     resolve_params,
@@ -81,7 +82,11 @@ def prepare(
     prepared : PreparedFit
         The fit, whose `job` is to be trained.
     """
-    validate_params(estimator)
+    try:
+        validate_params(estimator)
+    except ValueError:
+        check_schedule(estimator)  # or raise what to write instead
+        raise
     checkpoint = None if checkpoint is None else resolve_checkpoint(checkpoint)
     context = None
     if not partial and has_callbacks(estimator):

@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from .._utils.byte_order import in_native_order
 from .._utils.typing import FloatArray, IntArray
 from ..nn.losses import Loss
 
@@ -214,7 +215,7 @@ def find_partial_classes(
     """
     found = None
     if classes is not None:
-        found = _find_classes(column_or_1d(classes), "classes")
+        found = _find_classes(in_native_order(column_or_1d(classes)), "classes")
     elif y.ndim == 2:
         found = _find_classes(y, "y")
     elif before is None:

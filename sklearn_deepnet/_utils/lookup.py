@@ -1,6 +1,6 @@
 """Look up a component by its name, and help the user who mistyped it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -49,6 +49,12 @@ def look_up(
         return name
     if name in table:
         return table[name]
-    close = get_close_matches(name.lower(), table, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"{parameter}={name!r} is not one of {sorted(table)}.{hint}")
+    raise ValueError(
+        f"{parameter}={name!r} is not one of {sorted(table)}.{suggest(name, table)}"
+    )
+
+
+def suggest(name: str, names: Iterable[str]) -> str:
+    """Return " Did you mean 'he'?" with the most similar name; "" if none is."""
+    close = get_close_matches(name.lower(), [*names], n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

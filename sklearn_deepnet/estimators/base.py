@@ -22,6 +22,7 @@ from ..nn.losses import Loss
 from ..nn.optimizers import LBFGS
 from .fitted import FittedNetwork
 from .mixins import HTMLReprMixin, PickleVersionMixin
+from .parameter_names import ParameterNamesMixin
 
 
 class BaseDeepNet(
@@ -29,6 +30,7 @@ class BaseDeepNet(
     FittedNetwork,
     PickleVersionMixin,
     CallbackSupportMixin,
+    ParameterNamesMixin,
     BaseEstimator,
 ):
     """A dense neural network with scikit-learn's interface.

@@ -21,6 +21,7 @@ from .._utils.sklearn_compat import Interval, StrOptions
 from .._utils.typing import FloatArray
 from ..nn.losses import log_loss
 from .base import BaseDeepNet, has_partial_fit
+from .parameter_names import explains_names
 
 __all__ = ["DeepNetClassifier"]
 
@@ -232,6 +233,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
+    @explains_names
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),

@@ -19,12 +19,14 @@ from .._fitting.dataset import check_rows
 from .._fitting.parameters import resolve_random_state
 from .._fitting.prepare import copy_attributes, update_attributes
 from .._fitting.targets import check_class_y
+from .._utils.byte_order import in_native_order
 from .._utils.sklearn_compat import Interval, check_sample_weight, validate_params
 from .._utils.typing import FloatArray, IntArray
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
 from .fitted import network_of, stack_of
 from .mixins import PickleVersionMixin
+from .parameter_names import EnsembleNamesMixin, explains_names
 from .regressor import DeepNetRegressor
 from .stacking import fit_stack
 
@@ -34,7 +36,7 @@ _BOOTSTRAP_BYTES = 2**26  # of copied rows in memory at once, for all members
 _N_ROWS = 2**14  # predicted at once, so that memory does not grow with n_samples
 
 
-class _Ensemble(PickleVersionMixin, BaseEstimator):
+class _Ensemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
     """The part that both ensembles share: parameters, ``fit`` and logits.
 
     Members differ in their seed and, with `bootstrap`, in their rows.
@@ -47,6 +49,7 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
+    @explains_names
     def __init__(
         self,
         estimator: BaseDeepNet | None = None,
@@ -103,6 +106,7 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
             If training is interrupted. Members in training then have the weights of
             their last complete epoch, unless they are in other processes.
         """
+        self._check_is_no_size(self.estimator)
         validate_params(self)
         self._check_predicts_as_a_stack()
         before = vars(self).copy()
@@ -197,6 +201,8 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
+        if issparse(X) and not X.dtype.isnative:
+            X = in_native_order(X)
         members = self.estimators_
         stack = stack_of(members)
         for start in range(0, X.shape[0], _N_ROWS):

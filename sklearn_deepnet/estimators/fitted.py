@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._engine import Network, predict_logits
 from .._fitting.parameters import resolve_activations
 from .._fitting.scaling import scaling_of
+from .._utils.byte_order import in_native_order
 from .._utils.typing import FloatArray
 from .._utils.warnings import max_abs
 from ..nn.scaling import InputScaling, fold_into_first_layer
@@ -70,6 +72,8 @@ class FittedNetwork:
 
     def _propagate(self, X: ArrayLike, hidden_layer: int | None = None) -> FloatArray:
         X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
+        if issparse(X) and not X.dtype.isnative:
+            X = in_native_order(X)
         # An overflow is reported below, in a message that says what to do.
         with np.errstate(all="ignore"):
             outputs = predict_logits(network_of(self), X, hidden_layer)

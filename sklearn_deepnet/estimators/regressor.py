@@ -14,6 +14,7 @@ from .._utils.sklearn_compat import StrOptions
 from .._utils.typing import FloatArray
 from ..nn.losses import LOSSES, poisson
 from .base import BaseDeepNet, has_partial_fit
+from .parameter_names import explains_names
 
 __all__ = ["DeepNetRegressor"]
 
@@ -219,6 +220,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         "target_scaling": [StrOptions({"standard"}), None],
     }
 
+    @explains_names
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),

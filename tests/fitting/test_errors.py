@@ -205,7 +205,7 @@ SCIKIT_LEARNS = [
     ("verbose", [-1, None, "yes"], A_VERBOSITY),
     (
         "learning_rate",
-        [0, -0.1, np.inf, np.nan, None, "constant"],
+        [0, -0.1, np.inf, np.nan, None, "0.1"],
         "a float in the range (0.0, inf)",
     ),
     ("batch_size", [0, 32.0, "all"], A_BATCH),

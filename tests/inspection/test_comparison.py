@@ -255,7 +255,7 @@ def test_the_plot_extends_curves_that_ended_by_their_last_loss():
         ),
         ({"scoring": "none", "init": ["hee"]}, ValueError, "'none'"),  # before fits
         ({"init": ["hee"]}, ValueError, "Did you mean 'he'"),
-        ({"init": {"a": {"inti": "he"}}}, ValueError, "Invalid parameter 'inti'"),
+        ({"init": {"a": {"inti": "he"}}}, ValueError, "Did you mean 'init'?"),
         ({"estimator": LogisticRegression()}, TypeError, "must be a DeepNetClassifier"),
     ],
 )

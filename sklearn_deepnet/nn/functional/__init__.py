@@ -17,6 +17,9 @@ A network is given by its sizes, such as ``[2, 10, 5, 1]``, for ReLU layers and 
 sigmoid at the end; or by a list of dictionaries, one for each layer, such as
 ``{"input_dim": 2, "output_dim": 10, "activation": "tanh"}``.
 
+Every function checks shapes and values, and raises a ValueError that says what to write
+instead. No function scales X: give it to `standardize` first.
+
 Trained weights equal those of the estimators to the last bit, as the tests show: each
 operation is written so that it rounds as the engine does. Comments say where.
 
@@ -37,18 +40,41 @@ array([[0, 1, 1, 0]])
 True
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias, TypeGuard
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.special import xlog1py, xlogy
 
-from .._utils.lookup import look_up
-from .._utils.typing import FloatArray, IntArray
-from .activations import ACTIVATIONS, Activation
-from .initializers import initialize
-from .losses import log_loss, squared_error
+from ..._utils.lookup import look_up
+from ..._utils.typing import FloatArray, IntArray
+from ..activations import ACTIVATIONS, Activation
+from ..initializers import initialize
+from ._arrays import (
+    as_numbers,
+    check_array,
+    check_bool,
+    check_count,
+    check_outputs,
+    check_positive,
+    check_random_state,
+    check_shape,
+    check_targets,
+    look_up_loss,
+)
+from ._network import (
+    Cache,
+    Layers,
+    Parameters,
+    check_activation,
+    check_caches,
+    check_grads,
+    check_layer,
+    check_network,
+    check_progress,
+    check_slope,
+    layer_sizes,
+)
 
 __all__ = [
     "Cache",
@@ -61,38 +87,64 @@ __all__ = [
     "linear_backward",
     "linear_forward",
     "predict",
+    "standardize",
     "train",
     "update_parameters",
 ]
 
-_LOSSES = {"log_loss": log_loss, "squared_error": squared_error}
 
-Parameters: TypeAlias = dict[str, FloatArray]
-Layers: TypeAlias = Sequence[int] | Sequence[Mapping[str, Any]]
+def standardize(
+    X: FloatArray, mean: FloatArray | None = None, std: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    r"""Return X with mean 0 and standard deviation 1 in each feature.
 
+    .. math:: (x - \mu) / \sigma
 
-class Cache(NamedTuple):
-    """Values that a layer saves in forward propagation, for backward propagation.
+    Gradient descent takes one step size for all weights, so features in large units
+    would get too large a step, and the others too small a one.
 
     Parameters
     ----------
-    A_prev : ndarray of shape (n_inputs, m)
-        Output of the layer before.
-    W : ndarray of shape (n_units, n_inputs)
-        Weights.
-    b : ndarray of shape (n_units, 1)
-        Biases.
-    Z : ndarray of shape (n_units, m)
-        :math:`W A + b`.
-    activation : str
-        Name of the function that was applied to Z.
-    """
+    X : ndarray of shape (n_features, m)
+        Samples.
+    mean, std : ndarray of shape (n_features, 1) or None, default=None
+        What the call with the training samples returned. Give them to scale test
+        samples in the same way.
 
-    A_prev: FloatArray
-    W: FloatArray
-    b: FloatArray
-    Z: FloatArray
-    activation: str
+    Returns
+    -------
+    X_scaled : ndarray of shape (n_features, m)
+        The scaled samples.
+    mean, std : ndarray of shape (n_features, 1)
+        Those of the training samples. A feature that is constant in training has the
+        standard deviation 1 here: it becomes zero.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 2.0, 3.0], [500.0, 500.0, 500.0]])
+    >>> X_scaled, mean, std = standardize(X)
+    >>> X_scaled.round(2)
+    array([[-1.22,  0.  ,  1.22],
+           [ 0.  ,  0.  ,  0.  ]])
+    >>> standardize(np.array([[2.0], [501.0]]), mean, std)[0]
+    array([[0.],
+           [1.]])
+    """
+    X = check_array("X", X)
+    if (mean is None) != (std is None):
+        raise ValueError("Give both mean and std, or neither of them.")
+    if mean is None:
+        mean, std = _mean_and_std(X)
+    else:
+        expected, because = (len(X), 1), "one row is one feature"
+        mean, std = as_numbers("mean", mean), as_numbers("std", std)
+        check_shape("mean", mean, expected, "X", X.shape, because)
+        check_shape("std", std, expected, "X", X.shape, because)
+        if not (std > 0).all():
+            raise ValueError("std must be positive, as `standardize` returns it.")
+    # float32 stays float32, but the difference is exact first: it may be a small part.
+    dtype = X.dtype if X.dtype.kind == "f" else float
+    return ((X - mean) / std).astype(dtype), mean, std
 
 
 def initialize_parameters(
@@ -128,7 +180,7 @@ def initialize_parameters(
     Raises
     ------
     ValueError
-        If sizes of neighbouring layers differ, or a name is unknown.
+        If sizes of neighbouring layers differ, or an argument is not valid.
 
     Examples
     --------
@@ -136,9 +188,10 @@ def initialize_parameters(
     >>> {name: value.shape for name, value in parameters.items()}
     {'W1': (2, 3), 'b1': (2, 1), 'W2': (1, 2), 'b2': (1, 1)}
     """
-    if not isinstance(random_state, np.random.RandomState):
-        random_state = np.random.RandomState(random_state)
-    sizes = _sizes(layers)
+    sizes = layer_sizes(layers)
+    if init_scale is not None:
+        check_positive("init_scale", init_scale)
+    random_state = check_random_state(random_state)
     parameters = {}
     for number, (W, b) in enumerate(
         initialize(sizes, random_state, init, init_scale, bias_init), start=1
@@ -167,9 +220,7 @@ def linear_forward(A_prev: FloatArray, W: FloatArray, b: FloatArray) -> FloatArr
     -------
     Z : ndarray of shape (n_units, m)
     """
-    # `W @ A_prev + b` is the same up to rounding. The engine does it in one product,
-    # which is faster, and adds the bias in another order.
-    return np.hstack([W, b]) @ _append_ones(A_prev)
+    return _linear_forward(*check_layer(A_prev, W, b))
 
 
 def activation_forward(
@@ -195,9 +246,8 @@ def activation_forward(
     cache : Cache
         Values for `activation_backward`.
     """
-    Z = linear_forward(A_prev, W, b)
-    _, _, A = _activate(Z, activation)
-    return A, Cache(A_prev, W, b, Z, activation)
+    check_activation(activation)
+    return _activation_forward(*check_layer(A_prev, W, b), activation)
 
 
 def forward_propagation(
@@ -213,7 +263,7 @@ def forward_propagation(
         Weights and biases.
     layers : list or None, default=None
         Dictionaries that name the activations. Otherwise they are ReLU, and at the end
-        the sigmoid.
+        the sigmoid. Sizes have to be those of `parameters`.
 
     Returns
     -------
@@ -222,13 +272,7 @@ def forward_propagation(
     caches : list of Cache
         One for each layer.
     """
-    A, caches = X, []
-    for number, activation in enumerate(_activations(parameters, layers), start=1):
-        A, cache = activation_forward(
-            A, parameters[f"W{number}"], parameters[f"b{number}"], activation
-        )
-        caches.append(cache)
-    return A, caches
+    return _forward(*check_network(X, parameters, layers))
 
 
 def compute_cost(AL: FloatArray, Y: FloatArray, loss: str = "log_loss") -> float:
@@ -239,7 +283,7 @@ def compute_cost(AL: FloatArray, Y: FloatArray, loss: str = "log_loss") -> float
     AL : ndarray of shape (n_outputs, m)
         For "log_loss" probabilities.
     Y : ndarray of shape (n_outputs, m)
-        For "log_loss" 0 and 1.
+        For "log_loss" 0 and 1, or probabilities.
     loss : {"log_loss", "squared_error"}, default="log_loss"
         :math:`-\frac{1}{m} \sum Y \log A + (1 - Y) \log(1 - A)`, or half the squared
         error, :math:`\frac{1}{2 m n} \sum (A - Y)^2` for n outputs.
@@ -258,11 +302,9 @@ def compute_cost(AL: FloatArray, Y: FloatArray, loss: str = "log_loss") -> float
     >>> compute_cost(np.array([[1.0, 0.0]]), np.array([[1, 1]]))
     inf
     """
-    if loss == "squared_error":
-        return float(np.sum((AL - Y) ** 2) / (2 * AL.size))
-    look_up(_LOSSES, loss, "loss")
-    # xlogy(0, 0) is 0, the limit of y log(a), where 0 * log(0) would be NaN.
-    return float(-np.sum(xlogy(Y, AL) + xlog1py(1 - Y, -AL)) / Y.shape[1])
+    look_up_loss(loss)
+    AL = check_outputs(AL, loss)
+    return _cost(AL, check_targets(Y, AL.shape, "AL", loss), loss)
 
 
 def linear_backward(
@@ -286,9 +328,7 @@ def linear_backward(
     db : ndarray of shape (n_units, 1)
         The sum of dZ over the samples.
     """
-    # dW and db in one product, as in the engine: db is dZ times the row of ones.
-    dWb = dZ @ _append_ones(cache.A_prev).T
-    return cache.W.T @ dZ, dWb[:, :-1], dWb[:, -1:]
+    return _linear_backward(check_slope("dZ", dZ, cache), cache)
 
 
 def activation_backward(
@@ -308,10 +348,7 @@ def activation_backward(
     dA_prev, dW, db : ndarray
         As from `linear_backward`.
     """
-    # An `Activation` works in place and may overwrite Z and A, so it gets copies.
-    dZ, (function, Z, A) = dA.copy(), _activate(cache.Z, cache.activation)
-    function.backward(dZ, Z, A)
-    return linear_backward(dZ, cache)
+    return _activation_backward(check_slope("dA", dA, cache), cache)
 
 
 def backward_propagation(
@@ -337,15 +374,11 @@ def backward_propagation(
     grads : dict
         ``"dW1"``, ``"db1"``, ``"dA1"`` and so on; ``"dA0"`` is the derivative by X.
     """
+    caches = check_caches(caches)
     last = caches[-1]
-    dA, dW, db = linear_backward(_logit_gradient(last, Y, loss), last)
-    grads = {f"dW{len(caches)}": dW, f"db{len(caches)}": db}
-    for number in range(len(caches) - 1, 0, -1):
-        grads[f"dA{number}"] = dA
-        dA, dW, db = activation_backward(dA, caches[number - 1])
-        grads |= {f"dW{number}": dW, f"db{number}": db}
-    grads["dA0"] = dA
-    return grads
+    look_up_loss(loss, last.activation)
+    Y = check_targets(Y, last.Z.shape, "the last Z", loss, last.activation)
+    return _backward(Y, caches, loss)
 
 
 def update_parameters(
@@ -367,10 +400,9 @@ def update_parameters(
     parameters : dict
         The updated weights and biases, in new arrays.
     """
-    return {
-        name: value - learning_rate * grads[f"d{name}"]
-        for name, value in parameters.items()
-    }
+    grads = check_grads(grads, parameters)
+    check_positive("learning_rate", learning_rate)
+    return _update(parameters, grads, learning_rate)
 
 
 def predict(
@@ -391,7 +423,7 @@ def predict(
     -------
     Y : ndarray of int of shape (n_outputs, m)
     """
-    AL, _ = forward_propagation(X, parameters, layers)
+    AL, _ = _forward(*check_network(X, parameters, layers))
     return (AL > 0.5).astype(int)
 
 
@@ -435,18 +467,101 @@ def train(
     costs : list of float
         The cost of each epoch: before its step, or the mean before each of its steps.
     """
+    X, parameters, activations = check_network(X, parameters, layers)
+    look_up_loss(loss, activations[-1])
     m = X.shape[1]
+    shape = len(parameters[f"W{len(activations)}"]), m
+    Y = check_targets(Y, shape, "the output of the network", loss, activations[-1])
+    check_positive("learning_rate", learning_rate)
+    check_bool("one_at_a_time", one_at_a_time)
     batches = [slice(i, i + 1) for i in range(m)] if one_at_a_time else [slice(m)]
     costs = []
-    for _ in range(n_iter):
-        cost = 0.0
-        for batch in batches:
-            AL, caches = forward_propagation(X[:, batch], parameters, layers)
-            cost += compute_cost(AL, Y[:, batch], loss) / len(batches)
-            grads = backward_propagation(Y[:, batch], caches, loss)
-            parameters = update_parameters(parameters, grads, learning_rate)
-        costs.append(cost)
+    with np.errstate(over="ignore", invalid="ignore"):  # `check_progress` says so
+        for _ in range(check_count("n_iter", n_iter, 0)):
+            cost = 0.0
+            for batch in batches:
+                AL, caches = _forward(X[:, batch], parameters, activations)
+                cost += _cost(AL, Y[:, batch], loss) / len(batches)
+                grads = _backward(Y[:, batch], caches, loss)
+                parameters = _update(parameters, grads, learning_rate)
+            costs.append(cost)
+            if not np.isfinite(cost) or len(costs) == n_iter:
+                check_progress(costs, parameters, learning_rate)
     return parameters, costs
+
+
+# ---- the steps themselves, on arrays that were checked
+
+
+def _linear_forward(A_prev: FloatArray, W: FloatArray, b: FloatArray) -> FloatArray:
+    # `W @ A_prev + b` is the same up to rounding. The engine does it in one product,
+    # which is faster, and adds the bias in another order.
+    return np.hstack([W, b]) @ _append_ones(A_prev)
+
+
+def _activation_forward(
+    A_prev: FloatArray, W: FloatArray, b: FloatArray, activation: str
+) -> tuple[FloatArray, Cache]:
+    Z = _linear_forward(A_prev, W, b)
+    _, _, A = _activate(Z, activation)
+    return A, Cache(A_prev, W, b, Z, activation)
+
+
+def _forward(
+    X: FloatArray, parameters: Parameters, activations: Sequence[str]
+) -> tuple[FloatArray, list[Cache]]:
+    A, caches = X, []
+    for number, activation in enumerate(activations, start=1):
+        A, cache = _activation_forward(
+            A, parameters[f"W{number}"], parameters[f"b{number}"], activation
+        )
+        caches.append(cache)
+    return A, caches
+
+
+def _cost(AL: FloatArray, Y: FloatArray, loss: str) -> float:
+    if loss == "squared_error":
+        return float(np.sum((AL - Y) ** 2) / (2 * AL.size))
+    # xlogy(0, 0) is 0, the limit of y log(a), where 0 * log(0) would be NaN.
+    return float(-np.sum(xlogy(Y, AL) + xlog1py(1 - Y, -AL)) / Y.shape[1])
+
+
+def _linear_backward(
+    dZ: FloatArray, cache: Cache
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    # dW and db in one product, as in the engine: db is dZ times the row of ones.
+    dWb = dZ @ _append_ones(cache.A_prev).T
+    return cache.W.T @ dZ, dWb[:, :-1], dWb[:, -1:]
+
+
+def _activation_backward(
+    dA: FloatArray, cache: Cache
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    # An `Activation` works in place and may overwrite Z and A, so it gets copies.
+    dZ, (function, Z, A) = dA.copy(), _activate(cache.Z, cache.activation)
+    function.backward(dZ, Z, A)
+    return _linear_backward(dZ, cache)
+
+
+def _backward(Y: FloatArray, caches: Sequence[Cache], loss: str) -> Parameters:
+    last = caches[-1]
+    dA, dW, db = _linear_backward(_logit_gradient(last, Y, loss), last)
+    grads = {f"dW{len(caches)}": dW, f"db{len(caches)}": db}
+    for number in range(len(caches) - 1, 0, -1):
+        grads[f"dA{number}"] = dA
+        dA, dW, db = _activation_backward(dA, caches[number - 1])
+        grads |= {f"dW{number}": dW, f"db{number}": db}
+    grads["dA0"] = dA
+    return grads
+
+
+def _update(
+    parameters: Parameters, grads: Parameters, learning_rate: float
+) -> Parameters:
+    return {
+        name: value - learning_rate * grads[f"d{name}"]
+        for name, value in parameters.items()
+    }
 
 
 def _append_ones(A: FloatArray) -> FloatArray:
@@ -467,38 +582,19 @@ def _activate(
 
 def _logit_gradient(last: Cache, Y: FloatArray, loss: str) -> FloatArray:
     """Return the derivative of the cost by Z of the last layer."""
-    found = look_up(_LOSSES, loss, "loss")
-    outputs = {"sigmoid": found.logistic, "identity": found.identity}
-    function = outputs.get(last.activation)
-    if function is None:
-        raise ValueError(
-            f"loss={loss!r} is not defined for an output layer of activation "
-            f"{last.activation!r}; log_loss needs 'sigmoid', squared_error 'sigmoid' "
-            "or 'identity'."
-        )
     dZ = last.Z.copy()
-    function(dZ, Y, np.empty((3, *dZ.shape)))
+    look_up_loss(loss, last.activation)(dZ, Y, np.empty((3, *dZ.shape)))
     # The engine multiplies by the weight 1/m of a sample; dividing rounds differently.
     return dZ * (1 / Y.shape[1])
 
 
-def _are_dictionaries(layers: Layers) -> TypeGuard[Sequence[Mapping[str, Any]]]:
-    return all(isinstance(layer, Mapping) for layer in layers)
-
-
-def _sizes(layers: Layers) -> list[int]:
-    if not _are_dictionaries(layers):
-        return [int(size) for size in layers]  # type: ignore[arg-type]
-    for number, (one, two) in enumerate(pairwise(layers), start=1):
-        if one["output_dim"] != two["input_dim"]:
-            raise ValueError(
-                f"Layer {number} has output_dim={one['output_dim']}, but layer "
-                f"{number + 1} has input_dim={two['input_dim']}; they have to agree."
-            )
-    return [layers[0]["input_dim"], *(layer["output_dim"] for layer in layers)]
-
-
-def _activations(parameters: Parameters, layers: Layers | None) -> list[str]:
-    if layers is not None and _are_dictionaries(layers):
-        return [layer["activation"] for layer in layers]
-    return ["relu"] * (len(parameters) // 2 - 1) + ["sigmoid"]
+def _mean_and_std(X: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the statistics of each row, which no square overflows."""
+    first = X[:, :1].astype(float)
+    mean = first + np.mean(X - first, axis=1, keepdims=True)
+    largest = np.max(np.abs(X - mean), axis=1, keepdims=True)
+    largest[largest == 0] = 1.0
+    relative = np.mean(((X - mean) / largest) ** 2, axis=1, keepdims=True)
+    std = largest * np.sqrt(relative)
+    std[std == 0] = 1.0
+    return mean, std
