@@ -15,12 +15,13 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._engine import predict_logits
-from .._fitting.dataset import check_rows
+from .._fitting.dataset import check_rows, check_weight
 from .._fitting.parameters import resolve_random_state
 from .._fitting.prepare import copy_attributes, update_attributes
 from .._fitting.targets import check_class_y
-from .._utils.sklearn_compat import Interval, check_sample_weight, validate_params
+from .._utils.sklearn_compat import Interval, validate_params
 from .._utils.typing import FloatArray, IntArray
+from .._utils.values import check_no_dates
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
 from .fitted import network_of, stack_of
@@ -109,7 +110,7 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         draft = copy_attributes(self)  # an error leaves the ensemble as it was
         X, y = check_rows(draft, X, y, reset=True)
         if X_val is not None and y_val is not None:
-            X_val, y_val = check_rows(draft, X_val, y_val, reset=False)
+            X_val, y_val = check_rows(draft, X_val, y_val, reset=False, suffix="_val")
         params = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
         params |= {"sample_weight_val": sample_weight_val}
         given = {name: it for name, it in params.items() if it is not None}
@@ -196,6 +197,7 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
         The logits have the shape (n_estimators, n_rows, n_outputs).
         """
         check_is_fitted(self)
+        X = check_no_dates(X, "X")
         X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
         members = self.estimators_
         stack = stack_of(members)
@@ -224,7 +226,9 @@ def _split_by_weight(
     sample_weight: ArrayLike | None, X: Any
 ) -> tuple[IntArray, IntArray]:
     """Return the indices of rows of positive weight, and those of weight 0."""
-    is_positive = check_sample_weight(sample_weight, X) > 0
+    if sample_weight is None:
+        return np.arange(X.shape[0]), np.arange(0)
+    is_positive = check_weight(sample_weight, X, "sample_weight") > 0
     return np.flatnonzero(is_positive), np.flatnonzero(~is_positive)
 
 

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._engine import Network, predict_logits
 from .._fitting.parameters import resolve_activations
 from .._utils.typing import FloatArray
+from .._utils.values import check_no_dates
 from .._utils.warnings import max_abs
 
 
@@ -65,6 +66,7 @@ class FittedNetwork:
         return self._propagate(X)
 
     def _propagate(self, X: ArrayLike, hidden_layer: int | None = None) -> FloatArray:
+        X = check_no_dates(X, "X")
         X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
         # An overflow is reported below, in a message that says what to do.
         with np.errstate(all="ignore"):
