@@ -10,6 +10,7 @@ from sklearn.utils.validation import column_or_1d
 
 from .._utils.typing import FloatArray
 from .._utils.values import as_labels, items_of, list_some
+from .._utils.warnings import warn_once
 from ..nn.losses import Loss
 from .class_weight import balance, look_up_weights
 
@@ -193,6 +194,17 @@ def _check_indicators(y: NDArray[Any], name: str) -> NDArray[Any]:
         f"{name} has {y.shape[1]} columns and holds {list_some(values)}, but an "
         f"indicator matrix of labels holds 0 and 1. Give {advice}."
     )
+
+
+def warn_of_one_hot(y: NDArray[Any]) -> None:
+    """Warn if each row of an indicator matrix has exactly one label."""
+    # By chance, independent labels are so in at most half of all rows.
+    if y.ndim == 2 and len(y) >= 20 and y.shape[1] > 1 and (y.sum(axis=1) == 1).all():
+        warn_once(
+            "Every row of y has exactly one label, so each label is learned as a "
+            "question of its own. If they are classes that exclude one another, give "
+            "y.argmax(axis=1) instead."
+        )
 
 
 def find_classes(y: NDArray[Any], before: NDArray[Any] | None = None) -> NDArray[Any]:

@@ -22,6 +22,7 @@ from .._fitting.targets import check_class_y
 from .._utils.sklearn_compat import Interval, validate_params
 from .._utils.typing import FloatArray, IntArray
 from .._utils.values import check_no_dates
+from .._utils.warnings import said_once
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
 from .fitted import network_of, stack_of
@@ -124,7 +125,8 @@ class _Ensemble(PickleVersionMixin, BaseEstimator):
             rows = [np.append(weighted[some], others) for some in drawn]
         interrupt = None
         try:
-            members = self._fit_members(members, X, y, rows, given)
+            with said_once():
+                members = self._fit_members(members, X, y, rows, given)
         except KeyboardInterrupt as error:
             interrupt = error
             members = [one for one in members if one.__sklearn_is_fitted__()]

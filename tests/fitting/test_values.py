@@ -1,5 +1,6 @@
 """Values are taken for what they are: numbers, labels, dates, or missing."""
 
+import warnings
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -578,6 +579,58 @@ def test_a_class_weight_that_is_no_finite_number_is_an_error(weight):
         classifier(class_weight={1: weight}).fit(X, PAIR)
     with raises(message):
         classifier(class_weight=[{}, {1: weight}, {}]).fit(X, LABELS)
+
+
+# ---- one label a row
+
+
+ONE_HOT = np.eye(3, dtype=int)[np.arange(N) % 3]
+EXCLUSIVE = (
+    "Every row of y has exactly one label, so each label is learned as a question of "
+    "its own. If they are classes that exclude one another, give y.argmax(axis=1) "
+    "instead."
+)
+ONE_HOT_FITS = {
+    "fit": lambda net, y: net.fit(X, y),
+    "stack": lambda net, y: fit_stack([net, classifier(alpha=1)], X, y),
+    "lbfgs": lambda net, y: fit_stack([net, classifier(solver="lbfgs")], X, y),
+    "ensemble": lambda net, y: DeepNetEnsembleClassifier(net).fit(X, y),
+    "search": lambda net, y: StackedGridSearchCV(net, {"alpha": [0, 1]}).fit(X, y),
+}
+
+
+@pytest.mark.parametrize("way", ONE_HOT_FITS)
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, pd.DataFrame])
+def test_rows_of_exactly_one_label_are_warned_of_once(kind, way):
+    if way == "search" and kind is sparse.csr_matrix:
+        kind = sparse.csr_array
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ONE_HOT_FITS[way](classifier(), kind(ONE_HOT))
+    assert [str(it.message) for it in caught] == [EXCLUSIVE]
+    assert issubclass(caught[0].category, UserWarning)
+
+
+def test_the_warning_points_at_the_call_of_fit():
+    with pytest.warns(UserWarning, match="^Every row of y") as caught:
+        classifier().fit(X, ONE_HOT)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda: classifier().fit(X, ONE_HOT.argmax(axis=1)),
+        lambda: classifier().fit(X, LABELS),
+        lambda: classifier().fit(X, np.vstack([ONE_HOT[1:], [1, 1, 0]])),
+        lambda: classifier().fit(X, np.vstack([ONE_HOT[1:], [0, 0, 0]])),
+        lambda: classifier().fit(X[:9], ONE_HOT[:9]),  # it may be by chance
+        lambda: classifier().partial_fit(X, ONE_HOT),  # others may follow
+        lambda: regressor().fit(X, ONE_HOT),
+    ],
+)
+def test_other_rows_are_not_warned_of(fit):
+    fit()  # warnings are errors in tests
 
 
 def test_searches_of_scikit_learn_see_the_same_errors():
