@@ -1,6 +1,7 @@
 """Datasets: X and y with sample weights, and the split into training and validation."""
 
 from dataclasses import dataclass, replace
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from .._utils.byte_order import in_native_order
 from .._utils.sklearn_compat import check_sample_weight
 from .._utils.typing import FloatArray, IntArray
+from .._utils.values import as_labels, as_numbers, check_no_dates, items_of
 from ..nn.scaling import InputScaling
 from .targets import Targets
 
@@ -118,7 +120,7 @@ def _check_strata(labels: NDArray[Any]) -> NDArray[Any]:
     """Return the classes, or raise if one has a single sample."""
     classes, counts = np.unique(labels, return_counts=True)
     if counts.min() < 2:
-        (rare,) = classes[[counts.argmin()]].tolist()
+        (rare,) = items_of(classes[[counts.argmin()]])
         raise ValueError(
             f"early_stopping cannot split the class {rare!r}, which has one row of "
             "positive weight: it takes two, one to train on and one to hold out. Give "
@@ -142,7 +144,7 @@ def _give_each_class_a_row(
 
 
 def check_rows(
-    estimator: Any, X: ArrayLike, y: ArrayLike, *, reset: bool
+    estimator: Any, X: ArrayLike, y: ArrayLike, *, reset: bool, suffix: str = ""
 ) -> tuple[Any, NDArray[Any]]:
     """Validate X and y, and return y of shape (n_samples, 1) as a vector.
 
@@ -155,7 +157,13 @@ def check_rows(
         As the user gave them.
     reset : bool
         Whether this is the first X of the estimator.
+    suffix : str, default=""
+        What the names of the arguments end in: "_val" for validation data.
     """
+    X = check_no_dates(X, f"X{suffix}")
+    if y is not None:
+        convert = as_numbers if estimator._y_is_numeric else as_labels
+        y = convert(y, f"y{suffix}")
     # X keeps its dtype: `Batches` casts a chunk at a time, which needs no copy of X.
     X, y = validate_data(
         estimator,
@@ -164,10 +172,9 @@ def check_rows(
         dtype="numeric",
         accept_sparse="csr",
         multi_output=True,
-        y_numeric=estimator._y_is_numeric,
         reset=reset,
     )
-    if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
+    if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     # Dense X is cast to the byte order of this machine a block at a time.
     if issparse(X) and not X.dtype.isnative:
@@ -175,18 +182,33 @@ def check_rows(
     return X, y if y.dtype.isnative else in_native_order(y)
 
 
+def check_weight(sample_weight: ArrayLike, X: Any, name: str) -> FloatArray:
+    """Return sample weights, of shape (n_samples,), as finite numbers."""
+    if not isinstance(sample_weight, Number):
+        sample_weight = as_numbers(sample_weight, name)
+        if sample_weight.shape != X.shape[:1]:
+            raise ValueError(
+                f"{name} has the shape {sample_weight.shape}, but must have one weight "
+                f"for each row, the shape {X.shape[:1]}."
+            )
+    return check_sample_weight(sample_weight, X, dtype=np.float64)
+
+
 def make_dataset(
     X: Any,
     y: NDArray[Any],
     targets: Targets,
     sample_weight: ArrayLike | None,
-    name: str = "sample_weight",
+    suffix: str = "",
 ) -> Dataset:
-    """Encode y, check the weights, and return a dataset without rows of weight 0."""
-    target = targets.encode(y)
+    """Encode y, check the weights, and return a dataset without rows of weight 0.
+
+    `suffix` is what the names of the arguments end in: "_val" for validation data.
+    """
+    target, name = targets.encode(y, f"y{suffix}"), f"sample_weight{suffix}"
     weight = None
     if sample_weight is not None:
-        weight = check_sample_weight(sample_weight, X, dtype=np.float64)
+        weight = check_weight(sample_weight, X, name)
         if weight.min() < 0:
             raise ValueError(
                 f"{name} holds {weight.min():.3g}; weights must not be negative."
@@ -223,13 +245,11 @@ def make_validation_set(
         )
     if X_val is None:
         return None
-    X_val, y_val = check_rows(estimator, X_val, y_val, reset=False)
-    y_val = estimator._check_y(y_val)
+    X_val, y_val = check_rows(estimator, X_val, y_val, reset=False, suffix="_val")
+    y_val = estimator._check_y(y_val, "y_val")
     if y_val.shape[1:] != dataset.y.shape[1:]:
         raise ValueError(
             f"y_val has the shape {y_val.shape} and y {dataset.y.shape}; both must "
             f"{estimator._shape_requirement}."
         )
-    return make_dataset(
-        X_val, y_val, dataset.targets, sample_weight_val, "sample_weight_val"
-    )
+    return make_dataset(X_val, y_val, dataset.targets, sample_weight_val, "_val")

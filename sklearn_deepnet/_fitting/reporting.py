@@ -170,7 +170,7 @@ def warn_of_other_units(dataset: Dataset, validation_set: Dataset) -> None:
     """Warn if validation data that were given are in other units than the training set.
 
     Steps of a pipeline, and a `TransformedTargetRegressor`, transform the training data
-    alone unless they are told otherwise.
+    alone, unless set up otherwise.
     """
     n_far, n_columns = _count_far_columns(dataset, validation_set, "X")
     if n_far > _SHARE_FAR * n_columns:

@@ -5,13 +5,14 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from .._utils.byte_order import in_native_order
-from .._utils.typing import FloatArray, IntArray
+from .._utils.typing import FloatArray
+from .._utils.values import as_labels, items_of, list_some
+from .._utils.warnings import warn_once
 from ..nn.losses import Loss
+from .class_weight import balance, look_up_weights
 
 
 class Targets(Protocol):
@@ -28,8 +29,11 @@ class Targets(Protocol):
         set or of the validation set.
         """
 
-    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Return y as `Batches` takes it, of shape (n_samples, n_outputs or 1)."""
+    def encode(self, y: NDArray[Any], name: str = "y") -> NDArray[Any]:
+        """Return y as `Batches` takes it, of shape (n_samples, n_outputs or 1).
+
+        An error message calls it `name`.
+        """
 
     def weigh(
         self, target: NDArray[Any], weight: FloatArray | None
@@ -85,7 +89,7 @@ class ClassTargets:
         n_classes = len(self.classes) if self._is_multiclass else 2
         return 1 - smoothing, smoothing / n_classes
 
-    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+    def encode(self, y: NDArray[Any], name: str = "y") -> NDArray[Any]:
         """Return the indicator matrix, or the index of each label in `classes`.
 
         Raises
@@ -95,10 +99,13 @@ class ClassTargets:
         """
         if self.multilabel:
             return y
-        unknown = np.setdiff1d(y, self.classes)
+        if _are_of_one_kind(y, self.classes):
+            unknown = np.setdiff1d(y, self.classes)
+        else:
+            unknown = np.unique(y)
         if len(unknown):
             raise ValueError(
-                f"y holds {list_some(unknown)}, not among the classes "
+                f"{name} holds {list_some(unknown)}, not among the classes "
                 f"{list_some(self.classes)} that this network was started with."
             )
         return np.searchsorted(self.classes, y)[:, np.newaxis]
@@ -111,10 +118,10 @@ class ClassTargets:
             return weight
         columns = target.transpose()
         if isinstance(self.class_weight, str):
-            by_column = [_balance(column, weight) for column in columns]
+            by_column = [balance(column, weight) for column in columns]
         else:
-            classes = [0, 1] if self.multilabel else self.classes.tolist()
-            by_column = [_look_up_weights(given, classes) for given in self._dicts()]
+            classes = np.arange(2) if self.multilabel else self.classes
+            by_column = [look_up_weights(given, classes) for given in self._dicts()]
         by_row = np.ones(len(target))
         for column, by_class in zip(columns, by_column, strict=True):
             by_row *= by_class[column]
@@ -139,7 +146,7 @@ class ClassTargets:
         if len(left) < 2 and not self.multilabel:
             raise ValueError(
                 f"sample_weight leaves only one class with positive weight, "
-                f"{left.tolist()}; a classifier needs two."
+                f"{list_some(left)}; a classifier needs two."
             )
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
@@ -151,44 +158,53 @@ class ClassTargets:
         return "softmax" if self._is_multiclass else "logistic"
 
 
-def _balance(column: IntArray, weight: FloatArray | None) -> FloatArray:
-    """Return class weights that give all classes in `column` the same total weight."""
-    # Weights are summed instead of samples, so that a weight of 2 is the same as a
-    # repeated sample. `compute_class_weight` would count samples.
-    totals = np.bincount(column, weight)
-    present = totals > 0
-    factor = np.zeros_like(totals, dtype=float)
-    factor[present] = totals.sum() / (np.count_nonzero(present) * totals[present])
-    return factor
-
-
-def _look_up_weights(by_class: dict[Any, float], classes: list[Any]) -> FloatArray:
-    """Return the weight of each class, 1 for those that are not in the dict."""
-    unknown = [label for label in by_class if label not in classes]
-    if unknown:
+def check_class_y(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
+    """Return y as labels of shape (n_samples,), or as an indicator matrix of int."""
+    if y.ndim == 2:
+        return _check_indicators(y, name)
+    fractions = y[y != np.floor(y)] if y.dtype.kind == "f" else y[:0]
+    if len(fractions):
         raise ValueError(
-            f"class_weight names {unknown}, not among the classes {classes}."
+            f"Unknown label type: continuous. {name} holds numbers that are not whole, "
+            f"such as {fractions[0]:.3g}, and so no labels. To predict numbers, use a "
+            "DeepNetRegressor."
         )
-    weights = np.array([by_class.get(label, 1.0) for label in classes], dtype=float)
-    if not (weights >= 0).all():
-        raise ValueError(
-            f"class_weight holds {by_class}; weights must not be negative."
-        )
-    return weights
-
-
-def check_class_y(y: NDArray[Any]) -> NDArray[Any]:
-    """Return y as labels of shape (n_samples,), or as a dense indicator matrix."""
     check_classification_targets(y)
-    kind = type_of_target(y)
-    if kind == "multiclass-multioutput":
-        raise ValueError(
-            "y has several columns with values other than 0 and 1. Give one label a "
-            "row, or an indicator matrix of several."
+    return y
+
+
+def _check_indicators(y: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return an indicator matrix as integers, or raise if it holds more than 0 and 1.
+
+    A loss of other values has no lowest value, so training would not end.
+    """
+    if y.dtype.kind in "biuf" and ((y == 0) | (y == 1)).all():
+        return y.astype(int)
+    values = np.unique(y)
+    if len(values) <= 2:
+        (one,) = items_of(values[-1:])
+        advice = f"({name} == {one!r}).astype(int) if {one!r} stands for a label"
+    else:
+        values = values[~np.isin(values, (0, 1))][:3]
+        advice = (
+            "one label a row, an indicator matrix of several, or use a "
+            "DeepNetRegressor to predict numbers"
         )
-    if kind != "multilabel-indicator":
-        return y
-    return (y.toarray() if issparse(y) else y).astype(int)
+    raise ValueError(
+        f"{name} has {y.shape[1]} columns and holds {list_some(values)}, but an "
+        f"indicator matrix of labels holds 0 and 1. Give {advice}."
+    )
+
+
+def warn_of_one_hot(y: NDArray[Any]) -> None:
+    """Warn if each row of an indicator matrix has exactly one label."""
+    # By chance, independent labels are so in at most half of all rows.
+    if y.ndim == 2 and len(y) >= 20 and y.shape[1] > 1 and (y.sum(axis=1) == 1).all():
+        warn_once(
+            "Every row of y has exactly one label, so each label is learned as a "
+            "question of its own. If they are classes that exclude one another, give "
+            "y.argmax(axis=1) instead."
+        )
 
 
 def find_classes(y: NDArray[Any], before: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -215,7 +231,8 @@ def find_partial_classes(
     """
     found = None
     if classes is not None:
-        found = _find_classes(in_native_order(column_or_1d(classes)), "classes")
+        found = column_or_1d(as_labels(classes, "classes"))
+        found = _find_classes(found, "classes")
     elif y.ndim == 2:
         found = _find_classes(y, "y")
     elif before is None:
@@ -237,14 +254,25 @@ def _find_classes(y: NDArray[Any], name: str) -> NDArray[Any]:
     classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(
-            f"{name} holds only one class, {classes.tolist()}; a classifier needs two."
+            f"{name} holds only one class, {list_some(classes)}; a classifier needs "
+            "two."
         )
     return classes
 
 
+def _are_of_one_kind(labels: NDArray[Any], others: NDArray[Any]) -> bool:
+    """Return whether both are numbers, text, dates or durations.
+
+    NumPy converts one of them before it compares: 1 to "1", or to a nanosecond.
+    """
+    both = labels.dtype.kind, others.dtype.kind
+    return both[0] == both[1] or any({*both} <= {*kinds} for kinds in ("biuf", "OU"))
+
+
 def _check_same_classes(classes: NDArray[Any], before: NDArray[Any]) -> None:
     """Raise unless `classes` are those of the first call."""
-    if not np.array_equal(classes, before):
+    are_alike = _are_of_one_kind(classes, before)
+    if not (are_alike and np.array_equal(classes, before)):
         raise ValueError(
             f"The classes are now {list_some(classes)}, but the network to continue "
             f"has {list_some(before)}. Keep them, or start anew by fit with "
@@ -278,7 +306,7 @@ class NumberTargets:
         scale = 1 / self.scale
         return scale[:, np.newaxis], (-self.mean * scale)[:, np.newaxis]
 
-    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+    def encode(self, y: NDArray[Any], name: str = "y") -> NDArray[Any]:
         """Return y of shape (n_samples, n_outputs)."""
         return y.reshape(len(y), -1)
 
@@ -299,16 +327,10 @@ class NumberTargets:
         return "exponential" if loss.identity is None else "identity"
 
 
-def check_number_y(y: NDArray[Any], counts: bool) -> NDArray[Any]:
+def check_number_y(y: NDArray[Any], counts: bool, name: str = "y") -> NDArray[Any]:
     """Return y unchanged, or raise if counts are negative."""
     if counts and y.min() < 0:
         raise ValueError(
-            f"y holds {y.min():.3g}; for loss='poisson' it must not be negative."
+            f"{name} holds {y.min():.3g}; for loss='poisson' it must not be negative."
         )
     return y
-
-
-def list_some(labels: NDArray[Any]) -> str:
-    """Return text of the first ten labels for a message."""
-    some = ", ".join(map(repr, labels[:10].tolist()))
-    return f"[{some}, ...]" if len(labels) > 10 else f"[{some}]"

@@ -2,6 +2,9 @@
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,32 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     while frame.f_back and frame.f_globals["__name__"].startswith(_SKIPPED_MODULES):
         frame, stacklevel = frame.f_back, stacklevel + 1
     warnings.warn(message, category, stacklevel=stacklevel)
+
+
+_said: ContextVar[set[str] | None] = ContextVar("said", default=None)
+
+
+@contextmanager
+def said_once() -> Iterator[None]:
+    """Issue each warning of `warn_once` once, within one call that fits many networks.
+
+    Inside of another such call nothing is changed.
+    """
+    token = _said.set(set()) if _said.get() is None else None
+    try:
+        yield
+    finally:
+        if token is not None:
+            _said.reset(token)
+
+
+def warn_once(message: str, category: type[Warning] = UserWarning) -> None:
+    """Issue a warning by `warn`, unless the call of `said_once` around has had it."""
+    said = _said.get()
+    if said is None or message not in said:
+        warn(message, category)
+    if said is not None:
+        said.add(message)
 
 
 def max_abs(X: Any) -> float:

@@ -101,8 +101,9 @@ class BaseDeepNet(
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            True labels or targets. A classifier also takes a multilabel indicator
-            matrix. For ``loss="poisson"`` targets must not be negative.
+            True labels or targets. Labels are whole numbers, bools, text or dates. A
+            classifier also takes a multilabel indicator matrix of 0 and 1. Targets of a
+            regressor are finite numbers, and not negative for ``loss="poisson"``.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights. A weight of 2 has the effect of repeating the sample, a
             weight of 0 that of removing it. None gives all samples weight 1.

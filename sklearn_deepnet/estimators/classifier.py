@@ -16,6 +16,7 @@ from .._fitting.targets import (
     check_class_y,
     find_classes,
     find_partial_classes,
+    warn_of_one_hot,
 )
 from .._utils.sklearn_compat import Interval, StrOptions
 from .._utils.typing import FloatArray
@@ -381,7 +382,11 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         targets = ClassTargets(
             self.classes_, y.ndim == 2, self.class_weight, self.label_smoothing
         )
-        return make_dataset(X, y, targets, sample_weight)
+        dataset = make_dataset(X, y, targets, sample_weight)
+        # The rows of a single call of partial_fit may be so by chance.
+        if not (partial or resumes):
+            warn_of_one_hot(y)
+        return dataset
 
     def decision_function(self, X: ArrayLike) -> FloatArray:
         """Return the logits: the outputs of the last layer before its activation.

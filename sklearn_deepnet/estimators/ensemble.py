@@ -15,13 +15,15 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._engine import predict_logits
-from .._fitting.dataset import check_rows
+from .._fitting.dataset import check_rows, check_weight
 from .._fitting.parameters import resolve_random_state
 from .._fitting.prepare import copy_attributes, update_attributes
 from .._fitting.targets import check_class_y
 from .._utils.byte_order import in_native_order
-from .._utils.sklearn_compat import Interval, check_sample_weight, validate_params
+from .._utils.sklearn_compat import Interval, validate_params
 from .._utils.typing import FloatArray, IntArray
+from .._utils.values import check_no_dates
+from .._utils.warnings import said_once
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
 from .fitted import network_of, stack_of
@@ -113,7 +115,7 @@ class _Ensemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         draft = copy_attributes(self)  # an error leaves the ensemble as it was
         X, y = check_rows(draft, X, y, reset=True)
         if X_val is not None and y_val is not None:
-            X_val, y_val = check_rows(draft, X_val, y_val, reset=False)
+            X_val, y_val = check_rows(draft, X_val, y_val, reset=False, suffix="_val")
         params = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
         params |= {"sample_weight_val": sample_weight_val}
         given = {name: it for name, it in params.items() if it is not None}
@@ -127,7 +129,8 @@ class _Ensemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
             rows = [np.append(weighted[some], others) for some in drawn]
         interrupt = None
         try:
-            members = self._fit_members(members, X, y, rows, given)
+            with said_once():
+                members = self._fit_members(members, X, y, rows, given)
         except KeyboardInterrupt as error:
             interrupt = error
             members = [one for one in members if one.__sklearn_is_fitted__()]
@@ -200,6 +203,7 @@ class _Ensemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         The logits have the shape (n_estimators, n_rows, n_outputs).
         """
         check_is_fitted(self)
+        X = check_no_dates(X, "X")
         X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
         if issparse(X) and not X.dtype.isnative:
             X = in_native_order(X)
@@ -230,7 +234,9 @@ def _split_by_weight(
     sample_weight: ArrayLike | None, X: Any
 ) -> tuple[IntArray, IntArray]:
     """Return the indices of rows of positive weight, and those of weight 0."""
-    is_positive = check_sample_weight(sample_weight, X) > 0
+    if sample_weight is None:
+        return np.arange(X.shape[0]), np.arange(0)
+    is_positive = check_weight(sample_weight, X, "sample_weight") > 0
     return np.flatnonzero(is_positive), np.flatnonzero(~is_positive)
 
 

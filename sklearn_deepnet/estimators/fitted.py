@@ -13,6 +13,7 @@ from .._fitting.parameters import resolve_activations
 from .._fitting.scaling import scaling_of
 from .._utils.byte_order import in_native_order
 from .._utils.typing import FloatArray
+from .._utils.values import check_no_dates
 from .._utils.warnings import max_abs
 from ..nn.scaling import InputScaling, fold_into_first_layer
 
@@ -71,6 +72,7 @@ class FittedNetwork:
         return self._propagate(X)
 
     def _propagate(self, X: ArrayLike, hidden_layer: int | None = None) -> FloatArray:
+        X = check_no_dates(X, "X")
         X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
         if issparse(X) and not X.dtype.isnative:
             X = in_native_order(X)

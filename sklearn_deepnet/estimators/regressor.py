@@ -394,8 +394,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     _y_is_numeric = True
     _shape_requirement = "have as many outputs"
 
-    def _check_y(self, y: NDArray[Any]) -> NDArray[Any]:
-        return check_number_y(y, self._has_counts)
+    def _check_y(self, y: NDArray[Any], name: str = "y") -> NDArray[Any]:
+        return check_number_y(y, self._has_counts, name)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

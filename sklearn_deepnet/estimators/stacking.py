@@ -23,6 +23,7 @@ from .._fitting.jobs import TrainingJob, max_stack_size_of_job, train_jobs
 from .._fitting.parameters import is_quasi_newton
 from .._fitting.prepare import PreparedFit, prepare
 from .._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
+from .._utils.warnings import said_once
 from .base import BaseDeepNet
 from .pipelines import (
     FitArguments,
@@ -322,7 +323,8 @@ def fit_stack(
     arguments, prefixes = _fit_prefixes(estimators, X, y, rows, fit_params)
     members = [*map(StackMember, map(last_of, estimators), arguments)]
     try:
-        _train_members(members)
+        with said_once():
+            _train_members(members)
         for member in members:
             if member.error is not None:
                 raise member.error

@@ -16,6 +16,7 @@ from .._utils.sklearn_compat import (
     validate_params,
     with_callbacks,
 )
+from .._utils.warnings import said_once
 from ..estimators.mixins import PickleVersionMixin
 from ..estimators.pipelines import n_iter_param
 from ..estimators.stacking import fit_stack
@@ -79,7 +80,8 @@ class _StackedSearch(PickleVersionMixin, BaseSearchCV):
             checkpoint = SearchCheckpoint(settings, self, X, y, params)
         parallel = partial(StackedParallel, self.max_bytes, resource, checkpoint)
         try:
-            return fit_search(self, X, y, params, parallel)
+            with said_once():
+                return fit_search(self, X, y, params, parallel)
         finally:
             if checkpoint is not None:
                 checkpoint.write()

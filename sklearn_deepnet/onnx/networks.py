@@ -142,8 +142,8 @@ def _is_multilabel(networks: list[FittedNetwork]) -> bool:
 
 def _onnx_labels(classifier: Any) -> NDArray[Any]:
     """Return the classes in a type that ONNX has: 64-bit integers or strings."""
-    labels = np.asarray(classifier.classes_.tolist())
-    if labels.dtype.kind == "U":
+    labels = classifier.classes_
+    if labels.dtype.kind in "OU":  # text alone
         return labels.astype(object)
     if labels.dtype.kind in "biuf":
         # NumPy warns if a float is beyond int64; the comparison then finds it changed.

@@ -484,7 +484,8 @@ ERRORS = [  # parameters, what fit is given, the message
     (
         {"bootstrap": True},
         {"sample_weight": UNEVEN[:100]},
-        "sample_weight.shape == (100,), expected (178,)!",
+        "sample_weight has the shape (100,), but must have one weight for each row, "
+        "the shape (178,).",
     ),
     ({}, {"X_val": X}, "X_val is given without y_val; give both or none."),
     ({"estimator__activation": ["relu"]}, {"X": X[:, 1:]}, f"{ACTIVATIONS}for all."),

@@ -657,7 +657,8 @@ def test_class_weights_count_in_the_validation_loss():
         ),
         (
             {1: -2},
-            "class_weight holds {1: -2}; weights must not be negative.",
+            "class_weight holds {1: -2}; weights must be finite numbers, and not "
+            "negative.",
         ),
     ],
 )

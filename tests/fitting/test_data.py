@@ -39,7 +39,7 @@ TEXTS[3, 3] = "red"
         (
             X,
             THREE_COLUMNS,
-            "y has several columns with values other than 0 and 1.",
+            "y has 3 columns and holds [2], but an indicator matrix of labels holds 0 ",
         ),
         (X, np.where(y == 1, np.nan, y), "Input y contains NaN."),
         (X, X[:, 0], "Unknown label type: continuous."),

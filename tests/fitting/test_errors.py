@@ -137,7 +137,8 @@ OURS = [
     (
         "class_weight",
         {1: -2.0},
-        "class_weight holds {1: -2.0}; weights must not be negative.",
+        "class_weight holds {1: -2.0}; weights must be finite numbers, and not "
+        "negative.",
     ),
     ("dtype", "float16", "dtype='float16' is not 'float32', 'float64' or None."),
     ("dtype", "floot", "dtype='floot' is not 'float32', 'float64' or None."),

@@ -210,12 +210,17 @@ def test_classes_come_from_all_rows_whatever_their_weight():
             "sample_weight leaves only one class with positive weight, [0]; a "
             "classifier needs two.",
         ),
-        (slice(3, 4), np.nan, "Input sample_weight contains NaN."),
+        (
+            slice(3, 4),
+            np.nan,
+            "Input sample_weight contains NaN. Of 178 values 1 is missing; leave out "
+            "these rows, or fill in the values.",
+        ),
         (
             slice(3, 4),
             np.inf,
-            "Input sample_weight contains infinity or a value too large for "
-            "dtype('float64').",
+            "Input sample_weight contains infinity. Of 178 values 1 is infinite; leave "
+            "out these rows, or replace the values.",
         ),
     ],
 )
@@ -243,14 +248,26 @@ def test_no_weight_at_all_is_an_error():
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        (np.ones(177), "sample_weight.shape == (177,), expected (178,)!"),
-        (np.ones((178, 2)), "Sample weights must be 1D array or scalar"),
-        (["heavy"] * 178, "could not convert string to float: 'heavy'"),
+        (
+            np.ones(177),
+            "sample_weight has the shape (177,), but must have one weight for each "
+            "row, the shape (178,).",
+        ),
+        (
+            np.ones((178, 1)),
+            "sample_weight has the shape (178, 1), but must have one weight for each "
+            "row, the shape (178,).",
+        ),
+        (
+            ["heavy"] * 178,
+            "sample_weight holds text, such as 'heavy', but must hold numbers. Convert "
+            "them to numbers first.",
+        ),
     ],
 )
 def test_weights_of_a_wrong_shape_or_kind_are_an_error(weight, message):
     X, y = wine()
-    with pytest.raises(ValueError, match=re.escape(message)):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         short_net().fit(X, y, sample_weight=weight)
 
 
