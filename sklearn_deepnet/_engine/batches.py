@@ -18,7 +18,7 @@ from scipy.sparse import issparse
 
 from .._utils.typing import BoolArray, FloatArray, IntArray
 from ..nn.scaling import InputScaling
-from .network import copy_inputs, extend_sparse, transpose_sparse
+from .network import copy_inputs
 
 _CHUNK_BYTES = 2**22
 _EXTENDED_BYTES = 2**23  # of X with its column of ones, if it is copied once
@@ -28,8 +28,8 @@ _PIECE_ELEMENTS = 2**15  # of X, copied and scaled while they are in the cache
 class MicroBatch(NamedTuple):
     """Samples that are propagated together: a batch, or a part of a large one."""
 
-    inputs: Any  # (..., n_inputs + 1, n_samples), the last row ones; may be sparse
-    inputs_t: Any  # the same, transposed
+    inputs: Any  # (..., n_inputs + 1, n_samples), the last row ones
+    inputs_t: Any  # transposed; if sparse, both are of shape (n_samples, n_inputs)
     target: FloatArray  # (..., n_outputs, n_samples)
     weight: FloatArray  # (..., 1, n_samples)
 
@@ -63,8 +63,7 @@ class _Chunk(NamedTuple):
 
     def block(self, rows: slice) -> MicroBatch:
         if issparse(self.inputs_t):
-            inputs_t = self.inputs_t[rows]
-            inputs = transpose_sparse(inputs_t)
+            inputs = inputs_t = self.inputs_t[rows]
         else:
             inputs_t = self.inputs_t[..., rows, :]
             inputs = inputs_t.swapaxes(-1, -2)
@@ -207,7 +206,8 @@ class Batches:
     def _rows_per_chunk(self) -> int:
         if self._batch_size > self._block_size:
             return self._block_size
-        n_inputs = self._data[0].shape[-1]
+        X = self._data[0]
+        n_inputs = X.nnz // X.shape[0] if self._sparse else X.shape[-1]
         n_copies = math.prod(self._shape_before_inputs())
         n_bytes = (n_inputs + 1) * self._dtype.itemsize * n_copies * self._batch_size
         return self._batch_size * max(1, _CHUNK_BYTES // n_bytes)
@@ -266,9 +266,8 @@ class Batches:
         chunk, n_rows = self._chunks[worker], stop - start
         if self._sparse:
             X = self._pick(X, order, start, stop)
-            self._chunks[worker] = chunk._replace(
-                inputs_t=extend_sparse(X, self._dtype)
-            )
+            inputs_t = X.astype(self._dtype, copy=False)
+            self._chunks[worker] = chunk._replace(inputs_t=inputs_t)
             self._cut.clear()  # its views are of the matrix before
         elif self._extended is not None and order is not None:
             inputs_t = chunk.inputs_t[..., :n_rows, :]

@@ -11,8 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
-from scipy.sparse import hstack, issparse
+from scipy.sparse import csr_array, issparse
 
 from .._utils.typing import FloatArray
 from ..nn.activations import Activation
@@ -21,6 +20,10 @@ from ..nn.scaling import InputScaling
 _BLOCK_ELEMENTS = 2**18  # of the work arrays of one block: 2 MB in float64
 # From so many parameters on, 128 samples are enough work for another thread
 _MANY_PARAMS = 2**17
+# Of the copies that SciPy makes of the left side of a product, and of the product
+_LEFT_BYTES, _PRODUCT_BYTES = 2**22, 2**20
+# Up to so many sparse entries, to look for columns that occur twice takes longer
+_FEW = 256
 
 
 class Network:
@@ -74,13 +77,19 @@ def cut_layers(layer_sizes: Sequence[int], flat: FloatArray) -> list[FloatArray]
     return layers
 
 
-def rows_per_block(layer_sizes: Sequence[int]) -> int:
+def rows_per_block(layer_sizes: Sequence[int], sparse: bool = False) -> int:
     """Return how many samples are worked on at once, so that they stay in the cache.
 
     It depends on the layers alone, since it decides the order of summation: never on
     the number of networks, threads or the machine.
+
+    Sparse inputs take next to no room, but each block goes through all the weights of
+    the first layer. So there are more rows, whose work arrays are an eighth of these.
     """
-    rows = _BLOCK_ELEMENTS // (2 * sum(layer_sizes))
+    n_units = sum(layer_sizes[sparse:])
+    rows = _BLOCK_ELEMENTS // (2 * n_units)
+    if sparse:
+        rows = max(rows, layer_sizes[0] // 8)
     fewest = 128 if count_params(layer_sizes) >= _MANY_PARAMS else 256
     return max(fewest, rows // 64 * 64)
 
@@ -93,21 +102,84 @@ def copy_inputs(X: Any, scaling: InputScaling | None, out: FloatArray) -> None:
         scaling.apply(X.toarray() if issparse(X) else X, out)
 
 
-def extend_sparse(rows: Any, dtype: DTypeLike) -> Any:
-    """Return sparse rows with a column of ones, as a CSR matrix of `dtype`."""
-    ones = np.ones((rows.shape[0], 1))
-    return hstack([rows, ones], format="csr", dtype=dtype)
+def apply_layer(layer: FloatArray, inputs: Any, out: FloatArray) -> None:
+    """Write ``[W b] [A; 1]`` into `out`.
+
+    Parameters
+    ----------
+    layer : ndarray of shape (..., n_out, n_in + 1)
+        ``[W b]``.
+    inputs : ndarray of shape (..., n_in + 1, n_samples)
+        ``[A; 1]``. For one network it may be a CSR matrix of shape (n_samples, n_in):
+        A transposed, without the ones.
+    out : ndarray of shape (..., n_out, n_samples)
+        Overwritten. If `inputs` is sparse, further columns are left alone.
+    """
+    if not issparse(inputs):
+        np.matmul(layer, inputs, out=out)
+        return
+    weights = layer[:, :-1]
+    out = out[:, : inputs.shape[0]]
+    if 2 * inputs.nnz < inputs.shape[1]:
+        weights, inputs = _occurring(weights, inputs)
+    _multiply_sparse(weights, inputs, out, _LEFT_BYTES)
+    np.add(out, layer[:, -1:], out=out)
 
 
-def transpose_sparse(matrix: Any) -> Any:
-    """Return a sparse matrix with rows and columns exchanged."""
+def write_gradient(grad: FloatArray, inputs_t: Any, out: FloatArray) -> None:
+    """Write the gradient by ``[W b]`` into `out`, given that by ``[W b] [A; 1]``.
+
+    Parameters
+    ----------
+    grad : ndarray of shape (..., n_out, n_samples)
+        Gradient by the outputs of the layer.
+    inputs_t : ndarray of shape (..., n_samples, n_in + 1)
+        ``[A; 1]`` transposed. For one network it may be a CSR matrix of shape
+        (n_samples, n_in), without the ones.
+    out : ndarray of shape (..., n_out, n_in + 1)
+        Overwritten.
+    """
+    if not issparse(inputs_t):
+        np.matmul(grad, inputs_t, out=out)
+        return
+    inputs = _transpose_sparse(inputs_t)
+    _multiply_sparse(grad, inputs, out[:, :-1], _PRODUCT_BYTES)
+    np.add.reduce(grad, axis=-1, out=out[:, -1])
+
+
+def _occurring(weights: FloatArray, rows: Any) -> tuple[FloatArray, Any]:
+    """Return the weights and columns of those inputs alone that occur in `rows`.
+
+    Each sum has the same terms in the same order as with all, and so the same bits.
+    """
+    if rows.nnz <= _FEW:  # some may be there twice
+        columns, places = rows.indices, np.arange(rows.nnz)
+    else:
+        occurs = np.zeros(rows.shape[1], bool)
+        occurs[rows.indices] = True
+        columns = np.flatnonzero(occurs)
+        place = np.empty(len(occurs), rows.indices.dtype)
+        place[columns] = np.arange(len(columns))
+        places = place[rows.indices]
+    arrays = rows.data, places, rows.indptr
+    rows = csr_array(arrays, (rows.shape[0], len(columns)))
+    return weights.swapaxes(-1, -2)[columns].swapaxes(-1, -2), rows
+
+
+def _transpose_sparse(matrix: Any) -> Any:
     return matrix.transpose()
 
 
-def multiply(left: FloatArray, right: Any, out: FloatArray) -> None:
-    """Write the product into `out`; sparse if `right` is, which one network may."""
-    if issparse(right):
-        product = transpose_sparse(right) @ left.swapaxes(-1, -2)
-        np.copyto(out, product.swapaxes(-1, -2))
-    else:
-        np.matmul(left, right, out=out)
+def _multiply_sparse(
+    left: FloatArray, right_t: Any, out: FloatArray, n_bytes: int
+) -> None:
+    """Write the product into `out`, for as many units at a time as take `n_bytes`.
+
+    SciPy copies the left side and the product with rows and columns exchanged. The
+    copies for a few units stay in the cache.
+    """
+    size = max(1, n_bytes // (left.itemsize * max(right_t.shape)))
+    for at in range(0, len(left), size):
+        units = slice(at, at + size)
+        product = right_t @ left[units].swapaxes(-1, -2)
+        out[units] = product.swapaxes(-1, -2)

@@ -8,13 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .._utils.typing import FloatArray
-from .network import (
-    Network,
-    copy_inputs,
-    extend_sparse,
-    rows_per_block,
-    transpose_sparse,
-)
+from .network import Network, copy_inputs, rows_per_block
 from .parallel import Threads, one_blas_thread
 from .propagation import Propagation
 
@@ -41,7 +35,8 @@ def predict_logits(
     -------
     outputs : ndarray of shape (*stack_shape, n_samples, n_units)
     """
-    size = rows_per_block(network.layer_sizes)
+    is_sparse = issparse(X) and network.input_scaling is None
+    size = rows_per_block(network.layer_sizes, is_sparse)
     n_units = network.layer_sizes[-1 if hidden_layer is None else hidden_layer + 1]
     shape = (*network.stack_shape, X.shape[-2], n_units)
     outputs = np.empty(shape, network.params.dtype)
@@ -73,18 +68,17 @@ def _fill_rows(
         block = outputs[..., rows, :]
         n_rows, n_columns = block.shape[-2], _pad(block.shape[-2])
         if issparse(X) and scaling is None:
-            extended = extend_sparse(X[rows], dtype)
-            extended.resize((n_columns, extended.shape[-1]))
-            inputs = transpose_sparse(extended)
+            inputs = X if n_rows == X.shape[0] else X[rows]
+            inputs = inputs.astype(dtype, copy=False)
         else:
             if n_columns > dense.shape[-2]:
                 dense = np.ones((*own, n_columns, X.shape[-1] + 1), dtype)
             copy_inputs(X[rows], scaling, dense[..., :n_rows, :-1])
             inputs = dense[..., :n_columns, :].swapaxes(-1, -2)
         if hidden_layer is None:
-            columns = propagation.forward(inputs)
+            columns = propagation.forward(inputs, n_columns)
         else:
-            columns = propagation.activations(inputs, hidden_layer)
+            columns = propagation.activations(inputs, hidden_layer, n_columns)
         block[...] = columns[..., :n_rows].swapaxes(-1, -2)
 
 

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
+from scipy.sparse import issparse
 
 from .._utils.typing import FloatArray
 from ..nn.activations import Activation
 from ..nn.losses import LossFunction
-from .network import Network, cut_layers, multiply
+from .network import Network, apply_layer, cut_layers, write_gradient
 
 
 class _Hidden(NamedTuple):
@@ -124,21 +125,26 @@ class Propagation:
         first, *rest = cut_layers(self._network.layer_sizes, gradient)
         self._first, self._reversed = first, rest[::-1]
 
-    def forward(self, inputs: Any) -> FloatArray:
+    def forward(self, inputs: Any, n_columns: int | None = None) -> FloatArray:
         """Return the logits, in a work array that the next call overwrites.
 
         Parameters
         ----------
         inputs : ndarray of shape (..., n_inputs + 1, n_samples)
-            One column per sample, the last row all ones; for one network it may be
-            sparse.
+            One column per sample, the last row all ones; for one network it may be a
+            CSR matrix of shape (n_samples, n_inputs).
+        n_columns : int or None, default=None
+            Number of columns to compute; those of no sample hold anything.
         """
-        return self._run(self._plan(inputs.shape[-1]), inputs, drops=False)
+        n_columns = n_columns or _n_samples(inputs)
+        return self._run(self._plan(n_columns), inputs, drops=False)
 
-    def activations(self, inputs: Any, layer: int) -> FloatArray:
+    def activations(
+        self, inputs: Any, layer: int, n_columns: int | None = None
+    ) -> FloatArray:
         """Return the activations of a hidden layer, likewise; `layer` counts from 0."""
-        self.forward(inputs)
-        return self._plan(inputs.shape[-1]).hidden[layer].a
+        self.forward(inputs, n_columns)
+        return self._plan(n_columns or _n_samples(inputs)).hidden[layer].a
 
     def loss_and_gradient(
         self,
@@ -152,9 +158,9 @@ class Propagation:
         Parameters
         ----------
         inputs : ndarray of shape (..., n_inputs + 1, n_samples)
-            One column per sample, the last row all ones.
+            One column per sample, the last row all ones; or sparse as in `forward`.
         inputs_t : ndarray of shape (..., n_samples, n_inputs + 1)
-            The same, transposed.
+            The same, transposed; if sparse, the same matrix.
         target : ndarray of shape (..., n_outputs, n_samples)
             What the loss compares with.
         weight : ndarray of shape (..., 1, n_samples)
@@ -164,7 +170,7 @@ class Propagation:
         -------
         loss : ndarray of shape stack_shape
         """
-        plan = self._plan(inputs.shape[-1])
+        plan = self._plan(_n_samples(inputs))
         value = self._weighted_loss(plan, inputs, target, weight, drops=True)
         grad = plan.logits
         for layer, gradient in zip(plan.reversed, self._reversed, strict=True):
@@ -176,7 +182,7 @@ class Propagation:
             z, a, grad = layer.operands
             layer.activation.backward(grad, z, a)
             grad = layer.grad
-        multiply(grad, inputs_t, out=self._first)
+        write_gradient(grad, inputs_t, out=self._first)
         return value
 
     def observe(
@@ -192,7 +198,7 @@ class Propagation:
             One for each layer, the last by the logits.
         """
         self.forward(inputs)
-        plan = self._plan(inputs.shape[-1])
+        plan = self._plan(_n_samples(inputs))
         activations = [layer.a.copy() for layer in plan.hidden]
         self.loss_and_gradient(inputs, inputs_t, target, weight)
         gradients = [*(layer.grad.copy() for layer in plan.hidden), plan.logits.copy()]
@@ -200,12 +206,12 @@ class Propagation:
 
     def loss(self, inputs: Any, target: FloatArray, weight: FloatArray) -> FloatArray:
         """Return the weighted sum of the losses, of shape ``stack_shape``."""
-        plan = self._plan(inputs.shape[-1])
+        plan = self._plan(_n_samples(inputs))
         return self._weighted_loss(plan, inputs, target, weight, drops=False)
 
     def _run(self, plan: _Plan, inputs: Any, drops: bool) -> FloatArray:
         for layer in plan.hidden:
-            multiply(layer.weights, inputs, out=layer.z)
+            apply_layer(layer.weights, inputs, out=layer.z)
             z, a, _ = layer.operands
             layer.activation.forward(z, a)
             if layer.ones is not None:
@@ -214,7 +220,7 @@ class Propagation:
                 self._dropout.draw(layer.number, layer.mask)
                 np.multiply(layer.a, layer.mask, out=layer.a)
             inputs = layer.extended
-        multiply(self._network.layers[-1], inputs, out=plan.logits)
+        apply_layer(self._network.layers[-1], inputs, out=plan.logits)
         return plan.logits
 
     def _weighted_loss(
@@ -282,3 +288,7 @@ class Propagation:
             mask=empty(n_units) if drops else None,
             keep=1 if dropout is None else dropout.keep(number, a.dtype),
         )
+
+
+def _n_samples(inputs: Any) -> int:
+    return inputs.shape[0 if issparse(inputs) else -1]

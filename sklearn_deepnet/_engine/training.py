@@ -334,8 +334,12 @@ class TrainingLoop:
         **details: Any,
     ) -> None:
         if state is None:
-            state = self.state.select(k)
-            state.finite_params = self._finite_params[k].copy()
+            # A network on its own is done: to copy it would take half as much memory
+            # again as its training.
+            state = self.state.select(k) if k else self.state
+            state.finite_params = (
+                self._finite_params[k].copy() if k else self._finite_params
+            )
         curves = self._curves.of(k, n_epochs)
         result = TrainingResult(state, **curves, ended_by=ended_by, **details)
         # The first result stands: an interrupt may come while others are recorded

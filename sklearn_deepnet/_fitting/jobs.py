@@ -125,7 +125,6 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
         state = TrainingState.stack([job.state for job in jobs])
         stack_shape = (len(jobs),)
     options = {
-        "block_size": rows_per_block(spec.layer_sizes),
         "dtype": state.params.dtype,
         "generators": state.generators,
         "stack_shape": stack_shape,
@@ -135,6 +134,7 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
         [job.dataset for job in jobs],
         trains=True,
         batch_size=first.batch_size,
+        block_size=_block_size(first, first.dataset),
         shuffle=first.shuffle,
         **options,
     )
@@ -155,10 +155,21 @@ def _join_validation_sets(
     datasets = [it.validation_set for it in jobs if it.validation_set is not None]
     if not datasets:
         return None
-    n_rows = datasets[0].n_rows
-    batches = join(datasets, trains=False, batch_size=n_rows, shuffle=False, **options)
+    batches = join(
+        datasets,
+        trains=False,
+        batch_size=datasets[0].n_rows,
+        block_size=_block_size(jobs[0], datasets[0]),
+        shuffle=False,
+        **options,
+    )
     scores = [job.score for job in jobs if job.score is not None]
     return ValidationSet(batches, scores or None)
+
+
+def _block_size(job: TrainingJob, dataset: Dataset) -> int:
+    is_sparse = issparse(dataset.X) and dataset.input_scaling is None
+    return rows_per_block(job.spec.layer_sizes, is_sparse)
 
 
 def join(

@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_deepnet._engine import network as engine_network
 from sklearn_deepnet._engine.network import (
     Network,
+    apply_layer,
     count_params,
     cut_layers,
     rows_per_block,
+    write_gradient,
 )
 from sklearn_deepnet._engine.prediction import predict_logits
 from sklearn_deepnet._engine.propagation import Propagation
@@ -211,6 +214,45 @@ def test_block_fits_the_cache_unless_layers_are_wide(layer_sizes):
 def test_block_of_a_wide_network_still_holds_some_rows():
     assert rows_per_block((10_000, 10)) == 256
     assert rows_per_block((10_000, 10_000, 10)) == 128
+
+
+def test_a_block_of_sparse_rows_takes_an_eighth_of_the_memory_of_the_weights():
+    assert rows_per_block((50_000, 100, 20), sparse=True) == 50_000 // 8 // 64 * 64
+    assert rows_per_block((10, 100, 20), sparse=True) == 2**18 // (2 * 120) // 64 * 64
+
+
+@pytest.mark.parametrize("n_bytes", [1, 1000, 2**20])  # one unit, some, all at a time
+@pytest.mark.parametrize("n_rows", [1, 2, 40])  # some columns occur, all columns
+def test_sparse_product_equals_dense(monkeypatch, n_rows, n_bytes):
+    monkeypatch.setattr(engine_network, "_LEFT_BYTES", n_bytes)
+    monkeypatch.setattr(engine_network, "_PRODUCT_BYTES", n_bytes)
+    rng = np.random.RandomState(0)
+    dense = rng.randn(n_rows, 50) * (rng.rand(n_rows, 50) < 0.2)
+    rows, extended = scipy.sparse.csr_array(dense), np.c_[dense, np.ones(n_rows)]
+    layer, z, expected = rng.randn(7, 51), np.empty((7, n_rows)), np.empty((7, n_rows))
+    apply_layer(layer, rows, out=z)
+    apply_layer(layer, extended.T, out=expected)
+    assert_allclose(z, expected, rtol=1e-12, atol=1e-14)
+    gradient, expected = np.empty_like(layer), np.empty_like(layer)
+    write_gradient(z, rows, out=gradient)
+    write_gradient(z, extended, out=expected)
+    assert_allclose(gradient, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_sparse_product_has_the_same_bits_for_few_and_for_many_rows(monkeypatch):
+    rng = np.random.RandomState(0)
+    X = scipy.sparse.csr_array(rng.randn(300, 400) * (rng.rand(300, 400) < 0.05))
+    layer, z, alone = rng.randn(7, 401), *np.empty((2, 7, 300))
+    apply_layer(layer, X, out=z)
+    for row in range(300):
+        apply_layer(layer, X[[row]], out=alone[:, row : row + 1])
+    assert_array_equal(alone, z)
+    monkeypatch.setattr(engine_network, "_FEW", 0)
+    apply_layer(layer, X[:8], out=alone[:, :8])
+    assert_array_equal(alone, z)
+    monkeypatch.setattr(engine_network, "_LEFT_BYTES", 2 * 8 * 400)
+    apply_layer(layer, X, out=alone)
+    assert_array_equal(alone, z)
 
 
 @pytest.mark.parametrize("n_samples", [1, 255, 256, 257, 1000])

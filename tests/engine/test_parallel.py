@@ -44,7 +44,7 @@ def _small_blocks(monkeypatch):
         pytest.skip("not every BLAS lets others set its threads")
     for module in ("_engine.prediction", "_fitting.jobs"):
         name = f"sklearn_deepnet.{module}.rows_per_block"
-        monkeypatch.setattr(name, lambda layer_sizes: BLOCK_SIZE)
+        monkeypatch.setattr(name, lambda *_: BLOCK_SIZE)
 
 
 @pytest.fixture

@@ -215,6 +215,40 @@ def test_the_data_are_left_alone():
         np.testing.assert_array_equal(getattr(X, name), getattr(before, name))
 
 
+def peak_of(call):
+    """Return the most memory that was allocated at once during the call."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("batch_size", [16, None])
+def test_training_takes_eight_times_the_memory_of_the_weights(kind, batch_size):
+    # The parameters, their gradient, two moments and the decay of each weight, the
+    # parameters before this epoch and before the last one; the rest is for all else.
+    rng = np.random.RandomState(0)
+    X = kind(rng.rand(30, 20_000) * (rng.rand(30, 20_000) < 0.001))
+    net = DeepNetClassifier((40,), n_iter=2, tol=None, batch_size=batch_size)
+    peak = peak_of(lambda: net.fit(X, np.arange(30) % 3))
+    inputs = X.nbytes if isinstance(X, np.ndarray) else 0
+    assert peak < 8 * net.coefs_[0].nbytes + 2 * inputs
+
+
+def test_predicting_sparse_rows_does_not_copy_the_weights():
+    columns = np.random.RandomState(0).randint(200_000, size=60_000)
+    X = scipy.sparse.csr_array(
+        (np.ones(60_000), columns, np.arange(301) * 200), (300, 200_000)
+    )
+    net = DeepNetClassifier((40,), n_iter=1, tol=None).fit(X[:3], [0, 1, 2])
+    n_bytes = net.coefs_[0].nbytes
+    assert peak_of(lambda: net.predict(X[:1])) < n_bytes / 20
+    assert peak_of(lambda: net.predict(X)) < n_bytes / 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [200, None])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
