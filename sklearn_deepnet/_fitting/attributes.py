@@ -17,6 +17,34 @@ from ..nn.activations import ACTIVATIONS, Activation
 from .parameters import ResolvedParams, resolve_random_state
 
 
+def copy_attributes(estimator: Any) -> Any:
+    """Return an estimator of the same class that shares all attribute values.
+
+    ``copy.copy`` would call ``__getstate__`` and ``__setstate__``, which serve pickles.
+    """
+    twin = object.__new__(type(estimator))
+    vars(twin).update(vars(estimator))
+    return twin
+
+
+def update_attributes(estimator: Any, draft: Any, before: dict[str, Any]) -> None:
+    """Set, in place, on `estimator` what has changed on `draft` since `before`.
+
+    What the user's code has set on the estimator in the meantime stays, such as an
+    attribute that a callback sets.
+    """
+    changed = {
+        name: value
+        for name, value in vars(draft).items()
+        if name not in before or before[name] is not value
+    }
+    # One call, which an interrupt cannot divide: a loop over setattr could leave new
+    # weights beside an old loss curve.
+    vars(estimator).update(changed)
+    for name in before.keys() - vars(draft).keys():
+        vars(estimator).pop(name, None)
+
+
 def set_architecture(estimator: Any, resolved: ResolvedParams) -> None:
     """Set, in place, the layer sizes and activations of the network."""
     estimator._layer_sizes = list(resolved.layer_sizes)

@@ -173,12 +173,17 @@ def make_dataset(
     targets: Targets,
     sample_weight: ArrayLike | None,
     name: str = "sample_weight",
+    *,
+    may_be_empty: bool = False,
 ) -> Dataset:
-    """Encode y, check the weights, and return a dataset without rows of weight 0."""
+    """Encode y, check the weights, and return a dataset without rows of weight 0.
+
+    With `may_be_empty` all weights may be zero, which leaves no rows.
+    """
     target = targets.encode(y)
     weight = None
     if sample_weight is not None:
-        weight = check_sample_weight(sample_weight, X, dtype=np.float64)
+        weight = check_sample_weight(sample_weight, X)
         if weight.min() < 0:
             raise ValueError(
                 f"{name} holds {weight.min():.3g}; weights must not be negative."
@@ -186,16 +191,28 @@ def make_dataset(
     weight = targets.weigh(target, weight)
     if weight is None:
         return Dataset(X, y, targets, target, None, None)
+    if weight.any() or not may_be_empty:
+        _check_total(weight, name, targets)
+    rows = None if weight.all() else np.flatnonzero(weight)
+    return Dataset(X, y, targets, target, weight, rows)
+
+
+def _check_total(weight: FloatArray, name: str, targets: Targets) -> None:
+    """Raise unless the sum of the weights can be divided by."""
     with np.errstate(over="ignore"):
         total = float(weight.sum())
+    if getattr(targets, "class_weight", None) is not None:
+        name += " times class_weight"
+    if total == 0:
+        raise ValueError(
+            f"{name} is zero for every row; at least one weight must be positive."
+        )
     # Divided by a subnormal sum, the number of rows would be infinite.
     if not np.finfo(float).tiny <= total < np.inf:
         raise ValueError(
             f"{name} sums to {total:.3g}; at least one weight must be positive, and "
             "their sum finite."
         )
-    rows = None if weight.all() else np.flatnonzero(weight)
-    return Dataset(X, y, targets, target, weight, rows)
 
 
 def make_validation_set(

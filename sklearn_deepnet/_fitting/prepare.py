@@ -23,7 +23,14 @@ from .._utils.sklearn_compat import (
     validate_params,
 )
 from .._utils.typing import FloatArray
-from .attributes import load_state, save_state, set_architecture, set_result
+from .attributes import (
+    copy_attributes,
+    load_state,
+    save_state,
+    set_architecture,
+    set_result,
+    update_attributes,
+)
 from .checkpoint import FitCheckpoint
 from .dataset import Dataset, make_validation_set
 from .jobs import TrainingJob
@@ -32,6 +39,7 @@ from .parameters import (
     make_spec,
     resolve_params,
     rows_per_batch,
+    set_constant,
     warn_of_ignored,
 )
 from .reporting import (
@@ -39,6 +47,7 @@ from .reporting import (
     ProgressPrinter,
     combine,
     count_tasks,
+    find_only_class,
     warn_of_ending,
 )
 
@@ -55,7 +64,7 @@ def prepare(
     checkpoint: Any = None,
     partial: bool = False,
     classes: ArrayLike | None = None,
-) -> "PreparedFit":
+) -> "PreparedFit | SkippedFit":
     """Check the arguments of ``fit`` and make its training job.
 
     `estimator` itself is not changed.
@@ -73,8 +82,8 @@ def prepare(
 
     Returns
     -------
-    prepared : PreparedFit
-        The fit, whose `job` is to be trained.
+    prepared : PreparedFit or SkippedFit
+        The fit, whose `job` is to be trained unless it is None.
     """
     validate_params(estimator)
     checkpoint = None if checkpoint is None else resolve_checkpoint(checkpoint)
@@ -95,6 +104,8 @@ def prepare(
             "With early_stopping=True partial_fit needs X_val and y_val: rows held out "
             "of one call would be trained on in another."
         )
+    if not dataset.n_rows:
+        return SkippedFit(estimator)
     n_iter, fit_checkpoint = 1 if partial else int(draft.n_iter), None
     if checkpoint is not None:
         fit_checkpoint = FitCheckpoint(
@@ -113,6 +124,33 @@ def prepare(
         resumes=resumes,
         partial=partial,
     )
+
+
+class SkippedFit:
+    """A fit that continues a network with no row of positive weight: it does nothing.
+
+    It has the interface of `PreparedFit`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator, which stays as it is.
+    """
+
+    job = None
+
+    def __init__(self, estimator: Any) -> None:
+        self._estimator = estimator
+
+    def complete(self, result: None) -> Any:
+        """Return the estimator."""
+        return self._estimator
+
+    def finish(self, result: None) -> None:
+        """Do nothing."""
+
+    def commit(self) -> None:
+        """Do nothing."""
 
 
 class PreparedFit:
@@ -183,10 +221,15 @@ class PreparedFit:
         draft = self._draft
         self._resolved = resolve_params(draft, self._dataset)
         warn_of_ignored(draft)
+        self._only_class = None
+        is_trained = self._partial or (self._resumes and draft.n_iter_)
+        if self._dataset.rows is not None and not is_trained:
+            self._only_class = find_only_class(draft, self._dataset)
         state, dataset, validation_set = self._start(self._dataset, validation_set)
         self._dataset = dataset
-        if dataset.rows is not None:
-            dataset.targets.check_weighted(dataset.y[dataset.rows])
+        if self._only_class is not None:
+            set_constant(state.params, self._resolved, self._only_class)
+            self._n_iter = 0
         set_architecture(draft, self._resolved)
         monitors = validation_set is not None
         self._restore_best = monitors and draft.restore_best
@@ -221,7 +264,8 @@ class PreparedFit:
             state, self._split_seed = load_state(draft, self._resolved, self._monitored)
         else:
             state = initial_state(draft, self._resolved)
-        if validation_set is None and draft.early_stopping:
+        is_split = draft.early_stopping and self._only_class is None
+        if validation_set is None and is_split:
             # A resumed fit reuses the seed of its first call: another split would
             # train on samples that were held out before.
             if self._split_seed is None:
@@ -310,34 +354,6 @@ class PreparedFit:
     def commit(self) -> None:
         """Set the attributes of the draft on the estimator; this cannot fail."""
         update_attributes(self._estimator, self._draft, self._before)
-
-
-def copy_attributes(estimator: Any) -> Any:
-    """Return an estimator of the same class that shares all attribute values.
-
-    ``copy.copy`` would call ``__getstate__`` and ``__setstate__``, which serve pickles.
-    """
-    twin = object.__new__(type(estimator))
-    vars(twin).update(vars(estimator))
-    return twin
-
-
-def update_attributes(estimator: Any, draft: Any, before: dict[str, Any]) -> None:
-    """Set, in place, on `estimator` what has changed on `draft` since `before`.
-
-    What the user's code has set on the estimator in the meantime stays, such as an
-    attribute that a callback sets.
-    """
-    changed = {
-        name: value
-        for name, value in vars(draft).items()
-        if name not in before or before[name] is not value
-    }
-    # One call, which an interrupt cannot divide: a loop over setattr could leave new
-    # weights beside an old loss curve.
-    vars(estimator).update(changed)
-    for name in before.keys() - vars(draft).keys():
-        vars(estimator).pop(name, None)
 
 
 def _name_monitored(estimator: Any, validation_set: Dataset | None) -> str:

@@ -160,6 +160,20 @@ def combine(callbacks: Sequence[Callback]) -> Callback:
     return call_all
 
 
+def find_only_class(estimator: Any, dataset: Dataset) -> int | None:
+    """Return the index of the class if weights leave only one, and warn; else None."""
+    index = dataset.targets.find_only_class(dataset.target[dataset.rows])
+    if index is not None:
+        (label,) = estimator.classes_[[index]].tolist()
+        warn(
+            f"Only rows of the class {label!r} have positive weight. So the network is "
+            "not trained, and predicts that class for any X. Give positive weight to "
+            "rows of at least two classes.",
+            ConvergenceWarning,
+        )
+    return index
+
+
 def warn_of_ending(
     estimator: Any,
     dataset: Dataset,

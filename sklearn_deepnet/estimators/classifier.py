@@ -177,7 +177,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     Warns
     -----
     ConvergenceWarning
-        If training used all `n_iter` epochs before `tol` stopped it.
+        If training used all `n_iter` epochs before `tol` stopped it, or if only samples
+        of one class have positive weight.
     DivergenceWarning
         If the loss became infinite, NaN, or a million times its first value.
 
@@ -303,7 +304,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
             for an indicator matrix.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights. A weight of 2 has the effect of repeating the sample, a
-            weight of 0 that of removing it. None gives all samples weight 1.
+            weight of 0 that of removing it. None gives all samples weight 1. A later
+            call does nothing if all weights are 0.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
             Validation data to monitor; required if `early_stopping`.
         y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
@@ -359,7 +361,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         targets = ClassTargets(
             self.classes_, y.ndim == 2, self.class_weight, self.label_smoothing
         )
-        return make_dataset(X, y, targets, sample_weight)
+        return make_dataset(X, y, targets, sample_weight, may_be_empty=resumes)
 
     def decision_function(self, X: ArrayLike) -> FloatArray:
         """Return the logits: the outputs of the last layer before its activation.

@@ -287,7 +287,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
             True targets. They must not be negative for ``loss="poisson"``.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights. A weight of 2 has the effect of repeating the sample, a
-            weight of 0 that of removing it. None gives all samples weight 1.
+            weight of 0 that of removing it. None gives all samples weight 1. A later
+            call does nothing if all weights are 0.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
             Validation data to monitor; required if `early_stopping`.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
@@ -362,7 +363,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
                     "warm_start=False."
                 )
             targets = NumberTargets(n_outputs, self.target_mean_, self.target_scale_)
-            dataset = make_dataset(X, y, targets, sample_weight)
+            dataset = make_dataset(X, y, targets, sample_weight, may_be_empty=True)
         else:
             # The mean of y depends on the weights, which `make_dataset` validates.
             unscaled = NumberTargets(n_outputs, np.zeros(n_outputs), np.ones(n_outputs))
