@@ -4,7 +4,7 @@ This file is the face of the engine: other folders import from here alone.
 """
 
 from .batches import Batches, MicroBatch
-from .early_stopping import Score, ValidationSet
+from .early_stopping import Curve, Score, ValidationSet, as_curve
 from .lbfgs import train_quasi_newton
 from .network import Network, count_params, cut_layers, rows_per_block
 from .parallel import Threads, one_blas_thread
@@ -18,6 +18,7 @@ __all__ = [
     "NEVER",
     "Batches",
     "Callback",
+    "Curve",
     "Ending",
     "MicroBatch",
     "Network",
@@ -30,6 +31,7 @@ __all__ = [
     "TrainingSpec",
     "TrainingState",
     "ValidationSet",
+    "as_curve",
     "count_params",
     "cut_layers",
     "one_blas_thread",

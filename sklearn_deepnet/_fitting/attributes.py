@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._engine import TrainingResult, TrainingState
+from .._engine import Curve, TrainingResult, TrainingState
 from .._utils.typing import FloatArray
 from .._utils.warnings import warn
 from ..nn.activations import ACTIVATIONS, Activation
@@ -76,32 +76,34 @@ def set_result(
     state = result.state
     has_best = state.best_iter >= 0
     estimator._params = state.best_params if restore_best and has_best else state.params
+    # Not by getattr, which returns lists, and would copy all epochs in each call.
+    attributes = vars(estimator)
     n_before = estimator.n_iter_ if resumes else 0
     n_new = len(result.losses)
     for name, new in (
         ("validation_loss_curve_", result.validation_losses),
         ("validation_scores_", result.validation_scores),
     ):
-        old = getattr(estimator, name) if resumes else None
-        setattr(estimator, name, _extend(old, new, n_before, n_new))
-    old = estimator.loss_curve_ if resumes else []
-    estimator.loss_curve_ = [*old, *result.losses.tolist()]
+        old = attributes[name] if resumes else None
+        attributes[name] = _extend(old, new, n_before, n_new)
+    old = attributes["loss_curve_"] if resumes else Curve()
+    attributes["loss_curve_"] = losses = old.extended(result.losses)
     estimator.best_iter_ = None
     if has_best:
         estimator.best_iter_ = int(state.best_iter)
-    elif estimator.loss_curve_:
-        estimator.best_iter_ = int(np.argmin(estimator.loss_curve_))
+    elif losses.n_epochs:
+        estimator.best_iter_ = losses.lowest_epoch
     estimator._ended_by = result.ended_by
 
 
 def _extend(
-    old: list[float] | None, new: FloatArray, n_before: int, n_new: int
-) -> list[float] | None:
+    old: Curve | None, new: FloatArray, n_before: int, n_new: int
+) -> Curve | None:
     """Return a curve extended by the new epochs, with NaN where none was measured."""
     if old is None and not len(new):
         return None
-    old = [np.nan] * n_before if old is None else old
-    return [*old, *(new.tolist() if len(new) else [np.nan] * n_new)]
+    old = Curve().extended(np.full(n_before, np.nan)) if old is None else old
+    return old.extended(new if len(new) else np.full(n_new, np.nan))
 
 
 def save_state(

@@ -6,7 +6,6 @@ moves them to the estimator once nothing can fail any more. So a call of ``fit``
 raises an error leaves the estimator unchanged, and no code has to undo anything.
 """
 
-import copy
 import inspect
 import re
 from typing import Any
@@ -376,7 +375,7 @@ def _make_score(estimator: Any, validation_set: Dataset) -> Score | None:
 
     def score(params: FloatArray) -> float:
         # A scorer takes an estimator, so it gets a shallow copy with these weights.
-        scored = copy.copy(estimator)
+        scored = copy_attributes(estimator)
         scored._params = params
         vars(scored).pop("feature_names_in_", None)  # X has been checked already
         return float(scorer(scored, X, y, **options))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._engine import Curve, as_curve
 from .._utils.sklearn_compat import DocLinkMixin, HTMLSummaryMixin
 from .._utils.version import __version__
 from ..exceptions import VersionWarning
@@ -49,6 +50,7 @@ def _draw_curve(losses: Sequence[float]) -> str:
     )
 
 
+_CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 _VERSION_KEY = "_sklearn_deepnet_version"
 
 
@@ -67,11 +69,15 @@ def warn_of_version(name: str, version: str) -> None:
 class PickleVersionMixin(DocLinkMixin):
     """Adds the version to pickles, which scikit-learn does for its own estimators only.
 
-    The HTML form links to the documentation.
+    Curves are lists in pickles. The HTML form links to the documentation.
     """
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), _VERSION_KEY: __version__}
+        state = {
+            name: value.tolist() if isinstance(value, Curve) else value
+            for name, value in super().__getstate__().items()
+        }
+        return state | {_VERSION_KEY: __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Load, warn of another version, and give parameters it lacks their default."""
@@ -79,4 +85,5 @@ class PickleVersionMixin(DocLinkMixin):
         warn_of_version(type(self).__name__, state.pop(_VERSION_KEY, "unknown"))
         for parameter in inspect.signature(type(self)).parameters.values():
             state.setdefault(parameter.name, parameter.default)
+        state |= {k: as_curve(state[k]) for k in _CURVES if k in state}
         super().__setstate__(state)
