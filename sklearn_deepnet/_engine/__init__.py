@@ -11,7 +11,14 @@ from .parallel import Threads, one_blas_thread
 from .prediction import predict_logits
 from .propagation import Propagation
 from .state import NEVER, TrainingSpec, TrainingState
-from .training import Callback, Ending, TrainingLoop, TrainingResult, train
+from .training import (
+    Callback,
+    Ending,
+    TrainingLoop,
+    TrainingResult,
+    loss_limit,
+    train,
+)
 from .update import ParameterUpdater
 
 __all__ = [
@@ -34,6 +41,7 @@ __all__ = [
     "as_curve",
     "count_params",
     "cut_layers",
+    "loss_limit",
     "one_blas_thread",
     "predict_logits",
     "rows_per_block",

@@ -99,12 +99,16 @@ class EarlyStopping:
     def _validate(
         self, validation: ValidationSet, finite: BoolArray, limit: FloatArray
     ) -> tuple[FloatArray, BoolArray]:
-        """Return the loss or minus the score, and for which networks it is finite."""
+        """Return the loss or minus the score, and for which networks it is finite.
+
+        It is NaN only where the samples do not define a score. The loss of a network
+        that overflows on them is infinite, and so is minus its score.
+        """
         (batch,) = validation.batches
         self.validation_loss = loss = self._propagation.loss(batch)
         finite = finite & (loss <= limit)
         if validation.scores is None:
-            return loss, finite
+            return np.where(np.isnan(loss), np.inf, loss), finite
         params = self._state.params
         scores = [
             score(params[k]) if finite[k] else np.nan
@@ -113,7 +117,7 @@ class EarlyStopping:
             )
         ]
         self.validation_score = np.reshape(scores, params.shape[:-1])
-        return -self.validation_score, finite
+        return np.where(finite, -self.validation_score, np.inf), finite
 
     def _save_best(self, value: FloatArray, finite: BoolArray) -> None:
         state = self._state
@@ -127,7 +131,8 @@ class EarlyStopping:
     def _count_stale(self, value: FloatArray) -> BoolArray:
         """Count epochs without improvement, and return for which networks to stop."""
         state, spec = self._state, self._spec
-        counts = spec.n_iter_no_change < NEVER
+        # A score that is not defined says nothing: it neither improved nor did not.
+        counts = (spec.n_iter_no_change < NEVER) & ~np.isnan(value)
         improved = counts & (value < state.reference - spec.tol)
         state.reference = np.where(improved, value, state.reference)
         state.n_stale = np.where(improved, 0, state.n_stale + counts)

@@ -91,7 +91,7 @@ def set_result(
     estimator.best_iter_ = None
     if has_best:
         estimator.best_iter_ = int(state.best_iter)
-    elif losses.n_epochs:
+    elif losses.n_epochs and state.best_params is None:  # no validation data
         estimator.best_iter_ = losses.lowest_epoch
     estimator._ended_by = result.ended_by
 

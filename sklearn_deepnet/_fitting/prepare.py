@@ -10,6 +10,7 @@ import inspect
 import re
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import check_scoring
 
@@ -22,6 +23,7 @@ from .._utils.sklearn_compat import (
     validate_params,
 )
 from .._utils.typing import FloatArray
+from .._utils.warnings import ignoring_undefined_metrics
 from .attributes import (
     copy_attributes,
     load_state,
@@ -48,6 +50,7 @@ from .reporting import (
     count_tasks,
     find_only_class,
     warn_of_ending,
+    warn_of_scores,
 )
 
 
@@ -325,14 +328,17 @@ class PreparedFit:
                 self.commit()  # scikit-learn passes the fitted estimator to callbacks
             for callback in self._callbacks:
                 callback.end()
-            warn_of_ending(
-                draft,
-                self._dataset,
-                n_iter=self._n_iter,
-                stops=self._stops,
-                is_whole=n_epochs == draft.n_iter_,
-                bad_loss=bad_loss,
-            )
+            is_whole = n_epochs == draft.n_iter_
+            has_scores = result is not None and len(result.validation_scores)
+            if not (has_scores and warn_of_scores(draft, result, self._partial)):
+                warn_of_ending(
+                    draft,
+                    self._dataset,
+                    n_iter=self._n_iter,
+                    stops=self._stops,
+                    is_whole=is_whole,
+                    bad_loss=bad_loss,
+                )
         except BaseException:
             vars(self._estimator).clear()
             vars(self._estimator).update(attributes)
@@ -371,6 +377,7 @@ def _make_score(estimator: Any, validation_set: Dataset) -> Score | None:
     scorer = check_scoring(estimator, scoring=estimator.scoring)
     X, y, weight = validation_set.rows_used()
     weighs = "sample_weight" in inspect.signature(scorer).parameters
+    last_score = 1.0
     options = {"sample_weight": weight} if weighs and weight is not None else {}
 
     def score(params: FloatArray) -> float:
@@ -378,6 +385,9 @@ def _make_score(estimator: Any, validation_set: Dataset) -> Score | None:
         scored = copy_attributes(estimator)
         scored._params = params
         vars(scored).pop("feature_names_in_", None)  # X has been checked already
-        return float(scorer(scored, X, y, **options))
+        nonlocal last_score
+        with ignoring_undefined_metrics(last_score == 0 or np.isnan(last_score)):
+            last_score = float(scorer(scored, X, y, **options))
+        return last_score
 
     return score

@@ -2,10 +2,13 @@
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.exceptions import UndefinedMetricWarning
 
 _SKIPPED_MODULES = ("sklearn_deepnet.", "sklearn.callback.")
 
@@ -20,6 +23,20 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     while frame.f_back and frame.f_globals["__name__"].startswith(_SKIPPED_MODULES):
         frame, stacklevel = frame.f_back, stacklevel + 1
     warnings.warn(message, category, stacklevel=stacklevel)
+
+
+@contextmanager
+def ignoring_undefined_metrics(ignores: bool) -> Iterator[None]:
+    """Ignore, if `ignores`, that a metric is not defined, which a scorer has warned of.
+
+    Warning filters belong to the whole process, so they are left alone otherwise.
+    """
+    if not ignores:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        yield
 
 
 def max_abs(X: Any) -> float:

@@ -105,7 +105,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Fraction of the samples to hold out as validation set.
     scoring : str, callable or None, default=None
         What to monitor on the validation set: any scikit-learn scorer; None is the
-        loss.
+        loss. Epochs whose score is NaN do not count for `n_iter_no_change`.
     restore_best : bool, default=True
         Whether to end training with the weights of the best epoch instead of the last.
         This needs a validation set; without one, the last weights are used.
@@ -152,7 +152,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Lowest value of `loss_curve_`, NaN if it is empty.
     best_iter_ : int or None
         Index of the best epoch, from 0, by validation score, validation loss or
-        training loss, whichever is monitored.
+        training loss, whichever is monitored. None without epochs, or if the score was
+        NaN in all of them.
     n_iter_ : int
         Number of epochs since the weights were initialized, ``len(loss_curve_)``.
     diverged_ : bool
@@ -175,6 +176,10 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         If training used all `n_iter` epochs before `tol` stopped it.
     DivergenceWarning
         If the loss became infinite, NaN, or a million times its first value.
+    UndefinedMetricWarning
+        If a validation score was NaN.
+    UserWarning
+        If the validation scores hardly rose while the validation loss fell.
 
     Notes
     -----
