@@ -4,20 +4,28 @@ This file is the face of the engine: other folders import from here alone.
 """
 
 from .batches import Batches, MicroBatch
-from .early_stopping import Score, ValidationSet
+from .early_stopping import Curve, Score, ValidationSet, as_curve
 from .lbfgs import train_quasi_newton
 from .network import Network, count_params, cut_layers, rows_per_block
 from .parallel import Threads, one_blas_thread
 from .prediction import predict_logits
 from .propagation import Propagation
 from .state import NEVER, TrainingSpec, TrainingState
-from .training import Callback, Ending, TrainingLoop, TrainingResult, train
+from .training import (
+    Callback,
+    Ending,
+    TrainingLoop,
+    TrainingResult,
+    loss_limit,
+    train,
+)
 from .update import ParameterUpdater
 
 __all__ = [
     "NEVER",
     "Batches",
     "Callback",
+    "Curve",
     "Ending",
     "MicroBatch",
     "Network",
@@ -30,8 +38,10 @@ __all__ = [
     "TrainingSpec",
     "TrainingState",
     "ValidationSet",
+    "as_curve",
     "count_params",
     "cut_layers",
+    "loss_limit",
     "one_blas_thread",
     "predict_logits",
     "rows_per_block",

@@ -1,7 +1,8 @@
 """After each epoch: measure on the validation set, save the best, record, or stop."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -101,12 +102,16 @@ class EarlyStopping:
     def _validate(
         self, validation: ValidationSet, finite: BoolArray, limit: FloatArray
     ) -> tuple[FloatArray, BoolArray]:
-        """Return the loss or minus the score, and for which networks it is finite."""
+        """Return the loss or minus the score, and for which networks it is finite.
+
+        It is NaN only where the samples do not define a score. The loss of a network
+        that overflows on them is infinite, and so is minus its score.
+        """
         (batch,) = validation.batches
         self.validation_loss = loss = self._propagation.loss(batch)
         finite = finite & (loss <= limit)
         if validation.scores is None:
-            return loss, finite
+            return np.where(np.isnan(loss), np.inf, loss), finite
         params = self._state.params
         scores = [
             score(params[k]) if finite[k] else np.nan
@@ -115,7 +120,7 @@ class EarlyStopping:
             )
         ]
         self.validation_score = np.reshape(scores, params.shape[:-1])
-        return -self.validation_score, finite
+        return np.where(finite, -self.validation_score, np.inf), finite
 
     def _save_best(self, value: FloatArray, finite: BoolArray) -> None:
         state = self._state
@@ -129,7 +134,8 @@ class EarlyStopping:
     def _count_stale(self, value: FloatArray) -> BoolArray:
         """Count epochs without improvement, and return for which networks to stop."""
         state, spec = self._state, self._spec
-        counts = spec.n_iter_no_change < NEVER
+        # A score that is not defined says nothing: it neither improved nor did not.
+        counts = (spec.n_iter_no_change < NEVER) & ~np.isnan(value)
         improved = counts & (value < state.reference - spec.tol)
         state.reference = np.where(improved, value, state.reference)
         state.n_stale = np.where(improved, 0, state.n_stale + counts)
@@ -186,3 +192,69 @@ class LearningCurves:
     def compact(self, keep: BoolArray) -> None:
         """Drop in place the curves of networks for which `keep` is False."""
         self._curves = {name: curve[keep] for name, curve in self._curves.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The values of all epochs; the time to add one does not grow with their number.
+
+    A curve never changes: `extended` returns another one, which shares its values. So a
+    copy of an estimator keeps its curves while the original goes on, and so does an
+    estimator whose call raises an error.
+
+    Parameters
+    ----------
+    parts : tuple of ndarray
+        The values in order, in arrays that each are longer than the next. So there are
+        few of them, and a value is copied only when it has as many new neighbours.
+    n_epochs : int
+        Number of values.
+    lowest : float
+        The lowest value that is not NaN; infinity without one.
+    lowest_epoch : int
+        The first epoch that has it, from 0; -1 without one.
+    """
+
+    parts: tuple[FloatArray, ...] = ()
+    n_epochs: int = 0
+    lowest: float = np.inf
+    lowest_epoch: int = -1
+
+    def extended(self, values: FloatArray) -> Self:
+        """Return a curve with these values after those of this curve."""
+        if not len(values):
+            return self
+        parts = [*self.parts, np.array(values, float)]
+        while len(parts) > 1 and len(parts[-2]) <= len(parts[-1]):
+            parts[-2:] = [np.concatenate(parts[-2:])]
+        lowest, epoch = float(np.fmin.reduce(values)), self.lowest_epoch
+        if lowest < self.lowest:
+            epoch = self.n_epochs + int(np.argmax(values == lowest))
+        n_epochs = self.n_epochs + len(values)
+        return type(self)(
+            tuple(parts), n_epochs, float(np.fmin(lowest, self.lowest)), epoch
+        )
+
+    @property
+    def last(self) -> float:
+        """The last value, NaN without one."""
+        return float(self.parts[-1][-1]) if self.parts else np.nan
+
+    def tolist(self) -> list[float]:
+        """Return all values."""
+        return [value for part in self.parts for value in part.tolist()]
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the values are the same; NaN is the same as NaN."""
+        if not isinstance(other, Curve):
+            return NotImplemented
+        return np.array_equal(self.tolist(), other.tolist(), equal_nan=True)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def as_curve(values: "Curve | list[float] | None") -> Curve | None:
+    """Return the values as a curve; None stays None."""
+    if values is None or isinstance(values, Curve):
+        return values
+    return Curve().extended(np.array(values, float))

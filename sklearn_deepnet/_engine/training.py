@@ -173,7 +173,7 @@ class TrainingLoop:
         )
         self._epoch_start = np.empty_like(state.params)
         self._in_epoch = False
-        self._limit = _loss_limit(state.first_loss)
+        self._limit = loss_limit(state.first_loss)
         self._is_new = bool(np.isnan(state.first_loss).any())
 
     @property
@@ -233,7 +233,7 @@ class TrainingLoop:
     def _set_limit(self, first_loss: FloatArray) -> None:
         """Take the loss of the first batch, before any step, as the unit of others."""
         self.state.first_loss = np.asarray(first_loss)
-        self._limit = _loss_limit(self.state.first_loss)
+        self._limit = loss_limit(self.state.first_loss)
         self._is_new = False
 
     def end_epoch(self, data_loss: FloatArray, penalty: FloatArray) -> None:
@@ -378,5 +378,6 @@ def _indices_of(which: BoolArray) -> list[tuple[int, ...]]:
     return [tuple(map(int, place)) for place in np.argwhere(which)]
 
 
-def _loss_limit(first_loss: FloatArray) -> FloatArray:
+def loss_limit(first_loss: FloatArray) -> FloatArray:
+    """Return the largest loss that is no divergence."""
     return _DIVERGED * np.maximum(1, np.abs(first_loss))

@@ -97,11 +97,16 @@ class ParameterUpdater:
         self._rate = self._column(rates)
 
     def end_epoch(self, value: FloatArray) -> None:
-        """Update in place the states of schedules that follow the monitored value."""
+        """Update in place the states of schedules that follow the monitored value.
+
+        One that is NaN is a score that the validation set does not define.
+        """
         if not self._stateful:
             return
         values = np.ravel(value).tolist()
         for k, schedule in self._stateful.items():
+            if np.isnan(values[k]):
+                continue
             updated = schedule.update(self._schedule_states[k], values[k])
             saved = self._state.schedule_states[k] = save_schedule(updated)
             self._schedule_states[k] = updated._replace(**saved)

@@ -10,11 +10,39 @@ from typing import Any
 
 import numpy as np
 
-from .._engine import TrainingResult, TrainingState
+from .._engine import Curve, TrainingResult, TrainingState
 from .._utils.typing import FloatArray
 from .._utils.warnings import warn
 from ..nn.activations import ACTIVATIONS, Activation
 from .parameters import ResolvedParams, resolve_random_state
+
+
+def copy_attributes(estimator: Any) -> Any:
+    """Return an estimator of the same class that shares all attribute values.
+
+    ``copy.copy`` would call ``__getstate__`` and ``__setstate__``, which serve pickles.
+    """
+    twin = object.__new__(type(estimator))
+    vars(twin).update(vars(estimator))
+    return twin
+
+
+def update_attributes(estimator: Any, draft: Any, before: dict[str, Any]) -> None:
+    """Set, in place, on `estimator` what has changed on `draft` since `before`.
+
+    What the user's code has set on the estimator in the meantime stays, such as an
+    attribute that a callback sets.
+    """
+    changed = {
+        name: value
+        for name, value in vars(draft).items()
+        if name not in before or before[name] is not value
+    }
+    # One call, which an interrupt cannot divide: a loop over setattr could leave new
+    # weights beside an old loss curve.
+    vars(estimator).update(changed)
+    for name in before.keys() - vars(draft).keys():
+        vars(estimator).pop(name, None)
 
 
 def set_architecture(estimator: Any, resolved: ResolvedParams) -> None:
@@ -48,32 +76,34 @@ def set_result(
     state = result.state
     has_best = state.best_iter >= 0
     estimator._params = state.best_params if restore_best and has_best else state.params
+    # Not by getattr, which returns lists, and would copy all epochs in each call.
+    attributes = vars(estimator)
     n_before = estimator.n_iter_ if resumes else 0
     n_new = len(result.losses)
     for name, new in (
         ("validation_loss_curve_", result.validation_losses),
         ("validation_scores_", result.validation_scores),
     ):
-        old = getattr(estimator, name) if resumes else None
-        setattr(estimator, name, _extend(old, new, n_before, n_new))
-    old = estimator.loss_curve_ if resumes else []
-    estimator.loss_curve_ = [*old, *result.losses.tolist()]
+        old = attributes[name] if resumes else None
+        attributes[name] = _extend(old, new, n_before, n_new)
+    old = attributes["loss_curve_"] if resumes else Curve()
+    attributes["loss_curve_"] = losses = old.extended(result.losses)
     estimator.best_iter_ = None
     if has_best:
         estimator.best_iter_ = int(state.best_iter)
-    elif estimator.loss_curve_:
-        estimator.best_iter_ = int(np.argmin(estimator.loss_curve_))
+    elif losses.n_epochs and state.best_params is None:  # no validation data
+        estimator.best_iter_ = losses.lowest_epoch
     estimator._ended_by = result.ended_by
 
 
 def _extend(
-    old: list[float] | None, new: FloatArray, n_before: int, n_new: int
-) -> list[float] | None:
+    old: Curve | None, new: FloatArray, n_before: int, n_new: int
+) -> Curve | None:
     """Return a curve extended by the new epochs, with NaN where none was measured."""
     if old is None and not len(new):
         return None
-    old = [np.nan] * n_before if old is None else old
-    return [*old, *(new.tolist() if len(new) else [np.nan] * n_new)]
+    old = Curve().extended(np.full(n_before, np.nan)) if old is None else old
+    return old.extended(new if len(new) else np.full(n_new, np.nan))
 
 
 def save_state(

@@ -200,10 +200,13 @@ def make_dataset(
     targets: Targets,
     sample_weight: ArrayLike | None,
     suffix: str = "",
+    *,
+    may_be_empty: bool = False,
 ) -> Dataset:
     """Encode y, check the weights, and return a dataset without rows of weight 0.
 
     `suffix` is what the names of the arguments end in: "_val" for validation data.
+    With `may_be_empty` all weights may be zero, which leaves no rows.
     """
     target, name = targets.encode(y, f"y{suffix}"), f"sample_weight{suffix}"
     weight = None
@@ -216,16 +219,28 @@ def make_dataset(
     weight = targets.weigh(target, weight)
     if weight is None:
         return Dataset(X, y, targets, target, None, None)
+    if weight.any() or not may_be_empty:
+        _check_total(weight, name, targets)
+    rows = None if weight.all() else np.flatnonzero(weight)
+    return Dataset(X, y, targets, target, weight, rows)
+
+
+def _check_total(weight: FloatArray, name: str, targets: Targets) -> None:
+    """Raise unless the sum of the weights can be divided by."""
     with np.errstate(over="ignore"):
         total = float(weight.sum())
+    if getattr(targets, "class_weight", None) is not None:
+        name += " times class_weight"
+    if total == 0:
+        raise ValueError(
+            f"{name} is zero for every row; at least one weight must be positive."
+        )
     # Divided by a subnormal sum, the number of rows would be infinite.
     if not np.finfo(float).tiny <= total < np.inf:
         raise ValueError(
             f"{name} sums to {total:.3g}; at least one weight must be positive, and "
             "their sum finite."
         )
-    rows = None if weight.all() else np.flatnonzero(weight)
-    return Dataset(X, y, targets, target, weight, rows)
 
 
 def make_validation_set(

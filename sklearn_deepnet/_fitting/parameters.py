@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._engine import NEVER, TrainingSpec, TrainingState
+from .._engine import NEVER, TrainingSpec, TrainingState, cut_layers
 from .._utils.lookup import claims, look_up
 from .._utils.typing import FloatArray
 from .._utils.warnings import warn
@@ -18,6 +18,9 @@ from ..nn.losses import LOSSES, LossFunction
 from ..nn.optimizers import LBFGS, SOLVERS, Optimizer
 from ..nn.schedules import SCHEDULES, Custom, Schedule
 from .dataset import Dataset
+
+# The logit of a class that is predicted for any X, of probability 1 - 1e-7
+_CERTAIN = 16.0
 
 _FIRST_ORDER_ONLY = (
     "learning_rate",
@@ -238,6 +241,16 @@ def _initial_params(
             f"{estimator.init_scale})."
         )
     return params
+
+
+def set_constant(params: FloatArray, resolved: ResolvedParams, index: int) -> None:
+    """Set the last layer, in place, so that the network predicts one class only."""
+    last = cut_layers(resolved.layer_sizes, params)[-1]
+    last[:] = 0.0
+    if len(last) == 1:  # the log-odds of the second of two classes
+        last[0, -1] = _CERTAIN if index else -_CERTAIN
+    else:
+        last[index, -1] = _CERTAIN
 
 
 def rows_per_batch(estimator: Any, n_rows: int) -> int:

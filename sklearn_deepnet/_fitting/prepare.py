@@ -6,11 +6,11 @@ moves them to the estimator once nothing can fail any more. So a call of ``fit``
 raises an error leaves the estimator unchanged, and no code has to undo anything.
 """
 
-import copy
 import inspect
 import re
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import check_scoring
 
@@ -23,7 +23,15 @@ from .._utils.sklearn_compat import (
     validate_params,
 )
 from .._utils.typing import FloatArray
-from .attributes import load_state, save_state, set_architecture, set_result
+from .._utils.warnings import ignoring_undefined_metrics
+from .attributes import (
+    copy_attributes,
+    load_state,
+    save_state,
+    set_architecture,
+    set_result,
+    update_attributes,
+)
 from .checkpoint import FitCheckpoint
 from .convergence import describe_failure
 from .dataset import Dataset, make_validation_set
@@ -34,6 +42,7 @@ from .parameters import (
     make_spec,
     resolve_params,
     rows_per_batch,
+    set_constant,
     warn_of_ignored,
 )
 from .reporting import (
@@ -41,8 +50,10 @@ from .reporting import (
     ProgressPrinter,
     combine,
     count_tasks,
+    find_only_class,
     warn_of_ending,
     warn_of_other_units,
+    warn_of_scores,
 )
 from .scaling import scale_datasets
 
@@ -61,7 +72,7 @@ def prepare(
     checkpoint: Any = None,
     partial: bool = False,
     classes: ArrayLike | None = None,
-) -> "PreparedFit":
+) -> "PreparedFit | SkippedFit":
     """Check the arguments of ``fit`` and make its training job.
 
     `estimator` itself is not changed.
@@ -79,8 +90,8 @@ def prepare(
 
     Returns
     -------
-    prepared : PreparedFit
-        The fit, whose `job` is to be trained.
+    prepared : PreparedFit or SkippedFit
+        The fit, whose `job` is to be trained unless it is None.
     """
     try:
         validate_params(estimator)
@@ -105,6 +116,8 @@ def prepare(
             "With early_stopping=True partial_fit needs X_val and y_val: rows held out "
             "of one call would be trained on in another."
         )
+    if not dataset.n_rows:
+        return SkippedFit(estimator)
     n_iter, fit_checkpoint = 1 if partial else int(draft.n_iter), None
     if checkpoint is not None:
         fit_checkpoint = FitCheckpoint(
@@ -123,6 +136,33 @@ def prepare(
         resumes=resumes,
         partial=partial,
     )
+
+
+class SkippedFit:
+    """A fit that continues a network with no row of positive weight: it does nothing.
+
+    It has the interface of `PreparedFit`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator, which stays as it is.
+    """
+
+    job = None
+
+    def __init__(self, estimator: Any) -> None:
+        self._estimator = estimator
+
+    def complete(self, result: None) -> Any:
+        """Return the estimator."""
+        return self._estimator
+
+    def finish(self, result: None) -> None:
+        """Do nothing."""
+
+    def commit(self) -> None:
+        """Do nothing."""
 
 
 class PreparedFit:
@@ -193,6 +233,10 @@ class PreparedFit:
         draft = self._draft
         self._resolved = resolve_params(draft, self._dataset)
         warn_of_ignored(draft)
+        self._only_class = None
+        is_trained = self._partial or (self._resumes and draft.n_iter_)
+        if self._dataset.rows is not None and not is_trained:
+            self._only_class = find_only_class(draft, self._dataset)
         given = validation_set
         state, dataset, validation_set = self._start(self._dataset, given)
         dataset, validation_set = scale_datasets(
@@ -204,10 +248,11 @@ class PreparedFit:
             resumes=self._resumes,
         )
         self._dataset = dataset
-        if dataset.rows is not None:
-            dataset.targets.check_weighted(dataset.y[dataset.rows])
+        if self._only_class is not None:
+            set_constant(state.params, self._resolved, self._only_class)
+            self._n_iter = 0
         if given is not None and not self._resumes:
-            warn_of_other_units(dataset, given)
+            warn_of_other_units(dataset, validation_set)
         set_architecture(draft, self._resolved)
         monitors = validation_set is not None
         self._restore_best = monitors and draft.restore_best
@@ -242,7 +287,8 @@ class PreparedFit:
             state, self._split_seed = load_state(draft, self._resolved, self._monitored)
         else:
             state = initial_state(draft, self._resolved)
-        if validation_set is None and draft.early_stopping:
+        is_split = draft.early_stopping and self._only_class is None
+        if validation_set is None and is_split:
             # A resumed fit reuses the seed of its first call: another split would
             # train on samples that were held out before.
             if self._split_seed is None:
@@ -304,14 +350,16 @@ class PreparedFit:
                 self.commit()  # scikit-learn passes the fitted estimator to callbacks
             for callback in self._callbacks:
                 callback.end()
-            warn_of_ending(
-                draft,
-                self._dataset,
-                n_iter=self._n_iter,
-                stops=self._stops,
-                failure=failure,
-                bad_loss=bad_loss,
-            )
+            has_scores = result is not None and len(result.validation_scores)
+            if not (has_scores and warn_of_scores(draft, result, self._partial)):
+                warn_of_ending(
+                    draft,
+                    self._dataset,
+                    n_iter=self._n_iter,
+                    stops=self._stops,
+                    failure=failure,
+                    bad_loss=bad_loss,
+                )
         except BaseException:
             vars(self._estimator).clear()
             vars(self._estimator).update(attributes)
@@ -342,34 +390,6 @@ class PreparedFit:
         update_attributes(self._estimator, self._draft, self._before)
 
 
-def copy_attributes(estimator: Any) -> Any:
-    """Return an estimator of the same class that shares all attribute values.
-
-    ``copy.copy`` would call ``__getstate__`` and ``__setstate__``, which serve pickles.
-    """
-    twin = object.__new__(type(estimator))
-    vars(twin).update(vars(estimator))
-    return twin
-
-
-def update_attributes(estimator: Any, draft: Any, before: dict[str, Any]) -> None:
-    """Set, in place, on `estimator` what has changed on `draft` since `before`.
-
-    What the user's code has set on the estimator in the meantime stays, such as an
-    attribute that a callback sets.
-    """
-    changed = {
-        name: value
-        for name, value in vars(draft).items()
-        if name not in before or before[name] is not value
-    }
-    # One call, which an interrupt cannot divide: a loop over setattr could leave new
-    # weights beside an old loss curve.
-    vars(estimator).update(changed)
-    for name in before.keys() - vars(draft).keys():
-        vars(estimator).pop(name, None)
-
-
 def _name_monitored(estimator: Any, validation_set: Dataset | None) -> str:
     """Return a name of the monitored value, by which a resumed fit sees a change."""
     if validation_set is None and not estimator.early_stopping:
@@ -386,13 +406,17 @@ def _make_score(estimator: Any, validation_set: Dataset) -> Score | None:
     scorer = check_scoring(estimator, scoring=estimator.scoring)
     X, y, weight = validation_set.rows_used()
     weighs = "sample_weight" in inspect.signature(scorer).parameters
+    last_score = 1.0
     options = {"sample_weight": weight} if weighs and weight is not None else {}
 
     def score(params: FloatArray) -> float:
         # A scorer takes an estimator, so it gets a shallow copy with these weights.
-        scored = copy.copy(estimator)
+        scored = copy_attributes(estimator)
         scored._params = params
         vars(scored).pop("feature_names_in_", None)  # X has been checked already
-        return float(scorer(scored, X, y, **options))
+        nonlocal last_score
+        with ignoring_undefined_metrics(last_score == 0 or np.isnan(last_score)):
+            last_score = float(scorer(scored, X, y, **options))
+        return last_score
 
     return score

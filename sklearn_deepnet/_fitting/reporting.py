@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from .._engine import Callback, TrainingLoop
+from .._engine import Callback, TrainingLoop, TrainingResult, loss_limit
 from .._utils.sklearn_compat import CallbackContext
 from .._utils.warnings import max_abs, warn
 from ..exceptions import DivergenceWarning
@@ -25,6 +25,7 @@ _N_LINES = 10
 _BAR_WIDTH = 30
 # How many standard deviations two means may differ, and in which share of the columns.
 _FAR, _SHARE_FAR = 3, 0.25
+_MANY_EPOCHS = 10  # to undo
 
 
 class ProgressPrinter:
@@ -210,6 +211,20 @@ def _moments(array: Any, dataset: Dataset) -> Moments:
     return column_moments(array, dataset.weight, dataset.rows)
 
 
+def find_only_class(estimator: Any, dataset: Dataset) -> int | None:
+    """Return the index of the class if weights leave only one, and warn; else None."""
+    index = dataset.targets.find_only_class(dataset.target[dataset.rows])
+    if index is not None:
+        (label,) = estimator.classes_[[index]].tolist()
+        warn(
+            f"Only rows of the class {label!r} have positive weight. So the network is "
+            "not trained, and predicts that class for any X. Give positive weight to "
+            "rows of at least two classes.",
+            ConvergenceWarning,
+        )
+    return index
+
+
 def warn_of_ending(
     estimator: Any,
     dataset: Dataset,
@@ -272,6 +287,70 @@ def _advise_on_divergence(estimator: Any, dataset: Dataset) -> str:
     advice = advice or ["set clip_norm, init_scale or another init"]
     text = " or ".join(advice)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def warn_of_scores(estimator: Any, result: TrainingResult, partial: bool) -> bool:
+    """Warn if the scores could not choose the best epoch; return whether it did.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The fitted estimator.
+    result : TrainingResult
+        The outcome of this call, with scores.
+    partial : bool
+        Whether the call is ``partial_fit``, whose first call alone warns.
+    """
+    scores, n_epochs = result.validation_scores, len(result.validation_scores)
+    if result.ended_by in ("divergence", "interrupt"):
+        return False
+    if partial and estimator.n_iter_ > n_epochs:
+        return False
+    scoring = estimator.scoring
+    name = f"scoring={scoring!r}" if isinstance(scoring, str) else "The scorer"
+    # No scorer is called where the network overflows on the validation data.
+    is_scored = result.validation_losses <= loss_limit(result.state.first_loss)
+    n_undefined = int(np.count_nonzero(np.isnan(scores) & is_scored))
+    if n_undefined:
+        effect = "which count neither as an improvement nor as the lack of one"
+        if estimator.best_iter_ is None:
+            effect = "so it could neither end training nor choose a best epoch"
+        warn(
+            f"{name} gave NaN on the validation data in {n_undefined} of {n_epochs} "
+            f"epochs, {effect}. Give more validation data, or set scoring=None, which "
+            "monitors the validation loss.",
+            UndefinedMetricWarning,
+        )
+    elif not partial and _is_stuck(estimator):
+        scores, losses = estimator.validation_scores_, estimator.validation_loss_curve_
+        best, restores = estimator.best_iter_, estimator.restore_best
+        weights = f"; the weights are those of epoch {best}, from 0" if restores else ""
+        warn(
+            f"{name} hardly rose, from {scores[0]:.3g} to {scores[best]:.3g}, while "
+            f"the validation loss fell further, from {losses[best]:.3g} to "
+            f"{min(losses):.3g}. Training ended after {len(losses)} epochs{weights}. "
+            "Set scoring=None, which monitors the validation loss, or choose a score "
+            "that rises earlier."
+        )
+    else:
+        return False
+    return True
+
+
+def _is_stuck(estimator: Any) -> bool:
+    """Return whether a score that hardly rose has ended or undone useful training."""
+    scores = np.array(estimator.validation_scores_)
+    losses, best = np.array(estimator.validation_loss_curve_), estimator.best_iter_
+    if best is None:
+        return False
+    n_since = len(scores) - 1 - best
+    is_undone = estimator.restore_best and n_since >= _MANY_EPOCHS
+    if not n_since or not (estimator._ended_by == "tol" or is_undone):
+        return False
+    # No score exceeds one, and one that cannot rise further is not stuck.
+    hardly_rose = scores[best] - scores[0] <= 0.1 * (1 - scores[0])
+    fell = losses[best:].min() < 0.95 * losses[best]
+    return bool(scores[best] < 1 and hardly_rose and fell)
 
 
 def _name_number(value: float) -> str:

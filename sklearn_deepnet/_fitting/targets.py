@@ -40,8 +40,8 @@ class Targets(Protocol):
     ) -> FloatArray | None:
         """Return sample weights times class weights; None is all ones."""
 
-    def check_weighted(self, y: NDArray[Any]) -> None:
-        """Raise if the y of positive weight are not enough to train on."""
+    def find_only_class(self, target: NDArray[Any]) -> int | None:
+        """Return the index of the class that all rows are of; None for several."""
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
         """Return the labels by which to stratify a split, or None."""
@@ -140,14 +140,13 @@ class ClassTargets:
             "instead."
         )
 
-    def check_weighted(self, y: NDArray[Any]) -> None:
-        """Raise unless at least two classes have rows of positive weight."""
-        left = np.unique(y)
-        if len(left) < 2 and not self.multilabel:
-            raise ValueError(
-                f"sample_weight leaves only one class with positive weight, "
-                f"{list_some(left)}; a classifier needs two."
-            )
+    def find_only_class(self, target: NDArray[Any]) -> int | None:
+        """Return the index of the class that all rows are of; None for several.
+
+        It is always None for multilabel y, where a label may be constant.
+        """
+        index = int(target[0, 0])
+        return None if self.multilabel or (target != index).any() else index
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
         """Return the labels, by which a split is stratified; None if multilabel."""
@@ -316,8 +315,8 @@ class NumberTargets:
         """Return the sample weights unchanged."""
         return weight
 
-    def check_weighted(self, y: NDArray[Any]) -> None:
-        """Accept any y."""
+    def find_only_class(self, target: NDArray[Any]) -> None:
+        """Return None, since numbers are of no class."""
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
         """Return None, since numbers are split at random."""

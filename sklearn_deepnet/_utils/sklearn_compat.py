@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+import numpy as np
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._search_successive_halving import (
     HalvingGridSearchCV,
@@ -15,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_method_params as check_method_params
-from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _check_sample_weight
 
 try:  # public, but experimental
     from sklearn.callback import CallbackContext, CallbackSupportMixin, with_callbacks
@@ -30,6 +31,12 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks, and so none are ever
         return method
 
 
+# Weights that are all zero are allowed in some calls; scikit-learn 1.9 would refuse.
+_MAY_BE_ZERO = "allow_all_zero_weights"
+_ALL_WEIGHTS = dict.fromkeys(
+    {_MAY_BE_ZERO} & inspect.signature(_check_sample_weight).parameters.keys(), True
+)
+
 # State of an estimator that no result depends on, or that differs between processes.
 _WITHOUT_EFFECT = ("n_jobs", "verbose", "_stop_words_id")
 
@@ -37,6 +44,11 @@ _WITHOUT_EFFECT = ("n_jobs", "verbose", "_stop_words_id")
 def validate_params(estimator: Any) -> None:
     """Check the parameters against `_parameter_constraints`, or raise a ValueError."""
     estimator._validate_params()
+
+
+def check_sample_weight(sample_weight: Any, X: Any) -> Any:
+    """Return the weights as an array of float64 with one entry for each row of X."""
+    return _check_sample_weight(sample_weight, X, dtype=np.float64, **_ALL_WEIGHTS)
 
 
 def metadata_requests(estimator: Any) -> Any:

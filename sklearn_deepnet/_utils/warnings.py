@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.exceptions import UndefinedMetricWarning
 
 _SKIPPED_MODULES = ("sklearn_deepnet.", "sklearn.callback.")
 
@@ -49,6 +50,20 @@ def warn_once(message: str, category: type[Warning] = UserWarning) -> None:
         warn(message, category)
     if said is not None:
         said.add(message)
+
+
+@contextmanager
+def ignoring_undefined_metrics(ignores: bool) -> Iterator[None]:
+    """Ignore, if `ignores`, that a metric is not defined, which a scorer has warned of.
+
+    Warning filters belong to the whole process, so they are left alone otherwise.
+    """
+    if not ignores:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        yield
 
 
 def max_abs(X: Any) -> float:

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 
 from .._fitting.jobs import train_jobs
 from .._fitting.parameters import is_quasi_newton
-from .._fitting.prepare import PreparedFit, prepare
+from .._fitting.prepare import PreparedFit, SkippedFit, prepare
 from .._utils.sklearn_compat import (
     CallbackSupportMixin,
     HasMethods,
@@ -106,7 +106,10 @@ class BaseDeepNet(
             regressor are finite numbers, and not negative for ``loss="poisson"``.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights. A weight of 2 has the effect of repeating the sample, a
-            weight of 0 that of removing it. None gives all samples weight 1.
+            weight of 0 that of removing it. None gives all samples weight 1. If only
+            samples of one class have positive weight, the network is not trained, and
+            predicts that class for any X. A later call, with `warm_start`, does nothing
+            if all weights are 0.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
             Validation data, monitored in place of the training loss.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
@@ -155,8 +158,8 @@ class BaseDeepNet(
         return tags
 
 
-def _train(prepared: PreparedFit) -> Any:
-    """Train the network and set the fitted attributes; a full checkpoint has no job."""
+def _train(prepared: PreparedFit | SkippedFit) -> Any:
+    """Train the network and set the fitted attributes, if there is a job."""
     if prepared.job is None:
         return prepared.complete(None)
     (result,) = train_jobs([prepared.job])

@@ -129,7 +129,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         least as many samples as classes are held out.
     scoring : str, callable or None, default=None
         What to monitor on the validation set: any scikit-learn scorer; None is the
-        loss.
+        loss. Epochs whose score is NaN do not count for `n_iter_no_change`.
     restore_best : bool, default=True
         Whether to end training with the weights of the best epoch instead of the last.
         This needs a validation set; without one, the last weights are used.
@@ -170,7 +170,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         Lowest value of `loss_curve_`, NaN if it is empty.
     best_iter_ : int or None
         Index of the best epoch, from 0, by validation score, validation loss or
-        training loss, whichever is monitored.
+        training loss, whichever is monitored. None without epochs, or if the score was
+        NaN in all of them.
     n_iter_ : int
         Number of epochs since the weights were initialized, ``len(loss_curve_)``.
     diverged_ : bool
@@ -196,10 +197,15 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     Warns
     -----
     ConvergenceWarning
-        If training used all `n_iter` epochs before `tol` stopped it, or if the network
-        has learned no more than the best constant prediction.
+        If training used all `n_iter` epochs before `tol` stopped it, if the network has
+        learned no more than the best constant prediction, or if only samples of one
+        class have positive weight.
     DivergenceWarning
         If the loss became infinite, NaN, or a million times its first value.
+    UndefinedMetricWarning
+        If a validation score was NaN.
+    UserWarning
+        If the validation scores hardly rose while the validation loss fell.
 
     Notes
     -----
@@ -326,7 +332,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
             for an indicator matrix.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights. A weight of 2 has the effect of repeating the sample, a
-            weight of 0 that of removing it. None gives all samples weight 1.
+            weight of 0 that of removing it. None gives all samples weight 1. A later
+            call does nothing if all weights are 0.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
             Validation data to monitor; required if `early_stopping`.
         y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
@@ -382,7 +389,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         targets = ClassTargets(
             self.classes_, y.ndim == 2, self.class_weight, self.label_smoothing
         )
-        dataset = make_dataset(X, y, targets, sample_weight)
+        dataset = make_dataset(X, y, targets, sample_weight, may_be_empty=resumes)
         # The rows of a single call of partial_fit may be so by chance.
         if not (partial or resumes):
             warn_of_one_hot(y)

@@ -15,9 +15,9 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._engine import predict_logits
+from .._fitting.attributes import copy_attributes, update_attributes
 from .._fitting.dataset import check_rows, check_weight
 from .._fitting.parameters import resolve_random_state
-from .._fitting.prepare import copy_attributes, update_attributes
 from .._fitting.targets import check_class_y
 from .._utils.byte_order import in_native_order
 from .._utils.sklearn_compat import Interval, validate_params

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._engine import Network, predict_logits
+from .._engine import Curve, Network, as_curve, predict_logits
 from .._fitting.parameters import resolve_activations
 from .._fitting.scaling import scaling_of
 from .._utils.byte_order import in_native_order
@@ -32,6 +32,19 @@ def stack_of(estimators: Sequence[Any]) -> Network:
     params = np.stack([estimator._params for estimator in estimators])
     scaling = InputScaling.stack([scaling_of(estimator) for estimator in estimators])
     return Network(first.layer_sizes, first.activations, params, scaling)
+
+
+def _curve(name: str, doc: str) -> property:
+    """Return a property that has a list, for an attribute that holds a `Curve`."""
+
+    def get(estimator: Any) -> list[float] | None:
+        curve = estimator._learned(name)
+        return None if curve is None else curve.tolist()
+
+    def put(estimator: Any, values: list[float] | Curve | None) -> None:
+        vars(estimator)[name] = as_curve(values)
+
+    return property(get, put, doc=doc)
 
 
 class FittedNetwork:
@@ -91,9 +104,11 @@ class FittedNetwork:
 
     def _learned(self, name: str) -> Any:
         """Return an attribute, or raise that the estimator is not fitted."""
-        if name not in vars(self):
+        attributes = vars(self)
+        if name not in attributes:
             check_is_fitted(self)
-        return getattr(self, name)
+            raise AttributeError(f"{type(self).__name__} has no {name}.")
+        return attributes[name]
 
     @property
     def n_layers_(self) -> int:
@@ -105,21 +120,29 @@ class FittedNetwork:
         """Number of output units."""
         return self._learned("_layer_sizes")[-1]
 
+    loss_curve_ = _curve("loss_curve_", "Training loss of each epoch.")
+    validation_loss_curve_ = _curve(
+        "validation_loss_curve_", "Validation loss after each epoch, or None."
+    )
+    validation_scores_ = _curve(
+        "validation_scores_", "Validation score after each epoch, or None."
+    )
+
     @property
     def n_iter_(self) -> int:
         """Number of epochs since the weights were initialized."""
-        return len(self._learned("loss_curve_"))
+        return self._learned("loss_curve_").n_epochs
 
     @property
     def loss_(self) -> float:
         """Training loss of the last epoch, NaN without an epoch."""
-        losses = self._learned("loss_curve_")
-        return losses[-1] if losses else np.nan
+        return self._learned("loss_curve_").last
 
     @property
     def best_loss_(self) -> float:
         """Lowest training loss of all epochs, NaN without an epoch."""
-        return min(self._learned("loss_curve_"), default=np.nan)
+        losses = self._learned("loss_curve_")
+        return losses.lowest if losses.n_epochs else np.nan
 
     @property
     def diverged_(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._engine import Curve, as_curve
 from .._utils.sklearn_compat import DocLinkMixin, HTMLSummaryMixin
 from .._utils.version import __version__
 from ..exceptions import VersionWarning
@@ -50,6 +51,7 @@ def _draw_curve(losses: Sequence[float]) -> str:
     )
 
 
+_CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 _VERSION_KEY = "_sklearn_deepnet_version"
 
 
@@ -78,11 +80,15 @@ def value_before(parameter: str, default: Any) -> Any:
 class PickleVersionMixin(DocLinkMixin):
     """Adds the version to pickles, which scikit-learn does for its own estimators only.
 
-    The HTML form links to the documentation.
+    Curves are lists in pickles. The HTML form links to the documentation.
     """
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), _VERSION_KEY: __version__}
+        state = {
+            name: value.tolist() if isinstance(value, Curve) else value
+            for name, value in super().__getstate__().items()
+        }
+        return state | {_VERSION_KEY: __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Load, warn of another version, and add the parameters that it lacks."""
@@ -90,4 +96,5 @@ class PickleVersionMixin(DocLinkMixin):
         warn_of_version(type(self).__name__, state.pop(_VERSION_KEY, "unknown"))
         for name, parameter in inspect.signature(type(self)).parameters.items():
             state.setdefault(name, value_before(name, parameter.default))
+        state |= {k: as_curve(state[k]) for k in _CURVES if k in state}
         super().__setstate__(state)

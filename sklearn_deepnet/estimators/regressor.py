@@ -115,7 +115,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Fraction of the samples to hold out as validation set.
     scoring : str, callable or None, default=None
         What to monitor on the validation set: any scikit-learn scorer; None is the
-        loss.
+        loss. Epochs whose score is NaN do not count for `n_iter_no_change`.
     restore_best : bool, default=True
         Whether to end training with the weights of the best epoch instead of the last.
         This needs a validation set; without one, the last weights are used.
@@ -162,7 +162,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Lowest value of `loss_curve_`, NaN if it is empty.
     best_iter_ : int or None
         Index of the best epoch, from 0, by validation score, validation loss or
-        training loss, whichever is monitored.
+        training loss, whichever is monitored. None without epochs, or if the score was
+        NaN in all of them.
     n_iter_ : int
         Number of epochs since the weights were initialized, ``len(loss_curve_)``.
     diverged_ : bool
@@ -192,6 +193,10 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         has learned no more than the best constant prediction.
     DivergenceWarning
         If the loss became infinite, NaN, or a million times its first value.
+    UndefinedMetricWarning
+        If a validation score was NaN.
+    UserWarning
+        If the validation scores hardly rose while the validation loss fell.
 
     Notes
     -----
@@ -307,7 +312,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
             True targets. They must not be negative for ``loss="poisson"``.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights. A weight of 2 has the effect of repeating the sample, a
-            weight of 0 that of removing it. None gives all samples weight 1.
+            weight of 0 that of removing it. None gives all samples weight 1. A later
+            call does nothing if all weights are 0.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
             Validation data to monitor; required if `early_stopping`.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
@@ -384,7 +390,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         # Unscaled: the scaling of the targets is computed from the training set.
         targets = NumberTargets(n_outputs, np.zeros(n_outputs), np.ones(n_outputs))
         self._takes_1d = takes_1d
-        return make_dataset(X, y, targets, sample_weight)
+        return make_dataset(X, y, targets, sample_weight, may_be_empty=resumes)
 
     @property
     def _has_counts(self) -> bool:

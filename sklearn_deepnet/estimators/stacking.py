@@ -21,7 +21,7 @@ from sklearn.utils import indexable
 from .._engine import TrainingResult
 from .._fitting.jobs import TrainingJob, max_stack_size_of_job, train_jobs
 from .._fitting.parameters import is_quasi_newton
-from .._fitting.prepare import PreparedFit, prepare
+from .._fitting.prepare import PreparedFit, SkippedFit, prepare
 from .._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
 from .._utils.warnings import said_once
 from .base import BaseDeepNet
@@ -100,7 +100,7 @@ class StackMember:
 
     def __init__(self, estimator: Any, arguments: FitArguments) -> None:
         self._estimator, self._arguments = estimator, arguments
-        self._prepared: PreparedFit | None = None
+        self._prepared: PreparedFit | SkippedFit | None = None
         self.is_trained = False
         self.job: TrainingJob | None = None
         self.error: Exception | None = None
@@ -129,6 +129,9 @@ class StackMember:
                 return
             self._prepared = prepare(self._estimator, X, y, **_check_arguments(params))
             self.job = self._prepared.job
+            if self.job is None:
+                self.is_trained = True
+                return
             _share(self.job, shared.setdefault(id(self._arguments), self.job))
 
     def _fit_alone(self, X: Any, y: Any, params: dict[str, Any]) -> None:

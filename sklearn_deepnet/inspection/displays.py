@@ -33,7 +33,7 @@ class LossCurveDisplay:
     validation_loss_curves : dict of str to ndarray of shape (n_epochs,)
         Validation losses of the fits that have validation data.
     best_iters : dict of str to int
-        The best epoch of these fits, from 0.
+        The best epoch of these fits, from 0, of those that have one.
 
     Attributes
     ----------
@@ -107,7 +107,8 @@ class LossCurveDisplay:
             losses[name] = np.array(network.loss_curve_)
             if network.validation_loss_curve_ is not None:
                 validation_losses[name] = np.array(network.validation_loss_curve_)
-                best_iters[name] = network.best_iter_
+                if network.best_iter_ is not None:
+                    best_iters[name] = network.best_iter_
         display = cls(
             loss_curves=losses,
             validation_loss_curves=validation_losses,
@@ -143,8 +144,9 @@ class LossCurveDisplay:
             style |= {"linestyle": "--", "color": color}
             label = f"{name}, validation"
             dashed += ax.plot(epochs, validation, label=label, **style)
-            best = self.best_iters[name]
-            ax.plot(best + 1, validation[best], "o", color=color)
+            if name in self.best_iters:
+                best = self.best_iters[name]
+                ax.plot(best + 1, validation[best], "o", color=color)
         self.lines_ += dashed
         curves = [*self.loss_curves.values(), *self.validation_loss_curves.values()]
         if all(np.nanmin(curve, initial=np.inf) > 0 for curve in curves):

@@ -188,7 +188,7 @@ BAD_DATA = {
     "negative weights": (X, y, NEGATIVE),
     "a weight too few": (X, y, NEGATIVE[1:] ** 2),
     "NaN in weights": (X, y, np.where(y == 1, np.nan, 1)),
-    "no weight": (X, y, 0 * NEGATIVE),
+    "weights too small": (X, y, np.full(len(y), 1e-320)),
 }
 
 

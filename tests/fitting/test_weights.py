@@ -1,13 +1,35 @@
 """What sample_weight promises: 2 is the row twice, 0 is no row, light pulls lightly."""
 
 import re
+import warnings
+from copy import deepcopy
 
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import BaggingClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from tests.helpers import assert_same_training, cancer, digits, network_factory, wine
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    DeepNetEnsembleClassifier,
+    DeepNetRegressor,
+    fit_stack,
+    load_model,
+    save_model,
+)
+from tests.helpers import (
+    assert_same_training,
+    assert_same_weights,
+    cancer,
+    diabetes,
+    digits,
+    exactly,
+    network_factory,
+    raises,
+    wine,
+)
 
 short_net = network_factory("hidden_layer_sizes", hidden_layer_sizes=(8, 5), n_iter=20)
 
@@ -205,12 +227,6 @@ def test_classes_come_from_all_rows_whatever_their_weight():
             "their sum finite.",
         ),
         (
-            slice(59, None),
-            0,
-            "sample_weight leaves only one class with positive weight, [0]; a "
-            "classifier needs two.",
-        ),
-        (
             slice(3, 4),
             np.nan,
             "Input sample_weight contains NaN. Of 178 values 1 is missing; leave out "
@@ -234,15 +250,33 @@ def test_a_bad_weight_is_an_error(rows, value, message, warm_start):
         net.fit(X, y, sample_weight=weight)
 
 
-def test_no_weight_at_all_is_an_error():
+ZERO = "{} is zero for every row; at least one weight must be positive."
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
+def test_no_weight_at_all_is_an_error_in_the_first_call(estimator, method):
     X, y = wine()
-    from_1_9 = "Sample weights must contain at least one non-zero number."
-    ours = (
-        "sample_weight sums to 0; at least one weight must be positive, and their sum "
-        "finite."
-    )
-    with pytest.raises(ValueError, match=f"^({re.escape(ours)}|{from_1_9})$"):
-        short_net().fit(X, y, sample_weight=np.zeros(len(y)))
+    fit = getattr(short_net(estimator=estimator), method)
+    weights = {"sample_weight": np.zeros(len(y))}
+    if (method, estimator) == ("partial_fit", DeepNetClassifier):
+        weights["classes"] = [0, 1, 2]
+    with raises(ZERO.format("sample_weight")):
+        fit(X, y, **weights)
+
+
+def test_class_weights_that_leave_no_row_are_an_error_that_names_them():
+    X, y = wine()
+    net = short_net(class_weight={1: 0.0})
+    with raises(ZERO.format("sample_weight times class_weight")):
+        net.fit(X, y, sample_weight=y == 1)
+
+
+def test_validation_data_without_weight_are_an_error_that_names_them():
+    X, y = wine()
+    for call in (short_net().fit, short_net().fit(X, y).partial_fit):
+        with raises(ZERO.format("sample_weight_val")):
+            call(X, y, X_val=X, y_val=y, sample_weight_val=np.zeros(len(y)))
 
 
 @pytest.mark.parametrize(
@@ -282,3 +316,210 @@ def test_weights_too_small_to_divide_by_are_an_error():
     message = r"^sample_weight sums to 5\.69e-318; at least"
     with pytest.raises(ValueError, match=message):
         short_net().fit(X, y, sample_weight=np.full(len(y), 1e-320))
+
+
+# ---- weights that leave one class
+
+
+def warns_of_one_class(label):
+    message = (
+        f"Only rows of the class {label!r} have positive weight. So the network is not "
+        "trained, and predicts that class for any X. Give positive weight to rows of "
+        "at least two classes."
+    )
+    return pytest.warns(ConvergenceWarning, match=exactly(message))
+
+
+def assert_always(net, index):
+    """Check that a fitted network predicts one class for any X, with certainty."""
+    X = 1e3 * np.random.RandomState(0).randn(200, net.n_features_in_)
+    p = net.predict_proba(X)
+    assert {*net.predict(X)} == {net.classes_[index]}
+    assert p.shape == (200, len(net.classes_))
+    np.testing.assert_allclose(p[:, index], 1, atol=1e-6)
+    assert np.isfinite(net.predict_log_proba(X)).all()
+
+
+@pytest.mark.parametrize("data", [cancer, wine])
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"solver": "lbfgs"},
+        {"early_stopping": True, "scoring": "roc_auc"},
+        {"class_weight": "balanced"},
+        {"dtype": "float32"},
+        {"loss": "squared_error", "warm_start": True},
+        {"hidden_layer_sizes": ()},
+    ],
+)
+def test_weights_that_leave_one_class_make_a_constant_classifier(
+    data, index, parameters
+):
+    X, y = data()
+    labels = np.array(["a", "b", "c"])[y]
+    net = short_net(**parameters)
+    with warns_of_one_class("ab"[index]):
+        net.fit(X, labels, sample_weight=y == index)
+    assert net.classes_.tolist() == np.unique(labels).tolist()
+    assert_always(net, index)
+    assert (net.n_iter_, net.best_iter_) == (0, None)
+
+
+def test_class_weights_that_leave_one_class_make_a_constant_classifier():
+    X, y = cancer()
+    net = short_net(class_weight={0: 0})
+    with warns_of_one_class(1):
+        net.fit(X, y)
+    assert_always(net, 1)
+
+
+def test_one_row_of_weight_makes_a_constant_classifier_with_early_stopping():
+    X, y = cancer()
+    net = short_net(early_stopping=True)
+    with warns_of_one_class(0):
+        net.fit(X, y, sample_weight=np.arange(len(y)) == 0)
+    assert_always(net, 0)
+
+
+def test_a_stack_has_the_constant_classifiers_of_single_fits():
+    X, y = wine()
+    nets = [short_net(random_state=k, learning_rate=0.01) for k in range(4)]
+    rows = [np.arange(100), np.arange(78, 178), np.arange(100), np.arange(78, 178)]
+    weight = np.where(y == 1, 2.0, 0)
+    weight[:40:2] = [*[1.0] * 20]  # of class 0, which the second half has not
+    with warns_of_one_class(1):
+        stack = fit_stack(nets, X, y, rows=rows, sample_weight=weight)
+    for net, some in zip(stack, rows, strict=True):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            alone = clone(net).fit(X[some], y[some], sample_weight=weight[some])
+        assert_same_training(net, alone)
+    assert_always(stack[1], 0)  # whose classes are 1 and 2
+    assert [net.n_iter_ for net in stack] == [20, 0, 20, 0]
+
+
+def test_an_ensemble_of_constant_classifiers_is_constant():
+    X, y = wine()
+    ensemble = DeepNetEnsembleClassifier(short_net(), n_estimators=3, bootstrap=True)
+    with warns_of_one_class(2):
+        ensemble.fit(X, y, sample_weight=y == 2)
+    assert ensemble.classes_.tolist() == [0, 1, 2]
+    assert {*ensemble.predict(X)} == {2}
+
+
+def test_a_constant_classifier_is_kept_in_a_file(tmp_path):
+    X, y = wine()
+    with warns_of_one_class(2):
+        net = short_net().fit(X, y, sample_weight=y == 2)
+    save_model(net, tmp_path / "net")
+    assert_always(load_model(tmp_path / "net"), 2)
+
+
+def test_a_constant_classifier_stays_one_until_it_gets_two_classes():
+    X, y = cancer()
+    net = short_net(warm_start=True, learning_rate=0.01)
+    for _ in range(2):
+        with warns_of_one_class(1):
+            net.fit(X, y, sample_weight=y == 1)
+        assert_always(net, 1)
+    net.set_params(n_iter=100).fit(X, y)
+    assert net.score(X, y) > 0.95
+
+
+def test_a_checkpoint_of_a_constant_classifier_is_one(tmp_path):
+    X, y = cancer()
+    for _ in range(2):
+        net = short_net()
+        with warns_of_one_class(1):
+            net.fit(X, y, sample_weight=y == 1, checkpoint=tmp_path / "fit")
+        assert_always(net, 1)
+
+
+def test_bagging_may_draw_without_a_rare_class():
+    X = np.random.RandomState(0).randn(40, 3)
+    y = np.where(np.arange(40) < 2, "rare", "usual")
+    bagging = BaggingClassifier(short_net(n_iter=3), 10, random_state=0)
+    with warns_of_one_class(1):  # bagging encodes y
+        bagging.fit(X, y)
+    assert bagging.predict_proba(X).shape == (40, 2)
+    assert {net.n_iter_ for net in bagging.estimators_} == {0, 3}
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_trained_network_goes_on_with_the_one_class_that_weights_leave(method):
+    X, y = wine()
+    net = short_net(warm_start=True).fit(X, y)
+    with_zeros, without = deepcopy(net), deepcopy(net)
+    getattr(with_zeros, method)(X, y, sample_weight=y == 1)
+    if method == "partial_fit":
+        without.partial_fit(X[y == 1], y[y == 1])
+        assert_same_training(with_zeros, without)
+    assert with_zeros.n_iter_ == {"fit": 40, "partial_fit": 21}[method]
+    assert with_zeros.classes_.tolist() == [0, 1, 2]
+
+
+def test_a_stream_may_begin_with_weights_that_leave_one_class():
+    X, y = wine()
+    with_zeros, without = short_net(), short_net()
+    with_zeros.partial_fit(X, y, classes=[0, 1, 2], sample_weight=y == 1)
+    without.partial_fit(X[y == 1], y[y == 1], classes=[0, 1, 2])
+    assert_same_training(with_zeros, without)
+
+
+# ---- later calls without any weight
+
+
+STREAMS = {
+    "two classes": (DeepNetClassifier, cancer, {"classes": [0, 1]}),
+    "three classes": (DeepNetClassifier, wine, {"classes": [0, 1, 2]}),
+    "numbers": (DeepNetRegressor, diabetes, {}),
+}
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("monitors", [False, True])
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_later_call_of_weight_zero_does_nothing(stream, monitors, method):
+    estimator, data, classes = STREAMS[stream]
+    X, y = data()
+    held_out = {"X_val": X[:30], "y_val": y[:30]} if monitors else {}
+    net = short_net(estimator=estimator, warm_start=True, batch_size=32)
+    net.partial_fit(X, y, **classes, **held_out)
+    before, copy = vars(net).copy(), deepcopy(net)
+    result = getattr(net, method)(X, y, sample_weight=np.zeros(len(y)), **held_out)
+    assert result is net
+    assert vars(net) == before
+    assert_same_training(net.partial_fit(X, y), copy.partial_fit(X, y))
+
+
+def test_a_later_call_whose_class_weighs_nothing_does_nothing():
+    X, y = wine()
+    net = short_net(class_weight={1: 0}).partial_fit(X, y, classes=[0, 1, 2])
+    before = vars(net).copy()
+    net.partial_fit(X[y == 1], y[y == 1])
+    assert vars(net) == before
+
+
+def test_a_later_call_of_weight_zero_is_checked_all_the_same():
+    X, y = wine()
+    net = short_net().partial_fit(X, y, classes=[0, 1, 2])
+    none = np.zeros(len(y))
+    with raises(
+        "y holds [3], not among the classes [0, 1, 2] that this network was "
+        "started with."
+    ):
+        net.partial_fit(X, y + 1, sample_weight=none)
+    with pytest.raises(ValueError, match="X has 12 features"):
+        net.partial_fit(X[:, 1:], y, sample_weight=none)
+
+
+def test_a_stack_leaves_a_network_alone_that_gets_no_weight():
+    X, y = wine()
+    nets = [short_net(warm_start=True, random_state=k).fit(X, y) for k in range(3)]
+    before = [deepcopy(net) for net in nets]
+    fit_stack(nets, X, y, sample_weight=np.zeros(len(y)))
+    for net, copy in zip(nets, before, strict=True):
+        assert_same_weights(net, copy)
+        assert net.n_iter_ == 20

@@ -236,3 +236,52 @@ def test_given_validation_data_give_the_same_answer(scoring, unbroken_stacks):
     found = answers(net_for(scoring=scoring), grid, X[::2], y[::2], fit)
     assert_same_answer(found, X)
     assert sum(unbroken_stacks) == 12
+
+
+# ---- folds that lack a class
+
+
+def beginning(warning):
+    """Return the category and how it begins: a traceback follows in some."""
+    return warning.category, str(warning.message)[:40]
+
+
+@pytest.mark.parametrize(
+    ("table", "some"),
+    [("wine", slice(None)), ("cancer", slice(152, 392))],  # of 60 rows of class 0
+)
+def test_folds_that_lack_a_class_are_the_same(table, some):
+    X, y = TABLES[table]
+    order = np.argsort(y, kind="stable")[some]
+    options = {"cv": KFold(3), "gist": beginning, "refit": False}
+    found = compared(net_for(), {"alpha": [0.0, 1.0]}, X[order], y[order], **options)
+    scores = [
+        [search.cv_results_[f"split{k}_test_score"][0] for k in range(3)]
+        for search, _ in found
+    ]
+    np.testing.assert_array_equal(*scores)
+    assert np.isnan(scores[0]).any() == (table == "cancer")
+    assert found[0][1] == found[1][1]
+
+
+def test_weights_that_leave_one_class_in_some_folds_are_the_same():
+    X, y = TABLES["wine"]
+    y = np.sort(y)
+    weight = np.where((y == 0) | (np.arange(178) > 150), 1.0, 0.0)
+    found = compared(
+        net_for(), {"alpha": [0.0, 1.0]}, X, y, {"sample_weight": weight}, cv=KFold(3)
+    )
+    assert_same_answer(found, X)
+    texts = [text for _, text in found[1][1]]
+    for label in (0, 2):  # the class that the training rows of a fold are left with
+        assert any(text.startswith(f"Only rows of the class {label}") for text in texts)
+
+
+def test_scores_that_validation_data_do_not_define_are_the_same():
+    X, y = TABLES["cancer"]
+    held_out = {"X_val": X[:5], "y_val": y[:5]}  # of one class
+    net = net_for(scoring="roc_auc", tol=1e-4)
+    found = compared(net, {"alpha": [0.0, 1.0]}, X, y, held_out)
+    assert_same_answer(found, X)
+    said = {text: n for (_, text), n in found[1][1].items() if "gave NaN" in text}
+    assert [*said.values()] == [7]  # one for each fit, the last included
