@@ -191,7 +191,7 @@ def check_weight(sample_weight: ArrayLike, X: Any, name: str) -> FloatArray:
                 f"{name} has the shape {sample_weight.shape}, but must have one weight "
                 f"for each row, the shape {X.shape[:1]}."
             )
-    return check_sample_weight(sample_weight, X, dtype=np.float64)
+    return check_sample_weight(sample_weight, X)
 
 
 def make_dataset(
