@@ -10,11 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from .._engine import Curve, TrainingResult, TrainingState
+from .._engine import Curve, TrainingResult, TrainingState, cut_layers
 from .._utils.typing import FloatArray
 from .._utils.warnings import warn
 from ..nn.activations import ACTIVATIONS, Activation
-from .parameters import ResolvedParams, resolve_random_state
+from ..nn.initializers import initialize
+from .parameters import (
+    ResolvedParams,
+    resolve_random_state,
+    warn_of_ignored_draws,
+)
+
+# The logit of a class that is predicted for any X, of probability 1 - 1e-7
+_CERTAIN = 16.0
 
 
 def copy_attributes(estimator: Any) -> Any:
@@ -138,6 +146,55 @@ def save_state(
         "last_params": None if is_last else state.params,
         "state": state.to_dict(),
     }
+
+
+def initial_state(estimator: Any, resolved: ResolvedParams) -> TrainingState:
+    """Return the state before the first epoch, with initialized weights."""
+    rng = resolve_random_state(estimator.random_state)
+    params = _initial_params(estimator, resolved, rng)
+    if rng is estimator.random_state:
+        # The caller's RandomState is advanced by the initial weights alone. Training
+        # draws from a copy, so the number of epochs does not change what follows.
+        rng = copy.deepcopy(rng)
+    return TrainingState.start(
+        params, [rng], resolved.optimizer.n_moments, estimator.n_iter
+    )
+
+
+def _initial_params(
+    estimator: Any,
+    resolved: ResolvedParams,
+    rng: np.random.RandomState,
+) -> FloatArray:
+    """Return the initial weights and biases as one flat array."""
+    dtype = resolved.dtype
+    warn_of_ignored_draws(estimator)
+    layers = initialize(
+        resolved.layer_sizes,
+        rng,
+        estimator.init,
+        estimator.init_scale,
+        estimator.bias_init,
+    )
+    params = np.concatenate([*map(np.ravel, map(np.column_stack, layers))])
+    with np.errstate(over="ignore"):
+        params = params.astype(dtype)
+    if not np.isfinite(params).all():
+        raise ValueError(
+            f"init gives weights too large for {dtype.name}. Lower init_scale (now "
+            f"{estimator.init_scale})."
+        )
+    return params
+
+
+def set_constant(params: FloatArray, resolved: ResolvedParams, index: int) -> None:
+    """Set the last layer, in place, so that the network predicts one class only."""
+    last = cut_layers(resolved.layer_sizes, params)[-1]
+    last[:] = 0.0
+    if len(last) == 1:  # the log-odds of the second of two classes
+        last[0, -1] = _CERTAIN if index else -_CERTAIN
+    else:
+        last[index, -1] = _CERTAIN
 
 
 def load_state(

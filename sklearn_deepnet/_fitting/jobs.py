@@ -4,12 +4,14 @@ A stack is several networks of one architecture whose parameters are the rows of
 array, so that each NumPy call computes a layer of all of them.
 """
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.metrics import check_scoring
 
 from .._engine import (
     Batches,
@@ -29,8 +31,10 @@ from .._engine import (
     train_quasi_newton,
 )
 from .._utils.typing import FloatArray
+from .._utils.warnings import ignoring_undefined_metrics
 from ..nn.optimizers import LBFGS
 from ..nn.scaling import InputScaling
+from .attributes import copy_attributes
 from .dataset import Dataset
 from .parameters import resolve_dtype, resolve_hidden_layer_sizes, rows_per_batch
 
@@ -99,6 +103,29 @@ class TrainingJob:
             state.best_params is None,
             state.finite_params is None,
         )
+
+
+def make_score(estimator: Any, validation_set: Dataset) -> Score | None:
+    """Return a function ``(params) -> score``; None if the loss is monitored."""
+    if estimator.scoring is None:
+        return None
+    scorer = check_scoring(estimator, scoring=estimator.scoring)
+    X, y, weight = validation_set.rows_used()
+    weighs = "sample_weight" in inspect.signature(scorer).parameters
+    last_score = 1.0
+    options = {"sample_weight": weight} if weighs and weight is not None else {}
+
+    def score(params: FloatArray) -> float:
+        # A scorer takes an estimator, so it gets a shallow copy with these weights.
+        scored = copy_attributes(estimator)
+        scored._params = params
+        vars(scored).pop("feature_names_in_", None)  # X has been checked already
+        nonlocal last_score
+        with ignoring_undefined_metrics(last_score == 0 or np.isnan(last_score)):
+            last_score = float(scorer(scored, X, y, **options))
+        return last_score
+
+    return score
 
 
 def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:

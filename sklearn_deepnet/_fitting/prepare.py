@@ -6,15 +6,12 @@ moves them to the estimator once nothing can fail any more. So a call of ``fit``
 raises an error leaves the estimator unchanged, and no code has to undo anything.
 """
 
-import inspect
 import re
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import check_scoring
 
-from .._engine import Score, TrainingResult, TrainingState
+from .._engine import TrainingResult, TrainingState
 from .._serialization.checkpoint import resolve_checkpoint
 from .._utils.sklearn_compat import (
     CallbackContext,
@@ -22,27 +19,25 @@ from .._utils.sklearn_compat import (
     open_callback_context,
     validate_params,
 )
-from .._utils.typing import FloatArray
-from .._utils.warnings import ignoring_undefined_metrics
 from .attributes import (
     copy_attributes,
+    initial_state,
     load_state,
     save_state,
     set_architecture,
+    set_constant,
     set_result,
     update_attributes,
 )
 from .checkpoint import FitCheckpoint
 from .convergence import describe_failure
 from .dataset import Dataset, make_validation_set
-from .jobs import TrainingJob
+from .jobs import TrainingJob, make_score
 from .parameters import (
     check_schedule,
-    initial_state,
     make_spec,
     resolve_params,
     rows_per_batch,
-    set_constant,
     warn_of_ignored,
 )
 from .reporting import (
@@ -270,7 +265,7 @@ class PreparedFit:
             state=state,
             dataset=dataset,
             validation_set=validation_set,
-            score=_make_score(draft, validation_set) if monitors else None,
+            score=make_score(draft, validation_set) if monitors else None,
             shuffle=draft.shuffle,
             n_iter=self._n_iter - self._n_epochs_done,
             on_epoch_end=combine(self._callbacks) if self._callbacks else None,
@@ -397,26 +392,3 @@ def _name_monitored(estimator: Any, validation_set: Dataset | None) -> str:
     # The address in the repr of a function changes when it is pickled and loaded.
     name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(estimator.scoring))
     return f"{name} of rows {'held out' if validation_set is None else 'given'}"
-
-
-def _make_score(estimator: Any, validation_set: Dataset) -> Score | None:
-    """Return a function ``(params) -> score``; None if the loss is monitored."""
-    if estimator.scoring is None:
-        return None
-    scorer = check_scoring(estimator, scoring=estimator.scoring)
-    X, y, weight = validation_set.rows_used()
-    weighs = "sample_weight" in inspect.signature(scorer).parameters
-    last_score = 1.0
-    options = {"sample_weight": weight} if weighs and weight is not None else {}
-
-    def score(params: FloatArray) -> float:
-        # A scorer takes an estimator, so it gets a shallow copy with these weights.
-        scored = copy_attributes(estimator)
-        scored._params = params
-        vars(scored).pop("feature_names_in_", None)  # X has been checked already
-        nonlocal last_score
-        with ignoring_undefined_metrics(last_score == 0 or np.isnan(last_score)):
-            last_score = float(scorer(scored, X, y, **options))
-        return last_score
-
-    return score

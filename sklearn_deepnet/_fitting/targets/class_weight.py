@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._utils.typing import FloatArray, IntArray
-from .._utils.values import index_of, list_some
+from ..._utils.typing import FloatArray, IntArray
+from ..._utils.values import index_of, list_some
 
 
 def balance(column: IntArray, weight: FloatArray | None) -> FloatArray:

@@ -1,53 +1,18 @@
-"""The encoding of y as targets of a network, for labels and for numbers."""
+"""Targets of a classifier: labels, or a multilabel indicator matrix."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from .._utils.typing import FloatArray
-from .._utils.values import as_labels, items_of, list_some
-from .._utils.warnings import warn_once
-from ..nn.losses import Loss
+from ..._utils.typing import FloatArray
+from ..._utils.values import as_labels, items_of, list_some
+from ..._utils.warnings import warn_once
+from ...nn.losses import Loss
 from .class_weight import balance, look_up_weights
-
-
-class Targets(Protocol):
-    """How y is encoded and weighted, and which output layer belongs to it."""
-
-    @property
-    def n_outputs(self) -> int:
-        """Number of output units."""
-
-    def scale_and_shift(self, trains: bool) -> tuple[Any, Any]:
-        """Return the factor and the summand that `Batches` applies to the target.
-
-        They are arrays or floats. `trains` says whether the target is of the training
-        set or of the validation set.
-        """
-
-    def encode(self, y: NDArray[Any], name: str = "y") -> NDArray[Any]:
-        """Return y as `Batches` takes it, of shape (n_samples, n_outputs or 1).
-
-        An error message calls it `name`.
-        """
-
-    def weigh(
-        self, target: NDArray[Any], weight: FloatArray | None
-    ) -> FloatArray | None:
-        """Return sample weights times class weights; None is all ones."""
-
-    def find_only_class(self, target: NDArray[Any]) -> int | None:
-        """Return the index of the class that all rows are of; None for several."""
-
-    def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        """Return the labels by which to stratify a split, or None."""
-
-    def name_out_activation(self, loss: Loss) -> str:
-        """Return the name of the output layer's activation."""
 
 
 @dataclass(frozen=True)
@@ -277,59 +242,3 @@ def _check_same_classes(classes: NDArray[Any], before: NDArray[Any]) -> None:
             f"has {list_some(before)}. Keep them, or start anew by fit with "
             "warm_start=False."
         )
-
-
-@dataclass(frozen=True)
-class NumberTargets:
-    """Targets of a regressor: ``(y - mean) / scale``.
-
-    A prediction is ``mean + scale * output``. Initial weights and learning rates suit
-    outputs of about one, so without scaling training would depend on the unit of y.
-
-    Parameters
-    ----------
-    n_outputs : int
-        Number of columns of y.
-    mean : ndarray of shape (n_outputs,)
-        Subtracted from y.
-    scale : ndarray of shape (n_outputs,)
-        Divisor of the difference.
-    """
-
-    n_outputs: int
-    mean: FloatArray
-    scale: FloatArray
-
-    def scale_and_shift(self, trains: bool) -> tuple[FloatArray, FloatArray]:
-        """Return the factor and the summand of y, of shape (n_outputs, 1)."""
-        scale = 1 / self.scale
-        return scale[:, np.newaxis], (-self.mean * scale)[:, np.newaxis]
-
-    def encode(self, y: NDArray[Any], name: str = "y") -> NDArray[Any]:
-        """Return y of shape (n_samples, n_outputs)."""
-        return y.reshape(len(y), -1)
-
-    def weigh(
-        self, target: NDArray[Any], weight: FloatArray | None
-    ) -> FloatArray | None:
-        """Return the sample weights unchanged."""
-        return weight
-
-    def find_only_class(self, target: NDArray[Any]) -> None:
-        """Return None, since numbers are of no class."""
-
-    def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        """Return None, since numbers are split at random."""
-
-    def name_out_activation(self, loss: Loss) -> str:
-        """Return "exponential" if the loss is defined for it alone, or "identity"."""
-        return "exponential" if loss.identity is None else "identity"
-
-
-def check_number_y(y: NDArray[Any], counts: bool, name: str = "y") -> NDArray[Any]:
-    """Return y unchanged, or raise if counts are negative."""
-    if counts and y.min() < 0:
-        raise ValueError(
-            f"{name} holds {y.min():.3g}; for loss='poisson' it must not be negative."
-        )
-    return y
