@@ -47,6 +47,7 @@ def fit_in_chunks(net, X, y, chunks):
 def test_where_it_diverges_chunks_keep_the_weights_of_one_fit(n_first):
     X, y = load_diabetes(return_X_y=True)
     parameters = {"solver": "sgd", "learning_rate": 0.6, "batch_size": 100}
+    parameters |= {"init": "he"}
     net = DeepNetRegressor((), tol=None, random_state=0, warm_start=True, **parameters)
     whole = clone(net).set_params(n_iter=12).fit(scale(X), y)
     assert whole.diverged_
