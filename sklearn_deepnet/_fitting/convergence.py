@@ -57,6 +57,8 @@ def describe_failure(
     with np.errstate(all="ignore"):
         constant = loss_of_constant(dataset, resolved.loss, resolved.out_activation)
         first, best = float(losses[0]), float(losses.min())
+        if estimator.n_iter_ > len(losses):  # the others were made before a checkpoint
+            first = estimator.loss_curve_[0]
         # Units with equal weights stay equal, so more epochs would not help.
         moves = first - best >= _LEAST_MOVE * abs(first)
         moves = moves and not _are_units_equal(resolved, result)

@@ -365,7 +365,9 @@ class PreparedFit:
 
         Not if the user wants so many epochs and no more, or so few that it may be.
         """
-        is_all = self._stops and not self._resumes and self._n_iter >= _FEWEST_EPOCHS
+        n_epochs = self._n_epochs_done + len(result.data_losses)
+        is_whole = n_epochs == self._draft.n_iter_  # none are of an earlier call
+        is_all = self._stops and is_whole and self._n_iter >= _FEWEST_EPOCHS
         return is_all and result.ended_by in ("tol", "n_iter")
 
     def _set_result(self, result: TrainingResult) -> TrainingResult:

@@ -7,12 +7,14 @@ predicts what it did.
 """
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 
 from .._engine import TrainingState, cut_layers
+from .._utils.lookup import look_up
 from .._utils.typing import BoolArray, FloatArray
 from ..nn.scaling import (
     InputScaling,
@@ -25,6 +27,10 @@ from ..nn.scaling import (
 from .dataset import Dataset
 from .parameters import ResolvedParams, has_schemes
 from .targets import NumberTargets
+
+_KINDS = MappingProxyType(
+    {"auto": "standard", "standard": "standard", "robust": "robust"}
+)
 
 
 class Columns(NamedTuple):
@@ -171,6 +177,7 @@ def _scale_inputs(
 def _resolve_kind(estimator: Any, X: Any, resumes: bool) -> str | None:
     """Return "standard", "robust" or None."""
     given = estimator.input_scaling
+    kind = look_up(_KINDS, given, "input_scaling")
     if given is not None and given != "auto" and issparse(X):
         raise ValueError(
             f"input_scaling={given!r} would make sparse X dense, since centring fills "
@@ -186,7 +193,6 @@ def _resolve_kind(estimator: Any, X: Any, resumes: bool) -> str | None:
                 f"{before!r}. Keep it, or start anew by fit with warm_start=False."
             )
         return before
-    kind = "standard" if given == "auto" else given
     if kind is None or issparse(X):
         return None
     if not has_schemes(estimator.init):

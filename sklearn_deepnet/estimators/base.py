@@ -48,7 +48,7 @@ class BaseDeepNet(
             Interval(Integral, 1, None, closed="left"),
         ],
         "activation": [str, Activation, "array-like"],
-        "input_scaling": [StrOptions({"auto", "standard", "robust"}), None],
+        "input_scaling": [str, None],
         "init": [str, callable, "array-like"],
         "init_scale": [Interval(Real, 0, None, closed="neither"), None],
         "bias_init": [str],

@@ -96,6 +96,7 @@ def column_moments(
     moments : Moments
         Its arrays have the shape (n_columns,).
     """
+    weight, factor = _without_equal(weight, rows)
     low, high = _bounds(X, rows)
     largest = np.maximum(np.abs(low), np.abs(high))
     # Powers of two divide exactly, and keep squares from overflow and underflow.
@@ -114,7 +115,7 @@ def column_moments(
     else:
         noise = _ROUNDING * largest
     deviation = np.where((low == high) | (deviation <= noise), 0.0, deviation)
-    return Moments(total.weight, np.where(low == high, low, mean), deviation)
+    return Moments(factor * total.weight, np.where(low == high, low, mean), deviation)
 
 
 def column_quartiles(
@@ -140,6 +141,7 @@ def column_quartiles(
     -------
     quartiles : ndarray of shape (3, n_columns)
     """
+    weight, _ = _without_equal(weight, rows)
     own = np.ones(len(X)) if weight is None else weight
     own = own if rows is None else own[rows]
     columns = (X[:, j] if rows is None else X[rows, j] for j in range(X.shape[1]))
@@ -153,6 +155,20 @@ def column_quartiles(
         for column in columns
     ]
     return np.array(quartiles).T
+
+
+def _without_equal(
+    weight: FloatArray | None, rows: IntArray | None
+) -> tuple[FloatArray | None, float]:
+    """Return None and their value if all weights are equal, else the weights and 1.
+
+    Equal weights are then no weights, to the last bit.
+    """
+    if weight is None:
+        return None, 1.0
+    used = weight if rows is None else weight[rows]
+    is_equal = used.min() == used.max()
+    return (None, float(used[0])) if is_equal else (weight, 1.0)
 
 
 def _blocks(

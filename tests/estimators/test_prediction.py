@@ -73,7 +73,7 @@ def certain_net(n_classes, size):
     X, y = np.eye(n_classes), np.arange(n_classes)
     W = size * (np.eye(n_classes) if n_classes > 2 else np.array([[-1], [1]]))
     init = [W, np.zeros(W.shape[1])]
-    return net((), init=init, n_iter=0).fit(X, y), X
+    return net((), init=init, input_scaling=None, n_iter=0).fit(X, y), X
 
 
 @pytest.mark.parametrize("size", [50, 800, 1e6, 1e300])
@@ -124,8 +124,8 @@ def test_rows_are_predicted_in_blocks_as_by_hand(n_rows):
 
 
 def forward(fitted, X, activations):
-    """The logits, from nothing but coefs_ and intercepts_."""
-    *hidden, (W, b) = zip(fitted.coefs_, fitted.intercepts_, strict=True)
+    """The logits, from nothing but weights and biases for X as it comes."""
+    *hidden, (W, b) = zip(*fitted.folded_coefs(), strict=True)
     A = X
     for (W_hidden, b_hidden), activation in zip(hidden, activations, strict=True):
         A = FORMULAS[activation](A @ W_hidden + b_hidden)
@@ -135,7 +135,7 @@ def forward(fitted, X, activations):
 
 @BOTH
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_coefs_and_intercepts_are_all_there_is(data, activation):
+def test_folded_weights_are_all_there_is(data, activation):
     X, y = data()
     fitted = net(activation=activation).fit(X[:300], y[:300])
     expected = forward(fitted, X, [activation] * 2)
@@ -178,7 +178,7 @@ IRIS = load_iris(return_X_y=True)
 def test_hidden_activations_equal_the_formula(layer):
     X, y = IRIS
     fitted = net((5, 4), dropout=0.3, n_iter=15).fit(X, y)
-    a = X
+    a = (X - fitted.input_mean_) / fitted.input_scale_
     for W, b in zip(fitted.coefs_[:-1], fitted.intercepts_[:-1], strict=True):
         a = np.maximum(a @ W + b, 0)
         if layer in (0, -2):

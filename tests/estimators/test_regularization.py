@@ -57,8 +57,8 @@ def test_the_loss_holds_the_penalty(penalties, weigh):
     X, y = cancer()
     weight = np.random.RandomState(0).uniform(0.5, 2, len(y)) if weigh else None
     net = net_for(**penalties)
-    coefs, _ = initial(net, X, y)
-    p = clone(net).set_params(n_iter=0).fit(X, y).predict_proba(X)
+    start = clone(net).set_params(n_iter=0).fit(X, y, sample_weight=weight)
+    coefs, p = start.coefs_, start.predict_proba(X)
     total = len(y) if weight is None else weight.sum()
     squares = sum(np.sum(W**2) for W in coefs)
     sizes = sum(np.sum(np.abs(W)) for W in coefs)
@@ -262,6 +262,7 @@ def test_draws_are_made_in_the_documented_order(early_stopping):
     X, y = wine()
     net = net_for(3, (6, 4), activation="tanh", dropout=(0.3, 0.5), batch_size=50)
     net.set_params(early_stopping=early_stopping, restore_best=False).fit(X, y)
+    scaled = (X - net.input_mean_) / net.input_scale_
     rng = np.random.RandomState(0)
     W, b = [], []
     for n_out, n_in in ((6, 13), (4, 6), (3, 4)):
@@ -270,13 +271,15 @@ def test_draws_are_made_in_the_documented_order(early_stopping):
     rows, held_out = np.arange(178), None
     if early_stopping:
         rows, held_out = split_of(rng.randint(2**31 - 1), y)
+    np.testing.assert_allclose(net.input_mean_, X[rows].mean(axis=0), atol=1e-14)
+    np.testing.assert_allclose(net.input_scale_, X[rows].std(axis=0), rtol=1e-14)
     losses = []
     for _ in range(3):
         order, losses_of_epoch = rng.permutation(len(rows)), []
         for start in range(0, len(rows), 50):
             batch = rows[order[start : start + 50]]
             n = len(batch)
-            A = [X[batch].T]
+            A = [scaled[batch].T]
             masks = []
             for layer, rate in ((0, 0.3), (1, 0.5)):
                 H = np.tanh(W[layer] @ A[-1] + b[layer][:, np.newaxis])

@@ -10,11 +10,11 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_digits
+from sklearn.datasets import load_diabetes, load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
 
-from sklearn_deepnet import DeepNetRegressor
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS, Adam
 from tests.helpers import (
     assert_same_training,
@@ -25,6 +25,7 @@ from tests.helpers import (
 
 FULL_BATCH = {"batch_size": None}
 SHUFFLED = {"batch_size": 32}  # with a short batch at the end
+AS_IT_COMES = {"input_scaling": None}  # so that arrays may be given as init
 
 
 net_for = network_factory(
@@ -47,6 +48,7 @@ def fit_in_chunks(net, X, y, chunks):
 def test_where_it_diverges_chunks_keep_the_weights_of_one_fit(n_first):
     X, y = load_diabetes(return_X_y=True)
     parameters = {"solver": "sgd", "learning_rate": 0.6, "batch_size": 100}
+    parameters |= {"init": "he"}
     net = DeepNetRegressor((), tol=None, random_state=0, warm_start=True, **parameters)
     whole = clone(net).set_params(n_iter=12).fit(scale(X), y)
     assert whole.diverged_
@@ -105,6 +107,58 @@ def test_another_fit_without_warm_start_begins_anew():
     net = net_for(3, warm_start=False).fit(X, y)
     again = pickle.loads(pickle.dumps(net)).fit(X, y)
     assert_same_training(again, net)
+
+
+# ---- scaling of X
+
+
+@pytest.mark.parametrize("batches", [FULL_BATCH, SHUFFLED])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scaling", ["auto", "standard", "robust", None])
+@pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
+def test_a_scaled_network_goes_on_as_one_fit(estimator, scaling, dtype, batches):
+    X, y = load_wine(return_X_y=True)  # in its own units
+    parameters = {"estimator": estimator, "input_scaling": scaling, "dtype": dtype}
+    parameters |= batches
+    whole = net_for(7, **parameters).fit(X, y)
+    chunks = net_for(3, **parameters).fit(X, y)
+    chunks = pickle.loads(pickle.dumps(chunks)).set_params(n_iter=4).fit(X, y)
+    assert_same_training(chunks, whole)
+    np.testing.assert_array_equal(chunks.predict(X), whole.predict(X))
+    if scaling is not None:
+        np.testing.assert_array_equal(chunks.input_mean_, whole.input_mean_)
+        np.testing.assert_array_equal(chunks.input_scale_, whole.input_scale_)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+def test_other_rows_do_not_change_the_scaling(scaling):
+    X, y = load_wine(return_X_y=True)
+    net = net_for(3, input_scaling=scaling).fit(X, y)
+    mean, scale = net.input_mean_.copy(), net.input_scale_.copy()
+    net.partial_fit(9 * X + 5, y).fit(X[::2], y[::2])
+    np.testing.assert_array_equal(net.input_mean_, mean)
+    np.testing.assert_array_equal(net.input_scale_, scale)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+@pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
+def test_a_stream_that_begins_with_a_constant_column_is_pickled_anywhere(
+    estimator, scaling
+):
+    X, y = load_wine(return_X_y=True)
+    order = np.random.RandomState(0).permutation(178)
+    X, y = X[order].copy(), y[order]
+    X[:120, 3] = 20.0
+    first = {"classes": [0, 1, 2]} if estimator is DeepNetClassifier else {}
+    parameters = {"estimator": estimator, "input_scaling": scaling}
+    streams = [net_for(1, **parameters) for _ in range(2)]
+    for rows in (slice(0, 60), slice(60, 120), slice(120, 178)):
+        streams[1] = pickle.loads(pickle.dumps(streams[1]))
+        for net in streams:
+            net.partial_fit(X[rows], y[rows], **first)
+    assert_same_training(*streams)
+    assert streams[0].input_scale_[3] != 1
+    np.testing.assert_array_equal(streams[0].predict(X), streams[1].predict(X))
 
 
 # ---- processes
@@ -172,9 +226,9 @@ def test_going_on_after_a_plain_fit_warns_once(goes_on):
 
 def test_going_on_after_a_plain_fit_keeps_the_weights():
     X, y = wine()
-    net = net_for(3, warm_start=False, **FULL_BATCH).fit(X, y)
+    net = net_for(3, warm_start=False, **FULL_BATCH, **AS_IT_COMES).fit(X, y)
     arrays = [a for pair in zip(net.coefs_, net.intercepts_, strict=True) for a in pair]
-    fresh = net_for(1, init=arrays, **FULL_BATCH).fit(X, y)
+    fresh = net_for(1, init=arrays, **FULL_BATCH, **AS_IT_COMES).fit(X, y)
     with pytest.warns(UserWarning, match="fresh ones"):
         net.partial_fit(X, y)
     assert net.loss_curve_[3:] == fresh.loss_curve_
@@ -383,9 +437,10 @@ def test_a_change_is_as_if_made_on_a_pickle_of_the_moment(change):
 
 def test_a_changed_batch_size_equals_a_net_that_starts_from_there():
     X, y = wine()
-    net = net_for(3, solver="sgd", batch_size=None).fit(X, y)
+    parameters = {"solver": "sgd", **AS_IT_COMES}
+    net = net_for(3, batch_size=None, **parameters).fit(X, y)
     arrays = [a for pair in zip(net.coefs_, net.intercepts_, strict=True) for a in pair]
-    other = net_for(3, solver="sgd", batch_size=16, shuffle=False, init=arrays)
+    other = net_for(3, batch_size=16, shuffle=False, init=arrays, **parameters)
     other.fit(X, y)
     net.set_params(batch_size=16, shuffle=False).fit(X, y)
     assert net.loss_curve_[3:] == other.loss_curve_
@@ -397,9 +452,10 @@ def test_a_changed_batch_size_equals_a_net_that_starts_from_there():
 )
 def test_another_solver_starts_with_fresh_moments(before, after):
     X, y = wine()
-    net = net_for(3, solver=before, batch_size=None).fit(X, y)
+    parameters = {"batch_size": None, **AS_IT_COMES}
+    net = net_for(3, solver=before, **parameters).fit(X, y)
     arrays = [a for pair in zip(net.coefs_, net.intercepts_, strict=True) for a in pair]
-    fresh = net_for(3, solver=after, batch_size=None, init=arrays).fit(X, y)
+    fresh = net_for(3, solver=after, init=arrays, **parameters).fit(X, y)
     net.set_params(solver=after).fit(X, y)
     assert net.loss_curve_[3:] == fresh.loss_curve_
     np.testing.assert_array_equal(net.coefs_[0], fresh.coefs_[0])

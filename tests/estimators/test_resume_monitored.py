@@ -316,7 +316,7 @@ def test_another_thing_monitored_is_judged_by_itself(before, after):
 
 
 def test_another_thing_monitored_has_patience_of_its_own():
-    net, (X, y, held_out) = overshooting(8, scoring="accuracy", learning_rate=0.02)
+    net, (X, y, held_out) = overshooting(8, scoring="accuracy", learning_rate=0.01)
     net.set_params(n_iter_no_change=3, tol=1e-6)
     with pytest.warns(UserWarning, match="epochs were used before"):
         net.set_params(n_iter=3).fit(X, y, **held_out)

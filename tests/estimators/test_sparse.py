@@ -30,7 +30,12 @@ SOLVERS = [*OPTIMIZERS, *({"lbfgs"} - {*OPTIMIZERS})]
 
 
 net_for = network_factory(
-    "n_iter", "estimator", hidden_layer_sizes=(8, 6), n_iter=4, alpha=1.0
+    "n_iter",
+    "estimator",
+    hidden_layer_sizes=(8, 6),
+    n_iter=4,
+    alpha=1.0,
+    input_scaling=None,  # "auto" does not scale sparse X, but dense X
 )
 
 

@@ -125,6 +125,7 @@ MUST_NOT = {
     "n_iter": [4, 0, 1],
     "shuffle": [True, False],
     "dtype": [None, "float32"],
+    "input_scaling": ["standard", "robust", None],
     "early_stopping": [True, False],
     "validation_fraction": [0.1, 0.2],
     "scoring": [None, "accuracy"],
@@ -289,6 +290,84 @@ def test_validation_rows_that_are_given_are_shared(convert, scoring):
 def test_those_with_as_many_rows_to_monitor_are_trained_side_by_side():
     validation = {"X_val": X[::3], "y_val": y[::3], "sample_weight_val": UNEVEN[::3]}
     assert sizes_of_stacks(nets({}, {}, {}), **validation) == [3]
+
+
+# ---- scaling of X
+
+
+RAW = (X + 5) * 10.0 ** np.arange(-6, 7)
+RAW[:130, 5] = 7.0  # constant for some networks
+NOISE = np.arange(178) % 3
+SCALINGS = [{"input_scaling": how} for how in ("standard", "robust", None, "auto")]
+
+
+@pytest.mark.parametrize("dtype", [None, "float32"])
+@pytest.mark.parametrize("weigh", [False, True])
+@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
+def test_each_network_scales_x_by_its_own_rows(rows, weigh, dtype):
+    settings = [SCALINGS[k % 2] for k in range(len(rows))]
+    networks = nets(*settings, dtype=dtype, alpha=0.1)
+    params = {"sample_weight": UNEVEN, "cuts": ["sample_weight"]} if weigh else {}
+    assert_stack_equals_alone(networks, RAW, y, rows, **params)
+    assert len({network.input_mean_.tobytes() for network in networks}) > 2
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"early_stopping": True},
+        {"early_stopping": True, "scoring": "accuracy", "shuffle": False},
+        {"batch_size": None, "n_iter": 3},
+        {"estimator": DeepNetRegressor, "early_stopping": True},
+        {"tol": 0.05, "n_iter_no_change": "auto", "n_iter": 30},
+    ],
+)
+def test_networks_of_any_scaling_keep_company(parameters):
+    networks = nets(*SCALINGS, *SCALINGS, **parameters)
+    assert_stack_equals_alone(networks, RAW)
+    rows = [FOLDS[k % 3] for k in range(8)]
+    assert_stack_equals_alone(networks, RAW, y, rows)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+@pytest.mark.parametrize("convert", [np.asarray, np.float32, csr_matrix])
+def test_validation_rows_are_scaled_as_the_rows_of_each_network(convert, scaling):
+    given = {"X_val": convert(RAW[::3]), "y_val": y[::3]}
+    networks = nets(*[{"alpha": k} for k in range(3)], input_scaling=scaling)
+    assert_stack_equals_alone(networks, RAW, y, FOLDS[:3], **given)
+    (loss,) = {len(network.validation_loss_curve_) for network in networks}
+    assert loss == 4
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+def test_networks_that_scale_otherwise_are_trained_side_by_side(scaling):
+    networks = nets(*[{}] * 5, input_scaling=scaling)
+    assert sizes_of_stacks(networks, rows=FOLDS) == [3, 2]
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+def test_networks_that_leave_a_stack_leave_their_scaling(scaling):
+    settings = [{"tol": tol, "n_iter_no_change": 2} for tol in (10.0, None, 1.0, None)]
+    networks = nets(*settings, input_scaling=scaling, n_iter=8)
+    assert_stack_equals_alone(networks, RAW, y, FOLDS[:1] + FOLDS[1:2] + FOLDS[:2])
+    assert len({network.n_iter_ for network in networks}) > 1
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+def test_columns_that_have_not_varied_go_on_alone_or_stacked(scaling):
+    def fit(networks, together):
+        for rows in (slice(0, 100), slice(30, 130), slice(78, 178)):
+            if together:
+                fit_stack(networks, RAW[rows], NOISE[rows])
+            else:
+                [network.fit(RAW[rows], NOISE[rows]) for network in networks]
+        return networks
+
+    fixed = {"warm_start": True, "input_scaling": scaling}
+    pair = [nets({}, {"dropout": 0.2}, {"alpha": 1.0}, **fixed) for _ in range(2)]
+    for network, other in zip(fit(pair[0], True), fit(pair[1], False), strict=True):
+        assert_same_fit(network, other)
+        assert network.input_scale_[5] != 1
 
 
 # ---- going on
@@ -519,7 +598,7 @@ def warnings_of(fit, *settings):
     """Return class, message and place of the warnings of a fit."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit(nets({}, *settings))
+        fit(nets({}, *settings, n_iter=12))
     reported = [(w.category, str(w.message), w.filename, w.lineno) for w in caught]
     return sorted(reported, key=str)
 
@@ -532,7 +611,7 @@ def test_warnings_are_those_of_fit_at_the_line_that_calls():
         {"solver": "lbfgs", "dropout": 0.5, "batch_size": "auto"},
         {"init": [np.zeros((13, 3)), np.zeros(3)], "hidden_layer_sizes": ()},
     ]
-    settings[-1]["init_scale"] = 2.0
+    settings[-1] |= {"init_scale": 2.0, "input_scaling": None}
     expected, reported = warnings_of(alone, *settings), warnings_of(stacked, *settings)
     assert len(reported) == len(settings)
     assert DivergenceWarning in {category for category, *_ in reported}

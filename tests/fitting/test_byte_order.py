@@ -65,7 +65,8 @@ FITS = {
         make(warm_start=True).fit(order(X), Y).set_params(n_iter=5).fit(X, Y)
     ),
     "initial arrays": lambda make, order: make(
-        init=[*map(order, (np.ones((30, 4)), np.ones(4), np.ones((4, 1)), np.ones(1)))]
+        init=[*map(order, (np.ones((30, 4)), np.ones(4), np.ones((4, 1)), np.ones(1)))],
+        input_scaling=None,
     ).fit(X, Y),
 }
 

@@ -303,7 +303,7 @@ def test_a_divergence_is_warned_of_again(tmp_path):
         fitted = net(**parameters).fit(X, y, checkpoint=tmp_path / "net")
     message = (
         f"The checkpoint is of a training that diverged after {fitted.n_iter_} epochs. "
-        "Lower learning_rate or scale X, and give another path."
+        "Lower learning_rate, and give another path."
     )
     with pytest.warns(DivergenceWarning, match=exactly(message)) as caught:
         again = net(**parameters).fit(X, y, checkpoint=tmp_path / "net")
@@ -326,9 +326,8 @@ def test_no_progress_is_seen_over_all_epochs(tmp_path):
     parameters = {"solver": "sgd", "learning_rate": 1e-12, "tol": 1e-4, "n_iter": 20}
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(net(**parameters), 5, X, y, checkpoint=checkpoint)
-    for _ in range(2):
-        with pytest.warns(ConvergenceWarning, match="^The loss never fell from its"):
-            net(**parameters).fit(X, y, checkpoint=checkpoint)
+    with pytest.warns(ConvergenceWarning, match="^The network has learned nothing"):
+        net(**parameters).fit(X, y, checkpoint=checkpoint)
 
 
 def test_epochs_are_counted_from_the_start(tmp_path, capsys):

@@ -18,12 +18,15 @@ from tests.helpers import cancer
 X, y = cancer()
 
 
-def message(loss, n_epochs, learning_rate, largest="12"):
+def message(loss, n_epochs, learning_rate, largest=None):
+    """Return the pattern of the warning; `largest` is of an X that is not scaled."""
+    advice = f"Lower learning_rate (now {learning_rate})"
+    if largest is not None:
+        advice += " or set input_scaling='standard' (the largest value of X is "
+        advice += f"{largest})"
     return (
-        rf"^The loss became {loss} after {n_epochs} epochs\. Lower learning_rate \(now "
-        rf"{re.escape(learning_rate)}\) or scale X \(largest value "
-        rf"{re.escape(largest)}\)\. Training has stopped, with the last finite weights "
-        r"kept\.$"
+        rf"^The loss became {loss} after {n_epochs} epochs\. {re.escape(advice)}\. "
+        r"Training has stopped, with the last finite weights kept\.$"
     )
 
 
@@ -171,8 +174,11 @@ def test_nan_behind_the_last_step_is_found():
 @pytest.mark.parametrize("parameters", [{}, {"batch_size": None}, {"batch_size": 32}])
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_huge_finite_data_leave_a_finite_net(size, dtype, parameters, solver):
-    net = wild_net((5,), dtype=dtype, solver=solver, learning_rate=0.1, **parameters)
-    net.fit(size * X, y)
+    parameters = {"dtype": dtype, "solver": solver, "learning_rate": 0.1, **parameters}
+    scaled = wild_net((5,), **parameters).fit(size * X, y)
+    assert not scaled.diverged_
+    assert scaled.score(size * X, y) > 0.9
+    net = wild_net((5,), input_scaling=None, **parameters).fit(size * X, y)
     assert_finite(net)
     if dtype == "float32" or solver == "sgd":
         assert net.diverged_
@@ -185,7 +191,8 @@ def test_huge_finite_data_leave_a_finite_net(size, dtype, parameters, solver):
 def test_logits_may_be_as_large_as_floats_are():
     """Their difference is not, and needs not be."""
     arrays = [np.zeros((30, 3)), np.array([1.7e308, -1.7e308, 0.0])]
-    net = wild_net((), init=arrays, n_iter=0).fit(X, np.arange(len(X)) % 3)
+    net = wild_net((), init=arrays, input_scaling=None, n_iter=0)
+    net.fit(X, np.arange(len(X)) % 3)
     np.testing.assert_array_equal(net.predict_proba(X[:2]), [[1, 0, 0]] * 2)
 
 
@@ -194,12 +201,12 @@ def test_logits_may_be_as_large_as_floats_are():
 )
 def test_an_overflow_in_prediction_is_a_clear_error(method):
     arrays = [np.full((30, 1), 10.0), np.zeros(1)]
-    net = wild_net((), init=arrays, n_iter=0).fit(X, y)
+    net = wild_net((), init=arrays, input_scaling=None, n_iter=0).fit(X, y)
     huge = X.copy()
     huge[7] = -1.2e307
     text = (
-        "The network overflows on X, whose largest value is 1.2e+307. Scale X as the "
-        "training data were."
+        "The network overflows on X, whose largest value is 1.2e+307. Give X in the "
+        "units of the training data."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
         getattr(net, method)(huge)
@@ -214,8 +221,11 @@ def test_divergence_on_data_of_any_kind_is_said(kind):
     if kind is np.int8:
         X[0, 0] = -128
     largest = {bool: "1", np.uint8: "16", np.int8: "1.3e+02"}[kind]
-    net = wild_net(batch_size=None, learning_rate=1e9)
+    net = wild_net(batch_size=None, learning_rate=1e9, input_scaling=None)
     with pytest.warns(DivergenceWarning, match=message(NUMBER, 1, "1e+09", largest)):
+        net.fit(X, y)
+    net.set_params(input_scaling="standard")
+    with pytest.warns(DivergenceWarning, match=message(NUMBER, 1, "1e+09")):
         net.fit(X, y)
 
 
@@ -261,7 +271,11 @@ def test_epochs_that_were_too_few_are_said():
 
 @pytest.mark.parametrize(
     ("parameters", "n_epochs"),
-    [({"tol": None}, 30), ({"tol": 10.0}, 11), ({"n_iter": 0}, 0)],
+    [
+        ({"tol": None}, 30),
+        ({"tol": 10.0, "n_iter_no_change": 10}, 11),
+        ({"n_iter": 0}, 0),
+    ],
 )
 def test_nothing_is_said_where_nothing_is_to_be_said(parameters, n_epochs):
     usual = {"n_iter": 30, "random_state": 0}
@@ -273,8 +287,10 @@ def test_no_progress_is_a_warning_with_what_to_change():
     X, y = load_iris(return_X_y=True)
     zeros = {"init": "zeros", "bias_init": "zeros"}
     message = (
-        "The loss never fell from its first value, 1.1. Scale X (largest value 7.9), "
-        "change learning_rate (now 0.001), or initialize otherwise (init is 'zeros')."
+        "The network has learned nothing from X: its loss fell to 1.09861, and the "
+        "best constant prediction has 1.09861. The likeliest cause: all units of a "
+        "layer have equal weights, so they get equal gradients; set init='he'. "
+        "diagnose(estimator, X, y) checks others."
     )
     with pytest.warns(ConvergenceWarning, match=f"^{re.escape(message)}$"):
         DeepNetClassifier((10, 5), random_state=0, **zeros).fit(X, y)
@@ -293,6 +309,7 @@ def test_numbers_beyond_float32_are_cast_without_a_warning(parameter):
 def test_the_loss_of_the_first_batch_is_the_measure_of_all():
     usual = {"learning_rate": 1e-9, "shuffle": False, "alpha": 0, "random_state": 0}
     usual |= {"n_iter": 1, "tol": None, "warm_start": True, "target_scaling": None}
+    usual |= {"input_scaling": None}  # those of 20 rows and of 60 rows differ
     X, y = np.random.RandomState(0).randn(60, 3), np.arange(60.0)
     fitted = DeepNetRegressor((4,), batch_size=20, **usual).fit(X, y)
     alone = DeepNetRegressor((4,), batch_size=None, **usual).fit(X[:20], y[:20])

@@ -1,14 +1,24 @@
 """Who sets a parameter wrongly reads one clear sentence: here they all are, in full."""
 
+import pickle
+
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
 from sklearn_deepnet.nn.activations import ACTIVATIONS
 from sklearn_deepnet.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from sklearn_deepnet.nn.losses import LOSSES, Loss, binary_cross_entropy
 from sklearn_deepnet.nn.optimizers import SOLVERS, Adam
 from sklearn_deepnet.nn.schedules import SCHEDULES, Step
-from tests.helpers import exactly, network_factory, wine
+from tests.helpers import (
+    assert_same_training,
+    exactly,
+    network_factory,
+    raises,
+    wine,
+)
 
 X, y = wine()
 W1, b1, W2, b2 = np.ones((13, 4)), np.ones(4), np.ones((4, 3)), np.ones(3)
@@ -19,6 +29,7 @@ SCHEMES = (
     "entries for a network of 2 layers (the output layer counts); give one for each "
     "layer, or one for all."
 )
+SCALINGS = ["auto", "robust", "standard"]
 FOR_EACH_HIDDEN = "entries for 1 hidden layers; give one for each, or one for all."
 
 # parameter, bad value, message
@@ -140,6 +151,13 @@ OURS = [
         "class_weight holds {1: -2.0}; weights must be finite numbers, and not "
         "negative.",
     ),
+    (
+        "input_scaling",
+        "standart",
+        f"input_scaling='standart' is not one of {SCALINGS}. Did you mean 'standard'?",
+    ),
+    ("input_scaling", "minmax", f"input_scaling='minmax' is not one of {SCALINGS}."),
+    ("input_scaling", "None", f"input_scaling='None' is not one of {SCALINGS}."),
     ("dtype", "float16", "dtype='float16' is not 'float32', 'float64' or None."),
     ("dtype", "floot", "dtype='floot' is not 'float32', 'float64' or None."),
     ("dtype", int, "dtype=<class 'int'> is not 'float32', 'float64' or None."),
@@ -183,6 +201,7 @@ SCIKIT_LEARNS = [
         "a float in the range (0.0, inf) or None",
     ),
     ("bias_init", [None, 0], "an instance of 'str'"),
+    ("input_scaling", [True, 1.0], "an instance of 'str' or None"),
     ("loss", [None, binary_cross_entropy], A_LOSS),
     ("solver", [None, 0.1], A_SOLVER),
     ("schedule", [None, 0.1], A_SCHEDULE),
@@ -214,7 +233,11 @@ SCIKIT_LEARNS = [
     ("shuffle", [None, 1, "yes"], A_BOOLEAN),
     ("alpha", [-1e-4, np.inf, None], "a float in the range [0.0, inf)"),
     ("tol", [-1e-4, np.inf, "none"], "a float in the range [0.0, inf) or None"),
-    ("n_iter_no_change", [0, 2.5, None], "an int in the range [1, inf)"),
+    (
+        "n_iter_no_change",
+        [0, 2.5, None, "never"],
+        "a str among {'auto'} or an int in the range [1, inf)",
+    ),
     ("warm_start", [None, 1, "yes"], A_BOOLEAN),
     ("random_state", [-1, 2**32, "seed", np.random.default_rng(0)], A_SEED),
     ("dtype", [32], A_DTYPE),
@@ -270,13 +293,14 @@ def test_what_arrays_as_init_leave_unused_is_a_warning(parameters, method):
         "ignored."
     )
     keywords = {} if method == "fit" else {"classes": [0, 1, 2]}
-    estimator = net(init=[W1, b1, W2, b2], **parameters)
+    arrays = {"init": [W1, b1, W2, b2], "input_scaling": None}
+    estimator = net(**arrays, **parameters)
     with pytest.warns(UserWarning, match=exactly(message)) as caught:
         getattr(estimator, method)(X, y, **keywords)
     assert [warning.filename for warning in caught] == [__file__]
     np.testing.assert_array_equal(
         estimator.coefs_[0],
-        getattr(net(init=[W1, b1, W2, b2]), method)(X, y, **keywords).coefs_[0],
+        getattr(net(**arrays), method)(X, y, **keywords).coefs_[0],
     )
 
 
@@ -284,3 +308,84 @@ def test_weights_beyond_the_dtype_are_an_error():
     message = "init gives weights too large for float32. Lower init_scale (now 1e+100)."
     with pytest.raises(ValueError, match=exactly(message)):
         net(init_scale=1e100, dtype="float32").fit(X, y)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+def test_sparse_rows_to_be_centred_are_an_error(scaling, method):
+    message = (
+        f"input_scaling={scaling!r} would make sparse X dense, since centring fills in "
+        "its zeros. Set input_scaling=None, and scale X before if its columns differ "
+        "much, for example by MaxAbsScaler."
+    )
+    estimator = net(input_scaling=scaling)
+    keywords = {} if method == "fit" else {"classes": [0, 1, 2]}
+    with raises(message):
+        getattr(estimator, method)(csr_array(X), y, **keywords)
+    assert vars(estimator) == vars(net(input_scaling=scaling))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("scaling", ["auto", "standard", "robust"])
+@pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
+def test_arrays_as_init_are_an_error_if_x_is_scaled(estimator, scaling, method):
+    message = (
+        "init gives weights for X as it comes, but with "
+        f"input_scaling={scaling!r} the network would scale X first. Set "
+        "input_scaling=None."
+    )
+    is_classifier = estimator is DeepNetClassifier
+    arrays = [W1, b1, W2, b2] if is_classifier else [W1, b1, W2[:, :1], b2[:1]]
+    parameters = {"estimator": estimator, "init": arrays, "input_scaling": scaling}
+    refused = net(**parameters)
+    first = {"classes": [0, 1, 2]} if is_classifier and method != "fit" else {}
+    with raises(message):
+        getattr(refused, method)(X, y, **first)
+    assert vars(refused) == vars(net(**parameters))
+    getattr(refused.set_params(input_scaling=None), method)(X, y, **first)
+
+
+@pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("before", "after", "has"),
+    [
+        ("auto", None, "standard"),
+        ("auto", "robust", "standard"),
+        ("standard", None, "standard"),
+        ("robust", "auto", "robust"),
+        ("robust", "standard", "robust"),
+        (None, "standard", None),
+        (None, "robust", None),
+    ],
+)
+def test_another_scaling_is_an_error_for_a_network_to_continue(
+    before, after, has, method, estimator
+):
+    message = (
+        f"input_scaling is now {after!r}, but the network to continue has {has!r}. "
+        "Keep it, or start anew by fit with warm_start=False."
+    )
+    first = net(estimator=estimator, input_scaling=before, warm_start=True).fit(X, y)
+    changed = pickle.loads(pickle.dumps(first)).set_params(input_scaling=after)
+    with raises(message):
+        getattr(changed, method)(X, y)
+    assert_same_training(changed, first)
+    changed.set_params(input_scaling=before)
+    assert_same_training(changed.fit(X, y), first.fit(X, y))
+
+
+def test_standard_continues_what_auto_has_begun():
+    first, named = (net(warm_start=True).fit(X, y) for _ in range(2))
+    named.set_params(input_scaling="standard")
+    assert_same_training(named.fit(X, y), first.fit(X, y))
+
+
+def test_weights_of_squashed_inputs_have_no_equal_for_x_as_it_comes():
+    message = (
+        "input_scaling='robust' is not linear, so no weights for X as it comes are "
+        "equal to it. Scale X by input_mean_ and input_scale_, or train with "
+        "input_scaling='standard'."
+    )
+    with raises(message):
+        net(input_scaling="robust").fit(X, y).folded_coefs()

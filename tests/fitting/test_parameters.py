@@ -46,6 +46,7 @@ def test_every_layer_may_have_its_own_init(init_scale):
     X, y = digits()
     init = ["random", he, tenths, "lecun"]
     parameters = {"init": init, "init_scale": init_scale, "bias_init": "zeros"}
+    parameters |= {"input_scaling": None}  # else weights of constant pixels are zero
     fitted = net((9, 8, 7), n_iter=0, **parameters).fit(X, y)
     own, scale = (0.01, 1.0) if init_scale is None else (0.5, 0.5)
     factors = [
@@ -65,13 +66,14 @@ def test_every_layer_may_have_its_own_init(init_scale):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_arrays_of_another_net_reproduce_it(data, dtype):
     X, y = data()
-    fitted = net(dtype=dtype).fit(X, y)
-    same = net(dtype=dtype, init=arrays_of(fitted), n_iter=0, random_state=9)
+    parameters = {"dtype": dtype, "input_scaling": None}
+    fitted = net(**parameters).fit(X, y)
+    same = net(init=arrays_of(fitted), n_iter=0, random_state=9, **parameters)
     np.testing.assert_array_equal(
         same.fit(X, y).decision_function(X), fitted.decision_function(X)
     )
     same.set_params(n_iter=5).fit(X, y)
-    again = net(dtype=dtype).fit(X, y)
+    again = net(**parameters).fit(X, y)
     for array, expected in zip(arrays_of(fitted), arrays_of(again), strict=True):
         np.testing.assert_array_equal(array, expected)  # was not trained in place
 

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import (
     DeepNetClassifier,
@@ -122,8 +123,9 @@ def test_partial_fit_takes_the_penalty_relative_to_its_own_weight():
     net.partial_fit(X[:100], y[:100], classes=[0, 1])
     W, b = net.coefs_[0].copy(), net.intercepts_[0].copy()
     net.partial_fit(X[100:130], y[100:130], sample_weight=0.5)
-    p = 1 / (1 + np.exp(-X[100:130] @ W - b))
-    gradient = X[100:130].T @ (p - y[100:130, np.newaxis]) / 30 + 6 / 15 * W
+    scaled = (X[100:130] - net.input_mean_) / net.input_scale_  # as in the first call
+    p = 1 / (1 + np.exp(-scaled @ W - b))
+    gradient = scaled.T @ (p - y[100:130, np.newaxis]) / 30 + 6 / 15 * W
     np.testing.assert_allclose(net.coefs_[0], W - gradient, rtol=1e-12)
 
 
@@ -131,6 +133,8 @@ def test_partial_fit_takes_the_penalty_relative_to_its_own_weight():
 
 
 def logistic_regression(X, y, weight, alpha):
+    """Return the model of standardized X, whose weights are penalized."""
+    X = StandardScaler().fit(X, sample_weight=weight).transform(X)
     model = LogisticRegression(C=1 / alpha, tol=1e-10, max_iter=10_000)
     return model.fit(X, y, sample_weight=weight)
 
@@ -185,6 +189,7 @@ def test_steps_follow_the_rule_for_the_weight_of_a_row():
     w = np.random.RandomState(0).uniform(0.1, 3, (100, 1))
     net = short_net((), init="zeros", solver="sgd", learning_rate=0.5, alpha=3)
     net.set_params(batch_size=32, shuffle=False, n_iter=2).fit(X, y[:, 0], w[:, 0])
+    X = StandardScaler().fit(X, sample_weight=w[:, 0]).transform(X)
     W, b, losses = np.zeros((30, 1)), np.zeros(1), [0.0, 0.0]
     for iteration in range(2):
         for B in (slice(0, 32), slice(32, 64), slice(64, 96), slice(96, 100)):

@@ -61,6 +61,7 @@ EVERY = {
     "init": ["xavier", he, orthogonal],
     "init_scale": np.float64(0.5),
     "bias_init": "uniform",
+    "input_scaling": "robust",
     "learning_rate": np.float32(0.01),
     "batch_size": 16,
     "n_iter": np.int32(4),
@@ -161,9 +162,16 @@ CASES = {
         **{"X_val": X[:20], "y_val": y[:20]},
     ),
     "arrays": case(
-        classifier(hidden_layer_sizes=(), init=[np.ones((4, 3)), [0.0, 1.0, 2.0]])
+        classifier(
+            hidden_layer_sizes=(),
+            init=[np.ones((4, 3)), [0.0, 1.0, 2.0]],
+            input_scaling=None,
+        )
     ),
     "lbfgs": case(DeepNetClassifier(**WARM | LBFGS)),
+    "robust": case(classifier(input_scaling="robust")),
+    "as it comes": case(classifier(input_scaling=None)),
+    "a constant column": case(regressor(), X=X * [1, 0, 1, 1], y=X[:, 0]),
 } | {
     f"{solver} in {dtype}": case(classifier(solver=solver, dtype=dtype))
     for solver in OPTIMIZERS
@@ -576,8 +584,12 @@ def test_a_file_of_another_version_warns(path):
 
 
 MADE_OF = {"class": "DeepNetClassifier", "params": {}}
-OF_REGRESSORS = {"target_mean_", "target_scale_", "_takes_1d"}
-NEVER_MISSING = OF_REGRESSORS | {"n_features_in_", "feature_names_in_"}
+OF_REGRESSORS = {"target_mean_", "target_scale_", "_target_seen", "_takes_1d"}
+NEVER_MISSING = OF_REGRESSORS | {
+    "n_features_in_",
+    "feature_names_in_",
+    "_input_scaling",
+}
 NOT_READ = f"this is sklearn_deepnet {__version__}, which reads format 1"
 
 
