@@ -93,7 +93,8 @@ class EarlyStopping:
             value, finite = self._validate(self._validation, finite, limit)
             self._save_best(value, finite)
         else:
-            self._state.best_value = np.fmin(self._state.best_value, value)
+            # An array, since a checkpoint holds no scalar of NumPy.
+            self._state.best_value = np.asarray(np.fmin(self._state.best_value, value))
         self.monitored = value
         return self._count_stale(value) if self._stops else self._none_converged
 
