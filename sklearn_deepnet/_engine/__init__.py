@@ -6,7 +6,13 @@ This file is the face of the engine: other folders import from here alone.
 from .batches import Batches, MicroBatch
 from .early_stopping import Curve, Score, ValidationSet, as_curve
 from .lbfgs import train_quasi_newton
-from .network import Network, count_params, cut_layers, rows_per_block
+from .network import (
+    Network,
+    copy_inputs,
+    count_params,
+    cut_layers,
+    rows_per_block,
+)
 from .parallel import Threads, one_blas_thread
 from .prediction import predict_logits
 from .propagation import Propagation
@@ -39,6 +45,7 @@ __all__ = [
     "TrainingState",
     "ValidationSet",
     "as_curve",
+    "copy_inputs",
     "count_params",
     "cut_layers",
     "loss_limit",

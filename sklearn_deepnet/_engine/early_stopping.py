@@ -94,6 +94,7 @@ class EarlyStopping:
             value, finite = self._validate(self._validation, finite, limit)
             self._save_best(value, finite)
         else:
+            # An array, since a checkpoint holds no scalar of NumPy.
             lowest = np.fmin(self._state.best_value, value)
             self._state.best_value = np.asarray(lowest)
         self.monitored = value

@@ -20,7 +20,7 @@ _MARGIN = 0.05  # of the loss of a constant, above which a network has learned n
 _AT_CONSTANT = 3e-4  # of it, within which a network has become that constant
 _LEAST_MOVE = 1e-4  # of the first loss
 _BLOCK_ROWS = 2**14
-_LARGE_INPUT, _LARGE_PENALTY = 10.0, 0.1
+_LARGE_INPUT, LARGE_PENALTY = 10.0, 0.1
 
 # From a mean to the output whose activation it is.
 _LINKS = {
@@ -160,7 +160,7 @@ def _likeliest_cause(
             "all units of a layer have equal weights, so they get equal gradients; set "
             "init='he'"
         )
-    if float(job.spec.decay) > _LARGE_PENALTY or float(job.spec.l1) > _LARGE_PENALTY:
+    if float(job.spec.decay) > LARGE_PENALTY or float(job.spec.l1) > LARGE_PENALTY:
         return (
             f"the penalties are large (alpha={estimator.alpha:.3g}, "
             f"l1={estimator.l1:.3g}); lower them"

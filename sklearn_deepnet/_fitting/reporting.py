@@ -13,6 +13,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._engine import Callback, TrainingLoop, TrainingResult, loss_limit
 from .._utils.sklearn_compat import CallbackContext
+from .._utils.typing import BoolArray, FloatArray
 from .._utils.warnings import max_abs, warn
 from ..exceptions import DivergenceWarning
 from ..nn.scaling import Moments, column_moments
@@ -24,7 +25,7 @@ _MAX_TASKS = 1000  # ProgressBar takes time quadratic in the number of tasks
 _N_LINES = 10
 _BAR_WIDTH = 30
 # How many standard deviations two means may differ, and in which share of the columns.
-_FAR, _SHARE_FAR = 3, 0.25
+_FAR, SHARE_FAR = 3, 0.2
 _MANY_EPOCHS = 10  # to undo
 
 
@@ -174,7 +175,7 @@ def warn_of_other_units(dataset: Dataset, validation_set: Dataset) -> None:
     alone, unless set up otherwise.
     """
     n_far, n_columns = _count_far_columns(dataset, validation_set, "X")
-    if n_far > _SHARE_FAR * n_columns:
+    if n_far > SHARE_FAR * n_columns:
         warn(
             f"X_val is far from X: the means of {n_far} of {n_columns} columns differ "
             f"by more than {_FAR} standard deviations. If the network is in a "
@@ -184,7 +185,7 @@ def warn_of_other_units(dataset: Dataset, validation_set: Dataset) -> None:
     if not isinstance(dataset.targets, NumberTargets):
         return
     n_far, n_columns = _count_far_columns(dataset, validation_set, "target")
-    if n_far > _SHARE_FAR * n_columns:
+    if n_far > SHARE_FAR * n_columns:
         warn(
             f"y_val is far from y: their means differ by more than {_FAR} standard "
             "deviations of y. Give y_val in the units of y."
@@ -196,11 +197,28 @@ def _count_far_columns(
 ) -> tuple[int, int]:
     """Return how many columns have other means, and how many there are that vary."""
     train, given = (_moments(getattr(it, name), it) for it in (dataset, validation_set))
-    varies = train.deviation > 0
+    varies, n_rows = train.deviation > 0, validation_set.n_rows
+    is_far = are_means_far(train.mean, train.deviation, given.mean, n_rows)
+    return int((varies & is_far).sum()), int(varies.sum())
+
+
+def are_means_far(
+    mean: FloatArray, deviation: FloatArray, given_mean: FloatArray, n_rows: int
+) -> BoolArray:
+    """Return which columns of given rows are far from those of the training set.
+
+    Parameters
+    ----------
+    mean, deviation : ndarray of shape (n_columns,)
+        Of the training set.
+    given_mean : ndarray of shape (n_columns,)
+        Of the given rows.
+    n_rows : int
+        Number of the given rows.
+    """
     # The mean of a few rows may be far from that of all.
-    limit = _FAR * train.deviation * (1 + 1 / np.sqrt(validation_set.n_rows))
-    is_far = varies & (np.abs(given.mean - train.mean) > limit)
-    return int(is_far.sum()), int(varies.sum())
+    limit = _FAR * deviation * (1 + 1 / np.sqrt(n_rows))
+    return np.abs(given_mean - mean) > limit
 
 
 def _moments(array: Any, dataset: Dataset) -> Moments:

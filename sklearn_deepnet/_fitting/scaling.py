@@ -102,6 +102,24 @@ def scaling_of(estimator: Any) -> InputScaling | None:
     return InputScaling(saved["mean"], saved["scale"], saved["kind"] == "robust")
 
 
+def constant_inputs(estimator: Any) -> BoolArray:
+    """Return which columns of X were constant in the training set.
+
+    None counts as constant if the inputs are not scaled.
+    """
+    saved = vars(estimator).get("_input_scaling")
+    return _are_open(saved and saved["seen"], estimator.n_features_in_)
+
+
+def constant_outputs(estimator: Any) -> BoolArray:
+    """Return which outputs of a fitted regressor were constant in the training set."""
+    return _are_open(vars(estimator).get("_target_seen"), estimator.n_outputs_)
+
+
+def _are_open(seen: FloatArray | None, n_columns: int) -> BoolArray:
+    return np.zeros(n_columns, bool) if seen is None else seen[0] > 0
+
+
 def scale_datasets(
     estimator: Any,
     resolved: ResolvedParams,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,19 @@ from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from .._engine import cut_layers, one_blas_thread
+from .._engine import copy_inputs, cut_layers, one_blas_thread
 from .._fitting.convergence import loss_of_constant
-from .._fitting.jobs import TrainingJob, data_loss
+from .._fitting.dataset import Dataset
+from .._fitting.jobs import data_loss
+from .._fitting.reporting import are_means_far
+from .._fitting.scaling import constant_inputs, constant_outputs
+from .._fitting.targets import NumberTargets
 from .._utils.lookup import look_up
-from .._utils.typing import FloatArray
-from ..estimators.base import BaseDeepNet
+from .._utils.typing import BoolArray, FloatArray
 from ..nn.losses import LOSSES
+from ..nn.scaling import column_moments
 from . import probe
+from .advice import Setup
 from .rendering import table_lines
 from .rules import RULES, Finding
 
@@ -30,6 +36,8 @@ _SATURATED = 0.97
 # of the largest standard deviation: that much is rounding.
 _CONSTANT = 1e-8
 _RISE = 0.01  # of the loss, in one epoch
+_NORMAL_IQR = 1.349  # interquartile range of a normal distribution of deviation one
+_OTHER_UNIT = 3.0  # ratio of deviations that columns of many rows do not have
 
 
 @dataclass(frozen=True)
@@ -75,10 +83,12 @@ def diagnose(
 ) -> Diagnosis:
     """Check a network for faults that prevent it from learning.
 
-    Checked are the inputs; in each hidden layer the units that are dead, saturated or
-    identical to others, and the size of the gradients; the size of the first step;
-    and, if the network is fitted, whether it diverged, is better than a constant, is
-    still learning, oscillates, or overfits.
+    Checked are, in this order, which is that of causes before effects: the inputs as
+    the network gets them, and whether these rows are in the units of the training set;
+    the initial weights; the size of the first step, and penalties; in each hidden layer
+    the units that are dead or saturated, and the size of the gradients; and, if the
+    network is fitted, whether it diverged, is better than a constant, is still
+    learning, oscillates, or overfits.
 
     Parameters
     ----------
@@ -86,11 +96,12 @@ def diagnose(
         Fitted, or not, in which case its initial weights are checked. It is not
         changed.
     X : array-like or sparse matrix of shape (n_samples, n_features)
-        The training data. Layers are checked on up to 1000 rows of it.
+        The training data or, if the network is fitted, other rows, such as validation
+        data. Layers are checked on up to 1000 rows.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         True labels or targets.
     sample_weight : array-like of shape (n_samples,), default=None
-        Sample weights of the training.
+        Weights of these rows.
 
     Returns
     -------
@@ -117,99 +128,170 @@ def diagnose(
     ...                         tol=None, random_state=0)
     >>> for fault in diagnose(net.fit(X, y), X, y).faults:
     ...     print(fault.where, "-", fault.name)
-    layer 1 - dead units, share
-    layer 1 - identical units, share
-    layer 1 - gradient, over the last layer's
-    network - loss, over the best constant's
+    layer 1 - share of units that are identical to another
+    network - share of the signal that the initial weights let through
+    layer 1 - share of units that are dead
+    layer 1 - size of the gradient relative to the last layer's
+    network - loss relative to the best constant's
     """
     network, X = probe.network_and_input(estimator, X)
     job = probe.initial_job(network, X, y, sample_weight)
-    params = probe.current_params(network, job)
+    params, setup = probe.current_params(network, job), Setup(network, job)
+    findings: list[Finding] = []
     with np.errstate(all="ignore"), one_blas_thread():
-        findings = [*_check_inputs(job), *_check_layers(job, params)]
+        if network.__sklearn_is_fitted__():
+            findings += _check_units(setup)
+        setup.are_rows_other = any(finding.is_fault for finding in findings)
+        inputs = list(_check_inputs(setup))
+        setup.are_inputs_bad = any(finding.is_fault for finding in inputs)
+        findings += [*inputs, *_check_weights(setup, params)]
         # The loss is zero if y is constant: nothing can be compared with it.
         loss = look_up(LOSSES, network.loss, "loss")
         out_activation = job.dataset.targets.name_out_activation(loss)
         constant = loss_of_constant(job.dataset, job.spec.loss, out_activation)
         constant = constant or np.inf
         start = data_loss(job, job.state.params) / constant
-        findings.append(RULES["first loss"].check(start))
-        findings += _check_first_step(job, float(network.learning_rate))
+        findings.append(RULES["first loss"].check(start, setup))
+        layers = list(_check_layers(setup, params))
+        ratio = data_loss(job, params) / constant
+        findings += [*_check_steps(setup, ratio), *layers]
         if network.__sklearn_is_fitted__():
-            ratio = data_loss(job, params) / constant
-            findings += [RULES["constant"].check(ratio), *_check_curves(network)]
+            setup.has_causes = any(finding.is_fault for finding in findings)
+            findings += _check_results(setup, ratio)
     return Diagnosis(findings)
 
 
-def _check_inputs(job: TrainingJob) -> Iterator[Finding]:
-    dataset = probe.subsample(job, _N_ROWS).dataset
+def _check_units(setup: Setup) -> Iterator[Finding]:
+    """Compare the rows with the statistics of those that the network was fitted to."""
+    network, dataset = setup.network, setup.job.dataset
+    if dataset.input_scaling is not None:
+        center, scale, squashes = dataset.input_scaling
+        scale = scale / _NORMAL_IQR if squashes else scale
+        varies = ~constant_inputs(network)
+        share = _share_far(dataset.X, dataset, center, scale, varies)
+        yield RULES["far inputs"].check(share, setup)
+    if isinstance(dataset.targets, NumberTargets) and network.target_scaling:
+        mean, scale = network.target_mean_, network.target_scale_
+        varies = ~constant_outputs(network)
+        share = _share_far(dataset.target, dataset, mean, scale, varies)
+        yield RULES["far targets"].check(share, setup)
+
+
+def _share_far(
+    array: Any,
+    dataset: Dataset,
+    center: FloatArray,
+    scale: FloatArray,
+    varies: BoolArray,
+) -> float:
+    """Return the share of columns that have other means or other units."""
+    moments = column_moments(array, dataset.weight, dataset.rows)
+    is_far = are_means_far(center, scale, moments.mean, dataset.n_rows)
+    ratio = moments.deviation / scale
+    limit = _OTHER_UNIT * (1 + 10 / np.sqrt(dataset.n_rows))
+    # Some rows may not vary in a column that is rarely anything but zero.
+    is_far |= (ratio > limit) | ((ratio > 0) & (ratio < 1 / limit))
+    return float(np.mean(is_far[varies])) if varies.any() else 0.0
+
+
+def _check_inputs(setup: Setup) -> Iterator[Finding]:
+    """Check the inputs as the network gets them."""
+    dataset = probe.subsample(setup.job, _N_ROWS).dataset
     X, _, _ = dataset.rows_used()
     if dataset.input_scaling is not None:
-        X, X_raw = np.empty(X.shape), X
-        dataset.input_scaling.apply(X_raw, X)
+        raw, X = X, np.empty(X.shape)
+        copy_inputs(raw, dataset.input_scaling, X)
+        if setup.network.__sklearn_is_fitted__():  # others have no weights
+            X = X[:, ~constant_inputs(setup.network)]
     if issparse(X):
         mean, variance = mean_variance_axis(X.astype(float), axis=0)
     else:
         mean, variance = np.mean(X, axis=0, dtype=float), np.var(X, axis=0, dtype=float)
-    yield RULES["largest input"].check(np.sqrt(np.max(mean**2 + variance)))
+    rule = RULES["largest input"]
+    if issparse(X):  # most values of it are zero
+        rule = rule._replace(low=-np.inf)
+    if len(mean):
+        yield rule.check(np.sqrt(np.max(mean**2 + variance)), setup)
     std = np.sqrt(variance)
-    varies = std > _CONSTANT * np.maximum(np.abs(mean), std.max())
+    varies = std > _CONSTANT * np.maximum(np.abs(mean), std.max(initial=0))
     if varies.any():
         spread = std[varies].max() / std[varies].min()
-        yield RULES["spread of inputs"].check(spread)
+        yield RULES["spread of inputs"].check(spread, setup)
 
 
-def _check_layers(job: TrainingJob, params: FloatArray) -> Iterator[Finding]:
-    """Check units and gradients at these parameters."""
-    spec = job.spec
-    layers = cut_layers(spec.layer_sizes, params)
-    batch = probe.micro_batch(probe.subsample(job, _N_ROWS))
-    activations, gradients = probe.make_propagation(job, params).observe(*batch)
-    last = _rms(gradients[-1])
-    for number, a in enumerate(activations, start=1):
-        dead = np.mean(np.min(a, axis=-1) == np.max(a, axis=-1))
-        yield RULES["dead"].check(dead, number)
-        identical = _share_of_identical_units(*layers[number - 1 : number + 1])
-        yield RULES["identical"].check(identical, number)
-        name = spec.activations[number - 1].name
-        if name in ("tanh", "sigmoid"):
-            a = 2 * a - 1 if name == "sigmoid" else a  # from (0, 1) to (-1, 1)
-            share = np.mean(np.abs(a) > _SATURATED)
-            yield RULES["saturated"].check(share, number)
-        if last:
-            ratio = _rms(gradients[number - 1]) / last
-            yield RULES["gradient"].check(ratio, number)
+def _check_weights(setup: Setup, params: FloatArray) -> Iterator[Finding]:
+    """Check whether units differ, and whether the initial weights are too small."""
+    layer_sizes = setup.job.spec.layer_sizes
+    for number, (W, following) in enumerate(
+        pairwise(cut_layers(layer_sizes, params)), start=1
+    ):
+        share = _share_of_identical_units(W, following)
+        yield RULES["identical"].check(share, setup, number)
+    *hidden, _ = cut_layers(layer_sizes, setup.job.state.params)
+    if hidden:
+        gains = [_rms(W[:, :-1]) * np.sqrt(W.shape[1] - 1) for W in hidden]
+        yield RULES["signal"].check(np.prod(gains), setup)
 
 
-def _check_first_step(job: TrainingJob, learning_rate: float) -> Iterator[Finding]:
-    """Make the first step, and compare it with the weights that it changes."""
+def _check_steps(setup: Setup, ratio: float) -> Iterator[Finding]:
+    """Make the first step, and compare it and the penalties with the weights.
+
+    `ratio` is the loss relative to that of a constant.
+    """
+    job = setup.job
     sample = probe.subsample(job, _N_ROWS) if job.batch_size > _N_ROWS else job
     batch = probe.micro_batch(sample, min(job.batch_size, sample.dataset.n_rows))
     updates = probe.take_step(job, probe.make_propagation(job, job.state.params), batch)
     for number, (weights, update) in enumerate(updates, start=1):
         if size := _rms(weights):
-            yield RULES["first step"].check(
-                _rms(update) / size, number, learning_rate=learning_rate
-            )
+            yield RULES["first step"].check(_rms(update) / size, setup, number)
+    penalty = max(float(job.spec.decay), float(job.spec.l1))
+    finding = RULES["penalty"].check(penalty, setup)
+    # Relative to the training set's weight, which may be more than that of these rows.
+    is_idle = setup.network.__sklearn_is_fitted__() and ratio <= RULES["constant"].high
+    yield finding._replace(is_fault=finding.is_fault and not is_idle)
 
 
-def _check_curves(network: BaseDeepNet) -> Iterator[Finding]:
+def _check_layers(setup: Setup, params: FloatArray) -> Iterator[Finding]:
+    """Check units and gradients at these parameters."""
+    job = setup.job
+    batch = probe.micro_batch(probe.subsample(job, _N_ROWS))
+    activations, gradients = probe.make_propagation(job, params).observe(*batch)
+    last = _rms(gradients[-1])
+    for number, a in enumerate(activations, start=1):
+        dead = np.mean(np.min(a, axis=-1) == np.max(a, axis=-1))
+        yield RULES["dead"].check(dead, setup, number)
+        name = job.spec.activations[number - 1].name
+        if name in ("tanh", "sigmoid"):
+            a = 2 * a - 1 if name == "sigmoid" else a  # from (0, 1) to (-1, 1)
+            share = np.mean(np.abs(a) > _SATURATED)
+            yield RULES["saturated"].check(share, setup, number)
+        if last:
+            ratio = _rms(gradients[number - 1]) / last
+            yield RULES["gradient"].check(ratio, setup, number)
+
+
+def _check_results(setup: Setup, ratio: float) -> Iterator[Finding]:
+    """Check the loss, relative to that of a constant, and the learning curves."""
+    network = setup.network
     losses = np.array(network.loss_curve_)
-    details = {"learning_rate": float(network.learning_rate), "n_iter": network.n_iter}
     if network.diverged_:
-        finding = RULES["divergence"].check(network.n_iter_, **details)
+        finding = RULES["divergence"].check(network.n_iter_, setup)
         yield finding._replace(limit="never", is_fault=True)
+    yield RULES["constant"].check(ratio, setup)
+    setup.are_rows_other = False  # what follows is of the training set
     if len(losses) > 10:
         tenth = losses[-1 - len(losses) // 10 :]
         fallen = (tenth[0] - tenth[-1]) / abs(tenth[0])
         # Only training that ran out of epochs needs more of them; others had converged.
         is_cut = network._ended_by == "n_iter"
-        yield RULES["falling"].check(fallen if is_cut else 0.0, **details)
+        yield RULES["falling"].check(fallen if is_cut else 0.0, setup)
         rises = np.diff(losses) > _RISE * np.abs(losses[:-1])
-        yield RULES["rising"].check(np.mean(rises), **details)
+        yield RULES["rising"].check(np.mean(rises), setup)
     validation = np.array(network.validation_loss_curve_ or [np.nan], float)
     if np.isfinite(validation[-1]):
-        finding = RULES["overfitting"].check(validation[-1] / np.nanmin(validation) - 1)
+        above = validation[-1] / np.nanmin(validation) - 1
+        finding = RULES["overfitting"].check(above, setup)
         yield finding._replace(is_fault=finding.is_fault and not network.restore_best)
 
 

@@ -17,6 +17,8 @@ from .._engine import (
 )
 from .._fitting.jobs import TrainingJob, join
 from .._fitting.prepare import prepare
+from .._fitting.scaling import constant_inputs, constant_outputs, scaling_of
+from .._fitting.targets import NumberTargets
 from .._utils.sklearn_compat import remove_callbacks
 from .._utils.typing import FloatArray
 from ..estimators.base import BaseDeepNet
@@ -37,23 +39,43 @@ def network_and_input(estimator: Any, X: Any) -> tuple[BaseDeepNet, Any]:
 def initial_job(
     network: BaseDeepNet, X: Any, y: Any, sample_weight: Any = None
 ) -> TrainingJob:
-    """Return the training job of a fit from the start, without training."""
+    """Return the training job of a fit from the start, without training.
+
+    Classes and scaling are those of the fit if the network is fitted: X and y may then
+    be other rows than those of the training set.
+    """
     twin = clone(network)
     remove_callbacks(twin)
-    return prepare(twin, X, y, sample_weight).job
+    if not network.__sklearn_is_fitted__():
+        return prepare(twin, X, y, sample_weight).job
+    known = vars(network)
+    unscaled = {"input_scaling": None, "target_scaling": None, "early_stopping": False}
+    twin.set_params(**{k: v for k, v in unscaled.items() if hasattr(twin, k)})
+    classes = known.get("classes_")
+    job = prepare(twin, X, y, sample_weight, partial=True, classes=classes).job
+    layer_sizes = tuple(known["_layer_sizes"])
+    if layer_sizes != job.spec.layer_sizes:
+        raise ValueError(
+            f"X and y ask for a network of the layers {job.spec.layer_sizes}, but the "
+            f"fitted one has {layer_sizes}; give data like those it was "
+            "trained on."
+        )
+    first, *_, last = cut_layers(job.spec.layer_sizes, job.state.params) * 2
+    first[:, :-1][:, constant_inputs(network)] = 0
+    changes: dict[str, Any] = {"input_scaling": scaling_of(network)}
+    if isinstance(job.dataset.targets, NumberTargets):
+        last[constant_outputs(network)] = 0
+        changes["targets"] = replace(
+            job.dataset.targets, mean=network.target_mean_, scale=network.target_scale_
+        )
+    return replace(job, dataset=replace(job.dataset, **changes))
 
 
 def current_params(network: BaseDeepNet, job: TrainingJob) -> FloatArray:
     """Return the parameters of a fitted network, else the initial ones of `job`."""
     if not network.__sklearn_is_fitted__():
         return job.state.params
-    fitted = network_of(network)
-    if fitted.layer_sizes != job.spec.layer_sizes:
-        raise ValueError(
-            f"X and y ask for a network of the layers {job.spec.layer_sizes}, but the "
-            f"fitted one has {fitted.layer_sizes}; give the data it was trained on."
-        )
-    return fitted.params
+    return network_of(network).params
 
 
 def make_propagation(

@@ -1,9 +1,13 @@
 """The rules of `diagnose`: limits on what is measured, and advice beyond them."""
 
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from .._fitting.convergence import LARGE_PENALTY
+from .._fitting.reporting import SHARE_FAR
+from .advice import Setup, advise
 
 _RULE_OF_THUMB = "a rule of thumb of this library"
 _LECUN = "LeCun et al., Efficient BackProp, 1998, section 4.3"
@@ -12,8 +16,6 @@ _LU = "Lu et al., Dying ReLU and Initialization, 2020"
 _GOODFELLOW = "Goodfellow et al., Deep Learning, 2016, section 8.4"
 _KARPATHY = "Karpathy, CS231n, ratio of updates to weights"
 _PRECHELT = "Prechelt, Early Stopping - But When?, 1998, criterion GL5"
-
-_SCALE = "Put a StandardScaler before the network, in a pipeline."
 
 
 class Finding(NamedTuple):
@@ -52,110 +54,179 @@ class Finding(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What is measured, between which limits it is no fault, and advice otherwise."""
+    """What is measured, and what to say outside of the limits.
+
+    `too_high` and `too_low` are each why that is a fault, then keys of `CURES`.
+    """
 
     name: str
     high: float
-    too_high: str
+    too_high: tuple[str, ...]
     source: str
     low: float = -np.inf
-    too_low: str = ""
+    too_low: tuple[str, ...] = ("",)
 
-    def check(self, value: float, layer: int | None = None, **details: Any) -> Finding:
-        """Compare `value` with the limits; `details` are filled into the advice."""
+    def check(self, value: float, setup: Setup, layer: int | None = None) -> Finding:
+        """Compare `value` with the limits."""
         low, high = self.low, self.high
-        limit = f"at most {high:g}" if low == -np.inf else f"{low:g} to {high:g}"
-        advice = self.too_low if value < low else self.too_high
+        limit = f"{low:g} to {high:g}"
+        if low == -np.inf:
+            limit = f"at most {high:g}"
+        elif high == np.inf:
+            limit = f"at least {low:g}"
+        why, *cures = self.too_low if value < low else self.too_high
         return Finding(
             self.name,
             layer,
             float(value),
             limit,
             not low <= value <= high,
-            advice.format(**details),
+            advise(why, cures, setup),
             self.source,
         )
 
 
+# Causes come first, then what may follow from them, then results.
 RULES = MappingProxyType(
     {
-        "largest input": Rule("largest input, root mean square", 10.0, _SCALE, _LECUN),
-        "spread of inputs": Rule(
-            "inputs, largest over smallest standard deviation", 100.0, _SCALE, _LECUN
+        "far inputs": Rule(
+            "share of inputs far from the training set's",
+            SHARE_FAR,
+            (
+                "The network was fitted to rows in other units.",
+                "same units",
+            ),
+            _RULE_OF_THUMB,
         ),
-        "dead": Rule(
-            "dead units, share",
-            0.2,
-            "Their output is the same for all rows. Lower learning_rate, scale X, take "
-            "init='he', or activation='leaky_relu'.",
-            _LU,
+        "far targets": Rule(
+            "share of outputs whose y is far from the training set's",
+            SHARE_FAR,
+            ("Give y in the units of the training set.",),
+            _RULE_OF_THUMB,
+        ),
+        "largest input": Rule(
+            "size of the largest input (root mean square)",
+            10.0,
+            ("", "scale inputs", "same units"),
+            _LECUN,
+            0.1,
+            ("", "scale inputs", "same units"),
+        ),
+        "spread of inputs": Rule(
+            "largest standard deviation of an input relative to the smallest",
+            100.0,
+            ("", "scale inputs", "same units"),
+            _LECUN,
         ),
         "identical": Rule(
-            "identical units, share",
+            "share of units that are identical to another",
             0.0,
-            "They get equal gradients and stay equal. Take any init but 'zeros'.",
+            ("They get equal gradients and stay equal.", "init"),
             _GOODFELLOW,
         ),
+        "signal": Rule(
+            "share of the signal that the initial weights let through",
+            np.inf,
+            ("",),
+            _GLOROT,
+            1e-3,
+            ("Hardly any gradient reaches the first layer.", "init"),
+        ),
+        "first loss": Rule(
+            "loss before training relative to the best constant's",
+            10.0,
+            (
+                "The initial network is certain and wrong.",
+                "scale targets",
+                "scale bad inputs",
+                "smaller weights",
+            ),
+            "Karpathy, A Recipe for Training Neural Networks, 2019",
+        ),
+        "first step": Rule(
+            "size of the first step relative to the weights",
+            1e-1,
+            ("", "lower rate"),
+            _KARPATHY,
+            1e-5,
+            ("", "raise rate"),
+        ),
+        "penalty": Rule(
+            "penalties relative to the total weight of the samples",
+            LARGE_PENALTY,
+            ("They keep the weights close to zero.", "lower penalty"),
+            _RULE_OF_THUMB,
+        ),
+        "dead": Rule(
+            "share of units that are dead",
+            0.2,
+            (
+                "Their output is the same for all rows.",
+                "scale bad inputs",
+                "lower rate",
+                "init",
+                "leaky relu",
+            ),
+            _LU,
+        ),
         "saturated": Rule(
-            "saturated activations, share",
+            "share of activations that are saturated",
             0.5,
-            "Their gradients are close to zero. Scale X, or lower init_scale.",
+            (
+                "Their gradients are close to zero.",
+                "scale bad inputs",
+                "smaller weights",
+                "lower rate",
+            ),
             _GLOROT,
         ),
         "gradient": Rule(
-            "gradient, over the last layer's",
+            "size of the gradient relative to the last layer's",
             1e3,
-            "It explodes towards the first layer. Lower init_scale, or set clip_norm.",
+            ("It explodes towards the first layer.", "smaller weights", "clip"),
             _GLOROT,
             1e-3,
-            "It vanishes towards the first layer. Take activation='relu' with "
-            "init='he', or fewer layers.",
-        ),
-        "first step": Rule(
-            "first step, over the weights",
-            1e-1,
-            "Lower learning_rate (now {learning_rate:g}).",
-            _KARPATHY,
-            1e-5,
-            "Raise learning_rate (now {learning_rate:g}).",
-        ),
-        "first loss": Rule(
-            "loss before training, over the best constant's",
-            10.0,
-            "The initial network is certain and wrong. Scale X, or lower init_scale.",
-            "Karpathy, A Recipe for Training Neural Networks, 2019",
+            ("It vanishes towards the first layer.", "relu", "init", "fewer layers"),
         ),
         "divergence": Rule(
             "epochs until it diverged",
             0.0,
-            "Lower learning_rate (now {learning_rate:g}), scale X, or set clip_norm.",
+            ("", "scale bad inputs", "lower rate", "clip"),
             _RULE_OF_THUMB,
         ),
         "constant": Rule(
-            "loss, over the best constant's",
+            "loss relative to the best constant's",
             0.95,
-            "It has learned hardly more than the mean of y. See the other faults; if "
-            "there are none, give it more units, epochs or features.",
+            (
+                "It predicts these rows hardly better than a constant does.",
+                "causes first",
+                "lower dropout",
+                "more learning",
+            ),
             _RULE_OF_THUMB,
         ),
         "falling": Rule(
-            "loss, share that fell in the last tenth of the epochs",
+            "share of the loss that fell in the last tenth of the epochs",
             0.01,
-            "It is still learning. Raise n_iter (now {n_iter}), or learning_rate.",
+            ("It is still learning.", "more epochs", "raise rate"),
             _RULE_OF_THUMB,
         ),
         "rising": Rule(
-            "epochs in which the loss rose by 1 %, share",
+            "share of epochs in which the loss rose by 1 %",
             0.3,
-            "Lower learning_rate (now {learning_rate:g}), raise batch_size, or set a "
-            "schedule.",
+            ("", "lower rate", "larger batches", "schedule"),
             _RULE_OF_THUMB,
         ),
         "overfitting": Rule(
-            "validation loss, share above its lowest",
+            "rise of the validation loss above its lowest value, as a share",
             0.05,
-            "It overfits the training rows. Raise alpha or dropout, take fewer units, "
-            "or set restore_best=True, which ends with the weights of the best epoch.",
+            (
+                "It overfits the training rows.",
+                "restore best",
+                "raise alpha",
+                "raise dropout",
+                "fewer units",
+            ),
             _PRECHELT,
         ),
     }

@@ -67,8 +67,8 @@ def to_onnx(estimator: Any, *, dtype: Any = None) -> Any:
     >>> X, y = load_iris(return_X_y=True)
     >>> net = DeepNetClassifier((8,), n_iter=20, tol=None, random_state=0).fit(X, y)
     >>> model = to_onnx(net)
-    >>> [node.op_type for node in model.graph.node[:4]]
-    ['MatMul', 'Add', 'Relu', 'MatMul']
+    >>> [node.op_type for node in model.graph.node[:6]]
+    ['Sub', 'Div', 'MatMul', 'Add', 'Relu', 'MatMul']
 
     ``onnx.save(model, "net.onnx")`` writes it to a file. It predicts by
 

@@ -408,7 +408,7 @@ def test_every_parameter_of_a_wide_network_is_moved():
     X, y = digits()
     T = np.eye(10)[y]
     net = DeepNetClassifier((300, 100), n_iter=1, batch_size=None, alpha=0, tol=None)
-    net.set_params(solver="sgd", learning_rate=1.0, random_state=0)
+    net.set_params(solver="sgd", learning_rate=1.0, random_state=0, input_scaling=None)
     start = clone(net).set_params(n_iter=0).fit(X, y)
     net.fit(X, y)  # 50,610 parameters, in slices of 16,384
     A = [X]

@@ -65,7 +65,7 @@ def test_a_unit_is_dead_if_its_output_is_the_same_for_all_rows(study):
 def test_units_with_a_very_negative_bias_are_dead():
     X, y = make_circles(40, random_state=0)
     arrays = [np.ones((2, 4)), np.array([-9.0, -9, 9, 9]), np.ones((4, 1)), [0.0]]
-    net = DeepNetClassifier((4,), n_iter=0, tol=None)
+    net = DeepNetClassifier((4,), input_scaling=None, n_iter=0, tol=None)
     study = compare_initializers(net, X, y, init={"half": {"init": arrays}}, cv=2)
     assert study.labels == ["half"]
     assert (study.dead_units["half"] == 0.5).all()
@@ -143,7 +143,9 @@ def test_networks_without_an_epoch_have_a_table():
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_divergence_is_not_confused_with_an_early_stop():
-    net = DeepNetClassifier((30, 30), solver="sgd", n_iter=30, batch_size=None)
+    net = DeepNetClassifier(
+        (30, 30), solver="sgd", n_iter=30, n_iter_no_change=10, batch_size=None
+    )
     init = {"far": {"init": "he", "learning_rate": 1e9}, "he": "he", "zeros": "zeros"}
     study = compare_initializers(net, *IRIS, init=init, n_repeats=2, cv=2)
     assert study.diverged["far"].all()

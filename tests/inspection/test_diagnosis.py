@@ -8,8 +8,16 @@ import pytest
 import scipy.sparse
 from numpy.testing import assert_array_equal, assert_equal
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, make_circles
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_circles,
+)
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -19,6 +27,7 @@ from sklearn_deepnet import (
     DivergenceWarning,
     diagnose,
 )
+from sklearn_deepnet.inspection import Diagnosis
 from sklearn_deepnet.inspection.rules import RULES
 from sklearn_deepnet.nn import functional as F
 from tests.helpers import cancer, diabetes, digits, iris, network_factory, raises, wine
@@ -65,6 +74,7 @@ def test_a_converged_network_has_no_faults():
 def test_well_trained_networks_have_no_faults(data):
     X, y = scale(data()[0]), data()[1]
     parameters = {"learning_rate": 0.003, "early_stopping": True, "n_iter": 1000}
+    parameters["n_iter_no_change"] = 10
     if data is diabetes:
         estimator = DeepNetRegressor
     else:
@@ -73,25 +83,228 @@ def test_well_trained_networks_have_no_faults(data):
     assert faults(diagnose(fitted, X, y)) == set()
 
 
+def plant(fault):
+    """Return a network with a fault, and the rows that it is fitted to."""
+    parameters, rows = PLANTED[fault][0], X
+    if "unscaled" in fault:
+        rows = X_raw
+    if "sparse" in fault:
+        rows = scipy.sparse.csr_array(X_raw)
+    return net(**({"hidden_layer_sizes": (32, 16)} | parameters)), rows
+
+
+DEEP = {"hidden_layer_sizes": (16,) * 20, "init": "xavier"}
+# The fault that is named first, in which layer, and the whole advice against it.
 PLANTED = {
-    "zeros": ({"init": "zeros", "bias_init": "zeros"}, ("identical", 1)),
-    "ten times too wide": ({"init_scale": 10.0}, ("first loss", None)),
-    "unscaled": ({}, ("largest input", None)),
-    "a thousand times too fast": ({"learning_rate": 1.0}, ("first step", 1)),
-    "a thousand times too slow": ({"learning_rate": 1e-6}, ("first step", 1)),
+    "zeros": (
+        {"init": "zeros", "bias_init": "zeros"},
+        ("identical", 1),
+        "They get equal gradients and stay equal. Set init='he'.",
+    ),
+    "tiny normal weights": (
+        {"init": "random", "init_scale": 1e-4},
+        ("signal", None),
+        "Hardly any gradient reaches the first layer. Set init='he'.",
+    ),
+    "he weights, much reduced": (
+        {"init_scale": 1e-4},
+        ("signal", None),
+        "Hardly any gradient reaches the first layer. Raise init_scale (now 0.0001).",
+    ),
+    "ten times too wide": (
+        {"init_scale": 10.0},
+        ("first loss", None),
+        "The initial network is certain and wrong. Lower init_scale (now 10).",
+    ),
+    "wide arrays": (
+        {
+            "hidden_layer_sizes": (2,),
+            "init": [9 * np.eye(30, 2), np.ones(2), np.full((2, 1), 9.0), np.ones(1)],
+            "input_scaling": None,
+        },
+        ("first loss", None),
+        "The initial network is certain and wrong. Give smaller weights as init.",
+    ),
+    "unscaled": (
+        {"input_scaling": None},
+        ("largest input", None),
+        "Set input_scaling='standard'.",
+    ),
+    "unscaled and sparse": (
+        {},
+        ("largest input", None),
+        "Put a MaxAbsScaler before the network, in a pipeline.",
+    ),
+    "a thousand times too fast": (
+        {"learning_rate": 1.0},
+        ("first step", 1),
+        "Lower learning_rate (now 1).",
+    ),
+    "a thousand times too slow": (
+        {"learning_rate": 1e-6},
+        ("first step", 1),
+        "Raise learning_rate (now 1e-06).",
+    ),
+    "penalties": (
+        {"alpha": 1e4, "l1": 10.0, "learning_rate": 0.01},
+        ("penalty", None),
+        "They keep the weights close to zero. Lower alpha (now 10000) and l1 (now 10).",
+    ),
     "twenty sigmoid layers": (
-        {"hidden_layer_sizes": (16,) * 20, "activation": "sigmoid"},
+        DEEP | {"activation": "sigmoid"},
         ("gradient", 1),
+        "It vanishes towards the first layer. Set activation='relu' or take fewer "
+        "hidden layers (now 20).",
+    ),
+    "saturated": (
+        {
+            "hidden_layer_sizes": (9,),
+            "activation": "tanh",
+            "init": [lambda shape, rng: 20 * rng.randn(*shape), "xavier"],
+            "n_iter": 0,
+        },
+        ("saturated", 1),
+        "Their gradients are close to zero. Give smaller weights as init or lower "
+        "learning_rate (now 0.001).",
     ),
 }
 
 
 @pytest.mark.parametrize("fault", PLANTED)
-def test_planted_faults_are_found(fault):
-    parameters, expected = PLANTED[fault]
-    rows = X_raw if fault == "unscaled" else X
-    fitted = net(**({"hidden_layer_sizes": (32, 16)} | parameters)).fit(rows, y)
-    assert expected in faults(diagnose(fitted, rows, y))
+def test_the_planted_fault_is_named_first(fault):
+    (network, rows), (_, expected, advice) = plant(fault), PLANTED[fault]
+    first = diagnose(network.fit(rows, y), rows, y).faults[0]
+    names = {rule.name: key for key, rule in RULES.items()}
+    assert (names[first.name], first.layer) == expected
+    assert first.advice == advice
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_no_advice_is_taken_already(fault):
+    network, rows = plant(fault)
+    advice = " ".join(f.advice for f in diagnose(network.fit(rows, y), rows, y).faults)
+    defaults = {"init": "he", "activation": "relu", "input_scaling": "auto"}
+    given = {k: getattr(network, k) for k in defaults}
+    for name, value in given.items():
+        assert f"{name}={value!r}" not in advice
+    if given["input_scaling"] == "auto":
+        assert "input_scaling" not in advice
+    if "sparse" not in fault:
+        assert "Scaler" not in advice
+
+
+def test_faults_are_listed_from_causes_to_effects():
+    order = [rule.name for rule in RULES.values()]
+    for fault in PLANTED:
+        network, rows = plant(fault)
+        found = [
+            order.index(f.name)
+            for f in diagnose(network.fit(rows, y), rows, y).findings
+        ]
+        last_of_layers = order.index(RULES["gradient"].name)
+        in_layers = order.index(RULES["dead"].name)
+        grouped = [in_layers if in_layers <= k <= last_of_layers else k for k in found]
+        assert grouped == sorted(grouped)
+
+
+# ---- rows that are not those of the training set
+
+
+def halves(data):
+    X, y = data
+    order = np.random.RandomState(0).permutation(len(y))
+    train, val = order[::2], order[1::2]
+    return X[train], y[train], X[val], y[val]
+
+
+DATA = {
+    "wine": (DeepNetClassifier, load_wine),
+    "cancer": (DeepNetClassifier, load_breast_cancer),
+    "digits": (DeepNetClassifier, load_digits),
+    "iris": (DeepNetClassifier, load_iris),
+    "diabetes": (DeepNetRegressor, load_diabetes),
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("n_rows", [5, 30, None])
+@pytest.mark.parametrize("kind", ["standard", "robust"])
+def test_validation_rows_in_the_same_units_are_not_far(name, n_rows, kind):
+    estimator, load = DATA[name]
+    X, y, X_val, y_val = halves(load(return_X_y=True))
+    fitted = estimator((9,), input_scaling=kind, n_iter=5, tol=None).fit(X, y)
+    found = diagnose(fitted, X_val[:n_rows], y_val[:n_rows])
+    assert not {kind for kind, _ in faults(found)} & {"far inputs", "far targets"}
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("kind", ["standard", "robust"])
+@pytest.mark.parametrize("is_raw", [True, False])
+def test_validation_rows_in_other_units_are_the_first_fault(name, kind, is_raw):
+    estimator, load = DATA[name]
+    X, y, X_val, y_val = halves(load(return_X_y=True))
+    scaler = StandardScaler().fit(X)
+    if is_raw:
+        X = scaler.transform(X)
+    else:
+        X_val = scaler.transform(X_val)
+    fitted = estimator((9,), input_scaling=kind, n_iter=5, tol=None).fit(X, y)
+    first = diagnose(fitted, X_val, y_val).faults[0]
+    assert first.name == RULES["far inputs"].name
+    assert first.advice == (
+        "The network was fitted to rows in other units. Give X in the units of the "
+        "training set."
+    )
+
+
+def test_targets_in_other_units_are_a_fault():
+    X, y = diabetes()
+    fitted = DeepNetRegressor((9,), n_iter=5, tol=None).fit(X, y)
+    assert ("far targets", None) not in faults(diagnose(fitted, X[:40], y[:40]))
+    for others in (y / 100, 100 * y, scale(y)):
+        assert ("far targets", None) in faults(diagnose(fitted, X, others))
+
+
+def test_statistics_are_those_of_the_fit():
+    X, y, X_val, y_val = halves((X_raw, cancer()[1]))
+    fitted = net().fit(X, y)
+    found = diagnose(fitted, X_val, y_val)
+    Z = (X_val - X.mean(axis=0)) / X.std(axis=0)
+    rms = np.sqrt(np.max(np.mean(Z**2, axis=0)))
+    assert values_of(found, "largest input") == {None: pytest.approx(rms)}
+    p = y_val.mean()
+    constant = -p * np.log(p) - (1 - p) * np.log(1 - p)
+    loss = log_loss(y_val, fitted.predict_proba(X_val))
+    expected = pytest.approx(loss / constant, rel=1e-5)
+    assert values_of(found, "constant") == {None: expected}
+
+
+def test_loss_of_a_regressor_is_in_units_of_its_fit():
+    X, y = diabetes()
+    fitted = DeepNetRegressor((9,), n_iter=5, tol=None).fit(X[:300], y[:300])
+    X_val, y_val = X[300:], y[300:]
+    r2 = fitted.score(X_val, y_val)
+    value = values_of(diagnose(fitted, X_val, y_val), "constant")[None]
+    assert value == pytest.approx(1 - r2)
+
+
+def test_validation_rows_may_lack_a_class():
+    X, y = iris()
+    fitted = net().fit(X, y)
+    found = diagnose(fitted, X[:60], y[:60])
+    assert ("far inputs", None) not in faults(found)
+    found = diagnose(fitted, X[:3], y[:3])
+    assert np.isfinite(values_of(found, "largest input")[None])
+
+
+def test_columns_that_were_constant_in_training_are_left_out():
+    constant = np.column_stack([X, np.full(len(X), 7.0)])
+    fitted = net().fit(constant, y)
+    others = constant.copy()
+    others[:, -1] = np.arange(len(X)) * 1e6
+    found, expected = (diagnose(fitted, rows, y) for rows in (others, constant))
+    for rule in ("far inputs", "largest input", "spread of inputs", "dead", "constant"):
+        assert values_of(found, rule) == pytest.approx(values_of(expected, rule))
 
 
 def test_units_of_zero_weights_are_identical_without_gradients():
@@ -103,7 +316,7 @@ def test_units_of_zero_weights_are_identical_without_gradients():
     assert values_of(found, "constant")[None] == pytest.approx(1, rel=1e-4)
     kinds = ("identical", "gradient", "dead")
     expected = {(kind, layer) for kind in kinds for layer in (1, 2)}
-    assert faults(found) == expected | {("constant", None)}
+    assert faults(found) == expected | {("constant", None), ("signal", None)}
 
 
 @pytest.mark.parametrize(("n_dead", "is_fault"), [(0, False), (2, False), (3, True)])
@@ -156,8 +369,20 @@ def test_saturated_activations_are_counted(activation, init_scale, is_fault):
     ("hidden", "activation", "init_scale", "advice"),
     [
         ((8,) * 3, "relu", 1.0, None),
-        ((8,) * 12, "sigmoid", 1.0, RULES["gradient"].too_low),
-        ((8,) * 6, "identity", 5.0, RULES["gradient"].too_high),
+        (
+            (8,) * 12,
+            "sigmoid",
+            1.0,
+            "It vanishes towards the first layer. Set activation='relu' or take fewer "
+            "hidden layers (now 12).",
+        ),
+        (
+            (8,) * 6,
+            "identity",
+            5.0,
+            "It explodes towards the first layer. Lower init_scale (now 5) or set "
+            "clip_norm=1.",
+        ),
     ],
 )
 def test_gradients_are_compared_with_the_last_layers(
@@ -194,8 +419,9 @@ def test_gradients_are_compared_with_the_last_layers(
     assert given == ({advice} if advice else set())
 
 
-def test_inputs_are_checked():
-    found = diagnose(net(), X_raw, y)
+@pytest.mark.parametrize("form", [np.array, scipy.sparse.csr_array])
+def test_inputs_are_checked_as_they_come_without_scaling(form):
+    found = diagnose(net(input_scaling=None), form(X_raw), y)
     rms = np.sqrt(np.max(np.mean(X_raw**2, axis=0)))
     assert values_of(found, "largest input") == {None: pytest.approx(rms)}
     std = X_raw.std(axis=0)
@@ -203,10 +429,19 @@ def test_inputs_are_checked():
         None: pytest.approx(max(std) / min(std))
     }
     assert {("largest input", None), ("spread of inputs", None)} <= faults(found)
-    assert not {kind for kind, _ in faults(diagnose(net(), X, y))} & {
-        "largest input",
-        "spread of inputs",
-    }
+
+
+def test_inputs_are_checked_as_they_are_scaled():
+    found = diagnose(net(), X_raw, y)
+    assert values_of(found, "largest input") == {None: pytest.approx(1)}
+    assert values_of(found, "spread of inputs") == {None: pytest.approx(1)}
+
+
+def test_small_inputs_are_a_fault_if_they_are_dense():
+    small = net(input_scaling=None)
+    assert ("largest input", None) in faults(diagnose(small, X / 50, y))
+    sparse = scipy.sparse.csr_array(X / 50)
+    assert ("largest input", None) not in faults(diagnose(small, sparse, y))
 
 
 @pytest.mark.parametrize("init_scale", [1.0, 30.0])
@@ -227,6 +462,7 @@ def test_first_loss_is_compared_with_that_of_the_best_constant(init_scale):
 @pytest.mark.parametrize("learning_rate", [1e-9, 1e-2, 3e2])
 def test_first_step_is_that_of_a_fit(solver, learning_rate):
     parameters = {"solver": solver, "learning_rate": learning_rate}
+    parameters["input_scaling"] = None  # the statistics of 200 rows are others
     found = diagnose(net(**parameters), X, y)
     start = net(**parameters, n_iter=0).fit(X[:200], y[:200])
     with warnings.catch_warnings():
@@ -346,12 +582,18 @@ def test_any_network_is_checked_without_changing_it(case):
         assert len(str(found).splitlines()) >= len(found.findings)
 
 
-def test_sparse_rows_are_checked_like_dense_ones():
+@pytest.mark.parametrize("kind", [None, "standard", "robust"])
+def test_sparse_rows_are_checked_like_dense_ones(kind):
     X = np.where(np.abs(X_raw) > 1, X_raw, 0)
-    fitted = net().fit(X, y)
+    fitted = net(input_scaling=kind).fit(X, y)
     dense, sparse = (
         diagnose(fitted, form(X), y) for form in (np.array, scipy.sparse.csr_array)
     )
+    if kind is None:  # small values are no fault then, and advice is different
+        dense, sparse = (
+            Diagnosis([f._replace(limit="", advice="") for f in found.findings])
+            for found in (dense, sparse)
+        )
     assert_same_findings(dense, sparse)
 
 
@@ -379,11 +621,13 @@ def test_the_table_repeats_no_advice():
     fitted = net((6, 6, 6), init="zeros", bias_init="zeros").fit(X, y)
     found = diagnose(fitted, X, y)
     lines = str(found).splitlines()
-    assert lines[0].startswith("ok     network  largest input, root mean square  ")
-    assert lines[0].endswith("  1        at most 10")
-    start = lines.index("layer 1, layer 2, layer 3: identical units, share.")
+    assert lines[1].startswith("ok     network  size of the largest input (root mean")
+    assert lines[1].endswith("  1         0.1 to 10")
+    start = lines.index(
+        "layer 1, layer 2, layer 3: share of units that are identical to another."
+    )
     assert lines[start + 1] == (
-        "    They get equal gradients and stay equal. Take any init but 'zeros'. "
+        "    They get equal gradients and stay equal. Set init='he'. "
         "(Goodfellow et al., Deep Learning, 2016, section 8.4)"
     )
     assert sum("They get equal gradients" in line for line in lines) == 1
@@ -409,7 +653,7 @@ def test_what_is_not_a_network_raises():
 def test_data_of_another_network_raise():
     message = (
         "X and y ask for a network of the layers (29, 10, 1), but the fitted one has "
-        "(30, 10, 1); give the data it was trained on."
+        "(30, 10, 1); give data like those it was trained on."
     )
     with raises(message):
         diagnose(net().fit(X, y), X[:, 1:], y)

@@ -149,7 +149,10 @@ def test_a_frozen_net_is_not_fitted_again(digits):
         {"hidden_layer_sizes": [3, 2], "activation": ["tanh", relu], "init": he},
         {"loss": squared_error, "solver": Adam(beta1=0.8), "dtype": np.float32},
         {"init": ["he", he], "random_state": 3},
-        {"init": [np.ones((64, 16)), np.zeros(16), np.ones((16, 10)), np.zeros(10)]},
+        {
+            "init": [np.ones((64, 16)), np.zeros(16), np.ones((16, 10)), np.zeros(10)],
+            "input_scaling": None,
+        },
     ],
 )
 def test_a_clone_trains_the_same_net(parameters, digits):

@@ -25,8 +25,8 @@ import sys
 for name in ("sklearn", "scipy", "joblib", "sklearn_deepnet"):
     sys.modules[name] = None
 %s
-layers, classes = load(sys.argv[1])
-p = predict_proba(layers, np.load(sys.argv[2]))
+scaling, layers, classes = load(sys.argv[1])
+p = predict_proba(scaling, layers, np.load(sys.argv[2]))
 print(json.dumps([p.tolist(), classes[p.argmax(axis=1)].tolist()]))
 """
 
@@ -35,22 +35,25 @@ NAMES = ["a", "bc", "d"]
 
 
 @pytest.mark.parametrize(
-    ("data", "names", "dtype", "activation"),
+    ("data", "names", "dtype", "activation", "input_scaling"),
     [
-        (cancer, None, "float64", "relu"),
-        (wine, None, "float64", "tanh"),
-        (wine, None, "float32", "sigmoid"),
-        (cancer, NAMES, "float64", "relu"),
-        (wine, np.array(NAMES, object), "float64", "relu"),
-        (wine, [1.0, 2.0, 7.0], "float64", "relu"),
+        (cancer, None, "float64", "relu", "standard"),
+        (wine, None, "float64", "tanh", "robust"),
+        (wine, None, "float32", "sigmoid", "standard"),
+        (cancer, NAMES, "float64", "relu", None),
+        (wine, np.array(NAMES, object), "float64", "relu", "standard"),
+        (wine, [1.0, 2.0, 7.0], "float64", "relu", "robust"),
     ],
 )
-def test_numpy_alone_predicts_the_same(data, names, dtype, activation, tmp_path):
+def test_numpy_alone_predicts_the_same(
+    data, names, dtype, activation, input_scaling, tmp_path
+):
     X, y = data()
-    X = X.astype(dtype)
+    X = (100 + 5 * X).astype(dtype)
     if names is not None:
         y = np.array(names)[y]
     net = DeepNetClassifier((6, 5), activation=activation, n_iter=3, tol=None)
+    net.set_params(input_scaling=input_scaling)
     save_model(net.set_params(random_state=0).fit(X, y), tmp_path / "net")
     np.save(tmp_path / "X.npy", X)
     command = [sys.executable, "-c", SCRIPT % LINES, tmp_path / "net"]

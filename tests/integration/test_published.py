@@ -28,6 +28,7 @@ HE_COSTS = [
 ZEROS_COSTS = [0.6931471805599453] * 15
 
 AS_IN_THE_COURSE = {
+    "input_scaling": None,
     "bias_init": "zeros",
     "solver": "sgd",
     "batch_size": None,

@@ -32,6 +32,7 @@ def dictionaries(sizes, activations):
 def estimator(hidden_layer_sizes, cls=DeepNetClassifier, **parameters):
     usual = {"solver": "sgd", "batch_size": None, "alpha": 0, "tol": None}
     usual |= {"shuffle": False, "bias_init": "zeros", "random_state": 3}
+    usual |= {"input_scaling": None, "init": "he"}
     return cls(hidden_layer_sizes, **(usual | parameters))
 
 

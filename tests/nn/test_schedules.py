@@ -258,8 +258,9 @@ def test_plateau_follows_its_rule(settings, monitors):
 
 
 def test_plateau_by_name_has_the_default_settings():
-    _, rates = record(30, "plateau", learning_rate=5.0)
-    _, expected = record(30, Plateau(0.5, 5, 1e-4), learning_rate=5.0)
+    usual = {"learning_rate": 5.0, "input_scaling": None}
+    _, rates = record(30, "plateau", **usual)
+    _, expected = record(30, Plateau(0.5, 5, 1e-4), **usual)
     np.testing.assert_array_equal(rates, expected)
     assert rates[-1] < 5
 
