@@ -339,7 +339,7 @@ def warn_of_scores(estimator: Any, result: TrainingResult, partial: bool) -> boo
             "monitors the validation loss.",
             UndefinedMetricWarning,
         )
-    elif not partial and _is_stuck(estimator):
+    elif n_epochs == estimator.n_iter_ and not partial and _is_stuck(estimator):
         scores, losses = estimator.validation_scores_, estimator.validation_loss_curve_
         best, restores = estimator.best_iter_, estimator.restore_best
         weights = f"; the weights are those of epoch {best}, from 0" if restores else ""
