@@ -37,7 +37,7 @@ class NumberTargets:
         return scale[:, np.newaxis], (-self.mean * scale)[:, np.newaxis]
 
     def encode(self, y: NDArray[Any], name: str = "y") -> NDArray[Any]:
-        """Return y of shape (n_samples, n_outputs), in no more than double precision."""
+        """Return y of shape (n_samples, n_outputs), in double precision at most."""
         if y.dtype.kind == "f" and y.dtype.itemsize > 8:
             y = y.astype(np.float64)
         return y.reshape(len(y), -1)
