@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
+from .._engine import Network
 from .._utils.lookup import is_ours
 from .._utils.typing import FloatArray
 from ..estimators.fitted import FittedNetwork, network_of, stack_of
 from ..estimators.mixins import PickleVersionMixin
 from ..nn.activations import ACTIVATIONS, Activation, identity
-from ..nn.scaling import InputScaling
 from .activations import NODES, add_probability
 from .graph import Graph, onnx_type
 
@@ -66,7 +66,7 @@ def _add_logits(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
     """
     network = stack_of(networks) if len(networks) > 1 else network_of(networks[0])
     activations = [*network.activations, identity]
-    A = _add_scaling(graph, network.input_scaling, X)
+    A = _add_scaling(graph, network, X)
     for W, activation in zip(network.layers, activations, strict=True):
         # One row per sample here, so a layer is A Wᵀ + b.
         weights = W[..., :-1].swapaxes(-1, -2)
@@ -76,11 +76,17 @@ def _add_logits(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
     return A
 
 
-def _add_scaling(graph: Graph, scaling: InputScaling | None, X: str) -> str:
+def _add_scaling(graph: Graph, network: Network, X: str) -> str:
     """Add what a network does to X first; networks with own scalings are stacked."""
+    scaling = network.input_scaling
     if scaling is None:
         return X
     difference = graph.add("Sub", X, scaling.center)
+    # What float32 cannot hold of the centre of a time stamp is many seconds. A network
+    # in float32 was trained without it.
+    rest = scaling.center - scaling.center.astype(graph.dtype)
+    if network.params.dtype == np.float64 and rest.any():
+        difference = graph.add("Sub", difference, rest)
     A = graph.add("Div", difference, scaling.scale)
     if not scaling.squashes:
         return A

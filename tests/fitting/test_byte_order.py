@@ -41,7 +41,7 @@ FITS = {
     "X of float64": lambda make, order: make().fit(order(X.astype(float)), Y),
     "y": lambda make, order: make().fit(X, order(Y)),
     "labels of text": lambda make, order: make().fit(X, order(np.array(["a", "b"])[Y])),
-    "indicators": lambda make, order: make().fit(X, order(np.c_[Y, 1 - Y])),
+    "indicators": lambda make, order: make().fit(X, order(np.c_[Y, X[:, 0] > 0])),
     "targets": lambda make, order: make(estimator=DeepNetRegressor).fit(
         order(X), order(T)
     ),

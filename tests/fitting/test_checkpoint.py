@@ -96,6 +96,9 @@ SETTINGS = {
     "last weights": ({"restore_best": False, "schedule": "plateau"}, PARTS),
     "patience": ({"tol": 0.01, "n_iter": 80, "n_iter_no_change": 2}, {}),
     "ordered": ({"shuffle": False, "class_weight": "balanced"}, {}),
+    "robust": ({"input_scaling": "robust", "batch_size": None}, {}),
+    "as it comes": ({"input_scaling": None}, PARTS),
+    "float32": ({"input_scaling": "standard", "dtype": "float32"}, PARTS),
     "warm": (
         {"warm_start": True, "label_smoothing": 0.1},
         {"sample_weight": WEIGHT},

@@ -189,6 +189,54 @@ def test_tiny_probabilities_are_as_exact_as_others(y, z, dtype):
     np.testing.assert_allclose(p, expected, rtol=ERROR[dtype], atol=tiny)
 
 
+# ---- scaling of X
+
+
+UNITS = 10.0 ** np.arange(-6, 7)
+X_wine, y_wine = wine()
+RAW = (X_wine + 5) * UNITS
+RAW[:, 4] = 7.0  # constant
+TIMES = X_wine.copy()
+TIMES[:, 3] = 1.7e9 + 1e4 * TIMES[:, 3].round(2)
+SCALINGS = ["auto", "standard", "robust", None]
+
+
+@DTYPES
+@pytest.mark.parametrize("scaling", SCALINGS[:3])
+@pytest.mark.parametrize("X", [RAW, TIMES], ids=["units", "times"])
+def test_scaling_is_exported(X, scaling, dtype):
+    own = {"input_scaling": scaling, "dtype": dtype}
+    net = classifier(**own).fit(X, y_wine)
+    assert_exported(assert_same_classes, net, X, dtype)
+    net = regressor(**own).fit(X, y_wine)
+    assert_exported(assert_same_numbers, net, X, dtype)
+
+
+@DTYPES
+@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("shared", [True, False])
+def test_members_that_scale_in_their_own_ways_are_exported(shared, scaling, dtype):
+    X = X_wine if scaling is None else RAW
+    options = {"bootstrap": not shared, "n_estimators": 3, "random_state": 0}
+    net = classifier(input_scaling=scaling)
+    ensemble = DeepNetEnsembleClassifier(net, **options).fit(X, y_wine)
+    assert_exported(assert_same_classes, ensemble, X, dtype)
+    onnx.checker.check_model(to_onnx(ensemble, dtype=dtype), full_check=True)
+    net = regressor(input_scaling=scaling)
+    ensemble = DeepNetEnsembleRegressor(net, **options).fit(X, y_wine)
+    assert_exported(assert_same_numbers, ensemble, X, dtype)
+
+
+@pytest.mark.parametrize("scaling", SCALINGS[:3])
+@pytest.mark.parametrize("n_estimators", [1, 3])
+def test_times_keep_their_seconds_if_a_model_takes_float32(n_estimators, scaling):
+    net = classifier(input_scaling=scaling).fit(TIMES, y_wine)
+    assert_exported(assert_same_classes, net, TIMES, "float32")
+    options = {"bootstrap": True, "n_estimators": n_estimators, "random_state": 0}
+    ensemble = DeepNetEnsembleClassifier(net, **options).fit(TIMES, y_wine)
+    assert_exported(assert_same_classes, ensemble, TIMES, "float32")
+
+
 # ---- regressors
 
 
