@@ -125,7 +125,8 @@ def _smaller_weights(setup: Setup) -> str:
         return "give smaller weights as init"
     if network.init_scale is None:
         return "set init_scale below 1"
-    return f"lower init_scale (now {network.init_scale:g})"
+    is_large = network.init_scale > 1
+    return f"lower init_scale (now {network.init_scale:g})" if is_large else ""
 
 
 def _lower_rate(setup: Setup) -> str:
