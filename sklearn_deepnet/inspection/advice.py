@@ -12,6 +12,7 @@ from .._fitting.parameters import is_quasi_newton
 from .._fitting.targets import NumberTargets
 from ..estimators.base import BaseDeepNet
 
+_LARGE_DROPOUT = 0.5
 _BOUNDED = {"sigmoid", "tanh"}  # activations whose derivatives tend to zero
 
 
@@ -201,12 +202,8 @@ def _more_learning(setup: Setup) -> str:
 
 
 def _lower_dropout(setup: Setup) -> str:
-    dropout = setup.network.dropout
-    return (
-        f"lower dropout (now {dropout})"
-        if setup.job.spec.dropout.max(initial=0)
-        else ""
-    )
+    is_large = setup.job.spec.dropout.max(initial=0) >= _LARGE_DROPOUT
+    return f"lower dropout (now {setup.network.dropout})" if is_large else ""
 
 
 def _restore_best(setup: Setup) -> str:
