@@ -11,8 +11,6 @@ is sent to the processes.
 import joblib
 from distributed import Client, LocalCluster
 from sklearn.datasets import load_digits
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
 
@@ -21,10 +19,10 @@ def main():
     X, y = load_digits(return_X_y=True)
     net = DeepNetClassifier((32,), n_iter=20, tol=None, random_state=0)
     grid = {
-        "deepnetclassifier__init": ["xavier", "he", "orthogonal"],
-        "deepnetclassifier__learning_rate": [0.001, 0.003, 0.01],
+        "init": ["xavier", "he", "orthogonal"],
+        "learning_rate": [0.001, 0.003, 0.01],
     }
-    search = StackedGridSearchCV(make_pipeline(StandardScaler(), net), grid)
+    search = StackedGridSearchCV(net, grid)
     here = search.fit(X, y).cv_results_["mean_test_score"]
     with (
         LocalCluster(n_workers=2, threads_per_worker=1) as cluster,

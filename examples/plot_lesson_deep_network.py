@@ -59,6 +59,7 @@ print(np.allclose(dW, F.backward_propagation(Y, caches)["dW1"], rtol=1e-12))
 
 net = DeepNetClassifier(
     (20, 7, 5),
+    input_scaling=None,
     init="he",
     bias_init="zeros",
     solver="sgd",

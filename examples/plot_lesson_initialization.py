@@ -77,6 +77,7 @@ print(f"\n{'init':<8} {'best epoch':>10} {'validation loss':>16} {'test accuracy
 for init in ("zeros", "random", "xavier", "he"):
     net = DeepNetClassifier(
         (32,) * 5,
+        input_scaling=None,
         init=init,
         bias_init="zeros",
         solver="sgd",

@@ -84,6 +84,7 @@ for name, start in {"normal × 0.1": parameters, "he": he}.items():
 
 net = DeepNetClassifier(
     (4, 6, 6, 4),
+    input_scaling=None,
     init="he",
     bias_init="zeros",
     loss="squared_error",

@@ -41,6 +41,7 @@ print(f"A line has an accuracy of {linear.score(X, y):.1%}.")
 
 net = DeepNetClassifier(
     (4,),
+    input_scaling=None,
     activation="tanh",
     init="random",
     init_scale=0.001,

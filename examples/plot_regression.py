@@ -22,8 +22,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_diabetes, make_friedman1
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import DeepNetRegressor
 from sklearn_deepnet.nn.losses import quantile
@@ -39,8 +37,8 @@ for target_scaling in ("standard", None):
         net = DeepNetRegressor(
             (32,), target_scaling=target_scaling, n_iter=100, tol=None, random_state=0
         )
-        model = make_pipeline(StandardScaler(), net).fit(X_train, y_train / unit)
-        scores.append(f"{model.score(X_test, y_test / unit):.4g}")
+        net.fit(X_train, y_train / unit)
+        scores.append(f"{net.score(X_test, y_test / unit):.4g}")
     print(row(f"target_scaling={target_scaling!r}", *scores))
 
 # %%
@@ -59,18 +57,15 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_
 def fit_quantiles(alpha):
     """Return networks for the quantiles 0.1, 0.5 and 0.9."""
     return [
-        make_pipeline(
-            StandardScaler(),
-            DeepNetRegressor(
-                (32, 16),
-                loss=quantile(q),
-                learning_rate=0.003,
-                schedule="cosine",
-                alpha=alpha,
-                n_iter=60,
-                tol=None,
-                random_state=0,
-            ),
+        DeepNetRegressor(
+            (32, 16),
+            loss=quantile(q),
+            learning_rate=0.003,
+            schedule="cosine",
+            alpha=alpha,
+            n_iter=60,
+            tol=None,
+            random_state=0,
         ).fit(X_train, y_train)
         for q in (0.1, 0.5, 0.9)
     ]
@@ -96,7 +91,7 @@ for alpha in (1e-4, 5.0, 20.0):
 # %%
 # The three networks are independent, so their predictions may cross.
 
-low, middle, high = (model.predict(X_test) for model in (low, middle, high))
+low, middle, high = (net.predict(X_test) for net in (low, middle, high))
 print(f"\ntest rows where low > high: {np.sum(low > high)} of {len(low)}")
 below = [np.mean(y_test <= predicted) for predicted in (low, middle, high)]
 print("share of targets below the predictions for 0.1, 0.5 and 0.9: ", end="")

@@ -50,7 +50,7 @@ def describe_failure(
         With the data losses of all epochs.
     """
     losses, dataset = result.data_losses, job.dataset
-    if _is_constant(dataset):
+    if is_constant(dataset):
         return ""
     if not len(losses):  # where the gradient is zero, L-BFGS makes no iteration
         losses = np.array([data_loss(job, result.state.params)])
@@ -76,7 +76,7 @@ def describe_failure(
     )
 
 
-def _is_constant(dataset: Dataset) -> bool:
+def is_constant(dataset: Dataset) -> bool:
     """Return whether all targets are equal, so that there is nothing to learn."""
     target = dataset.target if dataset.rows is None else dataset.target[dataset.rows]
     return bool((target.min(axis=0) == target.max(axis=0)).all())

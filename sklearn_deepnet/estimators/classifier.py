@@ -223,14 +223,11 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     --------
     >>> from sklearn.datasets import load_breast_cancer
     >>> from sklearn.model_selection import train_test_split
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_deepnet import DeepNetClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> net = DeepNetClassifier((32, 16), n_iter=50, tol=None, random_state=0)
-    >>> model = make_pipeline(StandardScaler(), net).fit(X_train, y_train)
-    >>> model.score(X_test, y_test) > 0.95
+    >>> net.fit(X_train, y_train).score(X_test, y_test) > 0.95
     True
     """
 

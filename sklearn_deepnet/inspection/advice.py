@@ -12,6 +12,7 @@ from .._fitting.parameters import is_quasi_newton
 from .._fitting.targets import NumberTargets
 from ..estimators.base import BaseDeepNet
 
+_LARGE_DROPOUT = 0.5
 _BOUNDED = {"sigmoid", "tanh"}  # activations whose derivatives tend to zero
 
 
@@ -125,7 +126,8 @@ def _smaller_weights(setup: Setup) -> str:
         return "give smaller weights as init"
     if network.init_scale is None:
         return "set init_scale below 1"
-    return f"lower init_scale (now {network.init_scale:g})"
+    is_large = network.init_scale > 1
+    return f"lower init_scale (now {network.init_scale:g})" if is_large else ""
 
 
 def _lower_rate(setup: Setup) -> str:
@@ -200,12 +202,8 @@ def _more_learning(setup: Setup) -> str:
 
 
 def _lower_dropout(setup: Setup) -> str:
-    dropout = setup.network.dropout
-    return (
-        f"lower dropout (now {dropout})"
-        if setup.job.spec.dropout.max(initial=0)
-        else ""
-    )
+    is_large = setup.job.spec.dropout.max(initial=0) >= _LARGE_DROPOUT
+    return f"lower dropout (now {setup.network.dropout})" if is_large else ""
 
 
 def _restore_best(setup: Setup) -> str:

@@ -87,13 +87,10 @@ def compare_initializers(
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_deepnet import DeepNetClassifier, compare_initializers
     >>> X, y = load_iris(return_X_y=True)
     >>> net = DeepNetClassifier((8, 8), learning_rate=0.01, n_iter=60, tol=None)
-    >>> model = make_pipeline(StandardScaler(), net)
-    >>> study = compare_initializers(model, X, y, init=["zeros", "he"], random_state=0)
+    >>> study = compare_initializers(net, X, y, init=["zeros", "he"], random_state=0)
     >>> study.scores["he"].shape  # repeats × folds
     (5, 5)
     >>> bool(study.scores["he"].mean() > study.scores["zeros"].mean())

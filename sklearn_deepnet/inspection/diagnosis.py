@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._engine import copy_inputs, cut_layers, one_blas_thread
-from .._fitting.convergence import loss_of_constant
+from .._fitting.convergence import is_constant, loss_of_constant
 from .._fitting.dataset import Dataset
 from .._fitting.jobs import data_loss
 from .._fitting.reporting import are_means_far
@@ -144,12 +144,12 @@ def diagnose(
         setup.are_rows_other = any(finding.is_fault for finding in findings)
         inputs = list(_check_inputs(setup))
         setup.are_inputs_bad = any(finding.is_fault for finding in inputs)
-        findings += [*inputs, *_check_weights(setup, params)]
-        # The loss is zero if y is constant: nothing can be compared with it.
+        findings += [*inputs, *_check_targets(setup), *_check_weights(setup, params)]
         loss = look_up(LOSSES, network.loss, "loss")
         out_activation = job.dataset.targets.name_out_activation(loss)
         constant = loss_of_constant(job.dataset, job.spec.loss, out_activation)
-        constant = constant or np.inf
+        if is_constant(job.dataset):  # nothing can be compared with a loss of zero
+            constant = np.inf
         start = data_loss(job, job.state.params) / constant
         findings.append(RULES["first loss"].check(start, setup))
         layers = list(_check_layers(setup, params))
@@ -219,6 +219,19 @@ def _check_inputs(setup: Setup) -> Iterator[Finding]:
         yield RULES["spread of inputs"].check(spread, setup)
 
 
+def _check_targets(setup: Setup) -> Iterator[Finding]:
+    """Check the targets of a regressor that does not scale them."""
+    dataset = setup.job.dataset
+    if not isinstance(dataset.targets, NumberTargets) or is_constant(dataset):
+        return
+    if setup.network.target_scaling is None:
+        _, mean, deviation = column_moments(
+            dataset.target, dataset.weight, dataset.rows
+        )
+        largest = np.max(np.hypot(mean, deviation))
+        yield RULES["largest target"].check(largest, setup)
+
+
 def _check_weights(setup: Setup, params: FloatArray) -> Iterator[Finding]:
     """Check whether units differ, and whether the initial weights are too small."""
     layer_sizes = setup.job.spec.layer_sizes
@@ -259,8 +272,9 @@ def _check_layers(setup: Setup, params: FloatArray) -> Iterator[Finding]:
     activations, gradients = probe.make_propagation(job, params).observe(*batch)
     last = _rms(gradients[-1])
     for number, a in enumerate(activations, start=1):
-        dead = np.mean(np.min(a, axis=-1) == np.max(a, axis=-1))
-        yield RULES["dead"].check(dead, setup, number)
+        if a.shape[-1] > 1:
+            dead = np.mean(np.min(a, axis=-1) == np.max(a, axis=-1))
+            yield RULES["dead"].check(dead, setup, number)
         name = job.spec.activations[number - 1].name
         if name in ("tanh", "sigmoid"):
             a = 2 * a - 1 if name == "sigmoid" else a  # from (0, 1) to (-1, 1)

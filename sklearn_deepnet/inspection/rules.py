@@ -118,6 +118,14 @@ RULES = MappingProxyType(
             ("", "scale inputs", "same units"),
             _LECUN,
         ),
+        "largest target": Rule(
+            "size of the largest target (root mean square)",
+            10.0,
+            ("Initial outputs are of size one.", "scale targets"),
+            _LECUN,
+            0.1,
+            ("Initial outputs are of size one.", "scale targets"),
+        ),
         "identical": Rule(
             "share of units that are identical to another",
             0.0,
@@ -186,7 +194,7 @@ RULES = MappingProxyType(
             ("It explodes towards the first layer.", "smaller weights", "clip"),
             _GLOROT,
             1e-3,
-            ("It vanishes towards the first layer.", "relu", "init", "fewer layers"),
+            ("It vanishes towards the first layer.", "init", "relu", "fewer layers"),
         ),
         "divergence": Rule(
             "epochs until it diverged",
@@ -214,7 +222,7 @@ RULES = MappingProxyType(
         "rising": Rule(
             "share of epochs in which the loss rose by 1 %",
             0.3,
-            ("", "lower rate", "larger batches", "schedule"),
+            ("", "lower dropout", "lower rate", "larger batches", "schedule"),
             _RULE_OF_THUMB,
         ),
         "overfitting": Rule(

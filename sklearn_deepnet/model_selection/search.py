@@ -166,17 +166,11 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
     >>> X, y = load_iris(return_X_y=True)
     >>> net = DeepNetClassifier((8,), n_iter=100, tol=None, random_state=0)
-    >>> grid = {
-    ...     "deepnetclassifier__init": ["he", "xavier"],
-    ...     "deepnetclassifier__learning_rate": [0.001, 0.01, 0.1],
-    ... }
-    >>> model = make_pipeline(StandardScaler(), net)
-    >>> search = StackedGridSearchCV(model, grid).fit(X, y)
+    >>> grid = {"init": ["he", "xavier"], "learning_rate": [0.001, 0.01, 0.1]}
+    >>> search = StackedGridSearchCV(net, grid).fit(X, y)
     >>> bool(search.best_score_ > 0.95)
     True
     """

@@ -265,6 +265,37 @@ def test_targets_in_other_units_are_a_fault():
         assert ("far targets", None) in faults(diagnose(fitted, X, others))
 
 
+@pytest.mark.parametrize("unit", [1e-4, 1e3])
+def test_targets_that_are_not_scaled_are_the_first_fault(unit):
+    X, y = diabetes()
+    fitted = DeepNetRegressor((9,), target_scaling=None, n_iter=9, tol=None)
+    first = diagnose(fitted.fit(X, y * unit), X, y * unit).faults[0]
+    assert first.name == RULES["largest target"].name
+    assert first.value == pytest.approx(np.sqrt(np.mean(np.square(y * unit))))
+    assert first.advice == (
+        "Initial outputs are of size one. Set target_scaling='standard'."
+    )
+
+
+def test_rows_of_one_class_are_not_compared_with_a_constant():
+    fitted = net().fit(X, y)
+    rows = np.flatnonzero(y == 0)[:20]
+    found = diagnose(fitted, X[rows], y[rows])
+    assert values_of(found, "constant") == {None: 0}
+    assert values_of(found, "first loss") == {None: 0}
+
+
+def test_one_row_is_no_sign_of_dead_units():
+    fitted = net().fit(X, y)
+    assert values_of(diagnose(fitted, X[:1], y[:1]), "dead") == {}
+
+
+def test_a_large_dropout_is_named_where_the_loss_rises():
+    fitted = net((20, 20), dropout=0.95, n_iter=60).fit(X, y)
+    (fault,) = (f for f in diagnose(fitted, X, y).faults if "rose" in f.name)
+    assert fault.advice.startswith("Lower dropout (now 0.95), lower learning_rate")
+
+
 def test_statistics_are_those_of_the_fit():
     X, y, X_val, y_val = halves((X_raw, cancer()[1]))
     fitted = net().fit(X, y)
