@@ -265,6 +265,51 @@ def test_targets_in_other_units_are_a_fault():
         assert ("far targets", None) in faults(diagnose(fitted, X, others))
 
 
+def test_initial_weights_are_those_of_the_fit_whatever_the_rows():
+    constant = np.column_stack([X, np.full(len(X), 7.0)])
+    others = constant.copy()
+    others[:, -1] = np.arange(len(X))
+    found = diagnose(net(n_iter=0).fit(constant, y), others, y)
+    assert values_of(found, "first loss") == values_of(found, "constant")
+
+    targets = np.column_stack([X[:, 0], np.full(len(X), 7.0)])
+    fitted = DeepNetRegressor((9,), n_iter=0, random_state=0).fit(X[:, 1:], targets)
+    found = diagnose(fitted, X[:, 1:], targets + X[:, 1:3])
+    assert values_of(found, "first loss") == values_of(found, "constant")
+
+
+@pytest.mark.parametrize("kind", ["standard", "robust"])
+def test_far_is_three_standard_deviations(kind):
+    X = np.random.RandomState(0).randn(1000, 5)
+    fitted = net(input_scaling=kind, n_iter=1).fit(X, X[:, 0] > 0)
+    for shift, share in ((2.7, 0), (3.5, 1)):
+        found = diagnose(fitted, X + shift, X[:, 0] > 0)
+        assert values_of(found, "far inputs") == {None: share}
+
+
+def test_what_follows_from_other_units_refers_to_the_first_fault():
+    fitted = net().fit(X_raw, y)
+    _, *others = diagnose(fitted, 1000 * X_raw, y).faults
+    advice = {f.name: f.advice for f in others}
+    assert advice[RULES["largest input"].name] == (
+        "Give X in the units of the training set."
+    )
+    assert advice[RULES["first loss"].name] == (
+        "The initial network is certain and wrong. See the first fault."
+    )
+    assert advice[RULES["falling"].name] == (
+        "It is still learning. Raise n_iter (now 30) or raise learning_rate (now "
+        "0.001)."
+    )
+
+
+def test_a_penalty_is_no_fault_of_a_network_that_has_learned():
+    fitted = net(alpha=5.0, learning_rate=0.01).fit(X, y)
+    found = diagnose(fitted, X[:30], y[:30])
+    assert values_of(found, "penalty") == {None: pytest.approx(5 / 30)}
+    assert ("penalty", None) not in faults(found)
+
+
 @pytest.mark.parametrize("unit", [1e-4, 1e3])
 def test_targets_that_are_not_scaled_are_the_first_fault(unit):
     X, y = diabetes()
