@@ -143,6 +143,8 @@ def main():
         models = {label: quickly(model) for label, model in MODELS.items()}
     circles = {"circles": make_circles(500, noise=0.2, factor=0.6, random_state=0)}
     tables = load_tables(options.tables, options.only, more=circles)
+    if not tables:
+        raise SystemExit(f"--only {options.only!r} is not the name of a table.")
     print(machine_line(), flush=True)
     before = os.getloadavg()[0]
     results = {}
