@@ -104,15 +104,7 @@ def loss_of_constant(
     """
     total = dataset.total_weight
     mean = sum(target @ weight for target, weight in _blocks(dataset)) / total
-    if out_activation == "identity":
-        start = mean
-    else:
-        p = np.clip(mean, 1e-12, None)
-        start = (
-            logit(np.clip(p, None, 1 - 1e-12))
-            if out_activation == "logistic"
-            else np.log(p)
-        )
+    start = _LINKS[out_activation](mean)
 
     def evaluate(outputs: FloatArray) -> tuple[float, FloatArray]:
         value, gradient = 0.0, np.zeros_like(outputs)

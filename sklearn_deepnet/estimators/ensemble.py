@@ -35,6 +35,7 @@ from .stacking import fit_stack
 __all__ = ["DeepNetEnsembleClassifier", "DeepNetEnsembleRegressor"]
 
 _BOOTSTRAP_BYTES = 2**26  # of copied rows in memory at once, for all members
+_MANY_INPUTS = 200
 _N_ROWS = 2**14  # predicted at once, so that memory does not grow with n_samples
 
 
@@ -209,10 +210,16 @@ class _Ensemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
             X = in_native_order(X)
         members = self.estimators_
         stack = stack_of(members)
+        # A stack takes dense arrays only. If each member scales X in its own way, each
+        # has its own inputs, and those of wide X would take much memory.
+        has_own = (
+            stack.input_scaling is not None and stack.input_scaling.center.ndim > 1
+        )
+        is_alone = issparse(X) or (has_own and X.shape[1] > _MANY_INPUTS)
         for start in range(0, X.shape[0], _N_ROWS):
             rows = X[start : start + _N_ROWS]
             with np.errstate(all="ignore"):
-                if issparse(X):  # a stack takes dense arrays only
+                if is_alone:
                     logits = np.stack(
                         [predict_logits(network_of(it), rows) for it in members]
                     )

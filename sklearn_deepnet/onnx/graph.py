@@ -1,9 +1,10 @@
 """Builders of ONNX graphs: of a model, or of a part of one that skl2onnx builds."""
 
+from copy import copy
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 
 class Graph:
@@ -22,6 +23,12 @@ class Graph:
         output = output or self._new_name(op)
         self._add_node(op, names, output, attributes)
         return output
+
+    def in_dtype(self, dtype: DTypeLike) -> "Graph":
+        """Return the same graph, for adding nodes that compute in another dtype."""
+        graph = copy(self)
+        graph.dtype = np.dtype(dtype)
+        return graph
 
     def _constant(self, values: Any) -> str:
         values = np.asarray(values)

@@ -46,27 +46,31 @@ def averaged_networks(estimator: Any) -> list[FittedNetwork]:
 
 
 def add_estimator(
-    graph: Graph, estimator: Any, X: str, raw_scores: bool = False
+    graph: Graph, estimator: Any, X: str, raw_scores: bool = False, X_dtype: Any = None
 ) -> list[str]:
     """Add all nodes of an estimator, and return the names of its outputs.
 
-    With `raw_scores`, logits take the place of the probabilities of a network.
+    With `raw_scores`, logits take the place of the probabilities of a network. If
+    `X_dtype` is not that of the graph, X is scaled in it and then cast.
     """
     networks = averaged_networks(estimator)
+    network = stack_of(networks) if len(networks) > 1 else network_of(networks[0])
+    inputs = graph if X_dtype is None else graph.in_dtype(X_dtype)
+    A = _add_scaling(inputs, network, X)
+    if inputs.dtype != graph.dtype:
+        A = graph.add("Cast", A, to=onnx_type(graph.dtype))
     if is_classifier(estimator):
-        return _add_classifier(graph, estimator, networks, X, raw_scores)
-    return [_add_regressor(graph, networks, X)]
+        return _add_classifier(graph, estimator, networks, network, A, raw_scores)
+    return [_add_regressor(graph, networks, network, A)]
 
 
-def _add_logits(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
+def _add_logits(graph: Graph, network: Network, A: str) -> str:
     """Add all layers, and return the logits.
 
     The networks of an ensemble are stacked: their logits have the shape
     (n_networks, n_samples, n_outputs), those of one network (n_samples, n_outputs).
     """
-    network = stack_of(networks) if len(networks) > 1 else network_of(networks[0])
     activations = [*network.activations, identity]
-    A = _add_scaling(graph, network, X)
     for W, activation in zip(network.layers, activations, strict=True):
         # One row per sample here, so a layer is A Wᵀ + b.
         weights = W[..., :-1].swapaxes(-1, -2)
@@ -87,9 +91,13 @@ def _add_scaling(graph: Graph, network: Network, X: str) -> str:
     rest = scaling.center - scaling.center.astype(graph.dtype)
     if network.params.dtype == np.float64 and rest.any():
         difference = graph.add("Sub", difference, rest)
-    A = graph.add("Div", difference, scaling.scale)
+    # A scale that float32 cannot hold must not become a division by zero.
+    scale = np.maximum(scaling.scale, np.finfo(graph.dtype).tiny)
+    A = graph.add("Div", difference, scale)
     if not scaling.squashes:
         return A
+    # Beyond this all results round to 3, and the square of much more would be infinite.
+    A = graph.add("Clip", A, -1e9, 1e9)
     third = graph.add("Div", A, 3.0)
     square = graph.add("Add", graph.add("Mul", third, third), 1.0)
     return graph.add("Div", A, graph.add("Sqrt", square))
@@ -113,7 +121,8 @@ def _add_classifier(
     graph: Graph,
     estimator: Any,
     networks: list[FittedNetwork],
-    X: str,
+    network: Network,
+    A: str,
     raw_scores: bool,
 ) -> list[str]:
     """Add labels and probabilities, computed as by ``predict`` and ``predict_proba``.
@@ -121,7 +130,7 @@ def _add_classifier(
     A network derives the label from the logits, since probabilities may be rounded to
     0 or 1, and an ensemble from the mean of the probabilities.
     """
-    z = scores = _add_logits(graph, networks, X)
+    z = scores = _add_logits(graph, network, A)
     if networks[0]._is_binary:
         # The negative class has the probability σ(-z), and so the logit -z.
         z = scores = graph.add("Concat", graph.add("Neg", z), z, axis=-1)
@@ -163,9 +172,11 @@ def _onnx_labels(classifier: Any) -> NDArray[Any]:
     )
 
 
-def _add_regressor(graph: Graph, networks: list[FittedNetwork], X: str) -> str:
+def _add_regressor(
+    graph: Graph, networks: list[FittedNetwork], network: Network, A: str
+) -> str:
     """Add predictions, in the units of the targets."""
-    y = _add_logits(graph, networks, X)
+    y = _add_logits(graph, network, A)
     if networks[0].out_activation_ == "exponential":
         y = graph.add("Exp", y)
     for op, name in (("Mul", "target_scale_"), ("Add", "target_mean_")):

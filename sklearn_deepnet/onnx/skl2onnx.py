@@ -107,6 +107,8 @@ def _dtype_of(inputs: Any) -> np.dtype[Any]:
 
 
 def _convert_network(scope: Any, operator: Any, container: Any) -> None:
+    from skl2onnx.common.data_types import FloatTensorType
+
     model = operator.raw_operator
     if container.target_opset_onnx < _OLDEST_OPSET:
         raise ValueError(
@@ -114,14 +116,17 @@ def _convert_network(scope: Any, operator: Any, container: Any) -> None:
             f"target_opset={container.target_opset_onnx} instead."
         )
     graph = Skl2onnxGraph(_dtype_of(operator.inputs), scope, container)
+    # Integers, such as time stamps, may be larger than float32 holds exactly.
+    is_float = all(isinstance(it.type, FloatTensorType) for it in operator.inputs)
+    X_dtype = graph.dtype if is_float else np.dtype(np.float64)
     # A data frame has one input for each column.
     columns = [
-        graph.add("Cast", variable.full_name, to=onnx_type(graph.dtype))
+        graph.add("Cast", variable.full_name, to=onnx_type(X_dtype))
         for variable in operator.inputs
     ]
     X = columns[0] if len(columns) == 1 else graph.add("Concat", *columns, axis=-1)
     raw_scores = scope.get_options(model).get("raw_scores", False)
-    sources = add_estimator(graph, model, X, raw_scores)
+    sources = add_estimator(graph, model, X, raw_scores, X_dtype)
     for source, output in zip(sources, operator.outputs, strict=True):
         graph.add("Identity", source, output=output.full_name)
 

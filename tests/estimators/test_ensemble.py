@@ -725,3 +725,12 @@ def test_a_mean_of_nine_certain_members_is_no_more_than_certain():
     for member in fitted.estimators_:
         member._params[-1] = 1e3  # the last bias
     assert fitted.predict_proba(X).max() == 1
+
+
+def test_wide_members_with_scalings_of_their_own_predict_alone():
+    wide = np.random.RandomState(0).randn(60, 300) + X[:60, :1]
+    fitted = ensemble(net(), bootstrap=True).fit(wide, np.arange(60) % 2)
+    centers = [member.input_mean_ for member in fitted.estimators_]
+    assert not np.array_equal(*centers[:2])
+    expected = sum(member.predict_proba(wide) / 3 for member in fitted.estimators_)
+    np.testing.assert_allclose(fitted.predict_proba(wide), expected, rtol=1e-12)

@@ -241,6 +241,15 @@ def test_times_keep_their_seconds_if_a_model_takes_float32(n_estimators, scaling
 
 
 @DTYPES
+@DTYPES
+def test_an_outlier_is_squashed_as_in_the_network(dtype):
+    net = classifier(input_scaling="robust").fit(X_wine, y_wine)
+    outlier = X_wine.astype(dtype)
+    outlier[:5] *= 1e25
+    outputs = run(to_onnx(net, dtype=dtype), outlier)
+    assert_same_classes(outputs, net, outlier)
+
+
 @pytest.mark.parametrize("target_scaling", ["standard", None])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 @pytest.mark.parametrize("data", NUMBERS)

@@ -252,6 +252,16 @@ def test_integers_are_computed_in_float32():
     helpers.assert_same_classes(outputs, fitted, X.astype(np.float32))
 
 
+def test_times_in_nanoseconds_are_scaled_before_they_are_cast():
+    seconds = np.random.RandomState(0).uniform(0, 60, 99)
+    X = (1.7e18 + 1e9 * seconds).astype(np.int64)[:, np.newaxis]
+    fitted = net(n_iter=100, learning_rate=0.05).fit(X, seconds > 30)
+    label, p = convert_and_run(fitted, X).values()
+    assert label.tolist() == fitted.predict(X).tolist()
+    assert len(set(label.tolist())) == 2
+    np.testing.assert_allclose(p, fitted.predict_proba(X), rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("order", [["a", "b"], ["b", "a"]])
 def test_text_before_an_encoder_is_converted(order):
     rng = np.random.RandomState(0)
