@@ -237,10 +237,6 @@ def test_times_keep_their_seconds_if_a_model_takes_float32(n_estimators, scaling
     assert_exported(assert_same_classes, ensemble, TIMES, "float32")
 
 
-# ---- regressors
-
-
-@DTYPES
 @DTYPES
 def test_an_outlier_is_squashed_as_in_the_network(dtype):
     net = classifier(input_scaling="robust").fit(X_wine, y_wine)
@@ -250,6 +246,10 @@ def test_an_outlier_is_squashed_as_in_the_network(dtype):
     assert_same_classes(outputs, net, outlier)
 
 
+# ---- regressors
+
+
+@DTYPES
 @pytest.mark.parametrize("target_scaling", ["standard", None])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 @pytest.mark.parametrize("data", NUMBERS)
