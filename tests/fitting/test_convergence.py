@@ -120,6 +120,15 @@ FAILURES = {
         {"learning_rate": 1e-9},
         "the steps are too small; raise learning_rate (now 1e-09)",
     ),
+    "large weights": (
+        {"init_scale": 100.0, "hidden_layer_sizes": (8, 8)},
+        "the initial weights are too large; lower init_scale (now 100)",
+    ),
+    "clipped gradients": (
+        {"clip_norm": 1e-9, "solver": "sgd"},
+        "the steps are too small; raise clip_norm (now 1e-09) or learning_rate (now "
+        "0.001)",
+    ),
     "a large learning rate": (
         {"learning_rate": 30.0, "solver": "sgd", "hidden_layer_sizes": (8, 8)},
         "the steps are too large; lower learning_rate (now 30)",
@@ -147,6 +156,36 @@ def test_X_that_is_not_scaled_is_the_likeliest_cause():
     assert "use input_scaling='standard'" in message
     (message,) = messages_of(lambda: model.fit(csr_array(raw), y))
     assert "use MaxAbsScaler" in message
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e3])
+def test_y_that_is_not_scaled_is_the_likeliest_cause(unit):
+    target = unit * (X[:, 0] + 2)
+    model = net(estimator=DeepNetRegressor, target_scaling=None, n_iter=30)
+    (message,) = messages_of(lambda: model.fit(X, target))
+    size = np.sqrt(np.mean(target**2))
+    assert (
+        f"y is not scaled, its values are of size {size:.2g}; set "
+        "target_scaling='standard'. "
+    ) in message
+
+
+def test_rows_that_are_all_equal_are_the_likeliest_cause():
+    (message,) = messages_of(
+        lambda: net(n_iter=300).fit(np.ones((424, 3)), y[BALANCED])
+    )
+    assert "The likeliest cause: all rows of X are equal. " in message
+
+
+def test_a_score_that_ended_training_is_the_likeliest_cause():
+    train_X, train_y, validation = in_two(X, y, 200)
+    options = {"n_iter_no_change": 10, "learning_rate": 1e-6, "init_scale": 3}
+    model = net(scoring=lambda *_: 0.5, **options)
+    (message,) = messages_of(lambda: model.fit(train_X, train_y, **validation))
+    assert (
+        "The likeliest cause: training ended after 11 epochs, since the score did not "
+        "rise; set scoring=None, or a larger n_iter_no_change (now 10). "
+    ) in message
 
 
 @pytest.mark.parametrize(
