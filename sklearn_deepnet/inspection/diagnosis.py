@@ -14,9 +14,9 @@ from .._engine import copy_inputs, cut_layers, one_blas_thread
 from .._fitting.convergence import is_constant, loss_of_constant, lowest_loss
 from .._fitting.dataset import Dataset
 from .._fitting.jobs import data_loss
-from .._fitting.reporting import are_means_far
 from .._fitting.scaling import constant_inputs, constant_outputs
 from .._fitting.targets import NumberTargets
+from .._fitting.units import are_deviations_far, are_means_far
 from .._utils.lookup import look_up
 from .._utils.typing import BoolArray, FloatArray
 from ..nn.losses import LOSSES
@@ -194,10 +194,7 @@ def _share_far(
     """Return the share of columns that have other means or other units."""
     moments = column_moments(array, dataset.weight, dataset.rows)
     is_far = are_means_far(center, scale, moments.mean, dataset.n_rows)
-    ratio = moments.deviation / scale
-    limit = _OTHER_UNIT * (1 + 10 / np.sqrt(dataset.n_rows))
-    # Some rows may not vary in a column that is rarely anything but zero.
-    is_far |= (ratio > limit) | ((ratio > 0) & (ratio < 1 / limit))
+    is_far |= are_deviations_far(scale, moments.deviation, dataset.n_rows, _OTHER_UNIT)
     return float(np.mean(is_far[varies])) if varies.any() else 0.0
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._fitting.convergence import LARGE_PENALTY
-from .._fitting.reporting import SHARE_FAR
+from .._fitting.units import SHARE_FAR
 from .advice import Setup, advise
 
 _RULE_OF_THUMB = "a rule of thumb of this library"

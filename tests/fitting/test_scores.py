@@ -189,7 +189,7 @@ def test_a_network_that_overflows_on_the_validation_data_has_not_improved(scorin
     X, y = wine()
     net = net_for(scoring, dtype="float32", **patient)
     far, nothing = messages_of(net.fit, X, y, X_val=1e39 * X, y_val=y)
-    assert far.startswith("X_val is far from X: the means of 13 of 13 columns differ")
+    assert far.startswith("X_val is far from X: in 13 of 13 columns the mean differs ")
     assert nothing.startswith("The network has learned nothing from X: its loss fell")
     assert net.n_iter_ == 3
     assert net.best_iter_ is None
