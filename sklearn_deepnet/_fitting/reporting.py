@@ -276,7 +276,11 @@ def warn_of_scores(estimator: Any, result: TrainingResult, partial: bool) -> boo
     elif n_epochs == estimator.n_iter_ and not partial and _is_stuck(estimator):
         scores, losses = estimator.validation_scores_, estimator.validation_loss_curve_
         best, restores = estimator.best_iter_, estimator.restore_best
-        weights = f"; the weights are those of epoch {best}, from 0" if restores else ""
+        weights = (
+            f"; the weights are those of epoch {best}, counted from 0"
+            if restores
+            else ""
+        )
         warn(
             f"{name} hardly rose, from {scores[0]:.3g} to {scores[best]:.3g}, while "
             f"the validation loss fell further, from {losses[best]:.3g} to "
@@ -293,16 +297,16 @@ def _is_stuck(estimator: Any) -> bool:
     """Return whether a score that hardly rose has ended or undone useful training."""
     scores = np.array(estimator.validation_scores_)
     losses, best = np.array(estimator.validation_loss_curve_), estimator.best_iter_
-    if best is None:
+    if best is None or not scores[best] < 1:
         return False
     n_since = len(scores) - 1 - best
     is_undone = estimator.restore_best and n_since >= _MANY_EPOCHS
     if not n_since or not (estimator._ended_by == "tol" or is_undone):
         return False
-    # No score exceeds one, and one that cannot rise further is not stuck.
+    # No score exceeds one, and one that has reached it is not stuck.
     hardly_rose = scores[best] - scores[0] <= 0.1 * (1 - scores[0])
     fell = losses[best:].min() < 0.95 * losses[best]
-    return bool(scores[best] < 1 and hardly_rose and fell)
+    return bool(hardly_rose and fell)
 
 
 def _name_number(value: float) -> str:
