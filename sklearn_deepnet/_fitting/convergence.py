@@ -6,21 +6,23 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 from scipy.sparse import issparse
-from scipy.special import logit
+from scipy.special import logit, xlogy
 
 from .._engine import TrainingResult, cut_layers
 from .._utils.typing import FloatArray
 from .._utils.warnings import max_abs
 from ..nn.losses import LossFunction, log_loss, poisson, squared_error
+from ..nn.scaling import column_moments
 from .dataset import Dataset
 from .jobs import TrainingJob, data_loss
 from .parameters import ResolvedParams, has_schemes, is_quasi_newton
+from .targets import NumberTargets
 
 _MARGIN = 0.05  # of the loss of a constant, above which a network has learned nothing
 _AT_CONSTANT = 3e-4  # of it, within which a network has become that constant
 _LEAST_MOVE = 1e-4  # of the first loss
 _BLOCK_ROWS = 2**14
-_LARGE_INPUT, LARGE_PENALTY = 10.0, 0.1
+_LARGE_INPUT, _LARGE_TARGET, LARGE_PENALTY = 10.0, 10.0, 0.1
 
 # From a mean to the output whose activation it is.
 _LINKS = {
@@ -68,7 +70,7 @@ def describe_failure(
             best = min(best, data_loss(job, result.state.params))  # without dropout
     if not _is_no_better(best, constant, moves):
         return ""
-    cause = _likeliest_cause(estimator, resolved, job, result, losses)
+    cause = _likeliest_cause(estimator, resolved, job, result, losses, constant)
     return (
         f"The network has learned nothing from X: its loss fell to {best:.6g}, and the "
         f"best constant prediction has {constant:.6g}. The likeliest cause: {cause}. "
@@ -120,6 +122,21 @@ def loss_of_constant(
     return float(minimize(evaluate, start, jac=True, method="L-BFGS-B").fun)
 
 
+def lowest_loss(dataset: Dataset, loss: LossFunction) -> float:
+    """Return the loss of predictions that are equal to the targets.
+
+    It is taken as zero, except for Poisson's loss, which lacks a constant of the target
+    and may be negative.
+    """
+    if loss not in poisson[1:-1]:
+        return 0.0
+    total = sum(
+        float(np.mean(target - xlogy(target, target), axis=0) @ weight)
+        for target, weight in _blocks(dataset)
+    )
+    return total / dataset.total_weight
+
+
 def _blocks(dataset: Dataset) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Yield targets of shape (n_outputs, n_rows), and weights, of some rows each."""
     scale, shift = dataset.targets.scale_and_shift(trains=True)
@@ -134,19 +151,78 @@ def _blocks(dataset: Dataset) -> Iterator[tuple[FloatArray, FloatArray]]:
         yield scale * target + shift, weight
 
 
+def _fault_of_data(estimator: Any, dataset: Dataset) -> str:
+    """Return what is wrong with X or y; "" if nothing is."""
+    X, targets = dataset.X, dataset.targets
+    if dataset.input_scaling is None and max_abs(X) > _LARGE_INPUT:
+        how = "MaxAbsScaler" if issparse(X) else "input_scaling='standard'"
+        return f"X is not scaled, its largest value is {max_abs(X):.2g}; use {how}"
+    varies = issparse(X) or column_moments(X, rows=dataset.rows).deviation.any()
+    if not varies:
+        return "all rows of X are equal"
+    if isinstance(targets, NumberTargets) and estimator.target_scaling is None:
+        given = column_moments(dataset.target, dataset.weight, dataset.rows)
+        size = float(np.hypot(given.mean, given.deviation).max())
+        if not 1 / _LARGE_TARGET <= size <= _LARGE_TARGET:
+            return (
+                f"y is not scaled, its values are of size {size:.2g}; set "
+                "target_scaling='standard'"
+            )
+    return ""
+
+
+def _fault_of_weights(
+    estimator: Any, resolved: ResolvedParams, result: TrainingResult, losses: FloatArray
+) -> str:
+    """Return what is wrong with the initial weights, if few epochs changed the loss."""
+    *hidden, _ = cut_layers(resolved.layer_sizes, result.state.params)
+    if not hidden or losses[0] - losses.min() >= _LEAST_MOVE * abs(losses[0]):
+        return ""
+    names = {activation.name for activation in resolved.activations}
+    if names & {"sigmoid", "logistic", "tanh"} and len(hidden) > 2:
+        return (
+            f"gradients vanish in {len(hidden)} hidden layers of "
+            f"activation={estimator.activation!r}; set activation='relu' and "
+            "init='he', or take fewer layers"
+        )
+    if _are_small(hidden):
+        return (
+            "the initial weights are so small that hardly any gradient reaches the "
+            f"first layer (init={estimator.init!r}, "
+            f"init_scale={estimator.init_scale}); set init='he' and init_scale=None"
+        )
+    return ""
+
+
+def _fault_of_steps(estimator: Any, result: TrainingResult, losses: FloatArray) -> str:
+    """Return why the steps that were made were too few, too small or too large."""
+    if is_quasi_newton(estimator.solver):
+        return "X says little about y, or the network has too few units"
+    if result.ended_by == "tol" and len(result.validation_scores):
+        return (
+            f"training ended after {estimator.n_iter_} epochs, since the score did not "
+            "rise; set scoring=None, or a larger n_iter_no_change (now "
+            f"{estimator.n_iter_no_change!r})"
+        )
+    rate = f"learning_rate (now {estimator.learning_rate:.3g})"
+    if losses[-1] > losses.min() * (1 + _MARGIN):
+        return f"the steps are too large; lower {rate}"
+    if estimator.clip_norm is not None:
+        rate = f"clip_norm (now {estimator.clip_norm:.3g}) or {rate}"
+    return f"the steps are too small; raise {rate}"
+
+
 def _likeliest_cause(
     estimator: Any,
     resolved: ResolvedParams,
     job: TrainingJob,
     result: TrainingResult,
     losses: FloatArray,
+    constant: float,
 ) -> str:
     """Return what is most often the reason, of what can be seen."""
-    X = job.dataset.X
-    *hidden, _ = cut_layers(resolved.layer_sizes, result.state.params)
-    if job.dataset.input_scaling is None and max_abs(X) > _LARGE_INPUT:
-        how = "MaxAbsScaler" if issparse(X) else "input_scaling='standard'"
-        return f"X is not scaled, its largest value is {max_abs(X):.2g}; use {how}"
+    if fault := _fault_of_data(estimator, job.dataset):
+        return fault
     if _are_units_equal(resolved, result):
         return (
             "all units of a layer have equal weights, so they get equal gradients; set "
@@ -157,25 +233,14 @@ def _likeliest_cause(
             f"the penalties are large (alpha={estimator.alpha:.3g}, "
             f"l1={estimator.l1:.3g}); lower them"
         )
-    if losses[0] - losses.min() < _LEAST_MOVE * abs(losses[0]) and hidden:
-        names = {activation.name for activation in resolved.activations}
-        if names & {"sigmoid", "logistic", "tanh"} and len(hidden) > 2:
-            return (
-                f"gradients vanish in {len(hidden)} hidden layers of "
-                f"activation={estimator.activation!r}; set activation='relu' and "
-                "init='he', or take fewer layers"
-            )
-        if _are_small(hidden):
-            return (
-                "the initial weights are so small that hardly any gradient reaches the "
-                f"first layer (init={estimator.init!r}, "
-                f"init_scale={estimator.init_scale}); set init='he' and init_scale=None"
-            )
-    if is_quasi_newton(estimator.solver):
-        return "X says little about y, or the network has too few units"
-    rate = f"learning_rate (now {estimator.learning_rate:.3g})"
-    is_slow = losses[-1] <= losses.min() * (1 + _MARGIN)
-    return f"the steps are too {'small; raise' if is_slow else 'large; lower'} {rate}"
+    init_scale = estimator.init_scale
+    if init_scale is not None and init_scale > 1 and losses[0] > 10 * abs(constant):
+        return (
+            f"the initial weights are too large; lower init_scale (now {init_scale:g})"
+        )
+    return _fault_of_weights(estimator, resolved, result, losses) or _fault_of_steps(
+        estimator, result, losses
+    )
 
 
 def _are_small(hidden: list[FloatArray]) -> bool:

@@ -216,21 +216,23 @@ def make_dataset(
             raise ValueError(
                 f"{name} holds {weight.min():.3g}; weights must not be negative."
             )
-    weight = targets.weigh(target, weight)
+        if weight.any() or not may_be_empty:
+            _check_total(weight, name)
+    with np.errstate(over="ignore"):  # an infinite sum is an error below
+        weight = targets.weigh(target, weight)
     if weight is None:
         return Dataset(X, y, targets, target, None, None)
-    if weight.any() or not may_be_empty:
-        _check_total(weight, name, targets)
+    is_class_weighted = getattr(targets, "class_weight", None) is not None
+    if is_class_weighted and (weight.any() or not may_be_empty):
+        _check_total(weight, f"{name} times class_weight")
     rows = None if weight.all() else np.flatnonzero(weight)
     return Dataset(X, y, targets, target, weight, rows)
 
 
-def _check_total(weight: FloatArray, name: str, targets: Targets) -> None:
+def _check_total(weight: FloatArray, name: str) -> None:
     """Raise unless the sum of the weights can be divided by."""
     with np.errstate(over="ignore"):
         total = float(weight.sum())
-    if getattr(targets, "class_weight", None) is not None:
-        name += " times class_weight"
     if total == 0:
         raise ValueError(
             f"{name} is zero for every row; at least one weight must be positive."
@@ -238,8 +240,8 @@ def _check_total(weight: FloatArray, name: str, targets: Targets) -> None:
     # Divided by a subnormal sum, the number of rows would be infinite.
     if not np.finfo(float).tiny <= total < np.inf:
         raise ValueError(
-            f"{name} sums to {total:.3g}; at least one weight must be positive, and "
-            "their sum finite."
+            f"{name} sums to {total:.3g}, out of the range of numbers that can be "
+            "divided by. Scale the weights, such as to a mean of 1."
         )
 
 

@@ -122,10 +122,20 @@ def make_score(estimator: Any, validation_set: Dataset) -> Score | None:
         vars(scored).pop("feature_names_in_", None)  # X has been checked already
         nonlocal last_score
         with ignoring_undefined_metrics(last_score == 0 or np.isnan(last_score)):
-            last_score = float(scorer(scored, X, y, **options))
+            last_score = _as_number(scorer(scored, X, y, **options))
         return last_score
 
     return score
+
+
+def _as_number(score: Any) -> float:
+    """Return what a scorer has returned as a float, or raise if it is no number."""
+    array = np.asarray(score)
+    if array.size != 1 or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"The scorer returned {score!r}, but scoring has to return a number."
+        )
+    return float(array.item())
 
 
 def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:

@@ -57,9 +57,15 @@ def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
     out_activation, n_outputs = targets.name_out_activation(loss), targets.n_outputs
     loss_function = getattr(loss, out_activation)
     if loss_function is None:
+        known = [
+            name
+            for name, it in LOSSES.items()
+            if getattr(it, targets.name_out_activation(it)) is not None
+        ]
+        outputs = "numeric" if out_activation == "exponential" else out_activation
         raise ValueError(
-            f"loss={loss!r} is not defined for the {out_activation} outputs of "
-            f"{type(estimator).__name__}."
+            f"loss={loss!r} is not defined for the {outputs} outputs of "
+            f"{type(estimator).__name__}. Choose one of {sorted(known)}."
         )
     schedule = _resolve_schedule(schedule, estimator.schedule)
     optimizer = _resolve_object(optimizer, estimator.solver, "solver")

@@ -47,10 +47,10 @@ from .reporting import (
     count_tasks,
     find_only_class,
     warn_of_ending,
-    warn_of_other_units,
     warn_of_scores,
 )
 from .scaling import scale_datasets
+from .units import warn_of_other_units
 
 _FEWEST_EPOCHS = 10  # after which a network has to have learned something
 

@@ -9,23 +9,18 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._engine import Callback, TrainingLoop, TrainingResult, loss_limit
 from .._utils.sklearn_compat import CallbackContext
-from .._utils.typing import BoolArray, FloatArray
+from .._utils.values import items_of
 from .._utils.warnings import max_abs, warn
 from ..exceptions import DivergenceWarning
-from ..nn.scaling import Moments, column_moments
 from .dataset import Dataset
 from .parameters import is_quasi_newton
-from .targets import NumberTargets
 
 _MAX_TASKS = 1000  # ProgressBar takes time quadratic in the number of tasks
 _N_LINES = 10
 _BAR_WIDTH = 30
-# How many standard deviations two means may differ, and in which share of the columns.
-_FAR, SHARE_FAR = 3, 0.2
 _MANY_EPOCHS = 10  # to undo
 
 
@@ -168,72 +163,11 @@ def combine(callbacks: Sequence[Callback]) -> Callback:
     return call_all
 
 
-def warn_of_other_units(dataset: Dataset, validation_set: Dataset) -> None:
-    """Warn if validation data that were given are in other units than the training set.
-
-    Steps of a pipeline, and a `TransformedTargetRegressor`, transform the training data
-    alone, unless set up otherwise.
-    """
-    n_far, n_columns = _count_far_columns(dataset, validation_set, "X")
-    if n_far > SHARE_FAR * n_columns:
-        warn(
-            f"X_val is far from X: the means of {n_far} of {n_columns} columns differ "
-            f"by more than {_FAR} standard deviations. If the network is in a "
-            "pipeline, X_val must be transformed like X; Pipeline(..., "
-            "transform_input=['X_val']) does so."
-        )
-    if not isinstance(dataset.targets, NumberTargets):
-        return
-    n_far, n_columns = _count_far_columns(dataset, validation_set, "target")
-    if n_far > SHARE_FAR * n_columns:
-        warn(
-            f"y_val is far from y: their means differ by more than {_FAR} standard "
-            "deviations of y. Give y_val in the units of y."
-        )
-
-
-def _count_far_columns(
-    dataset: Dataset, validation_set: Dataset, name: str
-) -> tuple[int, int]:
-    """Return how many columns have other means, and how many there are that vary."""
-    train, given = (_moments(getattr(it, name), it) for it in (dataset, validation_set))
-    varies, n_rows = train.deviation > 0, validation_set.n_rows
-    is_far = are_means_far(train.mean, train.deviation, given.mean, n_rows)
-    return int((varies & is_far).sum()), int(varies.sum())
-
-
-def are_means_far(
-    mean: FloatArray, deviation: FloatArray, given_mean: FloatArray, n_rows: int
-) -> BoolArray:
-    """Return which columns of given rows are far from those of the training set.
-
-    Parameters
-    ----------
-    mean, deviation : ndarray of shape (n_columns,)
-        Of the training set.
-    given_mean : ndarray of shape (n_columns,)
-        Of the given rows.
-    n_rows : int
-        Number of the given rows.
-    """
-    # The mean of a few rows may be far from that of all.
-    limit = _FAR * deviation * (1 + 1 / np.sqrt(n_rows))
-    return np.abs(given_mean - mean) > limit
-
-
-def _moments(array: Any, dataset: Dataset) -> Moments:
-    if issparse(array):
-        array = array if dataset.rows is None else array[dataset.rows]
-        mean, variance = mean_variance_axis(array.astype(float), axis=0)
-        return Moments(np.full_like(mean, dataset.n_rows), mean, np.sqrt(variance))
-    return column_moments(array, dataset.weight, dataset.rows)
-
-
 def find_only_class(estimator: Any, dataset: Dataset) -> int | None:
     """Return the index of the class if weights leave only one, and warn; else None."""
     index = dataset.targets.find_only_class(dataset.target[dataset.rows])
     if index is not None:
-        (label,) = estimator.classes_[[index]].tolist()
+        (label,) = items_of(estimator.classes_[[index]])
         warn(
             f"Only rows of the class {label!r} have positive weight. So the network is "
             "not trained, and predicts that class for any X. Give positive weight to "
@@ -342,7 +276,11 @@ def warn_of_scores(estimator: Any, result: TrainingResult, partial: bool) -> boo
     elif n_epochs == estimator.n_iter_ and not partial and _is_stuck(estimator):
         scores, losses = estimator.validation_scores_, estimator.validation_loss_curve_
         best, restores = estimator.best_iter_, estimator.restore_best
-        weights = f"; the weights are those of epoch {best}, from 0" if restores else ""
+        weights = (
+            f"; the weights are those of epoch {best}, counted from 0"
+            if restores
+            else ""
+        )
         warn(
             f"{name} hardly rose, from {scores[0]:.3g} to {scores[best]:.3g}, while "
             f"the validation loss fell further, from {losses[best]:.3g} to "
@@ -359,16 +297,16 @@ def _is_stuck(estimator: Any) -> bool:
     """Return whether a score that hardly rose has ended or undone useful training."""
     scores = np.array(estimator.validation_scores_)
     losses, best = np.array(estimator.validation_loss_curve_), estimator.best_iter_
-    if best is None:
+    if best is None or not scores[best] < 1:
         return False
     n_since = len(scores) - 1 - best
     is_undone = estimator.restore_best and n_since >= _MANY_EPOCHS
     if not n_since or not (estimator._ended_by == "tol" or is_undone):
         return False
-    # No score exceeds one, and one that cannot rise further is not stuck.
+    # No score exceeds one, and one that has reached it is not stuck.
     hardly_rose = scores[best] - scores[0] <= 0.1 * (1 - scores[0])
     fell = losses[best:].min() < 0.95 * losses[best]
-    return bool(scores[best] < 1 and hardly_rose and fell)
+    return bool(hardly_rose and fell)
 
 
 def _name_number(value: float) -> str:

@@ -64,6 +64,8 @@ def as_numbers(values: ArrayLike, name: str) -> NDArray[Any]:
         _raise_no_number(array.flat[0] if array.size else None, array.dtype, name)
     _check_not_missing(array, name)
     _check_finite(array, name)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        _check_range(np.abs(array).max(initial=0), name)
     return array
 
 
@@ -82,7 +84,7 @@ def as_labels(values: ArrayLike, name: str) -> NDArray[Any]:
     if columns is not None:
         labels = [as_labels(column, name) for _, column in columns]
         return np.stack(labels, axis=1) if labels else np.asarray(values)
-    array = _as_array(values, name)
+    array = _as_array(values, name, _name_binarizer(name))
     if array.dtype.kind == "O":
         _check_all_text(array, name)
         return array
@@ -95,6 +97,11 @@ def as_labels(values: ArrayLike, name: str) -> NDArray[Any]:
         )
     if array.dtype.kind == "f":
         _check_finite(array, name)
+        if np.abs(array).max(initial=0) >= 2.0**63:  # scikit-learn casts them to int64
+            raise ValueError(
+                f"{name} holds {np.abs(array).max():.3g}, which is too large for a "
+                f"label. Convert it, such as by {name}.astype(str)."
+            )
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -161,7 +168,7 @@ def _may_be_dates(dtype: Any) -> bool:
     return getattr(dtype, "kind", "O") in "OMm"
 
 
-def _as_array(values: Any, name: str) -> NDArray[Any]:
+def _as_array(values: Any, name: str, advice: str = "") -> NDArray[Any]:
     """Return a dense NumPy array of the same values."""
     _check_not_masked(values, name)
     if issparse(values):
@@ -176,11 +183,13 @@ def _as_array(values: Any, name: str) -> NDArray[Any]:
     except ValueError:
         raise ValueError(
             f"{name} holds rows of different lengths; all must have as many values."
+            f"{advice}"
         ) from None
     if array.dtype.kind == "U" and isinstance(values, list | tuple):
         # Beside text NumPy makes text of all: "1" of 1, and "nan" of NaN.
         objects = np.array(values, dtype=object)
-        if not all(isinstance(value, str) for value in objects.flat):
+        # and of members of an Enum that are text, the start of their names.
+        if not {type(value) for value in objects.flat} <= {str, np.str_}:
             return objects
     return array
 
@@ -196,12 +205,18 @@ def _convert_text(array: NDArray[Any], name: str) -> NDArray[Any]:
     try:
         return array.astype(np.float64)
     except OverflowError:
-        raise ValueError(
-            f"{name} holds a number that is too large for float64. Scale it first."
-        ) from None
+        _check_range(np.inf, name)
+        raise
     except ValueError:
         wrong = next(value for value in array.flat if not _is_float(value))
         _raise_no_number(wrong, array.dtype, name)
+
+
+def _check_range(largest: Any, name: str) -> None:
+    if largest > np.finfo(np.float64).max:
+        raise ValueError(
+            f"{name} holds a number that is too large for float64. Scale it first."
+        )
 
 
 def _is_float(value: Any) -> bool:
@@ -248,11 +263,21 @@ def _check_all_text(array: NDArray[Any], name: str) -> None:
         return
     types = {type(value) for value in array.flat}
     names = ", ".join(sorted(it.__name__ for it in types))
+    if all(issubclass(it, set | frozenset | list | tuple) for it in types):
+        raise ValueError(
+            f"{name} holds values of type {names}, but labels must be numbers or text."
+            f"{_name_binarizer(name)}"
+        )
     raise ValueError(
         f"Unknown label type: {name} has the dtype object and holds values of type "
         f"{names}; labels of this dtype must all be text. Convert them, such as by "
         f"{name}{_convert_by(types)}."
     )
+
+
+def _name_binarizer(name: str) -> str:
+    call = f"MultiLabelBinarizer().fit_transform({name})"
+    return f" If each row lists its labels, give {call}."
 
 
 def _convert_by(types: set[type]) -> str:

@@ -140,6 +140,12 @@ def _raise_rate(setup: Setup) -> str:
     return "" if setup.is_quasi_newton else f"raise learning_rate (now {rate:g})"
 
 
+def _raise_clip(setup: Setup) -> str:
+    clip_norm = setup.network.clip_norm
+    is_given = clip_norm is not None and not setup.is_quasi_newton
+    return f"raise clip_norm (now {clip_norm:g})" if is_given else ""
+
+
 def _clip(setup: Setup) -> str:
     clip_norm = setup.network.clip_norm
     if setup.is_quasi_newton:
@@ -206,6 +212,13 @@ def _lower_dropout(setup: Setup) -> str:
     return f"lower dropout (now {setup.network.dropout})" if is_large else ""
 
 
+def _more_epochs(setup: Setup) -> str:
+    network = setup.network
+    if network.n_iter_ < network.n_iter:  # fit alone would have made more
+        return "call partial_fit more often"
+    return f"raise n_iter (now {network.n_iter})"
+
+
 def _restore_best(setup: Setup) -> str:
     return "" if setup.network.restore_best else "set restore_best=True"
 
@@ -221,6 +234,7 @@ CURES: MappingProxyType[str, Callable[[Setup], str]] = MappingProxyType(
         "lower rate": _lower_rate,
         "raise rate": _raise_rate,
         "clip": _clip,
+        "raise clip": _raise_clip,
         "relu": _relu,
         "leaky relu": _leaky_relu,
         "fewer layers": _fewer_layers,
@@ -233,7 +247,7 @@ CURES: MappingProxyType[str, Callable[[Setup], str]] = MappingProxyType(
         "more learning": _more_learning,
         "restore best": _restore_best,
         "causes first": _causes_first,
-        "more epochs": lambda setup: f"raise n_iter (now {setup.network.n_iter})",
+        "more epochs": _more_epochs,
         "fewer units": lambda _: "take fewer units",
     }
 )

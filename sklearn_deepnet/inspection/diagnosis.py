@@ -11,12 +11,12 @@ from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._engine import copy_inputs, cut_layers, one_blas_thread
-from .._fitting.convergence import is_constant, loss_of_constant
+from .._fitting.convergence import is_constant, loss_of_constant, lowest_loss
 from .._fitting.dataset import Dataset
 from .._fitting.jobs import data_loss
-from .._fitting.reporting import are_means_far
 from .._fitting.scaling import constant_inputs, constant_outputs
 from .._fitting.targets import NumberTargets
+from .._fitting.units import are_deviations_far, are_means_far
 from .._utils.lookup import look_up
 from .._utils.typing import BoolArray, FloatArray
 from ..nn.losses import LOSSES
@@ -117,7 +117,9 @@ def diagnose(
 
     Notes
     -----
-    Limits are rules of thumb, not laws; each finding names its source.
+    Limits are rules of thumb, not laws; each finding names its source. Falls and rises
+    of the loss are relative to the loss itself or, if that is larger, to the loss of
+    the best constant prediction.
 
     Examples
     --------
@@ -144,20 +146,25 @@ def diagnose(
         setup.are_rows_other = any(finding.is_fault for finding in findings)
         inputs = list(_check_inputs(setup))
         setup.are_inputs_bad = any(finding.is_fault for finding in inputs)
+        if network.__sklearn_is_fitted__() and job.dataset.input_scaling is not None:
+            # Those of the training set have the size one.
+            setup.are_rows_other |= any(finding.is_fault for finding in inputs[:1])
         findings += [*inputs, *_check_targets(setup), *_check_weights(setup, params)]
         loss = look_up(LOSSES, network.loss, "loss")
         out_activation = job.dataset.targets.name_out_activation(loss)
-        constant = loss_of_constant(job.dataset, job.spec.loss, out_activation)
-        if is_constant(job.dataset):  # nothing can be compared with a loss of zero
+        lowest = lowest_loss(job.dataset, job.spec.loss)
+        constant = loss_of_constant(job.dataset, job.spec.loss, out_activation) - lowest
+        # Nothing can be compared with a loss of zero, to which tiny targets round, too.
+        if is_constant(job.dataset) or not constant > 0:
             constant = np.inf
-        start = data_loss(job, job.state.params) / constant
+        start = (data_loss(job, job.state.params) - lowest) / constant
         findings.append(RULES["first loss"].check(start, setup))
         layers = list(_check_layers(setup, params))
-        ratio = data_loss(job, params) / constant
+        ratio = (data_loss(job, params) - lowest) / constant
         findings += [*_check_steps(setup, ratio), *layers]
         if network.__sklearn_is_fitted__():
             setup.has_causes = any(finding.is_fault for finding in findings)
-            findings += _check_results(setup, ratio)
+            findings += _check_results(setup, ratio, constant)
     return Diagnosis(findings)
 
 
@@ -187,10 +194,7 @@ def _share_far(
     """Return the share of columns that have other means or other units."""
     moments = column_moments(array, dataset.weight, dataset.rows)
     is_far = are_means_far(center, scale, moments.mean, dataset.n_rows)
-    ratio = moments.deviation / scale
-    limit = _OTHER_UNIT * (1 + 10 / np.sqrt(dataset.n_rows))
-    # Some rows may not vary in a column that is rarely anything but zero.
-    is_far |= (ratio > limit) | ((ratio > 0) & (ratio < 1 / limit))
+    is_far |= are_deviations_far(scale, moments.deviation, dataset.n_rows, _OTHER_UNIT)
     return float(np.mean(is_far[varies])) if varies.any() else 0.0
 
 
@@ -216,7 +220,12 @@ def _check_inputs(setup: Setup) -> Iterator[Finding]:
     varies = std > _CONSTANT * np.maximum(np.abs(mean), std.max(initial=0))
     if varies.any():
         spread = std[varies].max() / std[varies].min()
-        yield RULES["spread of inputs"].check(spread, setup)
+        finding = RULES["spread of inputs"].check(spread, setup)
+        if issparse(X):  # where few other values than zero make a small deviation
+            largest = abs(X).max(axis=0).toarray().ravel()[varies]
+            is_fault = finding.is_fault and largest.max() > 100 * largest.min()
+            finding = finding._replace(is_fault=is_fault)
+        yield finding
 
 
 def _check_targets(setup: Setup) -> Iterator[Finding]:
@@ -285,7 +294,7 @@ def _check_layers(setup: Setup, params: FloatArray) -> Iterator[Finding]:
             yield RULES["gradient"].check(ratio, setup, number)
 
 
-def _check_results(setup: Setup, ratio: float) -> Iterator[Finding]:
+def _check_results(setup: Setup, ratio: float, constant: float) -> Iterator[Finding]:
     """Check the loss, relative to that of a constant, and the learning curves."""
     network = setup.network
     losses = np.array(network.loss_curve_)
@@ -294,17 +303,21 @@ def _check_results(setup: Setup, ratio: float) -> Iterator[Finding]:
         yield finding._replace(limit="never", is_fault=True)
     yield RULES["constant"].check(ratio, setup)
     setup.are_rows_other = False  # what follows is of the training set
-    if len(losses) > 10:
-        tenth = losses[-1 - len(losses) // 10 :]
-        fallen = (tenth[0] - tenth[-1]) / abs(tenth[0])
+    # A loss far below a constant's changes by large shares of itself to the end.
+    size = np.maximum(np.abs(losses), constant if np.isfinite(constant) else 0)
+    if len(losses) > 1:
+        n_last = max(1, len(losses) // 10)
+        fallen = (losses[-1 - n_last] - losses[-1]) / size[-1 - n_last]
         # Only training that ran out of epochs needs more of them; others had converged.
         is_cut = network._ended_by == "n_iter"
         yield RULES["falling"].check(fallen if is_cut else 0.0, setup)
-        rises = np.diff(losses) > _RISE * np.abs(losses[:-1])
+    if len(losses) > 10:
+        rises = np.diff(losses) > _RISE * size[:-1]
         yield RULES["rising"].check(np.mean(rises), setup)
     validation = np.array(network.validation_loss_curve_ or [np.nan], float)
     if np.isfinite(validation[-1]):
-        above = validation[-1] / np.nanmin(validation) - 1
+        lowest = np.nanmin(validation)
+        above = (validation[-1] - lowest) / abs(lowest)
         finding = RULES["overfitting"].check(above, setup)
         yield finding._replace(is_fault=finding.is_fault and not network.restore_best)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._fitting.convergence import LARGE_PENALTY
-from .._fitting.reporting import SHARE_FAR
+from .._fitting.units import SHARE_FAR
 from .advice import Setup, advise
 
 _RULE_OF_THUMB = "a rule of thumb of this library"
@@ -157,7 +157,7 @@ RULES = MappingProxyType(
             ("", "lower rate"),
             _KARPATHY,
             1e-5,
-            ("", "raise rate"),
+            ("", "raise clip", "raise rate"),
         ),
         "penalty": Rule(
             "penalties relative to the total weight of the samples",
@@ -214,7 +214,7 @@ RULES = MappingProxyType(
             _RULE_OF_THUMB,
         ),
         "falling": Rule(
-            "share of the loss that fell in the last tenth of the epochs",
+            "relative fall of the loss in the last tenth of the epochs",
             0.01,
             ("It is still learning.", "more epochs", "raise rate"),
             _RULE_OF_THUMB,

@@ -120,6 +120,15 @@ FAILURES = {
         {"learning_rate": 1e-9},
         "the steps are too small; raise learning_rate (now 1e-09)",
     ),
+    "large weights": (
+        {"init_scale": 100.0, "hidden_layer_sizes": (8, 8)},
+        "the initial weights are too large; lower init_scale (now 100)",
+    ),
+    "clipped gradients": (
+        {"clip_norm": 1e-9, "solver": "sgd"},
+        "the steps are too small; raise clip_norm (now 1e-09) or learning_rate (now "
+        "0.001)",
+    ),
     "a large learning rate": (
         {"learning_rate": 30.0, "solver": "sgd", "hidden_layer_sizes": (8, 8)},
         "the steps are too large; lower learning_rate (now 30)",
@@ -147,6 +156,36 @@ def test_X_that_is_not_scaled_is_the_likeliest_cause():
     assert "use input_scaling='standard'" in message
     (message,) = messages_of(lambda: model.fit(csr_array(raw), y))
     assert "use MaxAbsScaler" in message
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e3])
+def test_y_that_is_not_scaled_is_the_likeliest_cause(unit):
+    target = unit * (X[:, 0] + 2)
+    model = net(estimator=DeepNetRegressor, target_scaling=None, n_iter=30)
+    (message,) = messages_of(lambda: model.fit(X, target))
+    size = np.sqrt(np.mean(target**2))
+    assert (
+        f"y is not scaled, its values are of size {size:.2g}; set "
+        "target_scaling='standard'. "
+    ) in message
+
+
+def test_rows_that_are_all_equal_are_the_likeliest_cause():
+    (message,) = messages_of(
+        lambda: net(n_iter=300).fit(np.ones((424, 3)), y[BALANCED])
+    )
+    assert "The likeliest cause: all rows of X are equal. " in message
+
+
+def test_a_score_that_ended_training_is_the_likeliest_cause():
+    train_X, train_y, validation = in_two(X, y, 200)
+    options = {"n_iter_no_change": 10, "learning_rate": 1e-6, "init_scale": 3}
+    model = net(scoring=lambda *_: 0.5, **options)
+    (message,) = messages_of(lambda: model.fit(train_X, train_y, **validation))
+    assert (
+        "The likeliest cause: training ended after 11 epochs, since the score did not "
+        "rise; set scoring=None, or a larger n_iter_no_change (now 10). "
+    ) in message
 
 
 @pytest.mark.parametrize(
@@ -278,8 +317,9 @@ def test_validation_data_in_other_units_are_a_warning(scaler, load):
     (message,) = messages_of(lambda: pipe.fit(train_X, train_y, **options))
     n = data.shape[1]
     assert message == (
-        f"X_val is far from X: the means of {n} of {n} columns differ by more than 3 "
-        "standard deviations. If the network is in a pipeline, X_val must be "
+        f"X_val is far from X: in {n} of {n} columns the mean differs by more than 3 "
+        "standard deviations, or the standard deviation by more than a factor of 10. "
+        "If the network is in a pipeline, X_val must be "
         "transformed like X; Pipeline(..., transform_input=['X_val']) does so."
     )
     options["net__X_val"] = pipe[0].transform(validation["X_val"])
@@ -293,7 +333,7 @@ def test_sparse_validation_data_in_other_units_are_a_warning():
     model = net(n_iter=3, tol=None)
     given = {"X_val": counts, "y_val": labels}
     found = messages_of(lambda: model.fit(counts * 0.01, labels, **given))
-    assert found[0].startswith("X_val is far from X: the means of 20 of 20 columns")
+    assert found[0].startswith("X_val is far from X: in 20 of 20 columns the mean")
     assert not messages_of(lambda: model.fit(counts, labels, **given))
 
 
@@ -303,9 +343,41 @@ def test_validation_targets_in_other_units_are_a_warning():
     scaled = (target - target.mean()) / target.std()
     (message,) = messages_of(lambda: model.fit(data, scaled, X_val=data, y_val=target))
     assert message == (
-        "y_val is far from y: their means differ by more than 3 standard deviations of "
-        "y. Give y_val in the units of y."
+        "y_val is far from y: the mean differs by more than 3 standard deviations, or "
+        "the standard deviation by more than a factor of 10. Give y_val in the units "
+        "of y."
     )
+
+
+@pytest.mark.parametrize("unit", [0.01, 100])
+def test_validation_data_of_the_same_mean_in_other_units_are_a_warning(unit):
+    data, target = diabetes()
+    target = target - target.mean()
+    model = net(estimator=DeepNetRegressor, n_iter=3, tol=None)
+    given = {"X_val": unit * data, "y_val": unit * target}
+    of_X, of_y = messages_of(lambda: model.fit(data, target, **given))
+    assert of_X.startswith("X_val is far from X: in 10 of 10 columns the mean ")
+    assert of_y.startswith("y_val is far from y: the mean differs ")
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_array])
+def test_one_column_of_validation_data_in_other_units_is_a_warning(form):
+    data, labels = cancer()
+    raw = data + 100
+    other = np.where(np.arange(30) == 7, 1000, 1) * raw
+    model, given = net(n_iter=3, tol=None), {"y_val": labels}
+    found = messages_of(
+        lambda: model.fit(form(raw), labels, X_val=form(other), **given)
+    )
+    assert found[0].startswith("X_val is far from X: in 1 of 30 columns the mean ")
+
+
+def test_validation_rows_of_a_rare_kind_are_not_far():
+    rare = np.random.RandomState(0).randn(2000, 10)
+    rare[:, 0] = np.arange(2000) == 0
+    labels = np.arange(2000) % 2
+    given = {"X_val": rare[:1], "y_val": labels[:1]}
+    assert not messages_of(lambda: net(n_iter=3, tol=None).fit(rare, labels, **given))
 
 
 def test_a_few_validation_rows_are_not_far():

@@ -117,12 +117,14 @@ OURS = [
     (
         "loss",
         Loss("mine", logistic=binary_cross_entropy),
-        "loss=mine is not defined for the softmax outputs of DeepNetClassifier.",
+        "loss=mine is not defined for the softmax outputs of DeepNetClassifier. "
+        "Choose one of ['focal', 'log_loss', 'squared_error'].",
     ),
     (
         "loss",
         "huber",
-        "loss=huber is not defined for the softmax outputs of DeepNetClassifier.",
+        "loss=huber is not defined for the softmax outputs of DeepNetClassifier. "
+        "Choose one of ['focal', 'log_loss', 'squared_error'].",
     ),
     (
         "solver",
@@ -389,3 +391,13 @@ def test_weights_of_squashed_inputs_have_no_equal_for_x_as_it_comes():
     )
     with raises(message):
         net(input_scaling="robust").fit(X, y).folded_coefs()
+
+
+def test_a_loss_of_classifiers_is_refused_by_a_regressor():
+    known = ["absolute_error", "huber", "poisson", "quantile", "squared_error"]
+    message = (
+        "loss=log_loss is not defined for the numeric outputs of DeepNetRegressor. "
+        f"Choose one of {known}."
+    )
+    with raises(message):
+        DeepNetRegressor(loss="log_loss").fit(X, X[:, 0])

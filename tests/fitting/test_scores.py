@@ -24,6 +24,7 @@ from tests.helpers import (
     diabetes,
     exactly,
     network_factory,
+    raises,
     wine,
 )
 
@@ -141,6 +142,24 @@ def test_partial_fit_says_it_in_the_first_call(case):
     assert net.best_iter_ is None
 
 
+@pytest.mark.parametrize("value", [None, "good", {"f1": 1}, 1j, [0.5, 0.5]])
+def test_a_scorer_that_returns_no_number_is_an_error(value):
+    X, y = wine()
+    message = f"The scorer returned {value!r}, but scoring has to return a number."
+    net = net_for(lambda *_: value)
+    before = vars(net).copy()
+    with raises(message):
+        net.fit(X, y, X_val=X, y_val=y)
+    assert vars(net) == before
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_an_infinite_score_is_compared_without_a_warning(value):
+    X, y = wine()
+    net = net_for(lambda *_: value, n_iter=20)
+    assert messages_of(net.fit, X, y, X_val=X, y_val=y) == []
+
+
 def test_epochs_without_a_score_do_not_count_for_patience():
     X, y = wine()
     some = {"X_val": X, "y_val": y}
@@ -189,7 +208,7 @@ def test_a_network_that_overflows_on_the_validation_data_has_not_improved(scorin
     X, y = wine()
     net = net_for(scoring, dtype="float32", **patient)
     far, nothing = messages_of(net.fit, X, y, X_val=1e39 * X, y_val=y)
-    assert far.startswith("X_val is far from X: the means of 13 of 13 columns differ")
+    assert far.startswith("X_val is far from X: in 13 of 13 columns the mean differs ")
     assert nothing.startswith("The network has learned nothing from X: its loss fell")
     assert net.n_iter_ == 3
     assert net.best_iter_ is None
@@ -252,7 +271,7 @@ def test_a_score_that_hardly_rises_while_the_loss_falls_is_said(scoring, restore
     net = net_for(scoring, n_iter=200, hidden_layer_sizes=(16,), learning_rate=0.001)
     net.set_params(early_stopping=True, restore_best=restores, tol=1e-4)
     messages = messages_of(net.fit, X, y)
-    weights = f"; the weights are those of epoch {net.best_iter_}, from 0"
+    weights = f"; the weights are those of epoch {net.best_iter_}, counted from 0"
     weights = weights if restores else ""
     assert ours(messages) == [expected_stuck(net, f"scoring={scoring!r}", weights)]
     assert net.n_iter_ < 100
@@ -262,7 +281,7 @@ def test_it_is_said_where_all_epochs_are_made_and_undone():
     X, y = wine()
     net = net_for(scorer_of(0.2, 0.1), n_iter=11)
     messages = messages_of(net.fit, X, y, X_val=X, y_val=y)
-    weights = "; the weights are those of epoch 0, from 0"
+    weights = "; the weights are those of epoch 0, counted from 0"
     assert messages == [expected_stuck(net, "The scorer", weights)]
 
 

@@ -3,6 +3,7 @@
 import warnings
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
 
 import numpy as np
@@ -236,6 +237,10 @@ NO_NUMBERS = {
         with_one(10**400),
         ("{name} holds a number that is too large for float64. Scale it first.", ""),
     ),
+    "a long double too large": (
+        NUMBERS * np.longdouble("1e400"),
+        ("{name} holds a number that is too large for float64. Scale it first.", ""),
+    ),
 }
 
 
@@ -428,7 +433,18 @@ NO_LABELS = {
     ),
     "rows of different lengths": (
         [[0], [0, 1]] * 20,
-        "{name} holds rows of different lengths; all must have as many values.",
+        "{name} holds rows of different lengths; all must have as many values. If each "
+        "row lists its labels, give MultiLabelBinarizer().fit_transform({name}).",
+    ),
+    "sets": (
+        [{0}, {0, 1}] * 20,
+        "{name} holds values of type set, but labels must be numbers or text. If each "
+        "row lists its labels, give MultiLabelBinarizer().fit_transform({name}).",
+    ),
+    "huge numbers": (
+        PAIR * 1e300,
+        "{name} holds 1e+300, which is too large for a label. Convert it, such as by "
+        "{name}.astype(str).",
     ),
     "fractions": (
         PAIR + 0.5,
@@ -470,6 +486,17 @@ def test_what_is_no_label_is_an_error(case):
     if case != "fractions":
         with raises(message.format(name="classes", n="20 are")):
             classifier().partial_fit(X, PAIR, classes=y)
+
+
+Fruit = Enum("Fruit", {"APPLE": "apple", "PEAR": "pear"}, type=str)
+
+
+def test_members_of_an_enum_that_are_text_are_labels_in_a_list():
+    y = [Fruit.APPLE, Fruit.PEAR] * 20
+    fitted = classifier().fit(X, y)
+    assert fitted.classes_.tolist() == [Fruit.APPLE, Fruit.PEAR]
+    assert fitted.predict(X)[0] in y
+    assert_same_training(classifier().fit(X, PAIR), fitted)
 
 
 @pytest.mark.parametrize("type_name", OBJECTS)

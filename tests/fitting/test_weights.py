@@ -228,8 +228,8 @@ def test_classes_come_from_all_rows_whatever_their_weight():
         (
             slice(None),
             1e308,
-            "sample_weight sums to inf; at least one weight must be positive, and "
-            "their sum finite.",
+            "sample_weight sums to inf, out of the range of numbers that can be "
+            "divided by. Scale the weights, such as to a mean of 1.",
         ),
         (
             slice(3, 4),
@@ -318,9 +318,28 @@ def test_a_batch_of_one_class_is_no_error_in_partial_fit():
 
 def test_weights_too_small_to_divide_by_are_an_error():
     X, y = cancer()
-    message = r"^sample_weight sums to 5\.69e-318; at least"
+    message = r"^sample_weight sums to 5\.69e-318, out of the range"
     with pytest.raises(ValueError, match=message):
         short_net().fit(X, y, sample_weight=np.full(len(y), 1e-320))
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {1: 1e10}])
+def test_weights_whose_products_overflow_are_an_error(class_weight):
+    X, y = cancer()
+    message = (
+        "sample_weight times class_weight sums to inf, out of the range of numbers "
+        "that can be divided by. Scale the weights, such as to a mean of 1."
+    )
+    weight = np.where(y == 0, 1e-300, 1e300)
+    with raises(message):
+        short_net(class_weight=class_weight).fit(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 1e10}])
+def test_weights_that_overflow_are_an_error_before_class_weights(class_weight):
+    X, y = cancer()
+    with pytest.raises(ValueError, match=r"^sample_weight sums to inf, out of"):
+        short_net(class_weight=class_weight).fit(X, y, sample_weight=[1e308] * len(y))
 
 
 # ---- weights that leave one class

@@ -17,7 +17,7 @@ from sklearn.datasets import (
     make_circles,
 )
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
+from sklearn.metrics import d2_tweedie_score, log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -578,20 +578,96 @@ def test_curves_are_checked():
     assert values_of(found, "divergence") == {None: diverged.n_iter_}
     assert ("divergence", None) in faults(found)
 
-    learning = net(n_iter=20).fit(X, y)
-    losses = learning.loss_curve_
-    fallen = 1 - losses[-1] / losses[-3]
-    found = diagnose(learning, X, y)
-    assert values_of(found, "falling") == {None: pytest.approx(fallen)}
-    assert ("falling", None) in faults(found)
-
     options = {"solver": "rmsprop", "learning_rate": 0.3, "batch_size": 10}
     oscillating = net(**options, n_iter=40).fit(X, y)
     losses = np.array(oscillating.loss_curve_)
-    rises = np.mean(losses[1:] > 1.01 * losses[:-1])
+    rises = np.mean(np.diff(losses) > 0.01 * np.maximum(losses[:-1], loss_at_mean(y)))
     found = diagnose(oscillating, X, y)
     assert values_of(found, "rising") == {None: pytest.approx(rises)}
     assert ("rising", None) in faults(found)
+
+
+def loss_at_mean(y):
+    p = np.mean(y)
+    return -p * np.log(p) - (1 - p) * np.log(1 - p)
+
+
+@pytest.mark.parametrize(("n_iter", "n_last"), [(2, 1), (9, 1), (20, 2)])
+def test_the_fall_of_the_loss_is_relative_to_that_of_a_constant(n_iter, n_last):
+    learning = net(n_iter=n_iter).fit(X, y)
+    losses = learning.loss_curve_
+    found = diagnose(learning, X, y)
+    fallen = losses[-1 - n_last] - losses[-1]
+    relative = fallen / max(losses[-1 - n_last], loss_at_mean(y))
+    assert values_of(found, "falling") == {None: pytest.approx(relative)}
+    assert ("falling", None) in faults(found)
+
+
+@pytest.mark.parametrize("data", [wine, digits, cancer])
+def test_a_network_that_has_learned_all_has_no_fault(data):
+    fitted = DeepNetClassifier(n_iter=200, tol=None, random_state=0).fit(*data())
+    assert diagnose(fitted, *data()).faults == []
+
+
+def test_a_stream_that_still_learns_needs_more_calls_of_partial_fit():
+    stream = net(n_iter=200)
+    for _ in range(20):
+        stream.partial_fit(X, y, classes=[0, 1])
+    advice = {f.name: f.advice for f in diagnose(stream, X, y).faults}
+    assert advice[RULES["falling"].name] == (
+        "It is still learning. Call partial_fit more often or raise learning_rate (now "
+        "0.001)."
+    )
+
+
+@pytest.mark.parametrize("target_scaling", ["standard", None])
+def test_the_ratio_of_a_poisson_loss_is_that_of_deviances(target_scaling):
+    rng = np.random.RandomState(0)
+    counts = rng.poisson(np.exp(1 + X[:, 0]))
+    options = {"target_scaling": target_scaling, "n_iter": 200, "tol": None}
+    fitted = DeepNetRegressor((9,), loss="poisson", random_state=0, **options)
+    found = diagnose(fitted.fit(X, counts), X, counts)
+    explained = d2_tweedie_score(counts, fitted.predict(X), power=1)
+    assert values_of(found, "constant") == {None: pytest.approx(1 - explained)}
+    assert ("constant", None) not in faults(found)
+
+
+def test_targets_that_round_to_a_loss_of_zero_are_compared_with_nothing():
+    far = 2**63 + np.arange(len(y), dtype=np.uint64)
+    new = DeepNetRegressor((3,), n_iter=1, tol=None)
+    assert values_of(diagnose(new, X, far), "first loss") == {None: 0}
+    fitted = new.fit(X, X[:, 0])
+    assert values_of(diagnose(fitted, X, 1e-300 * X[:, 0]), "constant") == {None: 0}
+
+
+def test_one_column_in_other_units_is_the_first_fault():
+    others = X_raw.copy()
+    others[:, 3] *= 1000
+    found = diagnose(net(n_iter=200).fit(X_raw, y), others, y)
+    first, *rest = found.faults
+    assert first.name == RULES["largest input"].name
+    assert first.advice == "Give X in the units of the training set."
+    assert {f.name: f.advice for f in rest}[RULES["constant"].name] == (
+        "It predicts these rows hardly better than a constant does. See the first "
+        "fault."
+    )
+
+
+def test_sparse_columns_that_are_rarely_not_zero_are_no_fault():
+    counts = np.zeros((1000, 2))
+    counts[::2, 0], counts[7, 1] = 20, 1
+    labels = np.arange(1000) % 2
+    found = diagnose(net(()), scipy.sparse.csr_array(counts), labels)
+    assert values_of(found, "spread of inputs")[None] > 300
+    assert ("spread of inputs", None) not in faults(found)
+    found = diagnose(net(()), scipy.sparse.csr_array(counts * [100, 1]), labels)
+    assert ("spread of inputs", None) in faults(found)
+
+
+def test_steps_that_are_clipped_are_too_small():
+    found = diagnose(net(solver="sgd", clip_norm=1e-9), X, y)
+    (advice,) = {f.advice for f in found.faults}
+    assert advice == ("Raise clip_norm (now 1e-09) or raise learning_rate (now 0.001).")
 
 
 @pytest.mark.parametrize("restore_best", [True, False])

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
@@ -155,12 +156,29 @@ BAD_INPUTS = {
     ),
     "with text among numbers": (
         np.array([[1, "2"], [3, 4]], dtype=object),
-        "X must be an array of numbers, but its dtype is <U21.",
+        "X must be an array of numbers, but X[0, 1] is of the type str.",
     ),
     "with None": (
         [[1.0, None], [2.0, 3.0]],
-        "X holds NaN or infinity, first at X[0, 1]. If it comes from training, lower "
-        "learning_rate; else remove or replace such values.",
+        "X must be an array of numbers, but X[0, 1] is None.",
+    ),
+    "that are None": (None, "X must be an array of numbers, but X is None."),
+    "of a set": ({1}, "X must be an array of numbers, but X is of the type set."),
+    "with a missing value of pandas": (
+        np.array([[1, pd.NA]]),
+        "X must be an array of numbers, but X[0, 1] is of the type NAType.",
+    ),
+    "with durations among numbers": (
+        np.array([[1, np.timedelta64(2, "s")]], dtype=object),
+        "X must be an array of numbers, but X[0, 1] is of the type timedelta64.",
+    ),
+    "of numbers that are too large": (
+        [[10**400, 1]],
+        "X holds a number that is too large for float64; scale it first.",
+    ),
+    "in rows of unequal length": (
+        [[1.0, 2.0], [3.0]],
+        "X holds rows of different lengths; all must have as many values.",
     ),
 }
 
@@ -179,9 +197,21 @@ def test_samples_that_do_not_fit_the_network_are_refused(call, X, message):
         call(X)
 
 
-def test_rows_of_unequal_length_are_refused():
-    with pytest.raises(ValueError, match=r"^X must be .*, in rows of equal length: "):
-        F.predict([[1.0, 2.0], [3.0]], START)
+@pytest.mark.parametrize(
+    "dtype", ["?", "i1", "u1", "i8", ">i2", "f2", ">f4", "g", object]
+)
+def test_numbers_of_any_dtype_are_calculated_with_as_floats(dtype):
+    AL, Y = np.array([[0, 1, 1, 1]]).astype(dtype), np.array([[1, 1, 0, 0]])
+    cost = F.compute_cost(AL, Y.astype(dtype), loss="squared_error")
+    assert cost == 3 / 8
+    many = np.ones((1, 100_000)).astype(dtype)
+    assert F.compute_cost(many, 0 * many, loss="squared_error") == 0.5
+    Z = F.linear_forward(many[:, :1].repeat(200, axis=0), many[:, :200], many[:, :1])
+    assert Z == 201
+    (W,) = F.update_parameters(
+        {"W1": AL[:, :1], "b1": AL[:, :1]}, {"dW1": AL[:, 1:2], "db1": AL[:, 1:2]}, 1
+    )["W1"]
+    assert W == -1
 
 
 BAD_PARAMETERS = {
@@ -319,7 +349,7 @@ def test_layers_that_do_not_fit_the_parameters_are_refused(call, layers, message
                 "the hidden layers and the outputs; or a list of dictionaries, one for "
                 f"each layer. Got {layers!r} instead.",
             )
-            for layers in ([], [3], 3, "2-4-1", LAYERS[0], [2, LAYERS[1]])
+            for layers in ([], [3], 3, "2-4-1", LAYERS[0], [2, LAYERS[1]], np.array(3))
         ),
     ],
 )
@@ -415,6 +445,15 @@ BAD_CALLS = {
         lambda: F.initialize_parameters([2, 1], random_state="3"),
         "random_state must be an integer from 0 to 2**32 - 1, a "
         "numpy.random.RandomState or None. Got '3' instead.",
+    ),
+    "an initializer that is none": (
+        lambda: F.initialize_parameters([2, 1], init=None),
+        "init must be a name, such as 'he', a callable, or a list of these, one for "
+        "each layer. Got None instead.",
+    ),
+    "an initializer of biases that is none": (
+        lambda: F.initialize_parameters([2, 1], bias_init=None),
+        "bias_init must be a name, such as 'zeros'. Got None instead.",
     ),
     "a scale that is none": (
         lambda: F.initialize_parameters([2, 1], init_scale=-0.1),

@@ -72,6 +72,7 @@ from ._network import (
     check_layer,
     check_network,
     check_progress,
+    check_schemes,
     check_slope,
     layer_sizes,
 )
@@ -191,6 +192,7 @@ def initialize_parameters(
     sizes = layer_sizes(layers)
     if init_scale is not None:
         check_positive("init_scale", init_scale)
+    check_schemes(init, bias_init)
     random_state = check_random_state(random_state)
     parameters = {}
     for number, (W, b) in enumerate(

@@ -1,11 +1,12 @@
 """Checks of arrays, numbers and targets, answered in the terms of the course.
 
 NumPy alone would broadcast (1, m) and (m, 1) to (m, m), and take the label 2 for an
-indicator. Each function returns an array of finite numbers, with the dtype and the bits
-that it has. Or it raises a ValueError that says what was given, what is expected and
-what to write instead.
+indicator. Each function returns an array of finite floats, the same array if it is one.
+Or it raises a ValueError that says what was given, what is expected and what to write
+instead.
 """
 
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
@@ -19,6 +20,7 @@ from ..losses import log_loss, squared_error
 
 LOSSES = {"log_loss": log_loss, "squared_error": squared_error}
 SAMPLES = "one column is one sample"
+_NUMBERS = (Real, Decimal, np.bool_)
 
 Shape: TypeAlias = tuple[int | None, ...]
 
@@ -76,7 +78,7 @@ def _what_to_give(name: str, array: FloatArray, expected: Shape) -> str:
 
 
 def as_numbers(name: str, value: Any) -> FloatArray:
-    """Return finite numbers as an array, the same one if it is one."""
+    """Return finite numbers as an array of floats, the same one if it is one."""
     is_array = type(value) is np.ndarray and value.dtype != object
     array = value if is_array else _to_array(name, value)
     if array.dtype.kind not in "biuf":
@@ -85,6 +87,10 @@ def as_numbers(name: str, value: Any) -> FloatArray:
         )
     if not array.size:
         raise ValueError(f"{name} is empty: its shape is {array.shape}.")
+    # Small integers would overflow in a sum, and bools cannot be subtracted.
+    if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
+        with np.errstate(over="ignore"):  # an infinity is found below
+            array = array.astype(float)
     finite = np.isfinite(array)
     if not finite.all():
         place = [int(k) for k in np.argwhere(~finite)[0]]
@@ -102,13 +108,25 @@ def _to_array(name: str, value: Any) -> FloatArray:
         raise ValueError(f"{name} has masked values; remove or replace them.")
     try:
         array = np.asarray(value)
-        if array.dtype == object:  # numbers of Python; text among them gives text
-            array = np.asarray(array.tolist())
-        return array.astype(float) if array.dtype == object else array
-    except (TypeError, ValueError) as error:
+    except ValueError:
         raise ValueError(
-            f"{name} must be an array of numbers, in rows of equal length: {error}."
-        ) from error
+            f"{name} holds rows of different lengths; all must have as many values."
+        ) from None
+    if array.dtype != object:
+        return array
+    for place, item in np.ndenumerate(array):
+        if isinstance(item, np.timedelta64) or not isinstance(item, _NUMBERS):
+            where = f"{name}{[*place]}" if place else name
+            what = "None" if item is None else f"of the type {type(item).__name__}"
+            raise ValueError(
+                f"{name} must be an array of numbers, but {where} is {what}."
+            )
+    try:
+        return array.astype(float)
+    except OverflowError:
+        raise ValueError(
+            f"{name} holds a number that is too large for float64; scale it first."
+        ) from None
 
 
 # ---- numbers

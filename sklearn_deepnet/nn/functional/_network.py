@@ -9,6 +9,7 @@ import numpy as np
 from ..._utils.lookup import look_up
 from ..._utils.typing import FloatArray
 from ..activations import ACTIVATIONS, Activation
+from ..initializers import is_scheme
 from ._arrays import as_numbers, check_array, check_count, check_shape
 
 Parameters: TypeAlias = dict[str, FloatArray]
@@ -98,8 +99,22 @@ def layer_sizes(layers: Any) -> list[int]:
     return [sizes[0], *sizes[1::2]]
 
 
+def check_schemes(init: Any, bias_init: Any) -> None:
+    """Raise unless both are what the initial weights can be drawn by."""
+    if not isinstance(bias_init, str):
+        raise ValueError(
+            f"bias_init must be a name, such as 'zeros'. Got {bias_init!r} instead."
+        )
+    if not is_scheme(init) and not np.iterable(init):
+        raise ValueError(
+            "init must be a name, such as 'he', a callable, or a list of these, one "
+            f"for each layer. Got {init!r} instead."
+        )
+
+
 def _as_list(layers: Any) -> list[Any]:
     is_list = isinstance(layers, Sequence | np.ndarray) and not isinstance(layers, str)
+    is_list = is_list and np.iterable(layers)  # as an array without axes is not
     entries = list(layers) if is_list else []
     are_dictionaries = {isinstance(layer, Mapping) for layer in entries}
     if len(are_dictionaries) == 1 and len(entries) >= 2 - are_dictionaries.pop():
