@@ -67,7 +67,7 @@ BUNDLED_NUMBERS = {
 }
 
 
-class Task(NamedTuple):
+class Comparison(NamedTuple):
     """What is compared: classes or numbers."""
 
     name: str
@@ -80,7 +80,7 @@ class Task(NamedTuple):
     counts_wins: bool
 
 
-CLASSES = Task(
+CLASSES = Comparison(
     "classes",
     "accuracy",
     "DeepNetClassifier",
@@ -90,7 +90,7 @@ CLASSES = Task(
     1.0,
     False,
 )
-NUMBERS = Task(
+NUMBERS = Comparison(
     "numbers",
     "r2",
     "DeepNetRegressor",
@@ -115,11 +115,11 @@ def load_tables(folder, only, more=(), bundled=None, numeric=False):
     return {only: tables[only]} if only in tables else {} if only else tables
 
 
-def our_variants(task, inits, bias_inits):
+def our_variants(comparison, inits, bias_inits):
     """Return {label: estimator}, one per combination of the values given."""
     import sklearn_deepnet  # --peer-only does not need it
 
-    make = getattr(sklearn_deepnet, task.ours)
+    make = getattr(sklearn_deepnet, comparison.ours)
     given = {"init": inits, "bias_init": bias_inits}
     given = {name: values for name, values in given.items() if values}
     combinations = [
@@ -127,7 +127,7 @@ def our_variants(task, inits, bias_inits):
         for values in itertools.product(*given.values())
     ]
     return {
-        ", ".join(options.values()) or task.ours: make(**options)
+        ", ".join(options.values()) or comparison.ours: make(**options)
         for options in combinations
     }
 
@@ -165,16 +165,18 @@ def model_of(estimator, seed):
     return TransformedTargetRegressor(model, transformer=StandardScaler())
 
 
-def measure(key, task, X, y, estimator, seed):
+def measure(key, comparison, X, y, estimator, seed):
     """Return the mean score of five folds for one random_state, and its key."""
     model = model_of(estimator, seed)
     with threadpool_limits(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        scores = cross_val_score(model, X, y, cv=task.folds, scoring=task.score)
+        scores = cross_val_score(
+            model, X, y, cv=comparison.folds, scoring=comparison.score
+        )
         return key, seed, float(scores.mean())
 
 
-def run(task, tables, estimators, n_seeds, n_jobs, cache_file):
+def run(comparison, tables, estimators, n_seeds, n_jobs, cache_file):
     """Return {(table, label): score per seed}, and add missing ones to the cache."""
     cache = {}
     if cache_file and cache_file.exists():
@@ -185,7 +187,7 @@ def run(task, tables, estimators, n_seeds, n_jobs, cache_file):
         for label, estimator in estimators.items()
     }
     jobs = [
-        delayed(measure)(key, task, *tables[name], estimators[label], seed)
+        delayed(measure)(key, comparison, *tables[name], estimators[label], seed)
         for (name, label), key in keys.items()
         for seed in range(n_seeds)
         if str(seed) not in cache.get(key, {})
@@ -206,7 +208,7 @@ def standard_error(values):
     return values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
 
 
-def table_of(task, tables, scores, peer, ours):
+def table_of(comparison, tables, scores, peer, ours):
     """Return a table with one row per data set and one for their mean."""
     over_tables = {
         label: np.mean([scores[name, label] for name in tables], axis=0)
@@ -227,7 +229,7 @@ def table_of(task, tables, scores, peer, ours):
             cells += three if len(ours) == 1 else ["{} ({} ± {})".format(*three)]
         return cells
 
-    has_classes = task is CLASSES
+    has_classes = comparison is CLASSES
     header = ["table", "rows × features", *["classes"] * has_classes, peer, *ours]
     if len(ours) == 1:
         header += ["difference", "standard error"]
@@ -240,45 +242,50 @@ def table_of(task, tables, scores, peer, ours):
     return markdown(header, rows)
 
 
-def verdict(task, tables, scores, peer, label):
+def verdict(comparison, tables, scores, peer, label):
     """Return a sentence that says whether the rule holds for one of our estimators."""
     by_table = {
         name: 100 * (scores[name, label] - scores[name, peer]) for name in tables
     }
     means = {name: of.mean() for name, of in by_table.items()}
     worst = min(means, key=means.get)
-    each = means[worst] >= -task.max_below_on_a_table
+    each = means[worst] >= -comparison.max_below_on_a_table
     over_tables = np.mean(list(by_table.values()), axis=0)
     # With one seed the standard error is unknown and counts as zero.
     allowed = MAX_BELOW_ON_THE_MEAN + 2 * np.nan_to_num(standard_error(over_tables))
-    allowed = 0.0 if task.counts_wins else allowed
+    allowed = 0.0 if comparison.counts_wins else allowed
     mean = over_tables.mean() >= -allowed
     n_wins = sum(of > 0 for of in means.values())
-    wins = not task.counts_wins or 2 * n_wins > len(means)
+    wins = not comparison.counts_wins or 2 * n_wins > len(means)
     return (
         f"{label}: each table {'holds' if each else 'FAILS'} (lowest: {worst}, "
-        f"{means[worst]:+.2f}, allowed -{task.max_below_on_a_table:.2f}), "
+        f"{means[worst]:+.2f}, allowed -{comparison.max_below_on_a_table:.2f}), "
         f"mean {'holds' if mean else 'FAILS'} "
         f"({over_tables.mean():+.2f}, allowed -{allowed:.2f}), "
         f"better on {n_wins} of {len(means)}{'' if wins else ': FAILS'}"
     )
 
 
-def compare(task, folder, options):
-    """Run one task, print its table and verdicts, and return the scores by seed."""
-    numeric = task is NUMBERS
-    tables = load_tables(folder, options.only, bundled=task.bundled, numeric=numeric)
+def compare(comparison, folder, options):
+    """Print the table and the verdicts of a comparison, and return its scores."""
+    numeric = comparison is NUMBERS
+    tables = load_tables(
+        folder, options.only, bundled=comparison.bundled, numeric=numeric
+    )
     if not tables:
         return {}
-    peer = type(task.peer).__name__
+    peer = type(comparison.peer).__name__
     ours = {}
     if not options.peer_only:
-        ours = our_variants(task, options.init, options.bias_init)
-    estimators = {peer: task.peer} | ours
-    scores = run(task, tables, estimators, options.seeds, options.n_jobs, options.cache)
-    print(f"\n{task.score} of {task.name} in %, {options.seeds} seeds, in points.\n")
-    print(table_of(task, tables, scores, peer, list(ours)))
-    print(*(verdict(task, tables, scores, peer, it) for it in ours), sep="\n")
+        ours = our_variants(comparison, options.init, options.bias_init)
+    estimators = {peer: comparison.peer} | ours
+    scores = run(
+        comparison, tables, estimators, options.seeds, options.n_jobs, options.cache
+    )
+    about = f"{comparison.score} of {comparison.name}"
+    print(f"\n{about} in %, {options.seeds} seeds, differences in points.\n")
+    print(table_of(comparison, tables, scores, peer, list(ours)))
+    print(*(verdict(comparison, tables, scores, peer, it) for it in ours), sep="\n")
     return {
         name: {label: list(scores[name, label]) for label in estimators}
         for name in tables

@@ -60,6 +60,11 @@ class Network:
         self.stack_shape = params.shape[:-1]
         self.layers = cut_layers(self.layer_sizes, params)
 
+    @property
+    def shares_inputs(self) -> bool:
+        """Whether a stack has the same inputs, rather than each network its own."""
+        return self.input_scaling is None or self.input_scaling.center.ndim == 1
+
 
 def count_params(layer_sizes: Sequence[int]) -> int:
     """Return the number of weights and biases of one network."""

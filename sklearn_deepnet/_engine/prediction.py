@@ -62,8 +62,7 @@ def _fill_rows(
     dtype, scaling = network.params.dtype, network.input_scaling
     propagation = Propagation(network)
     dense = np.empty((0, 0), dtype)
-    # Networks of a stack share their inputs, unless each scales them in its own way.
-    own = network.stack_shape if scaling is not None and scaling.center.ndim > 1 else ()
+    own = () if network.shares_inputs else network.stack_shape
     for rows in blocks:
         block = outputs[..., rows, :]
         n_rows, n_columns = block.shape[-2], _pad(block.shape[-2])

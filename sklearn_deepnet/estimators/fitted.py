@@ -47,6 +47,14 @@ def _curve(name: str, doc: str) -> property:
     return property(get, put, doc=doc)
 
 
+def check_inputs(estimator: Any, X: ArrayLike) -> Any:
+    """Return X to predict for, as an array or a CSR matrix."""
+    X = check_no_dates(X, "X")
+    X = validate_data(estimator, X, dtype="numeric", accept_sparse="csr", reset=False)
+    is_native = not issparse(X) or X.dtype.isnative
+    return X if is_native else in_native_order(X)
+
+
 class FittedNetwork:
     """The fitted attributes of an estimator, and the forward pass."""
 
@@ -85,10 +93,7 @@ class FittedNetwork:
         return self._propagate(X)
 
     def _propagate(self, X: ArrayLike, hidden_layer: int | None = None) -> FloatArray:
-        X = check_no_dates(X, "X")
-        X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
-        if issparse(X) and not X.dtype.isnative:
-            X = in_native_order(X)
+        X = check_inputs(self, X)
         # An overflow is reported below, in a message that says what to do.
         with np.errstate(all="ignore"):
             outputs = predict_logits(network_of(self), X, hidden_layer)
