@@ -154,12 +154,13 @@ def _blocks(dataset: Dataset) -> Iterator[tuple[FloatArray, FloatArray]]:
 def _fault_of_data(estimator: Any, dataset: Dataset) -> str:
     """Return what is wrong with X or y; "" if nothing is."""
     X, targets = dataset.X, dataset.targets
-    if dataset.input_scaling is None and max_abs(X) > _LARGE_INPUT:
-        how = "MaxAbsScaler" if issparse(X) else "input_scaling='standard'"
-        return f"X is not scaled, its largest value is {max_abs(X):.2g}; use {how}"
     varies = issparse(X) or column_moments(X, rows=dataset.rows).deviation.any()
     if not varies:
         return "all rows of X are equal"
+    is_fit = 1 / _LARGE_INPUT <= max_abs(X) <= _LARGE_INPUT
+    if dataset.input_scaling is None and not is_fit:
+        how = "MaxAbsScaler" if issparse(X) else "input_scaling='standard'"
+        return f"X is not scaled, its largest value is {max_abs(X):.2g}; use {how}"
     if isinstance(targets, NumberTargets) and estimator.target_scaling is None:
         given = column_moments(dataset.target, dataset.weight, dataset.rows)
         size = float(np.hypot(given.mean, given.deviation).max())

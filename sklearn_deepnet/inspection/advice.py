@@ -32,6 +32,8 @@ class Setup:
         Whether the rows are in other units than those of the training set.
     has_causes : bool, default=False
         Whether there are faults that may be the cause of a bad result.
+    has_learned : bool, default=False
+        Whether the loss of the training set is low, but not that of these rows.
     """
 
     network: BaseDeepNet
@@ -39,6 +41,7 @@ class Setup:
     are_inputs_bad: bool = False
     are_rows_other: bool = False
     has_causes: bool = False
+    has_learned: bool = False
 
     @property
     def activations(self) -> set[str]:
@@ -202,9 +205,19 @@ def _causes_first(setup: Setup) -> str:
 
 
 def _more_learning(setup: Setup) -> str:
-    if setup.has_causes:
+    if setup.has_causes or setup.has_learned:
         return ""
     return f"take more units, epochs (n_iter is now {setup.network.n_iter}) or features"
+
+
+def _generalize(setup: Setup) -> str:
+    if setup.has_causes or not setup.has_learned:
+        return ""
+    return "since it has learned its training set, check that y belongs to X"
+
+
+def _generalize_by_alpha(setup: Setup) -> str:
+    return _raise_alpha(setup) if _generalize(setup) else ""
 
 
 def _lower_dropout(setup: Setup) -> str:
@@ -247,6 +260,8 @@ CURES: MappingProxyType[str, Callable[[Setup], str]] = MappingProxyType(
         "more learning": _more_learning,
         "restore best": _restore_best,
         "causes first": _causes_first,
+        "generalize": _generalize,
+        "generalize by alpha": _generalize_by_alpha,
         "more epochs": _more_epochs,
         "fewer units": lambda _: "take fewer units",
     }

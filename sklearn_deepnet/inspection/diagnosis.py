@@ -301,6 +301,7 @@ def _check_results(setup: Setup, ratio: float, constant: float) -> Iterator[Find
     if network.diverged_:
         finding = RULES["divergence"].check(network.n_iter_, setup)
         yield finding._replace(limit="never", is_fault=True)
+    setup.has_learned = len(losses) > 0 and losses[-1] < constant / 2 < ratio * constant
     yield RULES["constant"].check(ratio, setup)
     setup.are_rows_other = False  # what follows is of the training set
     # A loss far below a constant's changes by large shares of itself to the end.

@@ -208,6 +208,8 @@ RULES = MappingProxyType(
             (
                 "It predicts these rows hardly better than a constant does.",
                 "causes first",
+                "generalize",
+                "generalize by alpha",
                 "lower dropout",
                 "more learning",
             ),

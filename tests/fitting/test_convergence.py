@@ -149,9 +149,10 @@ def test_a_network_that_has_learned_nothing_says_so_once(name):
     assert f" and the best constant prediction has {constant}. " in message
 
 
-def test_X_that_is_not_scaled_is_the_likeliest_cause():
-    model = net(input_scaling=None, n_iter=30)
-    raw = X * 1e4
+@pytest.mark.parametrize(("unit", "n_iter"), [(1e4, 30), (1e-7, 500)])
+def test_X_that_is_not_scaled_is_the_likeliest_cause(unit, n_iter):
+    model = net(input_scaling=None, n_iter=n_iter)
+    raw = X * unit
     (message,) = messages_of(lambda: model.fit(raw, y))
     assert "use input_scaling='standard'" in message
     (message,) = messages_of(lambda: model.fit(csr_array(raw), y))

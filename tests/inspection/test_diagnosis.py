@@ -664,6 +664,16 @@ def test_sparse_columns_that_are_rarely_not_zero_are_no_fault():
     assert ("spread of inputs", None) in faults(found)
 
 
+def test_rows_that_do_not_follow_the_training_set_need_no_more_learning():
+    fitted = net(n_iter=300).fit(X, y)
+    (fault,) = diagnose(fitted, X, y[::-1]).faults
+    assert fault.advice == (
+        "It predicts these rows hardly better than a constant does. Since it has "
+        "learned its training set, check that y belongs to X or raise alpha (now "
+        "0.0001)."
+    )
+
+
 def test_steps_that_are_clipped_are_too_small():
     found = diagnose(net(solver="sgd", clip_norm=1e-9), X, y)
     (advice,) = {f.advice for f in found.faults}
