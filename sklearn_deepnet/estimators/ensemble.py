@@ -12,21 +12,19 @@ from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax, logsumexp, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._engine import predict_logits
 from .._fitting.attributes import copy_attributes, update_attributes
 from .._fitting.dataset import check_rows, check_weight
 from .._fitting.parameters import resolve_random_state
 from .._fitting.targets import check_class_y
-from .._utils.byte_order import in_native_order
 from .._utils.sklearn_compat import Interval, validate_params
 from .._utils.typing import FloatArray, IntArray
-from .._utils.values import check_no_dates
 from .._utils.warnings import said_once
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
-from .fitted import network_of, stack_of
+from .fitted import check_new_rows, network_of, stack_of
 from .mixins import PickleVersionMixin
 from .parameter_names import EnsembleNamesMixin, explains_names
 from .regressor import DeepNetRegressor
@@ -203,21 +201,18 @@ class _Ensemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         The logits have the shape (n_estimators, n_rows, n_outputs).
         """
         check_is_fitted(self)
-        X = check_no_dates(X, "X")
-        X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
-        if issparse(X) and not X.dtype.isnative:
-            X = in_native_order(X)
-        members = self.estimators_
-        stack = stack_of(members)
+        X = check_new_rows(self, X)
+        members, is_sparse = self.estimators_, issparse(X)
+        networks = (
+            [network_of(member) for member in members]
+            if is_sparse  # a stack takes dense arrays only
+            else [stack_of(members)]
+        )
         for start in range(0, X.shape[0], _N_ROWS):
             rows = X[start : start + _N_ROWS]
             with np.errstate(all="ignore"):
-                if issparse(X):  # a stack takes dense arrays only
-                    logits = np.stack(
-                        [predict_logits(network_of(it), rows) for it in members]
-                    )
-                else:
-                    logits = predict_logits(stack, rows)
+                outputs = [predict_logits(network, rows) for network in networks]
+            logits = np.stack(outputs) if is_sparse else outputs[0]
             members[0]._check_overflow(logits, rows)
             yield logits, rows
 
