@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
 from .._utils.typing import FloatArray
@@ -20,10 +21,8 @@ from ..nn.scaling import InputScaling
 _BLOCK_ELEMENTS = 2**18  # of the work arrays of one block: 2 MB in float64
 # From so many parameters on, 128 samples are enough work for another thread
 _MANY_PARAMS = 2**17
-# Of the copies that SciPy makes of the left side of a product, and of the product
+# Of the copies of the left side of a sparse product, and of the product
 _LEFT_BYTES, _PRODUCT_BYTES = 2**22, 2**20
-# Up to so many sparse entries, to look for columns that occur twice takes longer
-_FEW = 256
 
 
 class Network:
@@ -118,16 +117,22 @@ def apply_layer(layer: FloatArray, inputs: Any, out: FloatArray) -> None:
         ``[A; 1]``. For one network it may be a CSR matrix of shape (n_samples, n_in):
         A transposed, without the ones.
     out : ndarray of shape (..., n_out, n_samples)
-        Overwritten. If `inputs` is sparse, further columns are left alone.
+        Overwritten. If `inputs` is sparse, there may be further columns, which become
+        zero.
     """
     if not issparse(inputs):
         np.matmul(layer, inputs, out=out)
         return
-    weights = layer[:, :-1]
-    out = out[:, : inputs.shape[0]]
+    n_samples = inputs.shape[0]
+    # BLAS takes a hundred times as long on the denormal numbers that may be there
+    out[:, n_samples:] = 0
+    out = out[:, :n_samples]
     if 2 * inputs.nnz < inputs.shape[1]:
-        weights, inputs = _occurring(weights, inputs)
-    _multiply_sparse(weights, inputs, out, _LEFT_BYTES)
+        columns, rows = _occurring(inputs)
+        product = rows @ layer[:, columns].swapaxes(-1, -2)
+        out[...] = product.swapaxes(-1, -2)
+    else:
+        _multiply_sparse(layer[:, :-1], inputs, out, _LEFT_BYTES)
     np.add(out, layer[:, -1:], out=out)
 
 
@@ -152,23 +157,17 @@ def write_gradient(grad: FloatArray, inputs_t: Any, out: FloatArray) -> None:
     np.add.reduce(grad, axis=-1, out=out[:, -1])
 
 
-def _occurring(weights: FloatArray, rows: Any) -> tuple[FloatArray, Any]:
-    """Return the weights and columns of those inputs alone that occur in `rows`.
+def _occurring(rows: Any) -> tuple[NDArray[Any], Any]:
+    """Return the columns that occur in `rows`, and the rows of these columns alone.
 
     Each sum has the same terms in the same order as with all, and so the same bits.
     """
-    if rows.nnz <= _FEW:  # some may be there twice
-        columns, places = rows.indices, np.arange(rows.nnz)
+    if rows.shape[0] == 1:
+        columns, places = rows.indices, np.arange(rows.nnz, dtype=rows.indices.dtype)
     else:
-        occurs = np.zeros(rows.shape[1], bool)
-        occurs[rows.indices] = True
-        columns = np.flatnonzero(occurs)
-        place = np.empty(len(occurs), rows.indices.dtype)
-        place[columns] = np.arange(len(columns))
-        places = place[rows.indices]
+        columns, places = np.unique(rows.indices, return_inverse=True)
     arrays = rows.data, places, rows.indptr
-    rows = csr_array(arrays, (rows.shape[0], len(columns)))
-    return weights.swapaxes(-1, -2)[columns].swapaxes(-1, -2), rows
+    return columns, csr_array(arrays, (rows.shape[0], len(columns)))
 
 
 def _transpose_sparse(matrix: Any) -> Any:
@@ -180,11 +179,16 @@ def _multiply_sparse(
 ) -> None:
     """Write the product into `out`, for as many units at a time as take `n_bytes`.
 
-    SciPy copies the left side and the product with rows and columns exchanged. The
-    copies for a few units stay in the cache.
+    SciPy wants the left side, and gives the product, with rows and columns exchanged.
+    The copies for a few units stay in the cache.
     """
-    size = max(1, n_bytes // (left.itemsize * max(right_t.shape)))
+    n_columns = right_t.shape[1]
+    size = min(len(left), max(1, n_bytes // (left.itemsize * max(right_t.shape))))
+    # SciPy would allocate each copy anew, which takes as long as to fill it
+    memory = np.empty(n_columns * size, left.dtype)
     for at in range(0, len(left), size):
-        units = slice(at, at + size)
-        product = right_t @ left[units].swapaxes(-1, -2)
-        out[units] = product.swapaxes(-1, -2)
+        units = left[at : at + size]
+        copy = memory[: n_columns * len(units)].reshape(n_columns, len(units))
+        copy[...] = units.swapaxes(-1, -2)
+        product = right_t @ copy
+        out[at : at + size] = product.swapaxes(-1, -2)

@@ -24,7 +24,7 @@ from .._utils.typing import FloatArray, IntArray
 from .._utils.warnings import said_once
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
-from .fitted import check_inputs, network_of, stack_of
+from .fitted import check_new_rows, network_of, stack_of
 from .mixins import PickleVersionMixin
 from .parameter_names import EnsembleNamesMixin, explains_names
 from .regressor import DeepNetRegressor
@@ -202,24 +202,20 @@ class _Ensemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         The logits have the shape (n_estimators, n_rows, n_outputs).
         """
         check_is_fitted(self)
-        X = check_inputs(self, X)
+        X = check_new_rows(self, X)
         members = self.estimators_
-        stack = stack_of(members)
+        networks = [network_of(member) for member in members]
         # A stack takes dense arrays only. If each member scales X in its own way, each
         # has its own inputs, and those of wide X would take much memory.
-        has_own = (
-            stack.input_scaling is not None and stack.input_scaling.center.ndim > 1
-        )
-        is_alone = issparse(X) or (has_own and X.shape[1] > _MANY_INPUTS)
+        if not issparse(X):
+            stack = stack_of(members)
+            if stack.shares_inputs or X.shape[1] <= _MANY_INPUTS:
+                networks = [stack]
         for start in range(0, X.shape[0], _N_ROWS):
             rows = X[start : start + _N_ROWS]
             with np.errstate(all="ignore"):
-                if is_alone:
-                    logits = np.stack(
-                        [predict_logits(network_of(it), rows) for it in members]
-                    )
-                else:
-                    logits = predict_logits(stack, rows)
+                outputs = [predict_logits(network, rows) for network in networks]
+            logits = outputs[0] if outputs[0].ndim == 3 else np.stack(outputs)
             members[0]._check_overflow(logits, rows)
             yield logits, rows
 

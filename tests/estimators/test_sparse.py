@@ -9,10 +9,15 @@ import scipy.sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.preprocessing import scale
+from sklearn.utils.validation import validate_data
 
-from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    DeepNetEnsembleClassifier,
+    DeepNetRegressor,
+)
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS
-from tests.helpers import digits, network_factory
+from tests.helpers import digits, network_factory, raises
 
 KINDS = {
     kind.__name__: kind
@@ -252,6 +257,48 @@ def test_predicting_sparse_rows_does_not_copy_the_weights():
     n_bytes = net.coefs_[0].nbytes
     assert peak_of(lambda: net.predict(X[:1])) < n_bytes / 20
     assert peak_of(lambda: net.predict(X)) < n_bytes / 2
+
+
+def test_an_ensemble_predicts_a_sparse_row_without_a_copy_of_the_weights():
+    X = scipy.sparse.csr_array(np.eye(3, 200_000))
+    member = DeepNetClassifier((40,), n_iter=1, tol=None)
+    net = DeepNetEnsembleClassifier(member, n_estimators=2).fit(X, [0, 1, 2])
+    n_bytes = net.estimators_[0].coefs_[0].nbytes
+    assert peak_of(lambda: net.predict(X[:1])) < n_bytes / 20
+
+
+INVALID = {
+    "a missing value": lambda X: X * np.nan,
+    "an infinite value": lambda X: X * np.inf,
+    "float32 that overflows": lambda X: (X * np.inf).astype(np.float32),
+    "complex values": lambda X: X * 1j,
+    "no row": lambda X: X[:0],
+    "a column less": lambda X: X[:, :-1],
+    "a vector": lambda X: X[0].tocsr(),
+    "another format": lambda X: (X * np.nan).tocoo(),
+}
+
+
+@pytest.mark.parametrize("spoil", INVALID.values(), ids=INVALID)
+@pytest.mark.parametrize("is_ensemble", [False, True])
+def test_invalid_rows_get_the_message_of_scikit_learn(is_ensemble, spoil):
+    X, y = digits(300)
+    X, net = scipy.sparse.csr_array(X), net_for(1)
+    if is_ensemble:
+        net = DeepNetEnsembleClassifier(net, n_estimators=2)
+    net.fit(X, y)
+    with pytest.raises(ValueError) as expected:  # noqa: PT011
+        validate_data(net, spoil(X), accept_sparse="csr", reset=False)
+    with raises(str(expected.value)):
+        net.predict(spoil(X))
+
+
+def test_rows_without_names_get_the_warning_of_scikit_learn():
+    X, y = digits(300)
+    net = net_for(1).fit(X, y)
+    net.feature_names_in_ = np.array([f"pixel {i}" for i in range(64)], dtype=object)
+    with pytest.warns(UserWarning, match="^X does not have valid feature names, but"):
+        net.predict(scipy.sparse.csr_array(X))
 
 
 @pytest.mark.slow
