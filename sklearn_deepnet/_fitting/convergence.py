@@ -210,6 +210,8 @@ def _fault_of_steps(estimator: Any, result: TrainingResult, losses: FloatArray) 
         return f"the steps are too large; lower {rate}"
     if estimator.clip_norm is not None:
         rate = f"clip_norm (now {estimator.clip_norm:.3g}) or {rate}"
+    if result.ended_by == "n_iter":
+        rate += f" or n_iter (now {estimator.n_iter})"
     return f"the steps are too small; raise {rate}"
 
 

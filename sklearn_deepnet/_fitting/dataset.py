@@ -103,9 +103,10 @@ class Dataset:
         # Rounded up as by `train_test_split`, which needs a sample of each class.
         n_held_out = max(int(np.ceil(fraction * len(rows))), n_classes)
         if len(rows) - n_held_out < n_classes:
+            others = "another" if labels is None else f"{n_classes} classes"
             raise ValueError(
                 f"early_stopping cannot hold out {n_held_out} of {len(rows)} rows and "
-                f"train on {n_classes} classes. Lower validation_fraction (now "
+                f"train on {others}. Lower validation_fraction (now "
                 f"{fraction}), give more rows, or give X_val and y_val."
             )
         train, held_out = train_test_split(

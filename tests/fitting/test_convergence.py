@@ -171,6 +171,15 @@ def test_y_that_is_not_scaled_is_the_likeliest_cause(unit):
     ) in message
 
 
+def test_epochs_that_are_too_few_are_the_likeliest_cause():
+    few = [*range(10), *range(30, 40)]
+    (message,) = messages_of(lambda: net(n_iter=10, init_scale=3).fit(X[few], y[few]))
+    assert (
+        "The likeliest cause: the steps are too small; raise learning_rate (now 0.001) "
+        "or n_iter (now 10). "
+    ) in message
+
+
 def test_rows_that_are_all_equal_are_the_likeliest_cause():
     (message,) = messages_of(
         lambda: net(n_iter=300).fit(np.ones((424, 3)), y[BALANCED])

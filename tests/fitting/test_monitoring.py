@@ -37,6 +37,7 @@ from tests.helpers import (
     epochs_until_patience_ends,
     in_two,
     network_factory,
+    raises,
     wine,
     wine_labels,
 )
@@ -678,3 +679,12 @@ def test_scoring_of_rows_with_names_is_silent():
         warnings.simplefilter("always")
         net.set_params(tol=None).fit(X, y)
     assert not reported
+
+
+def test_a_single_row_of_numbers_cannot_be_held_out():
+    message = (
+        "early_stopping cannot hold out 1 of 1 rows and train on another. Lower "
+        "validation_fraction (now 0.1), give more rows, or give X_val and y_val."
+    )
+    with raises(message):
+        DeepNetRegressor(early_stopping=True).fit([[1.0]], [2.0])
