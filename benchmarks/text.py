@@ -90,7 +90,8 @@ def measure(dtype, n_rows, n_rounds):
             }
             times = interleaved(calls, n_rounds).values()
             milliseconds = [np.divide(it, n_calls(n)) * 1e3 for it in times]
-            yield line_of(f"{method}, {n} rows", dtype, "ms", *milliseconds)
+            rows = f"{n} row{'s' * (n > 1)}"
+            yield line_of(f"{method}, {rows}", dtype, "ms", *milliseconds)
     nets["theirs"].set_params(max_iter=N_EPOCHS_TO_LEARN)
     nets["ours"].set_params(n_iter=N_EPOCHS_TO_LEARN)
     for name, net in nets.items():
