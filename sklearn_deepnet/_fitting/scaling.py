@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from .._engine import TrainingState, cut_layers
+from .._engine import Network, TrainingState, cut_layers, predict_logits
 from .._utils.lookup import look_up
 from .._utils.typing import BoolArray, FloatArray
+from ..nn.initializers import initialize
 from ..nn.scaling import (
     InputScaling,
     Moments,
@@ -108,16 +109,19 @@ def constant_inputs(estimator: Any) -> BoolArray:
     None counts as constant if the inputs are not scaled.
     """
     saved = vars(estimator).get("_input_scaling")
-    return _are_open(saved and saved["seen"], estimator.n_features_in_)
+    return _are_constant(saved and saved["seen"], estimator.n_features_in_)
 
 
 def constant_outputs(estimator: Any) -> BoolArray:
     """Return which outputs of a fitted regressor were constant in the training set."""
-    return _are_open(vars(estimator).get("_target_seen"), estimator.n_outputs_)
+    return _are_constant(vars(estimator).get("_target_seen"), estimator.n_outputs_)
 
 
-def _are_open(seen: FloatArray | None, n_columns: int) -> BoolArray:
-    return np.zeros(n_columns, bool) if seen is None else seen[0] > 0
+def _are_constant(seen: FloatArray | None, n_columns: int) -> BoolArray:
+    if seen is None:
+        return np.zeros(n_columns, bool)
+    weight, deviation = seen
+    return (weight > 0) & (deviation == 0)  # single rows may differ between calls
 
 
 def scale_datasets(
@@ -185,11 +189,15 @@ def _scale_inputs(
         saved = estimator._input_scaling
         columns = Columns(saved["mean"], saved["scale"], saved["seen"])
         columns = columns.updated(moments, own)
+    was_constant = before is not None and constant_inputs(estimator).all()
     estimator._input_scaling = {"kind": kind, **columns._asdict()}
     if before is not None:
         for params in _all_params(state):
             first, *_ = cut_layers(resolved.layer_sizes, params)
             rescale_first_layer(first, before, scaling_of(estimator))
+    varies = ~constant_inputs(estimator)
+    if was_constant and varies.any() and len(resolved.layer_sizes) > 2:
+        _draw_first_layer(estimator, resolved, state, varies)
 
 
 def _resolve_kind(estimator: Any, X: Any, resumes: bool) -> str | None:
@@ -233,6 +241,31 @@ def _zero_first_layer(
     if constant.any():
         first, *_ = cut_layers(resolved.layer_sizes, state.params)
         first[:, :-1][:, constant] = 0
+
+
+def _draw_first_layer(
+    estimator: Any, resolved: ResolvedParams, state: TrainingState, varies: BoolArray
+) -> None:
+    """Draw weights, in place, for the inputs that are the first ever to vary.
+
+    Until now the first layer had no weights but zero. From there its units would all
+    learn much the same, and those that are inactive would never learn. The network has
+    the same outputs for any X so far. They stay, as biases of the last layer.
+    """
+    (W, _), *_ = initialize(
+        resolved.layer_sizes,
+        state.generators[0],
+        estimator.init,
+        estimator.init_scale,
+        estimator.bias_init,
+    )
+    for params in _all_params(state):
+        network = Network(resolved.layer_sizes, resolved.activations, params)
+        (outputs,) = predict_logits(network, np.zeros((1, len(varies))))
+        first, *_, last = cut_layers(resolved.layer_sizes, params)
+        first[:, :-1][:, varies] = W[:, varies]
+        last[:] = 0
+        last[:, -1] = outputs
 
 
 def _scale_targets(

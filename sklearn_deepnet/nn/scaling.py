@@ -27,6 +27,9 @@ _BLOCK_ELEMENTS = 2**17  # of X, converted to float64 at once
 # varies is rounding, which would be scaled up to a deviation of one.
 _ROUNDING = 1e-14
 
+# From here on a squashed value is 3 in double precision. Its square fits into float32.
+SQUASH_LIMIT = 1e9
+
 
 class Moments(NamedTuple):
     """Mean and standard deviation of columns, and the total weight of their rows.
@@ -235,15 +238,18 @@ class InputScaling(NamedTuple):
         center = self.center.astype(dtype, copy=False)
         # A scale that float32 cannot hold must not become a division by zero.
         scale = np.maximum(self.scale, np.finfo(dtype).tiny).astype(dtype, copy=False)
-        rows = np.subtract(X, center, dtype=dtype)
-        if self.squashes:
-            rows /= scale
-            scale = np.hypot(1, rows / 3)
-        if rows.dtype == out.dtype:
-            np.divide(rows, scale, out=out)
-        else:
-            rows /= scale
-            out[...] = rows
+        with np.errstate(over="ignore"):  # as a layer, whose outputs are checked
+            rows = np.subtract(X, center, dtype=dtype)
+            if self.squashes:
+                rows /= scale
+                # Infinity over infinity would be NaN.
+                np.clip(rows, -SQUASH_LIMIT, SQUASH_LIMIT, out=rows)
+                scale = np.hypot(1, rows / 3)
+            if rows.dtype == out.dtype:
+                np.divide(rows, scale, out=out)
+            else:
+                rows /= scale
+                out[...] = rows
 
     def select(self, keep: BoolArray) -> "InputScaling":
         """Return the scaling of some networks of a stack.

@@ -13,6 +13,7 @@ from .._utils.typing import FloatArray
 from ..estimators.fitted import FittedNetwork, network_of, stack_of
 from ..estimators.mixins import PickleVersionMixin
 from ..nn.activations import ACTIVATIONS, Activation, identity
+from ..nn.scaling import SQUASH_LIMIT
 from .activations import NODES, add_probability
 from .graph import Graph, onnx_type
 
@@ -96,8 +97,8 @@ def _add_scaling(graph: Graph, network: Network, X: str) -> str:
     A = graph.add("Div", difference, scale)
     if not scaling.squashes:
         return A
-    # Beyond this all results round to 3, and the square of much more would be infinite.
-    A = graph.add("Clip", A, -1e9, 1e9)
+    # Beyond it the square below could overflow, and the quotient would be zero.
+    A = graph.add("Clip", A, -SQUASH_LIMIT, SQUASH_LIMIT)
     third = graph.add("Div", A, 3.0)
     square = graph.add("Add", graph.add("Mul", third, third), 1.0)
     return graph.add("Div", A, graph.add("Sqrt", square))

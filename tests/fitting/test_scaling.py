@@ -99,6 +99,15 @@ def test_an_outlier_does_not_move_robust_predictions_far():
     assert other.score(RAW[1:], y[1:]) >= one.score(RAW[1:], y[1:]) - 0.02
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_largest_number_in_place_of_missing_values_is_an_outlier(dtype):
+    given = (1e-3 * RAW).astype(dtype)
+    given[::9, 0] = np.finfo(dtype).max
+    fitted = net(input_scaling="robust", n_iter=200).fit(given, y)
+    assert not fitted.diverged_
+    assert fitted.score(given, y) > 0.8
+
+
 # ---- constant columns
 
 
@@ -185,6 +194,30 @@ def test_predictions_stay_when_statistics_change(estimator):
         before = getattr(stream, predict)(RAW)
         stream.partial_fit(RAW[k + 1 : k + 2], target[k + 1 : k + 2])
         np.testing.assert_allclose(getattr(stream, predict)(RAW), before, rtol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
+@pytest.mark.parametrize("bias_init", ["random", "zeros"])
+@pytest.mark.parametrize("n_first", [1, 3])
+def test_all_units_learn_in_a_stream_whose_first_rows_are_equal(
+    n_first, bias_init, estimator
+):
+    given = np.vstack([RAW[:1].repeat(n_first, axis=0), RAW])
+    target = number if estimator is DeepNetRegressor else y
+    target = np.concatenate([target[:1].repeat(n_first), target])
+    options = {"classes": [0, 1, 2]} if estimator is DeepNetClassifier else {}
+    stream = net(estimator=estimator, bias_init=bias_init, hidden_layer_sizes=(8, 8))
+    stream.partial_fit(given[:n_first], target[:n_first], **options)
+    before = stream.predict(RAW)
+    stream.set_params(learning_rate=1e-12).partial_fit(given, target)
+    np.testing.assert_allclose(stream.predict(RAW), before, rtol=1e-6)
+    stream.set_params(learning_rate=0.01)
+    for _ in range(100):
+        stream.partial_fit(given, target)
+    weights = stream.coefs_[0]
+    assert np.linalg.matrix_rank(weights) == 8
+    assert (stream.hidden_activations(RAW, 0).std(axis=0) > 0).sum() >= 6
+    assert stream.score(given, target) > 0.95
 
 
 def test_a_stream_whose_targets_begin_as_zeros_learns_the_later_ones():

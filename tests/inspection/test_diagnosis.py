@@ -839,3 +839,13 @@ def test_the_generator_of_the_caller_is_not_advanced():
     state = rng.get_state()
     diagnose(net(random_state=rng), X, y)
     assert_array_equal(rng.get_state()[1], state[1])
+
+
+@pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
+def test_columns_that_differ_between_single_rows_are_not_constant(estimator):
+    stream, target = net(estimator=estimator), y.astype(int)
+    options = {"classes": [0, 1]} if estimator is DeepNetClassifier else {}
+    for k in range(60):
+        stream.partial_fit(X_raw[k : k + 1], target[k : k + 1], **options)
+    assert values_of(diagnose(stream, X_raw, y), "largest input")
+    assert ("far inputs", None) in faults(diagnose(stream, 1e3 * X_raw, target))

@@ -121,6 +121,15 @@ def test_a_squashed_input_follows_its_formula():
     np.testing.assert_allclose(out[3], 3, rtol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_largest_number_is_squashed_to_three(dtype):
+    largest = np.finfo(dtype).max  # what many files have for a missing value
+    scaling = InputScaling(np.array([-1e30]), np.array([1e-9]), squashes=True)
+    out = np.empty((2, 1), dtype)
+    scaling.apply(np.array([[largest], [-largest]], dtype), out)
+    np.testing.assert_allclose(out, [[3], [-3]], rtol=1e-7)
+
+
 def test_time_stamps_keep_their_seconds_in_float32():
     seconds = np.arange(5.0)[:, np.newaxis]
     out = np.empty((5, 1), np.float32)

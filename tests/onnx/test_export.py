@@ -213,6 +213,14 @@ def test_scaling_is_exported(X, scaling, dtype):
 
 
 @DTYPES
+def test_squashed_outliers_are_exported(dtype):
+    net = regressor(input_scaling="robust", dtype=dtype).fit(RAW, y_wine)
+    outliers = RAW.copy()
+    outliers[::3, 0] *= 1e35
+    assert_exported(assert_same_numbers, net, outliers, dtype)
+
+
+@DTYPES
 @pytest.mark.parametrize("scaling", SCALINGS)
 @pytest.mark.parametrize("shared", [True, False])
 def test_members_that_scale_in_their_own_ways_are_exported(shared, scaling, dtype):
