@@ -245,15 +245,6 @@ def test_times_keep_their_seconds_if_a_model_takes_float32(n_estimators, scaling
     assert_exported(assert_same_classes, ensemble, TIMES, "float32")
 
 
-@DTYPES
-def test_an_outlier_is_squashed_as_in_the_network(dtype):
-    net = classifier(input_scaling="robust").fit(X_wine, y_wine)
-    outlier = X_wine.astype(dtype)
-    outlier[:5] *= 1e25
-    outputs = run(to_onnx(net, dtype=dtype), outlier)
-    assert_same_classes(outputs, net, outlier)
-
-
 # ---- regressors
 
 
