@@ -29,6 +29,10 @@ from .dataset import Dataset
 from .parameters import ResolvedParams, has_schemes
 from .targets import NumberTargets
 
+# A stream of single rows is constant in each call. The statistics of all its rows are
+# used from this call on.
+_ENOUGH_CALLS = 10
+
 _KINDS = MappingProxyType(
     {"auto": "standard", "standard": "standard", "robust": "robust"}
 )
@@ -43,9 +47,9 @@ class Columns(NamedTuple):
         Subtracted.
     scale : ndarray of shape (n_columns,)
         Divisor; 1 for a column that has not varied yet.
-    seen : ndarray of shape (2, n_columns) or None
-        Total weight and deviation of the rows so far, of those columns that are not
-        final, and 0 for the others; None if all are final.
+    seen : ndarray of shape (3, n_columns) or None
+        `Moments` of the rows so far, of those columns that are not final, and 0 for the
+        others; None if all are final.
     """
 
     mean: FloatArray
@@ -66,16 +70,16 @@ class Columns(NamedTuple):
         """
         if self.seen is None:
             return self
-        weight, deviation = self.seen
-        is_open, varies = weight > 0, moments.deviation > 0
-        merged = Moments(weight, self.mean, deviation).merge(moments)
+        before = Moments(*self.seen)
+        is_open, varies = before.weight > 0, moments.deviation > 0
+        merged = before.merge(moments)
         mean, scale = merged.mean, _positive(merged.deviation)
         mean, scale = (
             np.where(is_open, np.where(varies, first, later), final)
             for first, later, final in zip(own, (mean, scale), self[:2], strict=True)
         )
         stays_open = is_open & ~varies
-        seen = np.where(stays_open, [merged.weight, merged.deviation], 0.0)
+        seen = np.where(stays_open, merged, 0.0)
         return Columns(mean, scale, seen if stays_open.any() else None)
 
 
@@ -84,7 +88,7 @@ def _first_columns(moments: Moments, own: tuple[FloatArray, FloatArray]) -> Colu
     varies = moments.deviation > 0
     mean = np.where(varies, own[0], moments.mean)
     scale = np.where(varies, own[1], 1.0)
-    seen = np.where(varies, 0.0, [moments.weight, moments.deviation])
+    seen = np.where(varies, 0.0, moments)
     return Columns(mean, scale, None if varies.all() else seen)
 
 
@@ -120,7 +124,7 @@ def constant_outputs(estimator: Any) -> BoolArray:
 def _are_constant(seen: FloatArray | None, n_columns: int) -> BoolArray:
     if seen is None:
         return np.zeros(n_columns, bool)
-    weight, deviation = seen
+    weight, _, deviation = seen
     return (weight > 0) & (deviation == 0)  # single rows may differ between calls
 
 
@@ -189,15 +193,26 @@ def _scale_inputs(
         saved = estimator._input_scaling
         columns = Columns(saved["mean"], saved["scale"], saved["seen"])
         columns = columns.updated(moments, own)
-    was_constant = before is not None and constant_inputs(estimator).all()
+        are_open = (saved["seen"][0] > 0).all()
+        are_few = _are_few_rows(columns, estimator.n_iter_ + 1)
+        if are_few:
+            # Two rows may be close, and others many of their deviations away. So the
+            # inputs of this call become zero, and the first layer stays zero.
+            columns = columns._replace(mean=moments.mean, scale=np.ones_like(own[1]))
     estimator._input_scaling = {"kind": kind, **columns._asdict()}
-    if before is not None:
-        for params in _all_params(state):
-            first, *_ = cut_layers(resolved.layer_sizes, params)
-            rescale_first_layer(first, before, scaling_of(estimator))
-    varies = ~constant_inputs(estimator)
-    if was_constant and varies.any() and len(resolved.layer_sizes) > 2:
-        _draw_first_layer(estimator, resolved, state, varies)
+    if before is None:
+        return
+    for params in _all_params(state):
+        first, *_ = cut_layers(resolved.layer_sizes, params)
+        rescale_first_layer(first, before, scaling_of(estimator))
+    if are_open and not are_few:
+        _draw_first_layer(estimator, resolved, state, ~constant_inputs(estimator))
+
+
+def _are_few_rows(columns: Columns, n_calls: int) -> bool:
+    """Return whether no column has varied in a call, and there were few calls."""
+    is_open = columns.seen is not None and (columns.seen[0] > 0).all()
+    return bool(is_open and n_calls < _ENOUGH_CALLS)
 
 
 def _resolve_kind(estimator: Any, X: Any, resumes: bool) -> str | None:
@@ -246,12 +261,16 @@ def _zero_first_layer(
 def _draw_first_layer(
     estimator: Any, resolved: ResolvedParams, state: TrainingState, varies: BoolArray
 ) -> None:
-    """Draw weights, in place, for the inputs that are the first ever to vary.
+    """Draw weights, in place, for inputs that vary, if all weights are still zero.
 
-    Until now the first layer had no weights but zero. From there its units would all
-    learn much the same, and those that are inactive would never learn. The network has
-    the same outputs for any X so far. They stay, as biases of the last layer.
+    They are after calls in which all inputs were constant. From there the units of the
+    first layer would all learn much the same, and those that are inactive would never
+    learn. So far the network has the same outputs for any X. They stay, as biases of
+    the last layer.
     """
+    first, *others = cut_layers(resolved.layer_sizes, state.params)
+    if not others or first[:, :-1].any() or not varies.any():
+        return
     (W, _), *_ = initialize(
         resolved.layer_sizes,
         state.generators[0],

@@ -285,8 +285,8 @@ def _is_input_scaling(value: Any, network: Any) -> bool:
 def _is_seen(value: Any, n_columns: int) -> bool:
     if value is None:
         return True
-    is_array = _is_array(value, "f", (2, n_columns))
-    return is_array and bool((np.isfinite(value) & (value >= 0)).all())
+    is_finite = _is_array(value, "f", (3, n_columns)) and np.isfinite(value).all()
+    return bool(is_finite and (value[[0, 2]] >= 0).all())
 
 
 ATTRIBUTES: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType(

@@ -220,6 +220,16 @@ def test_all_units_learn_in_a_stream_whose_first_rows_are_equal(
     assert stream.score(given, target) > 0.95
 
 
+def test_two_close_rows_do_not_scale_the_rest_of_a_stream():
+    given, target = RAW[::8].copy(), number[::8]
+    given[1] = given[0] + 1e-9 * UNITS
+    stream = net(estimator=DeepNetRegressor, hidden_layer_sizes=(8, 8))
+    for _ in range(30):
+        for row, value in zip(given, target, strict=True):
+            stream.partial_fit([row], [value])
+    assert stream.score(given, target) > 0.8
+
+
 def test_a_stream_whose_targets_begin_as_zeros_learns_the_later_ones():
     rng = np.random.RandomState(0)
     inputs = rng.randn(40, 50, 3)
