@@ -22,6 +22,7 @@ _MAX_TASKS = 1000  # ProgressBar takes time quadratic in the number of tasks
 _N_LINES = 10
 _BAR_WIDTH = 30
 _MANY_EPOCHS = 10  # to undo
+_FAR_ABOVE = 0.5  # of the lowest loss; the last is above it where steps are too large
 
 
 class ProgressPrinter:
@@ -221,10 +222,18 @@ def warn_of_ending(
         warn(failure, ConvergenceWarning)
     elif ended_by == "n_iter" and stops and n_iter:
         no_rate = is_quasi_newton(estimator.solver)
-        raise_what = "n_iter" if no_rate else "n_iter or learning_rate"
+        advice = f"Raise {'n_iter' if no_rate else 'n_iter or learning_rate'}"
+        last, lowest = estimator.loss_curve_[-1], estimator.best_loss_
+        # With validation data the best weights are kept anyway.
+        is_far = last - lowest > _FAR_ABOVE * abs(lowest)
+        if estimator.validation_loss_curve_ is None and is_far:
+            advice = (
+                f"It is {last:.3g}, up from {lowest:.3g}. Lower learning_rate (now "
+                f"{estimator.learning_rate:.3g}) or set schedule='cosine'"
+            )
         warn(
-            f"All n_iter={n_iter} epochs were used before the loss settled. Raise "
-            f"{raise_what}; or set tol=None, if so many epochs are wanted.",
+            f"All n_iter={n_iter} epochs were used before the loss settled. {advice}; "
+            "or set tol=None, if so many epochs are wanted.",
             ConvergenceWarning,
         )
 

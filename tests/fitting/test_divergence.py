@@ -269,6 +269,21 @@ def test_epochs_that_were_too_few_are_said():
     assert not net.diverged_
 
 
+def test_steps_that_are_too_large_are_not_to_be_raised():
+    options = {"learning_rate": 0.5, "batch_size": 32, "random_state": 0}
+    net = DeepNetClassifier((5,), n_iter=30, **options)
+    with pytest.warns(ConvergenceWarning) as caught:
+        net.fit(X, y)
+    last, lowest = net.loss_curve_[-1], min(net.loss_curve_)
+    assert last > 1.5 * lowest
+    (warning,) = caught
+    assert str(warning.message) == (
+        f"All n_iter=30 epochs were used before the loss settled. It is {last:.3g}, up "
+        f"from {lowest:.3g}. Lower learning_rate (now 0.5) or set schedule='cosine'; "
+        "or set tol=None, if so many epochs are wanted."
+    )
+
+
 @pytest.mark.parametrize(
     ("parameters", "n_epochs"),
     [
