@@ -121,7 +121,9 @@ def test_the_number_of_threads_does_not_show(name, X, at_work):
     )
     assert_same(one, two)
     assert_same(one, three)
-    assert len(at_work) == 1 + 1 + 2  # this one, and the others of each fit
+    # This one, and the others of each fit: of two others the first may do all the work,
+    # since an executor starts no thread while another one is idle.
+    assert len(at_work) in (1 + 1 + 1, 1 + 1 + 2)
 
 
 def test_dropout_draws_in_the_order_of_the_blocks(at_work):
