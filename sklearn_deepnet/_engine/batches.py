@@ -225,7 +225,7 @@ class Batches:
         if issparse(X) or not self._shuffle or _is_own(X):
             return None
         scalings: Sequence[InputScaling | None] = [scaling]
-        if scaling is not None and _is_own(scaling.center):
+        if scaling is not None and not scaling.is_shared:
             scalings, which = scaling.distinct()
             self._first_rows = which[:, np.newaxis] * len(X)
         if len(scalings) * X.size * self._dtype.itemsize > _EXTENDED_BYTES:

@@ -62,7 +62,7 @@ class Network:
     @property
     def shares_inputs(self) -> bool:
         """Whether a stack has the same inputs, rather than each network its own."""
-        return self.input_scaling is None or self.input_scaling.center.ndim == 1
+        return self.input_scaling is None or self.input_scaling.is_shared
 
 
 def count_params(layer_sizes: Sequence[int]) -> int:

@@ -221,6 +221,11 @@ class InputScaling(NamedTuple):
     scale: FloatArray
     squashes: bool = False
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether all networks of a stack scale their inputs alike."""
+        return self.center.ndim == 1
+
     def apply(self, X: NDArray[Any], out: FloatArray) -> None:
         """Write the scaled rows of X to `out`.
 
@@ -263,7 +268,7 @@ class InputScaling(NamedTuple):
         -------
         scaling : InputScaling
         """
-        if self.center.ndim == 1:
+        if self.is_shared:
             return self
         return self._replace(center=self.center[keep], scale=self.scale[keep])
 
