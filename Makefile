@@ -20,7 +20,7 @@ ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 PARALLEL = -n auto --dist loadgroup
 PYTEST = $(ONE_THREAD) $(RUN) pytest $(PARALLEL)
 
-check: lint ## lint, types, and every test that is not slow, in about a minute
+check: lint ## lint, types, and every test that is not slow, in under two minutes
 	$(PYTEST) -m "not slow and not longest"
 
 test: lint ## the gate: lint, types, doctests, and all tests but the longest
