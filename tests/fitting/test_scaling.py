@@ -230,6 +230,17 @@ def test_two_close_rows_do_not_scale_the_rest_of_a_stream():
     assert stream.score(given, target) > 0.8
 
 
+def test_predictions_stay_while_single_rows_go_on_changing_the_statistics():
+    stream = net(estimator=DeepNetRegressor, learning_rate=0.05, solver="sgd")
+    for row, target in zip(RAW[:40], number, strict=False):
+        stream.partial_fit([row], [target])
+    before, mean = stream.predict(RAW), stream.input_mean_
+    assert np.ptp(before) > 0.1 * np.ptp(number)
+    stream.set_params(learning_rate=1e-12).partial_fit(RAW[40:41], number[40:41])
+    assert (stream.input_mean_ != mean).all()
+    np.testing.assert_allclose(stream.predict(RAW), before, rtol=1e-6)
+
+
 def test_a_stream_whose_targets_begin_as_zeros_learns_the_later_ones():
     rng = np.random.RandomState(0)
     inputs = rng.randn(40, 50, 3)
