@@ -1,0 +1,81 @@
+"""Work that fits on equal data do once, such as validating the rows of a fold."""
+
+import hashlib
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+
+class SharedWork:
+    """Results by what they were computed from.
+
+    Everyone who asks gets the same object, so nobody may change it in place.
+    """
+
+    def __init__(self) -> None:
+        self._results: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """Return the result that `key` stands for; compute it if nobody has yet.
+
+        An error is raised, and not remembered.
+        """
+        if key not in self._results:
+            self._results[key] = compute()
+        return self._results[key]
+
+    def clear(self) -> None:
+        """Forget all results."""
+        self._results.clear()
+
+
+_shared: ContextVar[SharedWork | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def sharing(work: SharedWork) -> Iterator[None]:
+    """Share `work` among the fits and predictions in this block and this thread."""
+    token = _shared.set(work)
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def do_once(make_key: Callable[[], Hashable], compute: Callable[[], Any]) -> Any:
+    """Return ``compute()``, once for all fits that share their work.
+
+    Parameters
+    ----------
+    make_key : callable
+        Returns what the result follows from, as a key. None is not shared. It is not
+        called where no work is shared.
+    compute : callable
+        Returns the result.
+    """
+    work = _shared.get()
+    key = None if work is None else make_key()
+    return compute() if work is None or key is None else work.once(key, compute)
+
+
+def key_of_array(array: Any) -> Hashable | None:
+    """Return a key that arrays of the same content share; None for other objects.
+
+    It is a hash of the content, since each candidate of a search has its own copy of
+    the rows of a fold.
+    """
+    if issparse(array) and array.format == "csr":
+        parts = [key_of_array(it) for it in (array.data, array.indices, array.indptr)]
+        return type(array), array.shape, *parts
+    if type(array) is not np.ndarray or array.dtype.hasobject:
+        return None
+    order = "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else ""
+    if not order:
+        return None
+    content = array if order == "C" else array.T
+    digest = hashlib.sha1(content, usedforsecurity=False).digest()
+    return array.dtype.str, array.shape, order, digest
