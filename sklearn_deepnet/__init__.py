@@ -5,6 +5,7 @@ from ._utils.version import __version__
 from .estimators.classifier import DeepNetClassifier
 from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .estimators.regressor import DeepNetRegressor
+from .estimators.stacking import fit_stack
 from .exceptions import (
     CheckpointWarning,
     DivergenceWarning,
@@ -15,14 +16,12 @@ from .inspection.comparison import InitializerComparison, compare_initializers
 from .inspection.diagnosis import Diagnosis, diagnose
 from .inspection.displays import LayerDisplay, LossCurveDisplay
 from .inspection.gradients import GradientCheck, check_gradients
-from .model_selection.halving import (
-    StackedHalvingGridSearchCV,
-    StackedHalvingRandomSearchCV,
-)
+from .model_selection.backend import stacked
 from .model_selection.search import (
     StackedGridSearchCV,
+    StackedHalvingGridSearchCV,
+    StackedHalvingRandomSearchCV,
     StackedRandomizedSearchCV,
-    fit_stack,
 )
 from .persistence import load_model, save_model
 
@@ -52,4 +51,5 @@ __all__ = [
     "fit_stack",
     "load_model",
     "save_model",
+    "stacked",
 ]

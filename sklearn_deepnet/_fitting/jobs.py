@@ -5,9 +5,10 @@ array, so that each NumPy call computes a layer of all of them.
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -81,6 +82,12 @@ class TrainingJob:
     on_epoch_end: Callback | None
 
     @property
+    def n_bytes(self) -> int:
+        """Size of the training rows, as a whole stack holds them."""
+        X = self.dataset.X
+        return int((X.data if issparse(X) else X).nbytes)
+
+    @property
     def stack_key(self) -> tuple[Any, ...]:
         """Key that is equal for jobs that can be trained as one stack."""
         spec, state, dataset = self.spec, self.state, self.dataset
@@ -136,6 +143,43 @@ def _as_number(score: Any) -> float:
             f"The scorer returned {score!r}, but scoring has to return a number."
         )
     return float(array.item())
+
+
+class Outcome(NamedTuple):
+    """What became of a training job.
+
+    Parameters
+    ----------
+    result : TrainingResult or None
+        None after an error.
+    error : BaseException or None
+        Of a function of the user's, such as a scorer, or an interrupt before training.
+    seconds : float
+        The time of a stack is divided among its networks in proportion to their numbers
+        of epochs.
+    """
+
+    result: TrainingResult | None
+    error: BaseException | None
+    seconds: float
+
+    def unwrap(self) -> TrainingResult:
+        """Return the result, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+# Set where tasks take turns: trains the jobs of one task beside those of others.
+gathering: ContextVar[Callable[[Sequence[TrainingJob]], list[Outcome]] | None]
+gathering = ContextVar("gathering", default=None)
+
+
+def train_job(job: TrainingJob) -> TrainingResult:
+    """Train one network, in a task beside those of other tasks."""
+    gather = gathering.get()
+    (result,) = train_jobs([job]) if gather is None else gather([job])
+    return result if gather is None else result.unwrap()
 
 
 def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:

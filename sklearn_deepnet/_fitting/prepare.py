@@ -29,7 +29,7 @@ from .attributes import (
     set_result,
     update_attributes,
 )
-from .checkpoint import FitCheckpoint
+from .checkpoint import FitCheckpoint, StoredFit, find_stored_fit
 from .convergence import describe_failure
 from .dataset import Dataset, make_validation_set
 from .jobs import TrainingJob, make_score
@@ -113,11 +113,15 @@ def prepare(
         )
     if not dataset.n_rows:
         return SkippedFit(estimator)
-    n_iter, fit_checkpoint = 1 if partial else int(draft.n_iter), None
+    n_iter = 1 if partial else int(draft.n_iter)
+    fit_checkpoint: FitCheckpoint | StoredFit | None = None
     if checkpoint is not None:
         fit_checkpoint = FitCheckpoint(
             checkpoint, draft, dataset, validation_set, resumes
         )
+    elif not (partial or draft.warm_start):
+        fit_checkpoint = find_stored_fit(draft, dataset, validation_set)
+    if fit_checkpoint is not None:
         resumes |= fit_checkpoint.restore(n_iter)
     return PreparedFit(
         estimator,
@@ -180,8 +184,8 @@ class PreparedFit:
         The validation data that were given to ``fit``.
     n_iter : int
         Number of epochs of this call, including those that a checkpoint has done.
-    fit_checkpoint : FitCheckpoint or None
-        The checkpoint of this fit, if it has one.
+    fit_checkpoint : FitCheckpoint, StoredFit or None
+        Where the progress of this fit is saved, if it is.
     context : CallbackContext or None
         The context of scikit-learn's callbacks, if there are any.
     resumes : bool
@@ -203,7 +207,7 @@ class PreparedFit:
         dataset: Dataset,
         validation_set: Dataset | None,
         n_iter: int,
-        fit_checkpoint: FitCheckpoint | None,
+        fit_checkpoint: FitCheckpoint | StoredFit | None,
         context: CallbackContext | None,
         *,
         resumes: bool,
@@ -257,7 +261,8 @@ class PreparedFit:
             self._fit_checkpoint.begin(
                 draft, state, self._resumes, self._restore_best, to_save
             )
-            self._callbacks.append(self._fit_checkpoint)
+            if isinstance(self._fit_checkpoint, FitCheckpoint):  # written meanwhile
+                self._callbacks.append(self._fit_checkpoint)
         n_rows, total_weight = dataset.n_rows, dataset.total_weight
         return TrainingJob(
             spec=make_spec(draft, self._resolved, n_rows, total_weight, self._stops),

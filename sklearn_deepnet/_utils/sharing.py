@@ -14,23 +14,48 @@ class SharedWork:
     """Results by what they were computed from.
 
     Everyone who asks gets the same object, so nobody may change it in place.
+
+    Parameters
+    ----------
+    max_bytes : int or None, default=None
+        How many bytes of arrays to remember. The last result is remembered in any case.
+        None is no limit.
     """
 
-    def __init__(self) -> None:
-        self._results: dict[Hashable, Any] = {}
+    def __init__(self, max_bytes: int | None = None) -> None:
+        self._results: dict[Hashable, tuple[Any, int]] = {}
+        self._max_bytes, self._n_bytes = max_bytes, 0
 
     def once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """Return the result that `key` stands for; compute it if nobody has yet.
 
         An error is raised, and not remembered.
         """
-        if key not in self._results:
-            self._results[key] = compute()
-        return self._results[key]
+        if key in self._results:
+            return self._results[key][0]
+        result = compute()
+        if key not in self._results:  # else computed inside
+            self._remember(key, result)
+        return result
 
-    def clear(self) -> None:
-        """Forget all results."""
-        self._results.clear()
+    def _remember(self, key: Hashable, result: Any) -> None:
+        n_bytes = 0 if self._max_bytes is None else _count_bytes(result)
+        self._results[key] = result, n_bytes
+        self._n_bytes += n_bytes
+        while self._n_bytes > (self._max_bytes or np.inf) and len(self._results) > 1:
+            _, n_bytes = self._results.pop(next(iter(self._results)))
+            self._n_bytes -= n_bytes
+
+
+def _count_bytes(value: Any) -> int:
+    """Return the size of the arrays that `value` is or holds."""
+    if isinstance(value, list | tuple):
+        return sum(map(_count_bytes, value))
+    if issparse(value):
+        return _count_bytes([value.data, value.indices, value.indptr])
+    if hasattr(value, "memory_usage"):
+        return int(np.sum(value.memory_usage()))
+    return int(getattr(value, "nbytes", 0))
 
 
 _shared: ContextVar[SharedWork | None] = ContextVar("shared", default=None)

@@ -3,15 +3,17 @@
 import inspect
 from collections import UserDict
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection._search import BaseSearchCV
+from sklearn.ensemble._bagging import (
+    _parallel_build_estimators as parallel_build_estimators,
+)
 from sklearn.model_selection._search_successive_halving import (
     HalvingGridSearchCV,
     HalvingRandomSearchCV,
 )
+from sklearn.model_selection._validation import _fit_and_score as fit_and_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -122,33 +124,32 @@ class HTMLSummaryMixin:
         return _SummarizedTable(self._html_summary(), table)
 
 
-def fit_search(
-    search: BaseSearchCV, X: Any, y: Any, params: dict[str, Any], parallel: Any
-) -> Any:
-    """Fit `search` by scikit-learn's own code, with another `Parallel` in it.
+def split_bagging(
+    function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Return the arguments of calls that fit one estimator of a bagging each.
 
-    ``BaseSearchCV.fit`` makes one task ``_fit_and_score(estimator, X, y, train=...,
-    test=..., ...)`` for each candidate and fold, and passes all of them to `Parallel`.
-    Whoever stands there sees every task and may run many as one. Nothing else is
-    exchanged, so scorers, routing, splits, refit, callbacks and results are those of
-    the installed scikit-learn, in whatever version.
+    A bagging fits several estimators, one after the other, in one call for each of its
+    jobs. Calls of other functions are returned as they are.
     """
-    # A copy of the function with globals of its own: to patch the module's `Parallel`
-    # would change the searches of other threads and libraries, too. Our own `fit` has
-    # the decorators, so the function inside scikit-learn's is taken.
-    fit = inspect.unwrap(BaseSearchCV.fit)
-    names = {**fit.__globals__, "Parallel": parallel}
-    fit = FunctionType(fit.__code__, names, "fit", fit.__defaults__, fit.__closure__)
-    return fit(search, X, y, **params)
+    if function is not parallel_build_estimators:
+        return [(args, options)]
+    call = inspect.signature(function).bind(*args, **options)
+    seeds = call.arguments["seeds"]
+    calls = []
+    for k in range(len(seeds)):
+        call.arguments |= {"n_estimators": 1, "seeds": seeds[k : k + 1]}
+        calls.append((call.args, call.kwargs))
+    return calls
 
 
 # fmt: off
 __all__ = [
-    "BaseSearchCV", "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
+    "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
     "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV", "HasMethods",
     "Interval", "StrOptions", "check_method_params",
-    "check_sample_weight", "fit_search", "has_callbacks", "has_own_fit",
+    "check_sample_weight", "fit_and_score", "has_callbacks", "has_own_fit",
     "metadata_requests", "open_callback_context", "remove_callbacks", "safe_indexing",
-    "state_of_results", "validate_params", "with_callbacks",
+    "split_bagging", "state_of_results", "validate_params", "with_callbacks",
 ]
 # fmt: on

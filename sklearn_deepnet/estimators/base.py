@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from .._fitting.jobs import train_jobs
+from .._fitting.jobs import train_job
 from .._fitting.parameters import is_quasi_newton
 from .._fitting.prepare import PreparedFit, SkippedFit, prepare
 from .._utils.sklearn_compat import (
@@ -162,8 +162,7 @@ def _train(prepared: PreparedFit | SkippedFit) -> Any:
     """Train the network and set the fitted attributes, if there is a job."""
     if prepared.job is None:
         return prepared.complete(None)
-    (result,) = train_jobs([prepared.job])
-    return prepared.complete(result)
+    return prepared.complete(train_job(prepared.job))
 
 
 def has_partial_fit(estimator: BaseDeepNet) -> bool:

@@ -37,7 +37,7 @@ _MANY_INPUTS = 200
 _N_ROWS = 2**14  # predicted at once, so that memory does not grow with n_samples
 
 
-class _Ensemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
+class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
     """The part that both ensembles share: parameters, ``fit`` and logits.
 
     Members differ in their seed and, with `bootstrap`, in their rows.
@@ -254,7 +254,7 @@ def _mean_and_std(values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]
         return mean, unit * np.sqrt(sum((it / unit) ** 2 for it in deviations) / n)
 
 
-class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
+class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     """Ensemble of networks whose predicted probabilities are averaged.
 
     Networks with different initial weights and a different order of the samples make
@@ -312,7 +312,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
     _member = DeepNetClassifier
     _averaged_method = "predict_proba"  # and always from logits
     _parameter_constraints = {  # noqa: RUF012
-        **_Ensemble._parameter_constraints,
+        **BaseEnsemble._parameter_constraints,
         "estimator": [DeepNetClassifier, None],
     }
 
@@ -418,7 +418,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, _Ensemble):
         return tags
 
 
-class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
+class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
     """Ensemble of networks whose predictions are averaged.
 
     `DeepNetEnsembleClassifier` explains why an ensemble is better than one network. The
@@ -466,7 +466,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, _Ensemble):
     _member = DeepNetRegressor
     _averaged_method = "predict"  # and always from logits
     _parameter_constraints = {  # noqa: RUF012
-        **_Ensemble._parameter_constraints,
+        **BaseEnsemble._parameter_constraints,
         "estimator": [DeepNetRegressor, None],
     }
 

@@ -1,22 +1,24 @@
-"""Pipelines that end in a network, and how to fit their earlier steps on their own."""
+"""Pipelines that end in a network, and how they share their earlier steps."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from copy import copy, deepcopy
+from copy import deepcopy
+from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
 import joblib
 from sklearn.pipeline import Pipeline
 
-from .._utils.sklearn_compat import has_callbacks, has_own_fit, metadata_requests
+from .._utils.sharing import do_once
+from .._utils.sklearn_compat import has_callbacks, has_own_fit
 from .base import BaseDeepNet
 
 _numbers = count()  # of the keys of values that cannot be hashed
 
 
 class FitArguments(NamedTuple):
-    """What a network's ``fit`` is called with."""
+    """What ``fit`` is called with."""
 
     X: Any
     y: Any
@@ -42,29 +44,87 @@ def find_network(estimator: Any, name: str = "estimator") -> BaseDeepNet:
     return network
 
 
-def last_of(estimator: Any) -> Any:
-    """Return the network if the steps before it may be fitted on their own.
-
-    Else return `estimator`, which is then to be fitted as a whole: a subclass of
-    `Pipeline` may have a ``fit`` of its own, and callbacks have to be called once for
-    each pipeline.
-    """
-    last = estimator
-    while isinstance(last, Pipeline):
-        parts = [last, *(step for _, step in last.steps[:-1])]
-        if has_own_fit(last) or any(map(has_callbacks, parts)):
-            return estimator
-        last = last.steps[-1][1]
-    return last if isinstance(last, BaseDeepNet) else estimator
-
-
-def n_iter_param(estimator: Any) -> str:
-    """Return the name of the network's `n_iter` in a search, such as "net__n_iter"."""
-    names = ["n_iter"]
+def _pipelines(estimator: Any) -> Iterator[Pipeline]:
+    """Yield a pipeline, and those in which it ends."""
     while isinstance(estimator, Pipeline):
-        name, estimator = estimator.steps[-1]
-        names.insert(-1, name)
-    return "__".join(names)
+        yield estimator
+        estimator = estimator.steps[-1][1] if estimator.steps else None
+
+
+def can_share_steps(estimator: Any) -> bool:
+    """Return whether the steps of a pipeline may be fitted by another one.
+
+    A subclass of `Pipeline` may have a ``fit`` of its own, and callbacks have to be
+    called once for each pipeline.
+    """
+    for pipeline in _pipelines(estimator):
+        parts = [pipeline, *(step for _, step in pipeline.steps[:-1])]
+        if has_own_fit(pipeline) or any(map(has_callbacks, parts)):
+            return False
+    return isinstance(estimator, Pipeline)
+
+
+class _SharedSteps:
+    """Fits equal steps of pipelines to equal data once.
+
+    It has the interface of `joblib.Memory`, by which a pipeline asks for fitted steps.
+    Copies and pickles of the pipeline lack it.
+
+    Parameters
+    ----------
+    key : hashable
+        Identifies the data that the first step is fitted to.
+    """
+
+    location = "memory"  # a pipeline gives away clones of its steps then
+
+    def __init__(self, key: Hashable) -> None:
+        self._key, self._output = key, None
+
+    def cache(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that calls this one once for all pipelines."""
+        return partial(self._fit, function)
+
+    def _fit(self, function: Any, step: Any, X: Any, *args: Any, **options: Any) -> Any:
+        if self._output is not None and X is not self._output:
+            return function(step, X, *args, **options)  # of another call of ``fit``
+        self._key = self._key, hash_key((step, options))
+        fit = partial(function, step, X, *args, **options)
+        self._output, fitted = do_once(lambda: self._key, fit)
+        return self._output, try_deepcopy(fitted)
+
+    def __deepcopy__(self, memo: Any) -> None:
+        return None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
+
+@contextmanager
+def sharing_steps(estimator: Any, key: Hashable) -> Iterator[None]:
+    """Share the steps before a network with other pipelines, in this block.
+
+    The networks then get the same object as their X. Nothing is shared unless work is,
+    see `do_once`, nor if the user has set `memory` or `verbose`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Other estimators than pipelines are left alone.
+    key : hashable
+        Identifies the data that the pipeline is to be fitted to.
+    """
+    steps = _SharedSteps(key)
+    found = [*_pipelines(estimator)] if can_share_steps(estimator) else []
+    for pipeline in found:
+        if pipeline.memory is None and not pipeline.verbose:
+            pipeline.memory = steps
+    try:
+        yield
+    finally:
+        for pipeline in found:
+            if pipeline.memory is steps:
+                pipeline.memory = None
 
 
 def try_deepcopy(value: Any) -> Any:
@@ -73,65 +133,6 @@ def try_deepcopy(value: Any) -> Any:
         return deepcopy(value)
     except Exception:
         return value
-
-
-def with_network(estimator: Any, network: BaseDeepNet) -> Any:
-    """Return a copy of `estimator` with a copy of `network` in the place of its own.
-
-    The earlier steps are copied, too, since some draw whenever they transform: each
-    candidate has to see the draws that it would see alone.
-    """
-    if not isinstance(estimator, Pipeline):
-        return copy(network)  # shallow: a later fit replaces attributes, changes none
-    *steps, (name, last) = estimator.steps
-    estimator = copy(estimator)
-    estimator.steps = [*try_deepcopy(steps), (name, with_network(last, network))]
-    return estimator
-
-
-@contextmanager
-def fit_replaced(estimator: Any, fit: Callable[..., Any]) -> Iterator[None]:
-    """Give this one object another ``fit``, at most until the end of the block."""
-    estimator.fit = fit
-    try:
-        yield
-    finally:  # the replacement may have removed itself
-        vars(estimator).pop("fit", None)
-
-
-def record_fit_call(network: BaseDeepNet, fit: Callable[[], Any]) -> FitArguments:
-    """Call `fit` of a pipeline that ends in `network`, but do not fit the network.
-
-    Return what the network would have been fitted to. The pipeline itself fits its
-    earlier steps, since it alone knows about weights, metadata routing and caching.
-    """
-    recorded = []
-
-    def record(X: Any, y: Any = None, **params: Any) -> BaseDeepNet:
-        recorded.append(FitArguments(X, y, params))
-        return network
-
-    with fit_replaced(network, record):
-        fit()
-    (arguments,) = recorded
-    return arguments
-
-
-def prefix_key(estimator: Any) -> str:
-    """Return a key that pipelines share if they fit their networks to the same data.
-
-    All but their networks is equal, and the networks request the same metadata.
-    """
-    parts = []
-    while isinstance(estimator, Pipeline):
-        *steps, (name, last) = estimator.steps
-        # The earlier steps are hashed apart from the last one; what is left is memory,
-        # transform_input and the like.
-        parameters = estimator.get_params(deep=False) | {"steps": None}
-        parts.append((type(estimator), steps, name, parameters))
-        estimator = last
-    requests = metadata_requests(estimator)
-    return hash_key((parts, type(estimator), requests))
 
 
 def hash_key(value: Any) -> str:
@@ -149,7 +150,7 @@ def hash_key(value: Any) -> str:
 
 
 def set_prefix(estimator: Any, fitted: Any) -> None:
-    """Give a pipeline, in place, the earlier steps of `fitted`, if that is not None."""
-    while fitted is not None and isinstance(estimator, Pipeline):
-        estimator.steps = [*fitted.steps[:-1], estimator.steps[-1]]
-        estimator, fitted = estimator.steps[-1][1], fitted.steps[-1][1]
+    """Give a pipeline, in place, the earlier steps of another one."""
+    pairs = zip(_pipelines(estimator), _pipelines(fitted), strict=True)
+    for pipeline, other in pairs:
+        pipeline.steps = [*other.steps[:-1], pipeline.steps[-1]]

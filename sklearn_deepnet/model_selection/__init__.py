@@ -1,13 +1,20 @@
-"""Searches that train the networks of their candidates as stacks."""
+"""Stacks of networks behind scikit-learn's own tools."""
 
-from ..estimators.stacking import fit_stack
-from .halving import StackedHalvingGridSearchCV, StackedHalvingRandomSearchCV
-from .search import StackedGridSearchCV, StackedRandomizedSearchCV
+from ..estimators.stacking import StackReport, fit_stack
+from .backend import stacked
+from .search import (
+    StackedGridSearchCV,
+    StackedHalvingGridSearchCV,
+    StackedHalvingRandomSearchCV,
+    StackedRandomizedSearchCV,
+)
 
 __all__ = [
+    "StackReport",
     "StackedGridSearchCV",
     "StackedHalvingGridSearchCV",
     "StackedHalvingRandomSearchCV",
     "StackedRandomizedSearchCV",
     "fit_stack",
+    "stacked",
 ]

@@ -1,181 +1,208 @@
-"""The tasks of a search: a candidate on a fold, alone or with others in a stack."""
+"""The calls that scikit-learn hands to joblib, and how they run as tasks."""
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from copy import copy
-from functools import partial, wraps
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from hashlib import sha1
+from itertools import chain
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import delayed, parallel_config
 from scipy.sparse import issparse
-from sklearn.base import clone
-from sklearn.utils.parallel import delayed
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
-from .._fitting.parameters import resolve_schedule
+from .._fitting.checkpoint import EpochStore, storing_epochs
+from .._utils.sklearn_compat import fit_and_score, split_bagging
 from ..estimators.base import BaseDeepNet
-from ..estimators.pipelines import (
-    FitArguments,
-    find_network,
-    fit_replaced,
-    hash_key,
-    last_of,
-    record_fit_call,
-    with_network,
-)
-from ..estimators.stacking import FitResult, fit_networks, is_stackable
-from ..nn.schedules import depends_on_n_iter
+from ..estimators.ensemble import BaseEnsemble
+from ..estimators.pipelines import hash_key, sharing_steps
+from ..estimators.stacking import StackReport, run_tasks
+from ..estimators.stacking.cooperation import Task
 
-_SHARED_PARAMS = (  # in which the networks of a stack do not differ
-    "hidden_layer_sizes",
-    "activation",
-    "loss",
-    "solver",
-    "batch_size",
-    "n_iter",
-    "shuffle",
-    "early_stopping",
-    "validation_fraction",
-    "dtype",
-)
+# Tasks in each of several shares for one worker, so that all end at about the same time
+_SHARE_SIZE = 64
+_MAX_SHARES = 4  # for each worker
 
 
-class CVTask(NamedTuple):
-    """One task of scikit-learn's search: a candidate on a fold.
+class Call(NamedTuple):
+    """One call that was handed to joblib."""
 
-    Parameters
-    ----------
-    function : callable
-        scikit-learn's ``_fit_and_score``.
-    estimator : estimator
-        With the candidate's parameters.
-    options : dict
-        The keyword arguments of the function.
-    key : str, default=""
-        Identifies the candidate apart from its `n_iter`, if a later round may continue
-        its network; else "".
-    warm_network : WarmNetwork or None, default=None
-        The network that the candidate had in the round before, to be continued.
-    prefix_seconds : float, default=0.0
-        Its share of the time in which earlier steps were fitted.
-    """
-
-    function: Any
-    estimator: Any
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
     options: dict[str, Any]
-    key: str = ""
-    warm_network: "WarmNetwork | None" = None
-    prefix_seconds: float = 0.0
 
     @property
-    def fold(self) -> int:
-        """Number of the fold."""
-        return self.options["split_progress"][0]
+    def is_fit_and_score(self) -> bool:
+        """Whether it is the candidate of a search, or a fold of a validation."""
+        function = getattr(self.function, "function", self.function)
+        return function is fit_and_score
 
     @property
-    def candidate(self) -> int:
-        """Number of the candidate."""
-        return self.options["candidate_progress"][0]
+    def holds_network(self) -> bool:
+        """Whether there is a network among the arguments."""
+        return any(map(_holds_network, (self.args, self.options, self.function)))
 
     @property
-    def n_rows(self) -> int:
-        """Rows to train on."""
-        return len(self.options["train"])
+    def has_epochs(self) -> bool:
+        """Whether it is a candidate with an `n_iter` of its own."""
+        names = self.options.get("parameters") or ()
+        return self.is_fit_and_score and any(
+            str(name).split("__")[-1] == "n_iter" for name in names
+        )
 
     @property
-    def is_stackable(self) -> bool:
-        """Whether the network may be trained beside others."""
-        return is_stackable(last_of(self.estimator))
+    def data_key(self) -> Hashable:
+        """Key of the rows that the estimator is fitted to, and of what they go with."""
+        _, X, y, *_ = self.args
+        train = np.asarray(self.options["train"])
+        params = self.options.get("fit_params")
+        return (
+            (id(X), id(y), train.dtype.char),
+            sha1(np.ascontiguousarray(train), usedforsecurity=False).digest(),
+            hash_key(params) if params else "",
+        )
 
     @property
-    def stack_key(self) -> tuple[Any, ...]:
-        """What the networks of a stack have in common, as far as parameters say.
+    def order_key(self) -> Hashable:
+        """Key of calls that are best run one after the other.
 
-        `fit_networks` groups by the key of the jobs, which also knows the data. This
-        one only has to send to one process what will probably make a stack there.
+        They have the same rows and the same steps before the network.
         """
-        network = find_network(self.estimator)
-        shared = [repr(getattr(network, name)) for name in _SHARED_PARAMS]
-        return type(network), self.n_rows, *shared, network.scoring is None
+        if not self.is_fit_and_score:
+            return ""
+        estimator, parameters = self.args[0], self.options["parameters"] or {}
+        last = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+        others = {k: v for k, v in parameters.items() if not k.startswith(last)}
+        return hash_key(others) if others else "", self.data_key
 
-    def record_fit_call(self, X: Any, y: Any) -> FitArguments:
-        """Fit the earlier steps, and return what the network is to be fitted to."""
-        # The task prints, scores and reports when the network is fitted, not now.
-        quiet = {"scorer": _no_score, "error_score": "raise", "verbose": 0}
-        quiet |= {"return_train_score": False, "parameters": None}
-        if "callback_ctx" in self.options:
-            quiet["callback_ctx"] = None
-        fit = partial(self.function, self.estimator, X, y, **self.options | quiet)
-        return record_fit_call(find_network(self.estimator), fit)
-
-    def score(
-        self, X: Any, y: Any, network: BaseDeepNet, fitted: FitResult
-    ) -> dict[str, Any]:
-        """Return what ``_fit_and_score`` makes of a network that has been fitted.
-
-        So scorers, several metrics and `error_score` are scikit-learn's. Only its call
-        of ``fit`` is answered by us, with the fitted estimator or the error.
-        """
-        estimator = with_network(self.estimator, network)
-
-        def answer(*args: Any, **params: Any) -> Any:
-            del estimator.fit  # a scorer may pickle the estimator, or fit it
-            if fitted.error is not None:
-                raise fitted.error
-            return estimator
-
-        options = self.options | {"parameters": None, "verbose": 0}
-        with fit_replaced(estimator, answer):
-            result = self.function(estimator, X, y, **options)
-        result["fit_time"] = self.prefix_seconds + fitted.seconds
-        if self.options["verbose"] > 1:
-            print(_format_task(self.options, result))
-        return result
+    def split(self) -> "tuple[list[Call], Callable[[list[Any]], Any]]":
+        """Return calls of one fit each, and how to join what they return."""
+        function = getattr(self.function, "function", self.function)
+        parts = split_bagging(function, self.args, self.options)
+        if len(parts) < 2:
+            return [self], itemgetter(0)
+        return [Call(self.function, *part) for part in parts], _join
 
 
-def _no_score(estimator: Any, X: Any, y: Any = None, **params: Any) -> float:
-    return 0.0
+def _join(results: list[Any]) -> Any:
+    """Return the concatenation of the lists in each place of equal tuples."""
+    return tuple(list(chain(*lists)) for lists in zip(*results, strict=True))
 
 
-def _format_task(options: dict[str, Any], result: dict[str, Any]) -> str:
-    """Return the line that scikit-learn prints when a task is done."""
-    fold, n_folds = options["split_progress"]
-    candidate = options["parameters"] or {}
-    params = ", ".join(f"{name}={candidate[name]}" for name in sorted(candidate))
-    seconds = result["fit_time"] + result["score_time"]
-    scores = _format_scores(result) if options["verbose"] > 2 else ""
-    return f"[CV {fold + 1}/{n_folds}] END {params};{scores} total time={seconds:6.2f}s"
+def _holds_network(value: Any) -> bool:
+    if isinstance(value, BaseDeepNet | BaseEnsemble):
+        return True
+    if isinstance(value, Mapping):
+        return any(map(_holds_network, value.values()))
+    if isinstance(value, list | tuple) and len(value) <= 1000:
+        return any(map(_holds_network, value))
+    if isinstance(value, partial):
+        return any(map(_holds_network, (value.args, value.keywords, value.func)))
+    if isinstance(value, BaseEstimator):
+        return any(map(_holds_network, vars(value).values()))
+    owner = getattr(value, "__self__", None)
+    return isinstance(owner, BaseEstimator) and _holds_network(owner)
 
 
-def _format_scores(result: dict[str, Any]) -> str:
-    test, train = result["test_scores"], result.get("train_scores")
-    if not isinstance(test, dict):
-        both = f"(train={train:.3f}, test={test:.3f})" if train is not None else ""
-        return f", score={both or format(test, '.3f')}"
-    text = ""
-    for name in sorted(test):
-        of_train = f"train={train[name]:.3f}, " if train is not None else ""
-        text += f" {name}: ({of_train}test={test[name]:.3f})"
-    return text
+def order_of(calls: Sequence[Call]) -> list[int]:
+    """Return the numbers of calls so that those of the same steps and rows meet."""
+    groups: dict[Hashable, list[int]] = {}
+    for number, call in enumerate(calls):
+        groups.setdefault(call.order_key, []).append(number)
+    return [*chain(*groups.values())]
 
 
-class WarmNetwork(NamedTuple):
-    """A fitted network that a later round may continue.
+def run_calls(
+    calls: list[Call],
+    nested: Callable[[], Any],
+    max_bytes: int,
+    store: EpochStore,
+    report: StackReport,
+    on_end: Callable[[int, Any], None],
+) -> None:
+    """Run calls as tasks of this process.
 
     Parameters
     ----------
-    network : estimator
-        The network.
-    data_key : str
-        Identifies what it was fitted to.
+    calls : list of Call
+        Emptied, so that a fitted network does not outlive its task.
+    nested : callable
+        Returns the backend of calls within a task.
+    max_bytes : int
+        How many bytes of training rows the waiting tasks may hold.
+    store : EpochStore
+        Networks that may be continued.
+    report : StackReport
+        Counts networks, in place.
+    on_end : callable ``(number, result) -> None``
+        Called whenever a call has returned.
     """
+    order = order_of(calls)
+    functions = [partial(_run_call, call, nested, store) for call in calls]
+    calls.clear()
 
-    network: BaseDeepNet
-    data_key: str
+    def end(number: int, task: Task) -> None:
+        result, task.result = task.result, None
+        if isinstance(result, dict) and "fit_time" in result:
+            result["fit_time"] += task.credit - task.waited
+        on_end(number, result)
+
+    run_tasks(functions, max_bytes, report, end, order)
 
 
-# What `_fit_and_score` returns of a task, and its network if it may be continued.
-Result: TypeAlias = tuple[dict[str, Any], WarmNetwork | None]
+def _run_call(call: Call, nested: Callable[[], Any], store: EpochStore) -> Any:
+    with ExitStack() as stack:
+        stack.enter_context(parallel_config(backend=nested(), n_jobs=None))
+        if call.is_fit_and_score:
+            stack.enter_context(sharing_steps(call.args[0], call.data_key))
+        if call.has_epochs:
+            stack.enter_context(storing_epochs(store))
+        return call.function(*call.args, **call.options)
+
+
+def cut_into_shares(calls: Sequence[Call], n_jobs: int) -> list[list[int]]:
+    """Return the numbers of calls for each of several workers, or several for each."""
+    n_each = min(_MAX_SHARES, max(1, len(calls) // (n_jobs * _SHARE_SIZE)))
+    n_shares = min(n_jobs * n_each, len(calls))
+    return [part.tolist() for part in np.array_split(order_of(calls), n_shares)]
+
+
+class ShareResult(NamedTuple):
+    """What a worker returns: results by their numbers, and what it counted."""
+
+    numbers: list[int]
+    results: list[Any]
+    report: StackReport
+    fits: dict[str, dict[str, Any]]
+
+
+def delayed_share(
+    numbers: list[int], calls: Sequence[Call], max_bytes: int, store: EpochStore
+) -> Any:
+    """Return a delayed call that runs a share of the calls in another process."""
+    arrays: list[Any] = []
+    share = _extract_arrays([calls[number] for number in numbers], arrays)
+    return delayed(_run_share)(numbers, share, max_bytes, store, *arrays)
+
+
+def _run_share(
+    numbers: list[int],
+    share: Any,
+    max_bytes: int,
+    store: EpochStore,
+    *arrays: Any,
+) -> ShareResult:
+    from .backend import StackedBackend  # which imports this module
+
+    calls, report = _insert_arrays(share, arrays), StackReport()
+    backend = StackedBackend(max_bytes=max_bytes, report=report)
+    found: dict[int, Any] = {}
+    run_calls(calls, backend.nested, max_bytes, store, report, found.__setitem__)
+    results = [found[k] for k in range(len(numbers))]
+    return ShareResult(numbers, results, report, store.fits)
 
 
 # Backends for clusters (dask, ray) look at each argument of a call and send a large
@@ -189,23 +216,6 @@ class _ArrayArgument(NamedTuple):
     """Stands for the array that is the argument of this number."""
 
     number: int
-
-
-def delayed_with_arrays(function: Any, X: Any, y: Any, *rest: Any) -> Any:
-    """Return ``delayed(function)(X, y, *rest)``, with every array an argument."""
-    arrays: list[Any] = []
-    rest = _extract_arrays(rest, arrays)
-    return delayed(function)(X, y, rest, *arrays)
-
-
-def _takes_arrays(function: Any) -> Any:
-    """Make `function` take what `delayed_with_arrays` passes."""
-
-    @wraps(function)
-    def insert_and_call(X: Any, y: Any, rest: Any, *arrays: Any) -> Any:
-        return function(X, y, *_insert_arrays(rest, arrays))
-
-    return insert_and_call
 
 
 def _extract_arrays(value: Any, arrays: list[Any]) -> Any:
@@ -232,131 +242,12 @@ def _insert_arrays(value: Any, arrays: Sequence[Any]) -> Any:
 
 def _is_container(value: Any) -> bool:
     """Return whether `value` can be built of its items; subclasses may not."""
-    return type(value) in (dict, list, tuple, CVTask, FitArguments)
+    return type(value) in (dict, list, tuple, Call)
 
 
 def _map_items(function: Any, value: Any) -> Any:
     """Return a dict, list or tuple with `function` of each item."""
     if isinstance(value, dict):
         return {key: function(item) for key, item in value.items()}
-    items = [function(item) for item in value]
+    items: Iterator[Any] | list[Any] = [function(item) for item in value]
     return getattr(value, "_make", type(value))(items)  # of a named tuple: _make
-
-
-@_takes_arrays
-def run_alone(X: Any, y: Any, task: CVTask) -> list[Result]:
-    """Return the result of one task, run as scikit-learn would.
-
-    A clone is fitted, since the search holds the task's estimator to its end, and with
-    it all that it would learn.
-    """
-    return [(task.function(clone(task.estimator), X, y, **task.options), None)]
-
-
-@_takes_arrays
-def run_stack(
-    X: Any,
-    y: Any,
-    tasks: Sequence[CVTask],
-    places: Sequence[int],
-    known: Sequence[FitArguments],
-) -> list[Result]:
-    """Return the results of several tasks, whose networks are trained at once.
-
-    Parameters
-    ----------
-    X, y : array-like
-        All rows.
-    tasks : sequence of CVTask
-        The tasks.
-    places : sequence of int
-        For each task, the place in `known` of what its network is to be fitted to.
-        Networks of one place are fitted to the same object, and so share its rows.
-    known : sequence of FitArguments
-        What networks are to be fitted to; empty if it is to be cut out of X here.
-    """
-    found = dict(enumerate(known))
-    for task, place in zip(tasks, places, strict=True):
-        if place not in found:
-            found[place] = task.record_fit_call(X, y)
-    keys = {k: hash_key(it) if tasks[0].key else "" for k, it in found.items()}
-    # Copies, since the search holds the estimators to its end, but needs nothing that
-    # they learn.
-    networks = [
-        WarmNetwork(copy(find_network(task.estimator)), keys[place])
-        for task, place in zip(tasks, places, strict=True)
-    ]
-    fits = _fit_or_continue(tasks, networks, [found[place] for place in places])
-    results = []
-    for task, network, fitted in zip(tasks, networks, fits, strict=True):
-        continuable = task.key and fitted.error is None
-        result = task.score(X, y, network.network, fitted)
-        results.append((result, network if continuable else None))
-    return results
-
-
-def _fit_or_continue(
-    tasks: Sequence[CVTask],
-    networks: Sequence[WarmNetwork],
-    arguments: Sequence[FitArguments],
-) -> list[FitResult]:
-    """Fit each network to its arguments, in place, or continue it from a warm one."""
-    results = [FitResult(None, 0.0)] * len(tasks)
-    with ExitStack() as stack:
-        to_fit = [
-            k
-            for k, task in enumerate(tasks)
-            if not task.key
-            or stack.enter_context(_warm_start(networks[k], task.warm_network))
-        ]
-        found = fit_networks(
-            [networks[k].network for k in to_fit], [arguments[k] for k in to_fit]
-        )
-    for k, fitted in zip(to_fit, found, strict=True):
-        results[k] = fitted
-    return results
-
-
-@contextmanager
-def _warm_start(unfitted: WarmNetwork, before: WarmNetwork | None) -> Iterator[bool]:
-    """Let ``fit`` continue from `before`; yield whether there is more to train.
-
-    The network starts anew if that would give other bits: if it was fitted to other
-    data, such as earlier steps that draw would make, or if its schedule may depend on
-    `n_iter`. One that `tol` or divergence has stopped is done, since it would have
-    stopped at the same epoch with a larger `n_iter`.
-    """
-    network = unfitted.network
-    n_iter, warm_start = network.n_iter, network.warm_start
-    n_epochs_done, is_incomplete = 0, True
-    is_same = before is not None and before.data_key == unfitted.data_key
-    if is_same and not depends_on_n_iter(resolve_schedule(network.schedule)):
-        parameters = network.get_params(deep=False)
-        learned = vars(before.network).items()
-        vars(network).update({k: v for k, v in learned if k not in parameters})
-        n_epochs_done = before.network.n_iter
-        is_incomplete = network._ended_by == "n_iter" and n_iter > n_epochs_done
-    # With warm_start, a fit saves the training state from which the next continues.
-    network.set_params(n_iter=n_iter - n_epochs_done, warm_start=True)
-    try:
-        yield is_incomplete
-    finally:
-        network.set_params(n_iter=n_iter, warm_start=warm_start)
-
-
-@_takes_arrays
-def fit_prefix(X: Any, y: Any, task: CVTask) -> tuple[Any, FitArguments, float] | None:
-    """Fit the earlier steps of a pipeline.
-
-    Returns
-    -------
-    fitted : tuple of (pipeline, arguments, seconds) or None
-        The pipeline, what its network is to be fitted to, and the time. None if a step
-        raises an error: the tasks are then run alone, and each deals with the error.
-    """
-    start = time.perf_counter()
-    try:
-        arguments = task.record_fit_call(X, y)
-    except Exception:
-        return None
-    return task.estimator, arguments, time.perf_counter() - start

@@ -1,0 +1,151 @@
+"""Training of many networks, in stacks.
+
+A step of a small network spends most of its time in Python, not in arithmetic. So a
+step of a stack, which is several networks of one architecture, takes little longer than
+a step of one network. Jobs with the same `stack_key` are trained together, and each
+network is bit-for-bit identical to training it alone.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from ..._fitting.jobs import (
+    Outcome,
+    TrainingJob,
+    gathering,
+    max_stack_size_of_job,
+    train_jobs,
+)
+from ...nn.optimizers import LBFGS
+
+
+@dataclass
+class StackReport:
+    """How many networks were trained in stacks, and why the others were not.
+
+    Attributes
+    ----------
+    stack_sizes : list of int
+        Number of networks of each stack, in the order in which they were trained.
+    alone : Counter
+        For each reason, how many networks were trained one by one.
+    """
+
+    stack_sizes: list[int] = field(default_factory=list)
+    alone: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "StackReport") -> None:
+        """Add, in place, what another report has counted."""
+        self.stack_sizes += other.stack_sizes
+        self.alone += other.alone
+
+    def __str__(self) -> str:
+        sizes = self.stack_sizes
+        parts = [f"{sum(sizes)} networks were trained in {len(sizes)} stacks"]
+        parts += [f"{n} alone ({reason})" for reason, n in self.alone.most_common()]
+        return ", ".join(parts) + "."
+
+
+def why_not_stacked(job: TrainingJob) -> str:
+    """Return why a network cannot be trained beside others; "" if it can."""
+    if isinstance(job.spec.optimizer, LBFGS):
+        return "solver='lbfgs' has a training loop of its own"
+    if job.on_epoch_end is not None:
+        return "verbose, callbacks and checkpoints follow a single fit"
+    if not job.spec.elementwise:
+        return "a loss, activation or optimizer is not known to be element-wise"
+    datasets = [it for it in (job.dataset, job.validation_set) if it is not None]
+    if any(issparse(it.X) for it in datasets):
+        return "X is sparse"
+    if max_stack_size_of_job(job) == 1:
+        return "the network is so large that a stack would not be faster"
+    return ""
+
+
+def train_all(jobs: Sequence[TrainingJob]) -> list[Outcome]:
+    """Train networks in stacks, in a task beside those of other tasks."""
+    gather = gathering.get()
+    return train_stacks(jobs) if gather is None else gather(jobs)
+
+
+def train_stacks(
+    jobs: Sequence[TrainingJob], report: StackReport | None = None
+) -> list[Outcome]:
+    """Train networks, in stacks where that is faster.
+
+    Parameters
+    ----------
+    jobs : sequence of TrainingJob
+        Networks of any kinds, in any order.
+    report : StackReport or None, default=None
+        Counts them, in place.
+
+    Returns
+    -------
+    outcomes : list of Outcome
+        One for each job, in their order.
+    """
+    report = StackReport() if report is None else report
+    outcomes: dict[int, Outcome] = {}
+    for numbers in _group(jobs, report):
+        found = _train([jobs[k] for k in numbers])
+        outcomes.update(zip(numbers, found, strict=True))
+        interrupt = found[0].result and found[0].result.interrupt
+        if interrupt is not None:  # the other networks stay as they were
+            rest = Outcome(None, interrupt, 0.0)
+            return [outcomes.get(k, rest) for k in range(len(jobs))]
+    return [outcomes[k] for k in range(len(jobs))]
+
+
+def _group(jobs: Sequence[TrainingJob], report: StackReport) -> Iterator[list[int]]:
+    """Yield the numbers of the jobs of each stack: of equal keys, and not too many."""
+    groups: dict[Any, list[int]] = {}
+    for k, job in enumerate(jobs):
+        reason = why_not_stacked(job)
+        if reason:
+            report.alone[reason] += 1
+            yield [k]
+        else:
+            groups.setdefault(job.stack_key, []).append(k)
+    for numbers in groups.values():
+        # A stack whose work arrays exceed the cache is slower than two halves of it.
+        # Even parts leave no small stack, which would gain little.
+        n_stacks = -(-len(numbers) // max_stack_size_of_job(jobs[numbers[0]]))
+        for part in np.array_split(numbers, n_stacks):
+            if len(part) > 1:
+                report.stack_sizes.append(len(part))
+            else:
+                report.alone["no other network of these sizes waited"] += 1
+            yield part.tolist()
+
+
+def _train(jobs: Sequence[TrainingJob]) -> list[Outcome]:
+    """Train a stack; if it raises an error, train each of its networks alone.
+
+    Errors come from the users' functions, such as a scorer. Trained alone, the other
+    networks are not affected.
+    """
+    generators = [rng for job in jobs for rng in job.state.generators]
+    drawn = [rng.get_state(legacy=False) for rng in generators]
+    start = time.perf_counter()
+    try:
+        results = train_jobs(jobs)
+    except Exception as error:
+        if len(jobs) == 1:
+            return [Outcome(None, error, time.perf_counter() - start)]
+    else:
+        # Plus one, so that the sum is positive.
+        n_epochs = [len(result.losses) + 1 for result in results]
+        unit = (time.perf_counter() - start) / sum(n_epochs)
+        pairs = zip(results, n_epochs, strict=True)
+        return [Outcome(result, None, unit * n) for result, n in pairs]
+    for rng, state in zip(generators, drawn, strict=True):
+        # Training advanced the jobs' own generators, but only copies of all else.
+        rng.set_state(state)
+    return [outcome for job in jobs for outcome in _train([job])]

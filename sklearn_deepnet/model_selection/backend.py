@@ -1,0 +1,401 @@
+"""A backend of joblib under which scikit-learn's own tools train stacks of networks."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial, wraps
+from numbers import Integral
+from typing import Any, Self, TypeVar
+
+from joblib import Parallel, parallel_config, register_parallel_backend
+from joblib.parallel import ParallelBackendBase, get_active_backend
+
+from .._fitting.checkpoint import EpochStore
+from .._serialization.checkpoint import Checkpoint, resolve_checkpoint
+from ..estimators.stacking import StackReport
+from .checkpoint import SearchCheckpoint
+from .tasks import Call, cut_into_shares, delayed_share, run_calls
+
+MAX_BYTES = 2**30
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class _Workers(int):
+    """The number of workers of a call that runs on this backend.
+
+    joblib would run a call with one worker itself, and asks for their number by the
+    same method as code that only wants to know it, which gives a plain number.
+    """
+
+
+class StackedBackend(ParallelBackendBase):
+    """Collects the calls that joblib is given, and trains their networks as stacks.
+
+    Each call runs as it would without this backend, but waits where its network is
+    ready to be trained, until the networks of all others are. What holds no network
+    runs on the backend that was active before.
+
+    Parameters
+    ----------
+    nesting_level, inner_max_num_threads : int or None, default=None
+        Given by joblib.
+    max_bytes : int, default=2**30
+        How many bytes of training rows the calls of each process may hold at once.
+    checkpoint : Checkpoint, str, path or None, default=None
+        File of the scores of a search.
+    report : StackReport or None, default=None
+        Counts networks, in place. None is a new one.
+    outer : dict or None, default=None
+        The backend for each preference of a call; None are those that are active.
+
+    Attributes
+    ----------
+    report : StackReport
+        How many networks were trained in stacks, and why the others were not.
+    """
+
+    supports_retrieve_callback = True
+    supports_return_generator = True
+    supports_timeout = False
+    supports_sharedmem = False
+    uses_threads = False
+
+    def __init__(
+        self,
+        nesting_level: int | None = None,
+        inner_max_num_threads: int | None = None,
+        *,
+        max_bytes: int = MAX_BYTES,
+        checkpoint: Checkpoint | Any = None,
+        report: StackReport | None = None,
+        outer: dict[str | None, Any] | None = None,
+    ) -> None:
+        super().__init__(nesting_level, inner_max_num_threads)
+        if not isinstance(max_bytes, Integral) or max_bytes < 1:
+            raise ValueError(
+                f"max_bytes must be a positive integer. Got {max_bytes!r} instead."
+            )
+        self.report = StackReport() if report is None else report
+        self.max_bytes = int(max_bytes)
+        self._settings = resolve_checkpoint(checkpoint)
+        self._checkpoint: SearchCheckpoint | None = None
+        self._outer = _active_backends() if outer is None else outer
+        self.default_n_jobs = self._outer[None].default_n_jobs
+        self.store = EpochStore()
+        self._pending: list[tuple[list[Call], Any]] = []
+        self.n_workers, self._prefer = 1, None
+
+    @property
+    def outer(self) -> Any:
+        """The backend for workers, and for calls without a network."""
+        return self._outer[self._prefer]
+
+    def nested(self) -> "StackedBackend":
+        """Return the backend for calls within a task."""
+        return StackedBackend(
+            (self.nesting_level or 0) + 1,
+            max_bytes=self.max_bytes,
+            report=self.report,
+            outer=self._outer,
+        )
+
+    def get_nested_backend(self) -> tuple[Any, None]:
+        """Return the backend for calls within a call, and no number of jobs."""
+        return self.nested(), None
+
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
+        """Return the number of workers; at least two to joblib itself."""
+        given = self.default_n_jobs if n_jobs is None else int(n_jobs)
+        n_workers = self.outer.effective_n_jobs(given)
+        return max(2, n_workers) if isinstance(n_jobs, _Workers) else n_workers
+
+    def configure(
+        self,
+        n_jobs: int = 1,
+        parallel: Any = None,
+        prefer: str | None = None,
+        require: str | None = None,
+        **options: Any,
+    ) -> int:
+        """Prepare for the calls of a `Parallel`, all of which are collected."""
+        self.parallel, self._prefer = parallel, prefer
+        self.n_workers = self.effective_n_jobs(int(n_jobs))
+        parallel.n_jobs, parallel.pre_dispatch = _Workers(n_jobs), "all"
+        return self.effective_n_jobs(parallel.n_jobs)
+
+    def submit(self, func: Any, callback: Any = None) -> None:
+        """Take a batch of calls; it runs when all are there."""
+        self._pending.append(([Call(*item) for item in func.items], callback))
+
+    apply_async = submit  # until joblib 1.5
+
+    def retrieve_result_callback(self, out: Any) -> Any:
+        """Return the results of a batch."""
+        return out
+
+    @contextmanager
+    def retrieval_context(self) -> Iterator[None]:
+        """Run the calls that were collected."""
+        pending, self._pending = self._pending, []
+        try:
+            _Run(self, pending).run()
+        finally:
+            if self._checkpoint is not None:
+                self._checkpoint.write()
+        yield
+
+    def terminate(self) -> None:
+        """Forget calls that were not run, after an error."""
+        self._pending = []
+
+    def open_checkpoint(self, call: Call) -> SearchCheckpoint | None:
+        """Return the checkpoint of the search that a call is of, if there is one."""
+        if self._settings is None or not call.is_fit_and_score:
+            return None
+        if self._checkpoint is None:
+            self._checkpoint = SearchCheckpoint(self._settings, call)
+        return self._checkpoint
+
+
+def _active_backends() -> dict[str | None, Any]:
+    """Return what joblib would use now, for each preference of a call."""
+    backend, _ = get_active_backend()
+    if isinstance(backend, StackedBackend):
+        return backend._outer
+    backends = {it: get_active_backend(prefer=it)[0] for it in ("processes", "threads")}
+    return {None: backend, **backends}
+
+
+class _Batch:
+    """A batch of calls that joblib has submitted.
+
+    Parameters
+    ----------
+    n_calls : int
+        Their number.
+    callback : callable
+        Called with their results when all are there.
+    """
+
+    def __init__(self, n_calls: int, callback: Callable[[list[Any]], Any]) -> None:
+        self._results: list[Any] = [None] * n_calls
+        self._n_missing, self._callback = n_calls, callback
+
+    def put(self, number: int, result: Any) -> None:
+        """Take the result of a call."""
+        self._results[number] = result
+        self._n_missing -= 1
+        if not self._n_missing:
+            self._callback(self._results)
+
+
+class _Run:
+    """Runs all calls of one `Parallel`.
+
+    Parameters
+    ----------
+    backend : StackedBackend
+        Their backend.
+    pending : list of (list of Call, callable)
+        Batches and their callbacks.
+    """
+
+    def __init__(self, backend: StackedBackend, pending: list[Any]) -> None:
+        self._backend = backend
+        self._plain: list[tuple[Call, Any]] = []
+        self._calls: list[Call] = []  # with networks
+        self._puts: list[Callable[[Any], Any]] = []
+        for calls, callback in pending:
+            batch = _Batch(len(calls), callback)
+            for number, call in enumerate(calls):
+                self._add(call, partial(batch.put, number))
+
+    def _add(self, call: Call, put: Callable[[Any], Any]) -> None:
+        if not call.holds_network:
+            self._plain.append((call, put))
+            return
+        parts, join = call.split()
+        collected = _Batch(len(parts), lambda results: put(join(results)))
+        for number, part in enumerate(parts):
+            self._add_network(part, partial(collected.put, number))
+
+    def _add_network(self, call: Call, put: Callable[[Any], Any]) -> None:
+        checkpoint = self._backend.open_checkpoint(call)
+        if checkpoint is not None:
+            key, result = checkpoint.look_up(call)
+            if result is not None:
+                put(result)
+                return
+            put = partial(_note_and_put, checkpoint, key, put)
+        self._calls.append(call)
+        self._puts.append(put)
+
+    def run(self) -> None:
+        """Run the calls, and call the callbacks of their batches."""
+        store = self._backend.store
+        if any(call.has_epochs for call in self._calls):
+            store.begin_round()
+        self._run_plain()
+        n_jobs = self._backend.n_workers
+        if n_jobs == 1:
+            run_calls(
+                self._calls,
+                self._backend.nested,
+                self._backend.max_bytes,
+                store,
+                self._backend.report,
+                lambda number, result: self._puts[number](result),
+            )
+        elif self._calls:
+            self._run_shares(n_jobs)
+
+    def _run_plain(self) -> None:
+        n_jobs = self._backend.n_workers
+        if n_jobs == 1:
+            for call, put in self._plain:
+                put(call.function(*call.args, **call.options))
+        elif self._plain:
+            parallel = Parallel(n_jobs, backend=self._backend.outer)
+            found = parallel(tuple(call) for call, _ in self._plain)
+            for (_, put), result in zip(self._plain, found, strict=True):
+                put(result)
+
+    def _run_shares(self, n_jobs: int) -> None:
+        """Run the calls in other processes, each of which trains stacks of its own."""
+        store, max_bytes = self._backend.store, self._backend.max_bytes
+        shares = cut_into_shares(self._calls, n_jobs)
+        delayed_shares = [
+            delayed_share(share, self._calls, max_bytes, store) for share in shares
+        ]
+        for found in self._parallel(n_jobs)(delayed_shares):
+            self._backend.report.add(found.report)
+            store.add(found.fits)
+            for number, result in zip(found.numbers, found.results, strict=True):
+                self._puts[number](result)
+
+    def _parallel(self, n_jobs: int) -> Parallel:
+        # Each result as soon as it is there, so that a checkpoint has it. A share is a
+        # batch: bundled, two would run one after the other in one process.
+        options = {"backend": self._backend.outer, "batch_size": 1}
+        try:
+            return Parallel(n_jobs, return_as="generator_unordered", **options)
+        except ValueError:  # the backend "multiprocessing" returns all at the end
+            return Parallel(n_jobs, **options)
+
+
+def _note_and_put(
+    checkpoint: SearchCheckpoint, key: str | None, put: Any, result: Any
+) -> None:
+    checkpoint.note(key, result)
+    put(result)
+
+
+class stacked:
+    """Train the networks of scikit-learn's tools as stacks, with the same results.
+
+    In this context, scikit-learn's own searches, validations and meta-estimators train
+    all their networks together, as stacks, which is several times faster for small
+    networks. Each network is bit-for-bit the one that it would be without it, and so
+    are scores, predictions, errors and warnings. Only times differ: that of a stack is
+    shared among its networks.
+
+    It sets a backend of joblib. ``joblib.parallel_config(backend="stacked")`` does the
+    same.
+
+    Parameters
+    ----------
+    n_jobs : int or None, default=None
+        Number of workers for tools whose own `n_jobs` is None. Each trains stacks of
+        its own, in a process of the backend of joblib that was active before. None is
+        the number of the context around, 1 without one: stacks in this process.
+    max_bytes : int, default=1073741824
+        How many bytes of training rows each process may hold at once. Fits that wait
+        for their stack hold their rows, so a smaller limit makes smaller stacks.
+    checkpoint : Checkpoint, str, path or None, default=None
+        A file in which the scores of a search or validation are saved when they are
+        there, and from which known scores are taken. It must be of the same estimator,
+        scoring and data; candidates and folds may differ.
+
+    Attributes
+    ----------
+    report : StackReport
+        How many networks were trained in stacks, and why the others were not.
+
+    Raises
+    ------
+    ValueError
+        If `max_bytes` is not positive.
+    TypeError
+        If `checkpoint` is neither a path nor a `Checkpoint`.
+
+    Notes
+    -----
+    Any function that gets a network or an ensemble of networks as an argument and is
+    run by joblib takes part: `GridSearchCV` and all other searches, `cross_validate`,
+    `cross_val_score`, `cross_val_predict`, `learning_curve`, `validation_curve`,
+    `permutation_test_score`, `OneVsRestClassifier`, `OneVsOneClassifier`,
+    `MultiOutputClassifier`, `BaggingClassifier`, `VotingClassifier`,
+    `StackingClassifier`, `CalibratedClassifierCV` and their regressors, also one in the
+    other. `RFECV` uses joblib only with an `n_jobs` other than None and 1.
+
+    The calls of a tool run in turns, each in a thread of its own, until its network is
+    ready to be trained. Then all that wait are trained together.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn_deepnet import DeepNetClassifier, stacked
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = DeepNetClassifier((8,), n_iter=100, tol=None, random_state=0)
+    >>> grid = {"init": ["he", "xavier"], "learning_rate": [0.001, 0.01, 0.1]}
+    >>> with stacked() as stacks:
+    ...     search = GridSearchCV(net, grid).fit(X, y)
+    >>> bool(search.best_score_ > 0.95)
+    True
+    >>> print(stacks.report)
+    30 networks were trained in 1 stack.
+    """
+
+    def __init__(
+        self,
+        n_jobs: int | None = None,
+        *,
+        max_bytes: int = MAX_BYTES,
+        checkpoint: Any = None,
+    ) -> None:
+        self._n_jobs, self._max_bytes = n_jobs, max_bytes
+        self._checkpoint = checkpoint
+        self.report = StackReport()
+        self._make_backend()  # or raise
+
+    def _make_backend(self) -> StackedBackend:
+        return StackedBackend(
+            max_bytes=self._max_bytes, checkpoint=self._checkpoint, report=self.report
+        )
+
+    def __enter__(self) -> Self:
+        options = {} if self._n_jobs is None else {"n_jobs": self._n_jobs}
+        self._backend = self._make_backend()
+        self._config = parallel_config(backend=self._backend, **options)
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._config.unregister()
+
+    def __call__(self, function: Function) -> Function:
+        """Return the function, run in this context whenever it is called."""
+
+        @wraps(function)
+        def run(*args: Any, **options: Any) -> Any:
+            context = stacked(
+                self._n_jobs, max_bytes=self._max_bytes, checkpoint=self._checkpoint
+            )
+            context.report = self.report
+            with context:
+                return function(*args, **options)
+
+        return run
+
+
+register_parallel_backend("stacked", StackedBackend)
