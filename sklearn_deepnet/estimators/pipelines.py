@@ -1,6 +1,6 @@
 """Pipelines that end in a network, and how they share their earlier steps."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
@@ -81,14 +81,25 @@ class _SharedSteps:
     def __init__(self, key: Hashable) -> None:
         self._key, self._output = key, None
 
-    def cache(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def cache(
+        self, function: Callable[..., Any], ignore: Sequence[str] = ()
+    ) -> Callable[..., Any]:
         """Return a function that calls this one once for all pipelines."""
-        return partial(self._fit, function)
+        return partial(self._fit, function, ignore)
 
-    def _fit(self, function: Any, step: Any, X: Any, *args: Any, **options: Any) -> Any:
+    def _fit(
+        self,
+        function: Callable[..., Any],
+        ignore: Sequence[str],
+        step: Any,
+        X: Any,
+        *args: Any,
+        **options: Any,
+    ) -> Any:
         if self._output is not None and X is not self._output:
             return function(step, X, *args, **options)  # of another call of ``fit``
-        self._key = self._key, hash_key((step, options))
+        compared = {k: v for k, v in options.items() if k not in ignore}
+        self._key = self._key, hash_key((step, compared))
         fit = partial(function, step, X, *args, **options)
         self._output, fitted = do_once(lambda: self._key, fit)
         return self._output, try_deepcopy(fitted)

@@ -46,10 +46,11 @@ class StackReport:
         self.alone += other.alone
 
     def __str__(self) -> str:
-        sizes = self.stack_sizes
-        parts = [f"{sum(sizes)} networks were trained in {len(sizes)} stacks"]
-        parts += [f"{n} alone ({reason})" for reason, n in self.alone.most_common()]
-        return ", ".join(parts) + "."
+        n_networks, n_stacks = sum(self.stack_sizes), len(self.stack_sizes)
+        stacks = "1 stack" if n_stacks == 1 else f"{n_stacks} stacks"
+        parts = [f"{n_networks} networks were trained in {stacks}"]
+        parts += [f"{n} alone, since {why}" for why, n in self.alone.most_common()]
+        return "; ".join(parts) + "."
 
 
 def why_not_stacked(job: TrainingJob) -> str:
