@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from sklearn_deepnet.estimators import stacking
+from sklearn_deepnet.estimators.stacking import training
 
 
 def pytest_collection_modifyitems(items):
@@ -47,21 +47,22 @@ def legacy_seed():
 
 @pytest.fixture
 def stacks(monkeypatch):
-    """Note how many networks are trained at once."""
-    sizes, train_jobs = [], stacking.train_jobs
+    """Note how many networks are trained at once, if there are several."""
+    sizes, train_jobs = [], training.train_jobs
 
     def train_jobs_aloud(jobs):
-        sizes.append(len(jobs))
+        if len(jobs) > 1:
+            sizes.append(len(jobs))
         return train_jobs(jobs)
 
-    monkeypatch.setattr(stacking, "train_jobs", train_jobs_aloud)
+    monkeypatch.setattr(training, "train_jobs", train_jobs_aloud)
     return sizes
 
 
 @pytest.fixture
 def unbroken_stacks(stacks, monkeypatch):
     """Note it, and fail if a stack raises an error: it would be trained one by one."""
-    train_jobs = stacking.train_jobs
+    train_jobs = training.train_jobs
 
     def train_jobs_or_fail(jobs):
         try:
@@ -69,7 +70,7 @@ def unbroken_stacks(stacks, monkeypatch):
         except Exception as error:
             pytest.fail(f"a stack of {len(jobs)} was not to be trained: {error!r}")
 
-    monkeypatch.setattr(stacking, "train_jobs", train_jobs_or_fail)
+    monkeypatch.setattr(training, "train_jobs", train_jobs_or_fail)
     return stacks
 
 
