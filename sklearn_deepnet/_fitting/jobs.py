@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +38,6 @@ from ..nn.optimizers import LBFGS
 from ..nn.scaling import InputScaling
 from .attributes import copy_attributes
 from .dataset import Dataset
-from .parameters import resolve_dtype, resolve_hidden_layer_sizes, rows_per_batch
 
 # Bytes of parameters and work arrays up to which another network makes a stack more
 # efficient. A larger stack loses more to cache misses than it saves in calls from
@@ -87,7 +87,7 @@ class TrainingJob:
         X = self.dataset.X
         return int((X.data if issparse(X) else X).nbytes)
 
-    @property
+    @cached_property
     def stack_key(self) -> tuple[Any, ...]:
         """Key that is equal for jobs that can be trained as one stack."""
         spec, state, dataset = self.spec, self.state, self.dataset
@@ -390,14 +390,3 @@ def max_stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> in
     n_rows = min(n_rows, rows_per_block(layer_sizes))
     n_bytes = itemsize * (10 * count_params(layer_sizes) + n_rows * n_units)
     return max(1, _WORKING_SET // n_bytes)
-
-
-def estimate_max_stack_size(network: Any, n_inputs: int, n_rows: int) -> int:
-    """Return how many networks like `network` to stack, estimated before the fit."""
-    try:
-        hidden = resolve_hidden_layer_sizes(network.hidden_layer_sizes)
-        n_rows = rows_per_batch(network, n_rows)
-        dtype = resolve_dtype(network.dtype, np.dtype(np.float64))
-    except (TypeError, ValueError, OverflowError):  # raised by its fit
-        return 1
-    return max_stack_size((n_inputs, *hidden, 1), n_rows, dtype.itemsize)

@@ -10,7 +10,7 @@ from joblib import Parallel, parallel_config, register_parallel_backend
 from joblib.parallel import ParallelBackendBase, get_active_backend
 
 from .._fitting.checkpoint import EpochStore
-from .._serialization.checkpoint import Checkpoint, resolve_checkpoint
+from .._serialization.checkpoint import resolve_checkpoint
 from ..estimators.stacking import StackReport
 from .checkpoint import SearchCheckpoint
 from .tasks import Call, cut_into_shares, delayed_share, run_calls
@@ -39,8 +39,9 @@ class StackedBackend(ParallelBackendBase):
     ----------
     nesting_level, inner_max_num_threads : int or None, default=None
         Given by joblib.
-    max_bytes : int, default=2**30
-        How many bytes of training rows the calls of each process may hold at once.
+    max_bytes : int or None, default=None
+        How many bytes of training rows the calls of each process may hold at once. None
+        is the limit of the context around, or 1 GiB.
     checkpoint : Checkpoint, str, path or None, default=None
         File of the scores of a search.
     report : StackReport or None, default=None
@@ -65,15 +66,19 @@ class StackedBackend(ParallelBackendBase):
         nesting_level: int | None = None,
         inner_max_num_threads: int | None = None,
         *,
-        max_bytes: int = MAX_BYTES,
-        checkpoint: Checkpoint | Any = None,
+        max_bytes: int | None = None,
+        checkpoint: Any = None,
         report: StackReport | None = None,
         outer: dict[str | None, Any] | None = None,
     ) -> None:
         super().__init__(nesting_level, inner_max_num_threads)
+        around, _ = get_active_backend()
+        if max_bytes is None:
+            max_bytes = getattr(around, "max_bytes", MAX_BYTES)
         if not isinstance(max_bytes, Integral) or max_bytes < 1:
             raise ValueError(
-                f"max_bytes must be a positive integer. Got {max_bytes!r} instead."
+                f"max_bytes must be a positive integer or None. Got {max_bytes!r} "
+                "instead."
             )
         self.report = StackReport() if report is None else report
         self.max_bytes = int(max_bytes)
@@ -308,9 +313,10 @@ class stacked:
         Number of workers for tools whose own `n_jobs` is None. Each trains stacks of
         its own, in a process of the backend of joblib that was active before. None is
         the number of the context around, 1 without one: stacks in this process.
-    max_bytes : int, default=1073741824
+    max_bytes : int or None, default=None
         How many bytes of training rows each process may hold at once. Fits that wait
-        for their stack hold their rows, so a smaller limit makes smaller stacks.
+        for their stack hold their rows, so a smaller limit makes smaller stacks. None
+        is the limit of the context around, 1 GiB without one.
     checkpoint : Checkpoint, str, path or None, default=None
         A file in which the scores of a search or validation are saved when they are
         there, and from which known scores are taken. It must be of the same estimator,
@@ -361,7 +367,7 @@ class stacked:
         self,
         n_jobs: int | None = None,
         *,
-        max_bytes: int = MAX_BYTES,
+        max_bytes: int | None = None,
         checkpoint: Any = None,
     ) -> None:
         self._n_jobs, self._max_bytes = n_jobs, max_bytes

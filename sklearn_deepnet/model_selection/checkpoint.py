@@ -13,7 +13,7 @@ from .tasks import Call
 
 _SECONDS = 1.0  # from one write to the next, since each waits for the disk
 # Of a search or validation, as its calls of scikit-learn's function name them.
-_MUST_AGREE = ("scorer", "error_score", "return_train_score")
+_MUST_AGREE = ("error_score", "return_train_score")
 _DATA = ("fit_params", "score_params")
 
 
@@ -48,7 +48,11 @@ class SearchCheckpoint:
         options = call.options
         parameters = {name: options.get(name) for name in _MUST_AGREE}
         data = {"X": X, "y": y} | {name: options.get(name) for name in _DATA}
-        parameters = {"estimator": estimator, **parameters}
+        parameters = {
+            "estimator": estimator,
+            "scoring": options.get("scorer"),
+            **parameters,
+        }
         self._search = {
             "parameters": fingerprint_all(parameters),
             "data": fingerprint_all(data),

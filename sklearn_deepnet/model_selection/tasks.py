@@ -25,6 +25,7 @@ from ..estimators.stacking.cooperation import Task
 # Tasks in each of several shares for one worker, so that all end at about the same time
 _SHARE_SIZE = 64
 _MAX_SHARES = 4  # for each worker
+_SLACK = 0.1  # by how much a share may differ from the mean
 
 
 class Call(NamedTuple):
@@ -107,12 +108,12 @@ def _holds_network(value: Any) -> bool:
     return isinstance(owner, BaseEstimator) and _holds_network(owner)
 
 
-def order_of(calls: Sequence[Call]) -> list[int]:
-    """Return the numbers of calls so that those of the same steps and rows meet."""
+def group_calls(calls: Sequence[Call]) -> list[list[int]]:
+    """Return the numbers of calls, grouped by the steps and rows that they share."""
     groups: dict[Hashable, list[int]] = {}
     for number, call in enumerate(calls):
         groups.setdefault(call.order_key, []).append(number)
-    return [*chain(*groups.values())]
+    return [*groups.values()]
 
 
 def run_calls(
@@ -140,7 +141,7 @@ def run_calls(
     on_end : callable ``(number, result) -> None``
         Called whenever a call has returned.
     """
-    order = order_of(calls)
+    order = [*chain(*group_calls(calls))]
     functions = [partial(_run_call, call, nested, store) for call in calls]
     calls.clear()
 
@@ -164,10 +165,21 @@ def _run_call(call: Call, nested: Callable[[], Any], store: EpochStore) -> Any:
 
 
 def cut_into_shares(calls: Sequence[Call], n_jobs: int) -> list[list[int]]:
-    """Return the numbers of calls for each of several workers, or several for each."""
+    """Return the numbers of calls for each of several workers, or several for each.
+
+    Calls of the same steps and rows stay together, unless that would leave a worker
+    with much less than the others.
+    """
     n_each = min(_MAX_SHARES, max(1, len(calls) // (n_jobs * _SHARE_SIZE)))
     n_shares = min(n_jobs * n_each, len(calls))
-    return [part.tolist() for part in np.array_split(order_of(calls), n_shares)]
+    groups = group_calls(calls)
+    borders = np.cumsum([0, *map(len, groups)])
+    cuts = np.linspace(0, len(calls), n_shares + 1)[1:-1]
+    nearest = borders[np.abs(borders[:, np.newaxis] - cuts).argmin(axis=0)]
+    is_near = np.abs(nearest - cuts) <= _SLACK * len(calls) / n_shares
+    cuts = np.where(is_near, nearest, np.ceil(cuts)).astype(int)
+    shares = np.split([*chain(*groups)], cuts)
+    return [share.tolist() for share in shares if len(share)]
 
 
 class ShareResult(NamedTuple):

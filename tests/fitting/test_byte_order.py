@@ -6,12 +6,10 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array, csr_matrix
 
 from sklearn_deepnet import (
-    DeepNetClassifier,
     DeepNetEnsembleClassifier,
     DeepNetRegressor,
     fit_stack,
 )
-from sklearn_deepnet._fitting.jobs import estimate_max_stack_size
 from sklearn_deepnet.model_selection import StackedGridSearchCV
 from tests.helpers import assert_same_training, cancer, network_factory
 
@@ -145,12 +143,3 @@ def test_a_search_on_another_byte_order_has_the_same_scores():
     ]
     scores = [search.cv_results_["mean_test_score"] for search in found]
     assert_array_equal(*scores)
-
-
-def test_float32_by_any_name_counts_four_bytes_when_stacks_are_planned():
-    sizes = {
-        estimate_max_stack_size(DeepNetClassifier(dtype=dtype), 30, 90)
-        for dtype in ("float32", np.float32, np.dtype(np.float32), ">f4", "<f4")
-    }
-    assert len(sizes) == 1
-    assert sizes != {estimate_max_stack_size(DeepNetClassifier(), 30, 90)}

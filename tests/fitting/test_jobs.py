@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import fields, replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -13,14 +14,10 @@ from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import rows_per_block
 from sklearn_deepnet._engine.state import TrainingSpec
 from sklearn_deepnet._fitting.dataset import make_dataset
-from sklearn_deepnet._fitting.jobs import estimate_max_stack_size, join, max_stack_size
+from sklearn_deepnet._fitting.jobs import join, max_stack_size
 from sklearn_deepnet._fitting.prepare import prepare
 from sklearn_deepnet._fitting.targets import ClassTargets, NumberTargets
-from sklearn_deepnet.estimators.stacking import (
-    FitArguments,
-    fit_networks,
-)
-from sklearn_deepnet.model_selection import fit_stack
+from sklearn_deepnet.estimators.stacking import StackReport, fit_stack, run_tasks
 from sklearn_deepnet.nn.activations import Activation, relu
 from sklearn_deepnet.nn.losses import Loss, cross_entropy, log_loss
 from sklearn_deepnet.nn.optimizers import Adam
@@ -34,6 +31,19 @@ WEIGHT = rng.permutation(np.arange(178) % 3).astype(float)  # a third are zero
 net = network_factory(
     "estimator", learning_rate=0.01, batch_size=50, n_iter=4, hidden_layer_sizes=(5,)
 )
+
+
+def fit_beside_each_other(networks):
+    """Fit networks in tasks, and return the error of each, or None."""
+
+    def fit(network):
+        try:
+            network.fit(X, y)
+        except Exception as error:
+            return error
+
+    calls = [partial(fit, network) for network in networks]
+    return [task.result for task in run_tasks(calls, 2**30, StackReport())]
 
 
 def job_of(estimator, X=X, y=y, **params):
@@ -342,23 +352,6 @@ def test_the_largest_networks_are_trained_alone():
     assert max_stack_size((30, 16, 1), 32, 8) > 16
 
 
-@pytest.mark.parametrize("parameters", [{}, {"batch_size": None}, {"dtype": "float32"}])
-def test_size_is_known_before(parameters):
-    network = net(hidden_layer_sizes=(16,), **parameters)
-    job = job_of(network, X, np.minimum(y, 1))
-    itemsize = job.state.params.itemsize
-    size = max_stack_size(job.spec.layer_sizes, job.batch_size, itemsize)
-    assert estimate_max_stack_size(network, 13, 178) == size
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [{"hidden_layer_sizes": (0,)}, {"hidden_layer_sizes": "x"}, {"batch_size": "x"}],
-)
-def test_networks_that_cannot_be_are_no_stack(bad):
-    assert estimate_max_stack_size(net(**bad), 13, 178) == 1
-
-
 # ---- endings
 
 
@@ -408,8 +401,8 @@ def test_who_fails_amid_training_fails_alone(fails, warm):
     networks, others = started(warm, *settings), started(warm, {}, *settings[2:])
     networks[3].set_params(learning_rate=-1.0)
     before = [dict(vars(network)) for network in networks]
-    endings = fit_networks(networks, [FitArguments(X, y, {})] * 4)
-    reported = [type(ending.error).__name__ for ending in endings]
+    errors = fit_beside_each_other(networks)
+    reported = [type(error).__name__ for error in errors]
     assert reported == ["NoneType", "RuntimeError", "NoneType", "InvalidParameterError"]
     for network, other in zip(networks[::2], others, strict=False):
         np.testing.assert_equal(vars(network), vars(other.fit(X, y)))
@@ -424,7 +417,7 @@ def test_who_fails_alone_leaves_what_others_have_drawn():
         networks = [net(random_state=rng, **wish) for wish in wishes]
         if not is_bad:
             networks[1].set_params(schedule="constant")
-        fit_networks(networks, [FitArguments(X, y, {})] * 3)
+        fit_beside_each_other(networks)
         found = [networks[k].coefs_ for k in (0, 2)], rng.get_state()[1:]
         if not is_bad:
             expected = found
@@ -434,9 +427,9 @@ def test_who_fails_alone_leaves_what_others_have_drawn():
 def test_the_error_of_training_is_reported_as_alone():
     networks = [net(schedule=raises_at(1, RuntimeError)) for _ in range(2)]
     large = net(hidden_layer_sizes=(4096, 400), schedule=raises_at(0, RuntimeError))
-    for ending in fit_networks([*networks, large], [FitArguments(X, y, {})] * 3):
-        assert isinstance(ending.error, RuntimeError)
-        assert ending.error.__context__ is None
+    for error in fit_beside_each_other([*networks, large]):
+        assert isinstance(error, RuntimeError)
+        assert error.__context__ is None
 
 
 def test_generators_of_any_kind_are_put_back():
@@ -444,8 +437,7 @@ def test_generators_of_any_kind_are_put_back():
     networks = [net(random_state=rng, alpha=k) for k in (0.0, 1.0)]
     networks.append(net(schedule=raises_at(1, RuntimeError)))
     before = copy.deepcopy(rng)
-    endings = fit_networks(networks, [FitArguments(X, y, {})] * 3)
-    assert [type(it.error).__name__ for it in endings[:2]] == ["NoneType"] * 2
+    assert fit_beside_each_other(networks)[:2] == [None, None]
     for network in networks[:2]:
         other = net(random_state=before, alpha=network.alpha).fit(X, y)
         np.testing.assert_equal(network.coefs_, other.coefs_)
@@ -485,7 +477,7 @@ OWN = {
 @pytest.mark.parametrize("name", OWN)
 def test_components_of_the_users_own_may_be_for_one_network_alone(name):
     networks = [net(alpha=alpha, **{name: OWN[name]}) for alpha in (0.0, 1.0)]
-    fit_networks(networks, [FitArguments(X, y, {})] * 2)
+    fit_stack(networks, X, y)
     for network in networks:
         other = net(alpha=network.alpha, **{name: OWN[name]}).fit(X, y)
         np.testing.assert_equal(network.coefs_, other.coefs_)
@@ -526,8 +518,8 @@ ELEMENTWISE = {
 def test_what_is_marked_elementwise_is_trained_in_stacks(name, marked, stacks):
     settings = {name: ELEMENTWISE[name](marked)}
     networks = [net(alpha=alpha, **settings) for alpha in (0.0, 0.1, 1.0)]
-    fit_networks(networks, [FitArguments(X, y, {})] * 3)
-    assert stacks == ([3] if marked else [1, 1, 1])
+    fit_stack(networks, X, y)
+    assert stacks == ([3] if marked else [])
     for network in networks:
         other = net(alpha=network.alpha, **settings).fit(X, y)
         np.testing.assert_array_equal(network._params, other._params, strict=True)
@@ -560,8 +552,8 @@ class Undecided(Adam):
 
 def test_components_that_cannot_be_compared_are_trained_apart(stacks):
     networks = [net(solver=solver) for solver in ("adam", Undecided(), Undecided())]
-    fit_networks(networks, [FitArguments(X, y, {})] * 3)
-    assert stacks == [1, 1, 1]
+    fit_stack(networks, X, y)
+    assert not stacks
     np.testing.assert_equal(networks[1].coefs_, networks[0].coefs_)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_deepnet import StackedGridSearchCV
+from sklearn_deepnet import StackedGridSearchCV, stacked
 from sklearn_deepnet.estimators.base import BaseDeepNet
 from tests.helpers import network_factory
 
@@ -17,6 +17,17 @@ _MISSING = object()
 net_for = network_factory(
     hidden_layer_sizes=(5, 4), learning_rate=0.02, batch_size=40, n_iter=4
 )
+
+
+def within(max_bytes):
+    """Return our search, under a limit of memory."""
+
+    def search(*args, **options):
+        found = StackedGridSearchCV(*args, **options)
+        found.fit = stacked(max_bytes=max_bytes)(found.fit)
+        return found
+
+    return search
 
 
 def whole_message(warning):

@@ -52,6 +52,11 @@ def grid(**parameters):
     return StackedGridSearchCV(NET, **{"param_grid": GRID, "cv": 3} | parameters)
 
 
+def by_fold(path):
+    """Return a checkpoint that is written when the four fits of a fold are done."""
+    return Checkpoint(path, every=4)
+
+
 @cache
 def found_without_checkpoint():
     return found(grid().fit(X, y))
@@ -62,7 +67,7 @@ def written():
     """Return the checkpoint of a search, with a record for each fold."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "search"
-        grid(max_bytes=1).fit(X, y, checkpoint=path)
+        grid().fit(X, y, checkpoint=by_fold(path))
         return path.read_bytes()
 
 
@@ -190,7 +195,7 @@ def test_a_search_continues_after_an_interrupt(name, n_scores, tmp_path):
     plain = make().set_params(scoring=scoring).fit(X, y)
     checkpoint = Checkpoint(tmp_path / "search")
     scoring.n_left = n_scores
-    small = make().set_params(scoring=scoring, max_bytes=1)
+    small = make().set_params(scoring=scoring)
     with pytest.raises(KeyboardInterrupt):
         small.fit(X, y, checkpoint=checkpoint)
     scoring.n_left = np.inf
@@ -290,7 +295,7 @@ OTHER_DATA = "X, y or what else is given to fit, is not"
 OTHERS = {
     "failing": ({"error_score": 0.0}, {}, "error_score is now 0.0, and was not"),
     "estimator": ({"estimator": NET.__class__((6,))}, {}, "estimator is now "),
-    "scoring": ({"scoring": "f1_macro"}, {}, "scoring is now 'f1_macro', and was not"),
+    "scoring": ({"scoring": "f1_macro"}, {}, "scoring is now make_scorer(f1_score"),
     "train": ({"return_train_score": True}, {}, "return_train_score is now True, and "),
     "weights": ({}, {"sample_weight": WEIGHT}, OTHER_DATA),
     "X": ({}, {"X": X + 1}, OTHER_DATA),
@@ -338,17 +343,17 @@ class Watching:
         return {}  # what it has seen is not what it is
 
 
-def test_each_stack_adds_a_line(path):
+def test_each_write_adds_a_line(path):
     scoring = Watching(path)
-    search = grid(scoring=scoring, max_bytes=1)
-    search.fit(X, y, checkpoint=path)
+    search = grid(scoring=scoring)
+    search.fit(X, y, checkpoint=by_fold(path))
     title, first, *added = path.read_bytes().splitlines()
     assert title == b"sklearn_deepnet records"
     assert b'"version"' in first
     assert len(added) == 3  # one for each fold
     assert len({*scoring.sizes}) == 3
     written = path.read_bytes()
-    search.fit(X, y, checkpoint=path)
+    search.fit(X, y, checkpoint=by_fold(path))
     assert path.read_bytes() == written
 
 
@@ -359,7 +364,7 @@ def count_records(path):
 @pytest.mark.parametrize("cut", [1, 2, 40])
 def test_an_incomplete_last_record_is_done_again(cut, path, capsys):
     path.write_bytes(written()[:-cut])
-    again = grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
+    again = grid(verbose=2).fit(X, y, checkpoint=by_fold(path))
     assert count_fits(capsys) == 4
     assert_equal(found(again), found_without_checkpoint())
     assert count_records(path) == 3
@@ -368,9 +373,9 @@ def test_an_incomplete_last_record_is_done_again(cut, path, capsys):
 def test_a_last_record_that_was_not_synchronized_is_done_again(path, capsys):
     """As after a power failure, when its end was on the disk and its middle was not."""
     path.write_bytes(written()[:-60] + bytes(40) + written()[-20:])
-    grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
+    grid(verbose=2).fit(X, y, checkpoint=by_fold(path))
     assert count_fits(capsys) == 4
-    grid(max_bytes=1, verbose=2).fit(X, y, checkpoint=path)
+    grid(verbose=2).fit(X, y, checkpoint=by_fold(path))
     assert count_fits(capsys) == 0
 
 
@@ -405,7 +410,7 @@ def test_damage_is_an_error(path):
             f"damaged: {why if number else 'its first record is incomplete'}."
         )
         with raises(message, ModelFileError):
-            grid(max_bytes=1).fit(X, y, checkpoint=path)
+            grid().fit(X, y, checkpoint=by_fold(path))
         assert path.read_bytes() == data
 
 
@@ -424,15 +429,15 @@ def test_a_search_continues_when_the_file_cannot_be_written(path, monkeypatch):
     before = count_records(path)
     monkeypatch.setattr(records.os, "fsync", Disk().fsync)
     message = (
-        f"The checkpoint '{path}' could not be written after 1 stacks: No space left "
+        f"The checkpoint '{path}' could not be written after 4 fits: No space left "
         "on device. The previous file stays, and the search continues."
     )
     with pytest.warns(CheckpointWarning, match=exactly(message)):
-        kept = grid(max_bytes=1).fit(X, y, checkpoint=path)
+        kept = grid().fit(X, y, checkpoint=by_fold(path))
     monkeypatch.undo()
     assert_equal(found(kept), found_without_checkpoint())
-    assert count_records(path) == before + 2  # the first two stacks as one record
-    again = grid(max_bytes=1).fit(X, y, checkpoint=path)
+    assert count_records(path) == before + 2  # those of two folds as one record
+    again = grid().fit(X, y, checkpoint=by_fold(path))
     assert_equal(found(again), found(kept))
 
 
@@ -444,7 +449,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_wine
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
+from sklearn_deepnet import Checkpoint, DeepNetClassifier, StackedGridSearchCV
 
 X, y = load_wine(return_X_y=True, as_frame=True)
 X = X.iloc[:, :4].assign(kind=np.where(X["hue"] > 1, "light", "dark"))
@@ -454,7 +459,7 @@ steps = make_column_transformer(
 net = DeepNetClassifier((20,), n_iter=30, tol=None, random_state=0)
 grid = {"deepnetclassifier__hidden_layer_sizes": [(n,) for n in range(20, 32)]}
 search = StackedGridSearchCV(make_pipeline(steps, net), grid, cv=3, verbose=2)
-search.fit(X, y, checkpoint=sys.argv[1])
+search.fit(X, y, checkpoint=Checkpoint(sys.argv[1], every=1))
 print(search.cv_results_["mean_test_score"].tolist())
 """
 

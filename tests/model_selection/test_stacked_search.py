@@ -24,13 +24,12 @@ from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_deepnet import (
     DeepNetRegressor,
-    StackedGridSearchCV,
     StackedRandomizedSearchCV,
 )
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import Exponential, Plateau
 from tests.helpers import cancer, diabetes, digits, iris, wine
-from tests.model_selection.helpers import GRID, assert_same_answer, net_for
+from tests.model_selection.helpers import GRID, assert_same_answer, net_for, within
 from tests.model_selection.helpers import answers as compared
 
 RANDOM = [
@@ -219,7 +218,7 @@ SPLITS = {
 @pytest.mark.parametrize("max_bytes", [1, 20_000, 2**28])
 def test_splits_of_any_kind_give_the_same_answer(cv, max_bytes):
     X, y = WINE
-    ours = partial(StackedGridSearchCV, max_bytes=max_bytes)
+    ours = within(max_bytes)
     fit = {"groups": np.arange(178) % 4, "sample_weight": 1.0 + np.arange(178) % 3}
     grid = {"alpha": [0.0, 9.0], "dropout": [0.0, 0.2]}
     options = {"cv": SPLITS[cv], "scoring": "accuracy", "return_train_score": True}

@@ -20,7 +20,13 @@ from sklearn import get_config, set_config
 
 from ..._fitting.jobs import Outcome, TrainingJob, gathering
 from ..._utils.sharing import SharedWork, sharing
-from .training import StackReport, train_stacks, why_not_stacked
+from .training import (
+    StackReport,
+    next_stack,
+    train_stack,
+    train_stacks,
+    why_not_stacked,
+)
 
 # Tasks that wait at once: enough for several stacks of small networks. Each is a
 # thread, and holds its rows.
@@ -51,6 +57,8 @@ class Task:
         What the function returned or raised, if `is_done`.
     jobs : sequence of TrainingJob
         The networks that it waits for.
+    outcomes : dict of int to Outcome
+        Of those that have been trained, by their numbers.
     nested : TaskGroup or None
         The tasks that it waits for.
     waited : float
@@ -67,6 +75,7 @@ class Task:
         self.error: BaseException | None = None
         self.is_done = False
         self.jobs: Sequence[TrainingJob] = ()
+        self.outcomes: dict[int, Outcome] = {}
         self.nested: TaskGroup | None = None
         self.waited = self.credit = self.active = 0.0
         self._function: Callable[[], Any] | None = function
@@ -116,7 +125,7 @@ class Task:
         self._turn_back.release()
         self._turn.acquire()
         self.waited += time.perf_counter() - start
-        self.jobs, self.nested = (), None
+        self.jobs, self.outcomes, self.nested = (), {}, None
         if isinstance(self._answer, BaseException):
             raise self._answer
         return self._answer
@@ -337,14 +346,25 @@ class Cooperation:
                 self._ready.append((parent, None))
 
     def _train(self) -> None:
-        tasks, self._waiting = self._waiting, []
-        tasks = [task for task in tasks if not task.is_done]
-        outcomes = iter(
-            train_stacks([job for task in tasks for job in task.jobs], self.report)
-        )
-        for task in tasks:
-            answer = [next(outcomes) for _ in task.jobs]
-            task.credit += sum(outcome.seconds for outcome in answer)
+        """Train one stack: that of the network which waits longest."""
+        self._waiting = [task for task in self._waiting if not task.is_done]
+        if not self._waiting:
+            return
+        pending = [
+            (task, number)
+            for task in self._waiting
+            for number in range(len(task.jobs))
+            if number not in task.outcomes
+        ]
+        chosen = next_stack([task.jobs[number] for task, number in pending])
+        pairs = [pending[k] for k in chosen]
+        outcomes = train_stack([task.jobs[k] for task, k in pairs], self.report)
+        for (task, number), outcome in zip(pairs, outcomes, strict=True):
+            task.outcomes[number] = outcome
+            task.credit += outcome.seconds
+        for task in [it for it in self._waiting if len(it.outcomes) == len(it.jobs)]:
+            self._waiting.remove(task)
+            answer = [task.outcomes[number] for number in range(len(task.jobs))]
             self._ready.append((task, answer))
 
 

@@ -8,11 +8,9 @@ network is bit-for-bit identical to training it alone.
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 from scipy.sparse import issparse
 
 from ..._fitting.jobs import (
@@ -94,36 +92,44 @@ def train_stacks(
     """
     report = StackReport() if report is None else report
     outcomes: dict[int, Outcome] = {}
-    for numbers in _group(jobs, report):
-        found = _train([jobs[k] for k in numbers])
+    left = [*range(len(jobs))]
+    while left:
+        numbers = [left[k] for k in next_stack([jobs[k] for k in left])]
+        found = train_stack([jobs[k] for k in numbers], report)
         outcomes.update(zip(numbers, found, strict=True))
+        left = [k for k in left if k not in outcomes]
         interrupt = found[0].result and found[0].result.interrupt
         if interrupt is not None:  # the other networks stay as they were
-            rest = Outcome(None, interrupt, 0.0)
-            return [outcomes.get(k, rest) for k in range(len(jobs))]
+            outcomes.update(dict.fromkeys(left, Outcome(None, interrupt, 0.0)))
+            break
     return [outcomes[k] for k in range(len(jobs))]
 
 
-def _group(jobs: Sequence[TrainingJob], report: StackReport) -> Iterator[list[int]]:
-    """Yield the numbers of the jobs of each stack: of equal keys, and not too many."""
-    groups: dict[Any, list[int]] = {}
-    for k, job in enumerate(jobs):
-        reason = why_not_stacked(job)
-        if reason:
-            report.alone[reason] += 1
-            yield [k]
-        else:
-            groups.setdefault(job.stack_key, []).append(k)
-    for numbers in groups.values():
-        # A stack whose work arrays exceed the cache is slower than two halves of it.
-        # Even parts leave no small stack, which would gain little.
-        n_stacks = -(-len(numbers) // max_stack_size_of_job(jobs[numbers[0]]))
-        for part in np.array_split(numbers, n_stacks):
-            if len(part) > 1:
-                report.stack_sizes.append(len(part))
-            else:
-                report.alone["no other network of these sizes waited"] += 1
-            yield part.tolist()
+def next_stack(jobs: Sequence[TrainingJob]) -> list[int]:
+    """Return which jobs to train beside the first one, by their numbers, and itself."""
+    first = jobs[0]
+    if why_not_stacked(first):
+        return [0]
+    key = first.stack_key
+    same = [
+        k
+        for k, job in enumerate(jobs)
+        if job is first or (job.stack_key == key and not why_not_stacked(job))
+    ]
+    # A stack whose work arrays exceed the cache is slower than two halves of it. Even
+    # parts leave no small stack, which would gain little.
+    n_stacks = -(-len(same) // max_stack_size_of_job(first))
+    return same[: -(-len(same) // n_stacks)]
+
+
+def train_stack(jobs: Sequence[TrainingJob], report: StackReport) -> list[Outcome]:
+    """Train networks of one stack, or a single one, and count them in the report."""
+    if len(jobs) > 1:
+        report.stack_sizes.append(len(jobs))
+    else:
+        why = why_not_stacked(jobs[0]) or "no other network of these sizes waited"
+        report.alone[why] += 1
+    return _train(jobs)
 
 
 def _train(jobs: Sequence[TrainingJob]) -> list[Outcome]:
