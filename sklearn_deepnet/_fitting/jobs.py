@@ -83,9 +83,9 @@ class TrainingJob:
 
     @property
     def n_bytes(self) -> int:
-        """Size of the training rows, as a whole stack holds them."""
+        """Size of the training rows: those of its caller, and the copy of a stack."""
         X = self.dataset.X
-        return int((X.data if issparse(X) else X).nbytes)
+        return 2 * int((X.data if issparse(X) else X).nbytes)
 
     @cached_property
     def stack_key(self) -> tuple[Any, ...]:

@@ -122,14 +122,21 @@ class FallingToTheEnd:
         return 1 - epoch / state.n_epochs
 
 
+EPOCHS_TRAINED = []
+
+
+def noting(t):
+    EPOCHS_TRAINED.append(t)
+    return 1.0
+
+
 def test_no_epoch_is_trained_twice():
-    epochs = []
-    constant = lambda t: epochs.append(t) or 1.0  # noqa: E731
-    net = net_for(schedule=constant)
+    EPOCHS_TRAINED.clear()
+    net = net_for(schedule=noting)
     grid = {"learning_rate": [1e-4, 1e-3, 1e-2], "init": ["he", "xavier", "lecun"]}
     search = StackedHalvingGridSearchCV(net, grid, refit=False, **EPOCHS).fit(X, y)
     assert (search.n_candidates_, search.n_resources_) == ([9, 3, 1], [2, 6, 18])
-    assert len(epochs) == 3 * (9 * 2 + 3 * (6 - 2) + 1 * (18 - 6))
+    assert len(EPOCHS_TRAINED) == 3 * (9 * 2 + 3 * (6 - 2) + 1 * (18 - 6))
 
 
 def assert_same_as_scikit_learns(estimator, prefix="", **settings):

@@ -18,11 +18,17 @@ from typing import Any, Self
 
 from sklearn import get_config, set_config
 
-from ..._fitting.jobs import Outcome, TrainingJob, gathering
+from ..._fitting.jobs import (
+    Outcome,
+    TrainingJob,
+    gathering,
+    max_stack_size_of_job,
+)
 from ..._utils.sharing import SharedWork, sharing
 from .training import (
     StackReport,
     next_stack,
+    numbers_like,
     train_stack,
     train_stacks,
     why_not_stacked,
@@ -316,19 +322,33 @@ class Cooperation:
         return group.check().tasks
 
     def _advance(self) -> None:
-        """Let one task run, or train the networks that are waited for."""
+        """Let one task run, or train a stack of the networks that are waited for."""
         if self._ready:
             self._run(*self._ready.popleft())
+        elif self._has_two_stacks():
+            self._train(self._waiting[-1])
         elif self._new and self._has_room():
             self._run(self._new.popleft())
         else:
-            self._train()
+            self._train(self._waiting[0])
 
     def _has_room(self) -> bool:
+        """Return whether another task may begin before a stack is trained."""
+        if not self._waiting:
+            return True
         n_bytes = sum(job.n_bytes for task in self._waiting for job in task.jobs)
-        return not self._waiting or (
-            n_bytes < self._max_bytes and len(self._waiting) < _MAX_WAITING
-        )
+        return n_bytes < self._max_bytes and len(self._waiting) < _MAX_WAITING
+
+    def _has_two_stacks(self) -> bool:
+        """Return whether enough networks wait to train those like the last one.
+
+        That is two stacks: of one, the last networks could be too few for another.
+        """
+        if not self._waiting:
+            return False
+        job = self._waiting[-1].jobs[-1]
+        jobs = [it for task in self._waiting for it in task.jobs]
+        return len(numbers_like(job, jobs)) >= 2 * max_stack_size_of_job(job)
 
     def _run(self, task: Task, answer: Any = None) -> None:
         if task.is_done:  # cancelled in the meantime
@@ -340,32 +360,31 @@ class Cooperation:
             return
         group, parent = task.group, task.group.parent
         group.end(task)
+        self._waiting = [it for it in self._waiting if not it.is_done]
         if parent is not None:
             parent.credit += task.active + task.credit
             if group.is_done and not parent.is_done:
                 self._ready.append((parent, None))
 
-    def _train(self) -> None:
-        """Train one stack: that of the network which waits longest."""
-        self._waiting = [task for task in self._waiting if not task.is_done]
-        if not self._waiting:
-            return
+    def _train(self, task: Task) -> None:
+        """Train the networks of a task, with others like its last one as a stack."""
         pending = [
-            (task, number)
-            for task in self._waiting
-            for number in range(len(task.jobs))
-            if number not in task.outcomes
+            (it, number)
+            for it in self._waiting
+            for number in range(len(it.jobs))
+            if number not in it.outcomes
         ]
-        chosen = next_stack([task.jobs[number] for task, number in pending])
+        pending.sort(key=lambda pair: pair[0] is not task)  # those of the task first
+        chosen = next_stack([it.jobs[number] for it, number in pending])
         pairs = [pending[k] for k in chosen]
-        outcomes = train_stack([task.jobs[k] for task, k in pairs], self.report)
-        for (task, number), outcome in zip(pairs, outcomes, strict=True):
-            task.outcomes[number] = outcome
-            task.credit += outcome.seconds
-        for task in [it for it in self._waiting if len(it.outcomes) == len(it.jobs)]:
-            self._waiting.remove(task)
-            answer = [task.outcomes[number] for number in range(len(task.jobs))]
-            self._ready.append((task, answer))
+        outcomes = train_stack([it.jobs[number] for it, number in pairs], self.report)
+        for (it, number), outcome in zip(pairs, outcomes, strict=True):
+            it.outcomes[number] = outcome
+            it.credit += outcome.seconds
+        for it in [it for it in self._waiting if len(it.outcomes) == len(it.jobs)]:
+            self._waiting.remove(it)
+            answer = [it.outcomes[number] for number in range(len(it.jobs))]
+            self._ready.append((it, answer))
 
 
 def run_tasks(

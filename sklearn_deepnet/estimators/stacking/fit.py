@@ -13,7 +13,7 @@ from sklearn.utils import indexable
 from ..._fitting.jobs import Outcome, max_stack_size_of_job
 from ..._fitting.prepare import prepare
 from ..._utils.sharing import SharedWork, sharing
-from ..._utils.sklearn_compat import check_method_params, safe_indexing
+from ..._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
 from ..._utils.warnings import said_once
 from ..base import BaseDeepNet
 from ..pipelines import (
@@ -116,7 +116,7 @@ def fit_stack(
     arguments = _cut_all(*indexable(X, y), rows, fit_params, len(estimators))
     try:
         with said_once():
-            if all(type(it).fit is BaseDeepNet.fit for it in estimators):
+            if all(map(_is_plain, estimators)):
                 _fit_networks(estimators, arguments)
             else:
                 _fit_in_tasks(estimators, arguments)
@@ -126,6 +126,11 @@ def fit_stack(
             vars(network).update(attributes)
         raise
     return estimators
+
+
+def _is_plain(estimator: Any) -> bool:
+    """Return whether to call ``fit`` is nothing more than to train a network."""
+    return type(estimator).fit is BaseDeepNet.fit and not has_callbacks(estimator)
 
 
 def _fit_networks(

@@ -105,20 +105,24 @@ def train_stacks(
     return [outcomes[k] for k in range(len(jobs))]
 
 
-def next_stack(jobs: Sequence[TrainingJob]) -> list[int]:
-    """Return which jobs to train beside the first one, by their numbers, and itself."""
-    first = jobs[0]
-    if why_not_stacked(first):
-        return [0]
-    key = first.stack_key
-    same = [
+def numbers_like(job: TrainingJob, jobs: Sequence[TrainingJob]) -> list[int]:
+    """Return the numbers of the jobs that can be trained beside a job, and its own."""
+    if why_not_stacked(job):
+        return [k for k, it in enumerate(jobs) if it is job]
+    key = job.stack_key
+    return [
         k
-        for k, job in enumerate(jobs)
-        if job is first or (job.stack_key == key and not why_not_stacked(job))
+        for k, it in enumerate(jobs)
+        if it is job or (it.stack_key == key and not why_not_stacked(it))
     ]
+
+
+def next_stack(jobs: Sequence[TrainingJob]) -> list[int]:
+    """Return the numbers of the first job, and of those to train beside it."""
+    same = numbers_like(jobs[0], jobs)
     # A stack whose work arrays exceed the cache is slower than two halves of it. Even
     # parts leave no small stack, which would gain little.
-    n_stacks = -(-len(same) // max_stack_size_of_job(first))
+    n_stacks = -(-len(same) // max_stack_size_of_job(jobs[0]))
     return same[: -(-len(same) // n_stacks)]
 
 
