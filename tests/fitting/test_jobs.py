@@ -87,6 +87,14 @@ UNLIKE = {
         job_of(net().fit(X, y).set_params(warm_start=True)),
         job_of(fitted(solver="sgd").set_params(solver="adam")),
     ),
+    "made dense": lambda: (
+        job_of(net(input_scaling=None)),
+        job_of(net(input_scaling=None), csr_array(X)),
+    ),
+    "monitored rows made dense": lambda: (
+        job_of(net(), X_val=X, y_val=y),
+        job_of(net(), X_val=csr_array(X), y_val=y),
+    ),
     "best": lambda: (
         job_of(fitted(early_stopping=True)),
         job_of(fitted().set_params(early_stopping=True)),
