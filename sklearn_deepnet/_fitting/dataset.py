@@ -18,8 +18,8 @@ from ..nn.scaling import InputScaling
 from .targets import Targets
 
 # Sparse X of up to 100 columns, and 6 more for each value that a row stores on average,
-# is trained on as a dense copy. At this limit, one network takes 0.3 to 0.9 times as long
-# in mini-batches of 32, and 0.6 to 1.6 times in those of 200. Only dense rows are stacked.
+# is trained on as a dense copy. At this limit, one network takes 0.3 to 0.9 times as
+# long in mini-batches of 32, and 0.6 to 1.6 times in those of 200. Stacks need it.
 _FEW_COLUMNS, _COLUMNS_PER_VALUE = 100, 6
 _MAX_DENSE = 2**23  # elements of the copy: 64 MiB in float64
 
