@@ -46,6 +46,12 @@ def legacy_seed():
 
 
 @pytest.fixture
+def stays_sparse(monkeypatch):
+    """Train on sparse rows as such, even if a dense copy of them is small."""
+    monkeypatch.setattr("sklearn_deepnet._fitting.dataset._MAX_DENSE", 0)
+
+
+@pytest.fixture
 def stacks(monkeypatch):
     """Note how many networks are trained at once, of those that may be stacked."""
     sizes, train_jobs = [], training.train_jobs

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import issparse, vstack
 from sklearn.metrics import check_scoring
 
 from .._engine import (
@@ -37,7 +37,7 @@ from .._utils.warnings import ignoring_undefined_metrics
 from ..nn.optimizers import LBFGS
 from ..nn.scaling import InputScaling
 from .attributes import copy_attributes
-from .dataset import Dataset
+from .dataset import Dataset, make_dense
 
 # Bytes of parameters and work arrays up to which another network makes a stack more
 # efficient. A larger stack loses more to cache misses than it saves in calls from
@@ -85,7 +85,11 @@ class TrainingJob:
     def n_bytes(self) -> int:
         """Size of the training rows: those of its caller, and the copy of a stack."""
         X = self.dataset.X
-        return 2 * int((X.data if issparse(X) else X).nbytes)
+        n_bytes = X.shape[0] * X.shape[1] * X.dtype.itemsize
+        if issparse(X):
+            is_copied = self.dataset.is_made_dense
+            return int(X.data.nbytes + X.indices.nbytes) + n_bytes * is_copied
+        return 2 * n_bytes
 
     @cached_property
     def stack_key(self) -> tuple[Any, ...]:
@@ -104,6 +108,8 @@ class TrainingJob:
             self.score is None,
             (state.params.dtype, dataset.X.dtype, dataset.target.dtype),
             dataset.target.shape[1:],
+            dataset.is_made_dense,
+            self.validation_set and self.validation_set.is_made_dense,
             dataset.input_scaling and dataset.input_scaling.squashes,
             (state.n_steps, state.n_epochs, state.horizon),
             bool(np.isnan(state.first_loss)),
@@ -190,8 +196,8 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
     Parameters
     ----------
     jobs : sequence of TrainingJob
-        One job; or several jobs with equal `stack_key`, a first-order solver, dense X
-        and no callback.
+        One job; or several jobs with equal `stack_key`, a first-order solver, no
+        callback, and X that is dense or made dense.
 
     Returns
     -------
@@ -249,7 +255,8 @@ def _join_validation_sets(
 
 
 def _block_size(job: TrainingJob, dataset: Dataset) -> int:
-    is_sparse = issparse(dataset.X) and dataset.input_scaling is None
+    stays_sparse = issparse(dataset.X) and not dataset.is_made_dense
+    is_sparse = stays_sparse and dataset.input_scaling is None
     return rows_per_block(job.spec.layer_sizes, is_sparse)
 
 
@@ -279,10 +286,15 @@ def join(
         rows = np.stack(
             [k + it.row_indices() for k, it in zip(offsets, datasets, strict=True)]
         )
+    X = _concatenate([dataset.X for dataset in distinct.values()])
+    target = _concatenate([dataset.target for dataset in distinct.values()])
+    weight = _join_weights(datasets, offsets, int(ends[-1]))
+    if first.is_made_dense:
+        X, target, weight, rows = make_dense(X, target, weight, rows)
     return Batches(
-        _concatenate([dataset.X for dataset in distinct.values()]),
-        _concatenate([dataset.target for dataset in distinct.values()]),
-        _join_weights(datasets, offsets, int(ends[-1])),
+        X,
+        target,
+        weight,
         n_outputs=n_outputs,
         batch_size=batch_size,
         rows=rows,
@@ -305,9 +317,13 @@ def _are_same_rows(rows: Any, others: Any) -> bool:
     )
 
 
-def _concatenate(arrays: Sequence[FloatArray]) -> FloatArray:
+def _concatenate(arrays: Sequence[Any]) -> Any:
     """Return the arrays concatenated by rows; a single array is not copied."""
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    if len(arrays) == 1:
+        return arrays[0]
+    if issparse(arrays[0]):
+        return vstack(arrays, format="csr")
+    return np.concatenate(arrays)
 
 
 def _join_weights(
@@ -360,8 +376,8 @@ def data_loss(job: TrainingJob, params: FloatArray) -> float:
 
 def max_stack_size_of_job(job: TrainingJob) -> int:
     """Return how many networks like that of `job` to train in one stack."""
-    datasets = job.dataset, job.validation_set
-    if any(dataset is not None and issparse(dataset.X) for dataset in datasets):
+    datasets = [it for it in (job.dataset, job.validation_set) if it is not None]
+    if any(issparse(it.X) and not it.is_made_dense for it in datasets):
         return 1
     # A user's own component may mix the networks of a stack, by a sum over all axes.
     if not job.spec.elementwise:

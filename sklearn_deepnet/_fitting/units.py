@@ -125,6 +125,8 @@ def are_deviations_far(
 def _moments(array: Any, dataset: Dataset) -> Moments:
     if issparse(array):
         array = array if dataset.rows is None else array[dataset.rows]
-        mean, variance = mean_variance_axis(array.astype(float), axis=0)
+        array = array.astype(float)  # a copy
+        array.sum_duplicates()
+        mean, variance = mean_variance_axis(array, axis=0)
         return Moments(np.full_like(mean, dataset.n_rows), mean, np.sqrt(variance))
     return column_moments(array, dataset.weight, dataset.rows)

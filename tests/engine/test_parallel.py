@@ -25,7 +25,7 @@ from sklearn_deepnet._engine.propagation import Propagation
 from sklearn_deepnet.nn.activations import Activation, relu
 from sklearn_deepnet.nn.losses import Loss, binary_cross_entropy
 
-pytestmark = pytest.mark.serial
+pytestmark = [pytest.mark.serial, pytest.mark.usefixtures("stays_sparse")]
 
 BLAS = ThreadpoolController().select(user_api="blas")
 BLAS_NAME = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]

@@ -115,10 +115,12 @@ def test_scaling_of_the_target_is_fixed_by_the_first_call():
     np.testing.assert_array_equal(net.target_mean_, center)
 
 
-@pytest.mark.parametrize("sparse", [False, True])
-def test_partial_fits_with_validation_equal_warm_starts(sparse):
+@pytest.mark.parametrize("kind", ["dense", "made dense", "sparse"])
+def test_partial_fits_with_validation_equal_warm_starts(kind, request):
     X, y, held_out = in_two(*wine(), 120)
-    X = csr_array(X) if sparse else X
+    X = X if kind == "dense" else csr_array(X)
+    if kind == "sparse":
+        request.getfixturevalue("stays_sparse")
     options = {"dropout": 0.3, "schedule": "exponential", "batch_size": 32}
     whole = net_for(6, **options).fit(X, y, **held_out)
     parts = net_for(99, **options)

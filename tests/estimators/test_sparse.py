@@ -1,4 +1,4 @@
-"""Sparse X gives what dense X gives, and is never made dense as a whole."""
+"""Sparse X gives what dense X gives, and is not made dense if it is large."""
 
 import tracemalloc
 from functools import cache
@@ -18,6 +18,8 @@ from sklearn_deepnet import (
 )
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS
 from tests.helpers import digits, network_factory, raises
+
+pytestmark = pytest.mark.usefixtures("stays_sparse")
 
 KINDS = {
     kind.__name__: kind

@@ -163,7 +163,7 @@ def test_all_parameters_are_tested():
     assert tested == net().get_params().keys()
 
 
-def sizes_of_stacks(networks, **params):
+def sizes_of_stacks(networks, X=X, **params):
     """Fit them and return how many begin at the same time, as a schedule tells."""
     log = []
 
@@ -518,16 +518,28 @@ def test_pipelines_that_override_fit_are_fitted_by_it():
 # ---- alone
 
 
-def test_sparse_rows_are_for_one_network():
+def test_sparse_rows_of_few_columns_are_stacked():
+    assert sizes_of_stacks(nets({}, {}, {}), X=csr_matrix(X)) == [3]
+    assert_stack_equals_alone(
+        nets({}, {"alpha": 1.0}, *[{"early_stopping": True}] * 2), X=csr_matrix(X)
+    )
+
+
+def test_sparse_rows_of_many_columns_are_for_one_network(stays_sparse):
+    assert sizes_of_stacks(nets({}, {}, {}), X=csr_matrix(X)) == [1, 1, 1]
     assert_stack_equals_alone(nets({}, {"early_stopping": True}), X=csr_matrix(X))
 
 
-def test_sparse_rows_to_monitor_are_for_one_network():
-    given = {"X_val": csr_matrix(X[::3]), "y_val": y[::3]}
-    networks, others = nets({}, {"alpha": 1.0}), nets({}, {"alpha": 1.0})
-    fit_stack(networks, X, y, **given)
-    for network, other in zip(networks, others, strict=True):
-        assert_same_fit(network, other.fit(X, y, **given))
+@pytest.mark.parametrize("columns", [0, 500])
+@pytest.mark.parametrize("convert", [np.asarray, csr_matrix])
+def test_sparse_rows_to_monitor_are_stacked_if_of_few_columns(convert, columns):
+    wide = np.pad(X, ((0, 0), (0, columns)))
+    given = {"X_val": csr_matrix(wide[::3]), "y_val": y[::3]}
+    networks = nets({}, {"alpha": 1.0}, scoring="neg_log_loss")
+    n = 1 if columns else 2
+    sizes = sizes_of_stacks(networks, X=convert(wide), **given)
+    assert sizes == [n] * (2 // n)
+    assert_stack_equals_alone(networks, X=convert(wide), **given)
 
 
 def test_networks_are_as_verbose_as_alone(capsys):

@@ -233,7 +233,10 @@ def test_lbfgs_continues_from_its_last_weights(tmp_path):
     assert resumed.n_iter_ == 12
 
 
-def test_sparse_rows_continue(tmp_path):
+@pytest.mark.parametrize("is_made_dense", [False, True])
+def test_sparse_rows_continue(is_made_dense, tmp_path, request):
+    if not is_made_dense:
+        request.getfixturevalue("stays_sparse")
     from scipy.sparse import csr_array
 
     rows = csr_array(np.where(X > 0, X, 0))

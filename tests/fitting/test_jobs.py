@@ -8,12 +8,13 @@ from itertools import product
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
 
 from sklearn_deepnet import DeepNetRegressor
 from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import rows_per_block
 from sklearn_deepnet._engine.state import TrainingSpec
-from sklearn_deepnet._fitting.dataset import make_dataset
+from sklearn_deepnet._fitting.dataset import make_dataset, make_dense
 from sklearn_deepnet._fitting.jobs import join, max_stack_size
 from sklearn_deepnet._fitting.prepare import prepare
 from sklearn_deepnet._fitting.targets import ClassTargets, NumberTargets
@@ -95,6 +96,14 @@ UNLIKE = {
     "first loss": lambda: (
         job_of(net().fit(X, y).set_params(warm_start=True)),
         job_of(fitted(solver="sgd").set_params(solver="adam")),
+    ),
+    "made dense": lambda: (
+        job_of(net(input_scaling=None)),
+        job_of(net(input_scaling=None), csr_array(X)),
+    ),
+    "monitored rows made dense": lambda: (
+        job_of(net(), X_val=X, y_val=y),
+        job_of(net(), X_val=csr_array(X), y_val=y),
     ),
     "best": lambda: (
         job_of(fitted(early_stopping=True)),
@@ -224,6 +233,33 @@ def copy_of(block):
 
 
 SIZES = [(50, 999), (50, 20), (999, 64)]  # of batch and block
+
+
+@pytest.mark.parametrize("datasets", DATASETS.values(), ids=DATASETS)
+@pytest.mark.parametrize("sizes", SIZES)
+def test_rows_that_are_made_dense_are_those_of_dense_x(datasets, sizes):
+    options = {"batch_size": sizes[0], "block_size": sizes[1], "shuffle": True}
+    options |= {"dtype": "f8", "trains": True}
+    matrices = {id(it.X): csr_array(it.X) for it in datasets}
+    made_dense = [
+        replace(it, X=matrices[id(it.X)], is_made_dense=True) for it in datasets
+    ]
+    found, expected = (
+        blocks_of(them, range(len(them)), **options) for them in (made_dense, datasets)
+    )
+    for block, other in zip(found, expected, strict=True):
+        for name, array in block.items():
+            np.testing.assert_array_equal(array, other[name])
+
+
+def test_rows_that_no_network_uses_are_not_made_dense():
+    X, used = csr_array(np.eye(6)), [4, 1]
+    target, weight = np.arange(6.0)[:, np.newaxis], np.arange(12.0).reshape(2, 6, 1)
+    X, target, weight, rows = make_dense(X, target, weight, np.array([[4, 1], [1, 4]]))
+    np.testing.assert_array_equal(X[rows[0]], np.eye(6)[used])
+    np.testing.assert_array_equal(target[rows[1]].ravel(), [1, 4])
+    np.testing.assert_array_equal(weight[1, rows[1]].ravel(), [7, 10])
+    assert len(X) == len(target) == 2
 
 
 @pytest.mark.parametrize("datasets", DATASETS.values(), ids=DATASETS)

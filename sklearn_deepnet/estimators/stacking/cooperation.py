@@ -132,9 +132,10 @@ class Task:
         self._turn.acquire()
         self.waited += time.perf_counter() - start
         self.jobs, self.outcomes, self.nested = (), {}, None
-        if isinstance(self._answer, BaseException):
-            raise self._answer
-        return self._answer
+        answer, self._answer = self._answer, None
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     def cancel(self) -> None:
         """End the task, and those that it waits for, so that no thread is left."""

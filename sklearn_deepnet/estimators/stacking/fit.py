@@ -47,9 +47,9 @@ def fit_stack(
     number of samples are trained as one stack. They may differ in initialization, seed,
     learning rate, schedule, penalties, dropout, `tol`, `n_iter_no_change`, sample and
     class weights, and in their rows. Networks that cannot be stacked are fitted alone:
-    solver "lbfgs", sparse X, estimators with callbacks or ``verbose``, subclasses with
-    a ``fit`` of their own, and losses, activations and optimizers of your own that do
-    not declare themselves element-wise.
+    solver "lbfgs", sparse X of many columns for the values that it stores, estimators
+    with callbacks or ``verbose``, and losses, activations and optimizers of your own
+    that do not declare themselves element-wise.
 
     Parameters
     ----------

@@ -60,8 +60,8 @@ def why_not_stacked(job: TrainingJob) -> str:
     if not job.spec.elementwise:
         return "a loss, activation or optimizer is not known to be element-wise"
     datasets = [it for it in (job.dataset, job.validation_set) if it is not None]
-    if any(issparse(it.X) for it in datasets):
-        return "X is sparse"
+    if any(issparse(it.X) and not it.is_made_dense for it in datasets):
+        return "X is sparse, with many columns for the values that it stores"
     if max_stack_size_of_job(job) == 1:
         return "the network is so large that a stack would not be faster"
     return ""
