@@ -319,7 +319,7 @@ def test_class_weights_may_leave_rows_to_be_made_dense_to_some(unbroken_stacks):
 
 def test_rows_of_many_columns_are_trained_on_one_by_one(unbroken_stacks):
     assert_stack_equals_alone(WIDE)
-    assert unbroken_stacks == [1] * 4
+    assert not unbroken_stacks
 
 
 @pytest.mark.parametrize("bootstrap", [False, True])
