@@ -82,12 +82,15 @@ def test_every_format_equals_dense(estimator, kind):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_row_is_predicted_alike_in_any_company(dtype):
+    """To the last bit in float64; of float32, some processors round a block apart."""
     X, y = digits(300)
     net = net_for(dtype=dtype).set_params(hidden_layer_sizes=(30, 20)).fit(X, y)
     X = scipy.sparse.csr_array(X)
     p = net.predict_proba(X)
+    rtol = 0 if dtype == "float64" else 1e-6
     for n_rows in (*range(1, 34), 100, 299):
-        np.testing.assert_array_equal(net.predict_proba(X[:n_rows]), p[:n_rows])
+        some = net.predict_proba(X[:n_rows])
+        np.testing.assert_allclose(some, p[:n_rows], rtol=rtol)
 
 
 @pytest.mark.parametrize("batch_size", [32, None])

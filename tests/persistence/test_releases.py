@@ -51,7 +51,9 @@ def test_a_saved_model_predicts_as_when_it_was_saved(version, name, tmp_path):
     X, y = (load_diabetes if "regressor" in name else load_iris)(return_X_y=True)
     for model in loaded:
         check_is_fitted(model)
-        np.testing.assert_allclose(predict(model, X[::10]), kept["expected"], rtol=1e-9)
+        # The last bits depend on the processor, whose kernels BLAS chooses.
+        rtol = 1e-6 if "float32" in name else 1e-9
+        np.testing.assert_allclose(predict(model, X[::10]), kept["expected"], rtol=rtol)
         save_model(model, tmp_path / "again")
         again = load_model(tmp_path / "again")
         np.testing.assert_array_equal(predict(again, X), predict(model, X))
