@@ -180,10 +180,10 @@ def _scale_inputs(
     before = scaling_of(estimator) if resumes else None
     if before is not None and estimator._input_scaling["seen"] is None:
         return
-    moments = column_moments(dataset.X, dataset.weight, dataset.rows)
+    moments = dataset.describe_columns(column_moments, dataset.X)
     own = moments.mean, moments.deviation
     if kind == "robust":
-        low, center, high = column_quartiles(dataset.X, dataset.weight, dataset.rows)
+        low, center, high = dataset.describe_columns(column_quartiles, dataset.X)
         # Most values of a column may be equal, such as zeros of counts.
         own = center, np.where(high > low, high - low, moments.deviation)
     if before is None:
@@ -305,7 +305,7 @@ def _scale_targets(
         estimator.target_scale_ = dataset.targets.scale
         estimator._target_seen = None
         return
-    moments = column_moments(dataset.target, dataset.weight, dataset.rows)
+    moments = dataset.describe_columns(column_moments, dataset.target)
     constant = moments.deviation == 0
     if estimator._has_counts:  # divided by their mean only
         moments = moments._replace(mean=0 * moments.mean, deviation=moments.mean)

@@ -127,4 +127,4 @@ def _moments(array: Any, dataset: Dataset) -> Moments:
         array = array if dataset.rows is None else array[dataset.rows]
         mean, variance = mean_variance_axis(array.astype(float), axis=0)
         return Moments(np.full_like(mean, dataset.n_rows), mean, np.sqrt(variance))
-    return column_moments(array, dataset.weight, dataset.rows)
+    return dataset.describe_columns(column_moments, array)

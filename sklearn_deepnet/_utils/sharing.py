@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 
@@ -18,6 +19,9 @@ class SharedWork:
 
     def __init__(self) -> None:
         self._results: dict[Hashable, Any] = {}
+        self._arrays: dict[Hashable, NDArray[Any]] = {}
+        # By the id of an array, which no other has as long as this one is kept.
+        self._keys: dict[int, tuple[NDArray[Any], Hashable]] = {}
 
     def once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """Return the result that `key` stands for; compute it if nobody has yet.
@@ -28,9 +32,28 @@ class SharedWork:
             self._results[key] = compute()
         return self._results[key]
 
+    def share(self, array: Any) -> Any:
+        """Return the first array of this content, and remember its key."""
+        key = key_of_array(array)
+        if key is None:
+            return array
+        first = self._arrays.setdefault(key, array)
+        # Whoever made the first may have changed it in place since.
+        if first is not array and not np.array_equal(first, array):
+            first = self._arrays[key] = array
+        self._keys[id(first)] = first, key
+        return first
+
+    def key_of(self, array: Any) -> Hashable | None:
+        """Return the key of an array, remembered if it is one that `share` returned."""
+        _, key = self._keys.get(id(array), (None, None))
+        return key or key_of_array(array)
+
     def clear(self) -> None:
-        """Forget all results."""
+        """Forget all results and arrays."""
         self._results.clear()
+        self._arrays.clear()
+        self._keys.clear()
 
 
 _shared: ContextVar[SharedWork | None] = ContextVar("shared", default=None)
@@ -62,6 +85,31 @@ def do_once(make_key: Callable[[], Hashable], compute: Callable[[], Any]) -> Any
     return compute() if work is None or key is None else work.once(key, compute)
 
 
+def share_array(array: Any) -> Any:
+    """Return the first array of this content, where work is shared, else `array`.
+
+    So fits to equal rows keep them in memory once, and train on the same array.
+    """
+    work = _shared.get()
+    return array if work is None else work.share(array)
+
+
+def key_of_shared(*arrays: Any) -> Hashable | None:
+    """Return a key of arrays that `share_array` returned; None instead of one is equal.
+
+    They may not have changed since. None if the content of one is not shared.
+    """
+    work = _shared.get()
+    if work is None:
+        return None
+    return combine_keys(*(it is None or work.key_of(it) for it in arrays))
+
+
+def combine_keys(*keys: Hashable | None) -> Hashable | None:
+    """Return one key of all; None if one of them is None."""
+    return None if None in keys else keys
+
+
 def key_of_array(array: Any) -> Hashable | None:
     """Return a key that arrays of the same content share; None for other objects.
 
@@ -71,11 +119,11 @@ def key_of_array(array: Any) -> Hashable | None:
     if issparse(array) and array.format == "csr":
         parts = [key_of_array(it) for it in (array.data, array.indices, array.indptr)]
         return type(array), array.shape, *parts
-    if type(array) is not np.ndarray or array.dtype.hasobject:
+    if type(array) is not np.ndarray or array.dtype.kind not in "biufUMm":
         return None
     order = "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else ""
     if not order:
         return None
-    content = array if order == "C" else array.T
+    content = np.ravel(array, order).view(np.uint8)
     digest = hashlib.sha1(content, usedforsecurity=False).digest()
     return array.dtype.str, array.shape, order, digest

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from ..._utils.sharing import share_array
 from ..._utils.typing import FloatArray
 from ..._utils.values import as_labels, items_of, list_some
 from ..._utils.warnings import warn_once
@@ -64,16 +65,16 @@ class ClassTargets:
         """
         if self.multilabel:
             return y
+        codes, unknown = None, y
         if _are_of_one_kind(y, self.classes):
-            unknown = np.setdiff1d(y, self.classes)
-        else:
-            unknown = np.unique(y)
+            codes = np.searchsorted(self.classes, y)
+            unknown = y[self.classes.take(codes, mode="clip") != y]
         if len(unknown):
             raise ValueError(
-                f"{name} holds {list_some(unknown)}, not among the classes "
+                f"{name} holds {list_some(np.unique(unknown))}, not among the classes "
                 f"{list_some(self.classes)} that this network was started with."
             )
-        return np.searchsorted(self.classes, y)[:, np.newaxis]
+        return codes[:, np.newaxis]
 
     def weigh(
         self, target: NDArray[Any], weight: FloatArray | None
@@ -125,7 +126,7 @@ class ClassTargets:
 def check_class_y(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
     """Return y as labels of shape (n_samples,), or as an indicator matrix of int."""
     if y.ndim == 2:
-        return _check_indicators(y, name)
+        return share_array(_check_indicators(y, name))
     fractions = y[y != np.floor(y)] if y.dtype.kind == "f" else y[:0]
     if len(fractions):
         raise ValueError(
@@ -133,7 +134,10 @@ def check_class_y(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
             f"such as {fractions[0]:.3g}, and so no labels. To predict numbers, use a "
             "DeepNetRegressor."
         )
-    check_classification_targets(y)
+    # Of these scikit-learn would only say that there are too many classes. To ask it
+    # takes longer than the fit of a small network for several epochs.
+    if y.dtype.kind not in "biufU" or 2 * len(np.unique(y)) > len(y):
+        check_classification_targets(y)
     return y
 
 
