@@ -26,10 +26,7 @@ _CERTAIN = 16.0
 
 
 def copy_attributes(estimator: Any) -> Any:
-    """Return an estimator of the same class that shares all attribute values.
-
-    ``copy.copy`` would call ``__getstate__`` and ``__setstate__``, which serve pickles.
-    """
+    """Return an estimator of the same class that shares all attribute values."""
     twin = object.__new__(type(estimator))
     vars(twin).update(vars(estimator))
     return twin
