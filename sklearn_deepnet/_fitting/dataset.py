@@ -1,6 +1,5 @@
 """Datasets: X and y with sample weights, and the split into training and validation."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Number
 from typing import Any
@@ -8,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from .._utils.byte_order import in_native_order
-from .._utils.sharing import combine_keys, do_once, key_of_shared, share_array
+from .._utils.sharing import call_once, share_array
 from .._utils.sklearn_compat import check_sample_weight
 from .._utils.typing import FloatArray, IntArray
 from .._utils.values import as_labels, as_numbers, check_no_dates, items_of
@@ -89,17 +88,6 @@ class Dataset:
         """Return the indices of the rows to use."""
         return np.arange(self.X.shape[0]) if self.rows is None else self.rows
 
-    def describe_columns(
-        self, describe: Callable[..., Any], columns: NDArray[Any]
-    ) -> Any:
-        """Return ``describe(columns, weight, rows)``, for X or the target."""
-        return do_once(
-            lambda: combine_keys(
-                describe.__name__, key_of_shared(columns, self.weight, self.rows)
-            ),
-            lambda: describe(columns, self.weight, self.rows),
-        )
-
     def weight_column(self) -> FloatArray:
         """Return the weights of all rows, of shape (n_samples, 1)."""
         shape = (self.X.shape[0], 1)
@@ -110,36 +98,41 @@ class Dataset:
     def split(self, fraction: float, seed: int) -> tuple["Dataset", "Dataset"]:
         """Return the training set and the validation set, stratified by class."""
         strata, n_rows = self.targets.strata(self.y), self.X.shape[0]
-        train, held_out = do_once(
-            lambda: combine_keys(
-                "split", n_rows, fraction, seed, key_of_shared(strata, self.rows)
-            ),
-            lambda: self._split_rows(strata, fraction, seed),
+        train, held_out = call_once(
+            _split_rows, strata, self.rows, n_rows=n_rows, fraction=fraction, seed=seed
         )
         return replace(self, rows=train), replace(self, rows=held_out)
 
-    def _split_rows(
-        self, strata: NDArray[Any] | None, fraction: float, seed: int
-    ) -> tuple[IntArray, IntArray]:
-        """Return the rows to train on and those to hold out."""
-        rows = self.row_indices()
-        labels = None if strata is None else strata[rows]
-        n_classes = 1 if labels is None else len(_check_strata(labels))
-        # Rounded up as by `train_test_split`, which needs a sample of each class.
-        n_held_out = max(int(np.ceil(fraction * len(rows))), n_classes)
-        if len(rows) - n_held_out < n_classes:
-            others = "another" if labels is None else f"{n_classes} classes"
-            raise ValueError(
-                f"early_stopping cannot hold out {n_held_out} of {len(rows)} rows and "
-                f"train on {others}. Lower validation_fraction (now "
-                f"{fraction}), give more rows, or give X_val and y_val."
-            )
-        train, held_out = train_test_split(
-            rows, test_size=n_held_out, random_state=seed, stratify=labels
+
+def _split_rows(
+    strata: NDArray[Any] | None,
+    rows: IntArray | None,
+    *,
+    n_rows: int,
+    fraction: float,
+    seed: int,
+) -> tuple[IntArray, IntArray]:
+    """Return the rows to train on and those to hold out."""
+    rows = np.arange(n_rows) if rows is None else rows
+    labels = None if strata is None else strata[rows]
+    n_classes = 1 if labels is None else len(_check_strata(labels))
+    # Rounded up as by `train_test_split`, which needs a sample of each class.
+    n_held_out = max(int(np.ceil(fraction * len(rows))), n_classes)
+    if len(rows) - n_held_out < n_classes:
+        others = "another" if labels is None else f"{n_classes} classes"
+        raise ValueError(
+            f"early_stopping cannot hold out {n_held_out} of {len(rows)} rows and "
+            f"train on {others}. Lower validation_fraction (now "
+            f"{fraction}), give more rows, or give X_val and y_val."
         )
-        if labels is not None:
-            _give_each_class_a_row(strata, train, held_out)
-        return np.sort(train), np.sort(held_out)
+    # What `train_test_split` does, which checks its arguments for a millisecond.
+    kind = ShuffleSplit if labels is None else StratifiedShuffleSplit
+    splitter = kind(1, test_size=n_held_out, random_state=seed)
+    ((train, held_out),) = splitter.split(rows, labels)
+    train, held_out = rows[train], rows[held_out]
+    if labels is not None:
+        _give_each_class_a_row(strata, train, held_out)
+    return np.sort(train), np.sort(held_out)
 
 
 def _check_strata(labels: NDArray[Any]) -> NDArray[Any]:
@@ -209,7 +202,7 @@ def check_rows(
     if issparse(X) and not X.dtype.isnative:
         X = in_native_order(X)
     y = y if y.dtype.isnative else in_native_order(y)
-    return share_array(X), share_array(y)
+    return X, y
 
 
 def is_plain(X: Any) -> bool:
@@ -273,7 +266,7 @@ def make_dataset(
     `suffix` is what the names of the arguments end in: "_val" for validation data.
     With `may_be_empty` all weights may be zero, which leaves no rows.
     """
-    target = share_array(targets.encode(y, f"y{suffix}"))
+    target = targets.encode(y, f"y{suffix}")
     name = f"sample_weight{suffix}"
     weight = None
     if sample_weight is not None:
@@ -285,7 +278,8 @@ def make_dataset(
         if weight.any() or not may_be_empty:
             _check_total(weight, name)
     with np.errstate(over="ignore"):  # an infinite sum is an error below
-        weight = share_array(targets.weigh(target, weight))
+        weight = targets.weigh(target, weight)
+    X, y, target, weight = map(share_array, (X, y, target, weight))
     if weight is None:
         return Dataset(X, y, targets, target, None, None)
     is_class_weighted = getattr(targets, "class_weight", None) is not None

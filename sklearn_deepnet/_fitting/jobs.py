@@ -5,10 +5,8 @@ array, so that each NumPy call computes a layer of all of them.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -32,7 +30,7 @@ from .._engine import (
     train,
     train_quasi_newton,
 )
-from .._utils.scores import accuracy, r_squared
+from .._utils.scores import find_scorer
 from .._utils.typing import FloatArray
 from .._utils.warnings import ignoring_undefined_metrics
 from ..nn.optimizers import LBFGS
@@ -108,18 +106,12 @@ class TrainingJob:
         )
 
 
-# Those that take longer to find out what is valid than an epoch of a small network.
-_METRICS = MappingProxyType({"accuracy": accuracy, "r2": r_squared})
-
-
 def make_score(estimator: Any, validation_set: Dataset) -> Score | None:
     """Return a function ``(params) -> score``; None if the loss is monitored."""
     if estimator.scoring is None:
         return None
     scoring = estimator.scoring
-    scorer = check_scoring(estimator, scoring=scoring)
-    if isinstance(scoring, str) and scoring in _METRICS:
-        scorer = partial(_score_predictions, _METRICS[scoring])
+    scorer = find_scorer(scoring) or check_scoring(estimator, scoring=scoring)
     X, y, weight = validation_set.rows_used()
     weighs = "sample_weight" in inspect.signature(scorer).parameters
     last_score = 1.0
@@ -136,16 +128,6 @@ def make_score(estimator: Any, validation_set: Dataset) -> Score | None:
         return last_score
 
     return score
-
-
-def _score_predictions(
-    metric: Callable[..., float],
-    estimator: Any,
-    X: Any,
-    y: Any,
-    sample_weight: FloatArray | None = None,
-) -> float:
-    return metric(y, estimator.predict(X), sample_weight)
 
 
 def _as_number(score: Any) -> float:

@@ -215,8 +215,8 @@ def resolve_random_state(random_state: Any) -> np.random.RandomState:
 class _NoEntropy(ISeedSequence):
     """Stands for the entropy of a generator that is given its seed afterwards."""
 
-    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
-        return np.ones(n_words, dtype)
+    def generate_state(self, n: int, dtype: Any = np.uint32) -> NDArray[Any]:
+        return np.ones(n, dtype)
 
 
 def rows_per_batch(estimator: Any, n_rows: int) -> int:

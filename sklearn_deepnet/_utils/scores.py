@@ -3,6 +3,9 @@
 Those take several times as long as the predictions of a small network.
 """
 
+from collections.abc import Callable
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,6 +37,25 @@ def r_squared(
     return r2_score(y, predicted, sample_weight=sample_weight)
 
 
+_METRICS = MappingProxyType({"accuracy": accuracy, "r2": r_squared})
+
+
+def find_scorer(scoring: Any) -> Callable[..., float] | None:
+    """Return a scorer of one of these names, equal to scikit-learn's; else None."""
+    metric = _METRICS.get(scoring) if isinstance(scoring, str) else None
+    return None if metric is None else partial(_score, metric)
+
+
+def _score(
+    metric: Callable[..., float],
+    estimator: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    return metric(y, estimator.predict(X), sample_weight)
+
+
 def _are_labels(y: Any, predicted: Any) -> bool:
     """Return whether both are arrays of labels, of which scikit-learn has no doubt."""
     if not _are_vectors(y, predicted):
@@ -41,7 +63,7 @@ def _are_labels(y: Any, predicted: Any) -> bool:
     kinds = {y.dtype.kind, predicted.dtype.kind}
     if not (kinds <= {*"biu"} or kinds == {"U"}):
         return False
-    # It warns of more classes.
+    # Some versions of it warn of more classes.
     return 2 * len(np.unique(np.concatenate([y, predicted]))) <= len(y)
 
 

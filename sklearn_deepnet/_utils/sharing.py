@@ -44,7 +44,7 @@ class SharedWork:
         self._keys[id(first)] = first, key
         return first
 
-    def key_of(self, array: Any) -> Hashable | None:
+    def find_key(self, array: Any) -> Hashable | None:
         """Return the key of an array, remembered if it is one that `share` returned."""
         _, key = self._keys.get(id(array), (None, None))
         return key or key_of_array(array)
@@ -94,20 +94,27 @@ def share_array(array: Any) -> Any:
     return array if work is None else work.share(array)
 
 
-def key_of_shared(*arrays: Any) -> Hashable | None:
-    """Return a key of arrays that `share_array` returned; None instead of one is equal.
+def call_once(function: Callable[..., Any], *arrays: Any, **options: Hashable) -> Any:
+    """Return ``function(*arrays, **options)``, once for equal arguments.
 
-    They may not have changed since. None if the content of one is not shared.
+    Parameters
+    ----------
+    function : callable
+        Its result follows from its arguments.
+    *arrays : object
+        Arrays that `share_array` returned and that have not changed since, or None.
+        With others the result is not shared.
+    **options : hashable
+        Other arguments.
     """
     work = _shared.get()
     if work is None:
-        return None
-    return combine_keys(*(it is None or work.key_of(it) for it in arrays))
-
-
-def combine_keys(*keys: Hashable | None) -> Hashable | None:
-    """Return one key of all; None if one of them is None."""
-    return None if None in keys else keys
+        return function(*arrays, **options)
+    keys = [it is None or work.find_key(it) for it in arrays]
+    if None in keys:
+        return function(*arrays, **options)
+    key = function, *keys, *options.items()
+    return work.once(key, lambda: function(*arrays, **options))
 
 
 def key_of_array(array: Any) -> Hashable | None:

@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from ..._utils.sharing import share_array
 from ..._utils.typing import FloatArray
 from ..._utils.values import as_labels, items_of, list_some
 from ..._utils.warnings import warn_once
@@ -126,7 +125,7 @@ class ClassTargets:
 def check_class_y(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
     """Return y as labels of shape (n_samples,), or as an indicator matrix of int."""
     if y.ndim == 2:
-        return share_array(_check_indicators(y, name))
+        return _check_indicators(y, name)
     fractions = y[y != np.floor(y)] if y.dtype.kind == "f" else y[:0]
     if len(fractions):
         raise ValueError(
