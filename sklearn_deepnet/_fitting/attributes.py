@@ -26,10 +26,7 @@ _CERTAIN = 16.0
 
 
 def copy_attributes(estimator: Any) -> Any:
-    """Return an estimator of the same class that shares all attribute values.
-
-    ``copy.copy`` would call ``__getstate__`` and ``__setstate__``, which serve pickles.
-    """
+    """Return an estimator of the same class that shares all attribute values."""
     twin = object.__new__(type(estimator))
     vars(twin).update(vars(estimator))
     return twin
@@ -151,23 +148,6 @@ def save_state(
 def initial_state(estimator: Any, resolved: ResolvedParams) -> TrainingState:
     """Return the state before the first epoch, with initialized weights."""
     rng = resolve_random_state(estimator.random_state)
-    params = _initial_params(estimator, resolved, rng)
-    if rng is estimator.random_state:
-        # The caller's RandomState is advanced by the initial weights alone. Training
-        # draws from a copy, so the number of epochs does not change what follows.
-        rng = copy.deepcopy(rng)
-    return TrainingState.start(
-        params, [rng], resolved.optimizer.n_moments, estimator.n_iter
-    )
-
-
-def _initial_params(
-    estimator: Any,
-    resolved: ResolvedParams,
-    rng: np.random.RandomState,
-) -> FloatArray:
-    """Return the initial weights and biases as one flat array."""
-    dtype = resolved.dtype
     warn_of_ignored_draws(estimator)
     layers = initialize(
         resolved.layer_sizes,
@@ -178,13 +158,19 @@ def _initial_params(
     )
     params = np.concatenate([*map(np.ravel, map(np.column_stack, layers))])
     with np.errstate(over="ignore"):
-        params = params.astype(dtype)
+        params = params.astype(resolved.dtype)
     if not np.isfinite(params).all():
         raise ValueError(
-            f"init gives weights too large for {dtype.name}. Lower init_scale (now "
-            f"{estimator.init_scale})."
+            f"init gives weights too large for {resolved.dtype.name}. Lower "
+            f"init_scale (now {estimator.init_scale})."
         )
-    return params
+    if rng is estimator.random_state:
+        # The caller's RandomState is advanced by the initial weights alone. Training
+        # draws from a copy, so the number of epochs does not change what follows.
+        rng = copy.deepcopy(rng)
+    return TrainingState.start(
+        params, [rng], resolved.optimizer.n_moments, estimator.n_iter
+    )
 
 
 def set_constant(params: FloatArray, resolved: ResolvedParams, index: int) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from .._utils.byte_order import in_native_order
+from .._utils.sharing import call_once, share_array
 from .._utils.sklearn_compat import check_sample_weight
 from .._utils.typing import FloatArray, IntArray
 from .._utils.values import as_labels, as_numbers, check_no_dates, items_of
@@ -106,25 +107,42 @@ class Dataset:
 
     def split(self, fraction: float, seed: int) -> tuple["Dataset", "Dataset"]:
         """Return the training set and the validation set, stratified by class."""
-        rows = self.row_indices()
-        strata = self.targets.strata(self.y)
-        labels = None if strata is None else strata[rows]
-        n_classes = 1 if labels is None else len(_check_strata(labels))
-        # Rounded up as by `train_test_split`, which needs a sample of each class.
-        n_held_out = max(int(np.ceil(fraction * len(rows))), n_classes)
-        if len(rows) - n_held_out < n_classes:
-            others = "another" if labels is None else f"{n_classes} classes"
-            raise ValueError(
-                f"early_stopping cannot hold out {n_held_out} of {len(rows)} rows and "
-                f"train on {others}. Lower validation_fraction (now "
-                f"{fraction}), give more rows, or give X_val and y_val."
-            )
-        train, held_out = train_test_split(
-            rows, test_size=n_held_out, random_state=seed, stratify=labels
+        strata, n_rows = self.targets.strata(self.y), self.X.shape[0]
+        train, held_out = call_once(
+            _split_rows, strata, self.rows, n_rows=n_rows, fraction=fraction, seed=seed
         )
-        if labels is not None:
-            _give_each_class_a_row(strata, train, held_out)
-        return replace(self, rows=np.sort(train)), replace(self, rows=np.sort(held_out))
+        return replace(self, rows=train), replace(self, rows=held_out)
+
+
+def _split_rows(
+    strata: NDArray[Any] | None,
+    rows: IntArray | None,
+    *,
+    n_rows: int,
+    fraction: float,
+    seed: int,
+) -> tuple[IntArray, IntArray]:
+    """Return the rows to train on and those to hold out."""
+    rows = np.arange(n_rows) if rows is None else rows
+    labels = None if strata is None else strata[rows]
+    n_classes = 1 if labels is None else len(_check_strata(labels))
+    # Rounded up as by `train_test_split`, which needs a sample of each class.
+    n_held_out = max(int(np.ceil(fraction * len(rows))), n_classes)
+    if len(rows) - n_held_out < n_classes:
+        others = "another" if labels is None else f"{n_classes} classes"
+        raise ValueError(
+            f"early_stopping cannot hold out {n_held_out} of {len(rows)} rows and "
+            f"train on {others}. Lower validation_fraction (now "
+            f"{fraction}), give more rows, or give X_val and y_val."
+        )
+    # What `train_test_split` does, which checks its arguments for a millisecond.
+    kind = ShuffleSplit if labels is None else StratifiedShuffleSplit
+    splitter = kind(1, test_size=n_held_out, random_state=seed)
+    ((train, held_out),) = splitter.split(rows, labels)
+    train, held_out = rows[train], rows[held_out]
+    if labels is not None:
+        _give_each_class_a_row(strata, train, held_out)
+    return np.sort(train), np.sort(held_out)
 
 
 def _check_strata(labels: NDArray[Any]) -> NDArray[Any]:
@@ -175,22 +193,61 @@ def check_rows(
     if y is not None:
         convert = as_numbers if estimator._y_is_numeric else as_labels
         y = convert(y, f"y{suffix}")
-    # X keeps its dtype: `Batches` casts a chunk at a time, which needs no copy of X.
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        dtype="numeric",
-        accept_sparse="csr",
-        multi_output=True,
-        reset=reset,
-    )
+    if is_plain(X) and _is_plain_y(y, len(X)):
+        check_features(estimator, X, reset=reset)
+    else:
+        # X keeps its dtype: `Batches` casts a chunk at a time, and needs no copy of X.
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            dtype="numeric",
+            accept_sparse="csr",
+            multi_output=True,
+            reset=reset,
+        )
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     # Dense X is cast to the byte order of this machine a block at a time.
     if issparse(X) and not X.dtype.isnative:
         X = in_native_order(X)
-    return X, y if y.dtype.isnative else in_native_order(y)
+    y = y if y.dtype.isnative else in_native_order(y)
+    return X, y
+
+
+def is_plain(X: Any) -> bool:
+    """Return whether X is an array that `validate_data` would return as it is.
+
+    To find this out by `validate_data` takes longer than the fit of a small network
+    for several epochs.
+    """
+    if type(X) is not np.ndarray or X.ndim != 2 or not X.size:
+        return False
+    if X.dtype.kind == "f":
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(np.isfinite(X.sum()))  # else `validate_data` looks closer
+    return X.dtype.kind in "biu"
+
+
+def _is_plain_y(y: Any, n_rows: int) -> bool:
+    """Return whether `validate_data` would return y, as converted before, as it is."""
+    is_array = type(y) is np.ndarray and y.dtype.kind in "biufU"
+    return is_array and y.ndim in (1, 2) and y.size > 0 and len(y) == n_rows
+
+
+def check_features(estimator: Any, X: Any, *, reset: bool) -> None:
+    """Set or compare the features of an array or matrix like `validate_data`.
+
+    As these have no names, there are none to be set.
+    """
+    if reset:
+        estimator.n_features_in_ = X.shape[1]
+        vars(estimator).pop("feature_names_in_", None)
+    elif (
+        X.shape[1] != estimator.n_features_in_
+        or hasattr(estimator, "feature_names_in_")  # a warning
+    ):
+        validate_data(estimator, X, reset=False, skip_check_array=True)
 
 
 def check_weight(sample_weight: ArrayLike, X: Any, name: str) -> FloatArray:
@@ -219,7 +276,8 @@ def make_dataset(
     `suffix` is what the names of the arguments end in: "_val" for validation data.
     With `may_be_empty` all weights may be zero, which leaves no rows.
     """
-    target, name = targets.encode(y, f"y{suffix}"), f"sample_weight{suffix}"
+    target = targets.encode(y, f"y{suffix}")
+    name = f"sample_weight{suffix}"
     weight = None
     if sample_weight is not None:
         weight = check_weight(sample_weight, X, name)
@@ -231,12 +289,13 @@ def make_dataset(
             _check_total(weight, name)
     with np.errstate(over="ignore"):  # an infinite sum is an error below
         weight = targets.weigh(target, weight)
+    X, y, target, weight = map(share_array, (X, y, target, weight))
     rows = None
     if weight is not None:
         is_class_weighted = getattr(targets, "class_weight", None) is not None
         if is_class_weighted and (weight.any() or not may_be_empty):
             _check_total(weight, f"{name} times class_weight")
-        rows = None if weight.all() else np.flatnonzero(weight)
+        rows = None if weight.all() else share_array(np.flatnonzero(weight))
     dense = issparse(X) and is_faster_dense(X, rows)
     return Dataset(X, y, targets, target, weight, rows, is_made_dense=dense)
 

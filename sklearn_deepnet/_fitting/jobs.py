@@ -32,6 +32,7 @@ from .._engine import (
     train,
     train_quasi_newton,
 )
+from .._utils.scores import find_scorer
 from .._utils.typing import FloatArray
 from .._utils.warnings import ignoring_undefined_metrics
 from ..nn.optimizers import LBFGS
@@ -122,7 +123,8 @@ def make_score(estimator: Any, validation_set: Dataset) -> Score | None:
     """Return a function ``(params) -> score``; None if the loss is monitored."""
     if estimator.scoring is None:
         return None
-    scorer = check_scoring(estimator, scoring=estimator.scoring)
+    scoring = estimator.scoring
+    scorer = find_scorer(scoring) or check_scoring(estimator, scoring=scoring)
     X, y, weight = validation_set.rows_used()
     weighs = "sample_weight" in inspect.signature(scorer).parameters
     last_score = 1.0

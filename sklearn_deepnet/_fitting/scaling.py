@@ -15,6 +15,7 @@ from scipy.sparse import issparse
 
 from .._engine import Network, TrainingState, cut_layers, predict_logits
 from .._utils.lookup import look_up
+from .._utils.sharing import call_once
 from .._utils.typing import BoolArray, FloatArray
 from ..nn.initializers import initialize
 from ..nn.scaling import (
@@ -180,10 +181,12 @@ def _scale_inputs(
     before = scaling_of(estimator) if resumes else None
     if before is not None and estimator._input_scaling["seen"] is None:
         return
-    moments = column_moments(dataset.X, dataset.weight, dataset.rows)
+    moments = call_once(column_moments, dataset.X, dataset.weight, dataset.rows)
     own = moments.mean, moments.deviation
     if kind == "robust":
-        low, center, high = column_quartiles(dataset.X, dataset.weight, dataset.rows)
+        low, center, high = call_once(
+            column_quartiles, dataset.X, dataset.weight, dataset.rows
+        )
         # Most values of a column may be equal, such as zeros of counts.
         own = center, np.where(high > low, high - low, moments.deviation)
     if before is None:
@@ -305,7 +308,7 @@ def _scale_targets(
         estimator.target_scale_ = dataset.targets.scale
         estimator._target_seen = None
         return
-    moments = column_moments(dataset.target, dataset.weight, dataset.rows)
+    moments = call_once(column_moments, dataset.target, dataset.weight, dataset.rows)
     constant = moments.deviation == 0
     if estimator._has_counts:  # divided by their mean only
         moments = moments._replace(mean=0 * moments.mean, deviation=moments.mean)

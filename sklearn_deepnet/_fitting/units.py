@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from .._utils.sharing import call_once
 from .._utils.typing import BoolArray, FloatArray, IntArray
 from .._utils.warnings import warn
 from ..nn.scaling import Moments, column_moments
@@ -129,4 +130,4 @@ def _moments(array: Any, dataset: Dataset) -> Moments:
         array.sum_duplicates()
         mean, variance = mean_variance_axis(array, axis=0)
         return Moments(np.full_like(mean, dataset.n_rows), mean, np.sqrt(variance))
-    return column_moments(array, dataset.weight, dataset.rows)
+    return call_once(column_moments, array, dataset.weight, dataset.rows)

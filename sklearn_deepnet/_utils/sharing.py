@@ -25,26 +25,59 @@ class SharedWork:
     def __init__(self, max_bytes: int | None = None) -> None:
         self._results: dict[Hashable, tuple[Any, int]] = {}
         self._max_bytes, self._n_bytes = max_bytes, 0
+        # By the id of an array, which no other has as long as this one is remembered.
+        self._keys: dict[int, Hashable] = {}
 
     def once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """Return the result that `key` stands for; compute it if nobody has yet.
 
         An error is raised, and not remembered.
         """
-        if key in self._results:
-            return self._results[key][0]
-        result = compute()
-        if key not in self._results:  # else computed inside
+        if key not in self._results:
+            result = compute()
             self._remember(key, result)
-        return result
+            return result
+        return self._results[key][0]
+
+    def share(self, array: Any) -> Any:
+        """Return the first array of this content, and remember its key."""
+        key = key_of_array(array)
+        if key is None:
+            return array
+        place = _ARRAY, key
+        first = self.once(place, lambda: array)
+        # Whoever made the first may have changed it in place since.
+        if first is not array and not _are_equal(first, array):
+            self._forget(place)
+            first = self.once(place, lambda: array)
+        self._keys[id(first)] = key
+        return first
+
+    def find_key(self, array: Any) -> Hashable | None:
+        """Return the key of an array, remembered if it is one that `share` returned."""
+        return self._keys.get(id(array)) or key_of_array(array)
 
     def _remember(self, key: Hashable, result: Any) -> None:
         n_bytes = 0 if self._max_bytes is None else _count_bytes(result)
         self._results[key] = result, n_bytes
         self._n_bytes += n_bytes
         while self._n_bytes > (self._max_bytes or np.inf) and len(self._results) > 1:
-            _, n_bytes = self._results.pop(next(iter(self._results)))
-            self._n_bytes -= n_bytes
+            self._forget(next(iter(self._results)))
+
+    def _forget(self, key: Hashable) -> None:
+        result, n_bytes = self._results.pop(key)
+        self._keys.pop(id(result), None)
+        self._n_bytes -= n_bytes
+
+
+_ARRAY = "array"
+
+
+def _are_equal(array: Any, other: Any) -> bool:
+    if issparse(array):
+        parts = ("data", "indices", "indptr")
+        return all(_are_equal(getattr(array, it), getattr(other, it)) for it in parts)
+    return np.array_equal(array, other)
 
 
 def _count_bytes(value: Any) -> int:
@@ -87,6 +120,38 @@ def do_once(make_key: Callable[[], Hashable], compute: Callable[[], Any]) -> Any
     return compute() if work is None or key is None else work.once(key, compute)
 
 
+def share_array(array: Any) -> Any:
+    """Return the first array of this content, where work is shared, else `array`.
+
+    So fits to equal rows keep them in memory once, and train on the same array.
+    """
+    work = _shared.get()
+    return array if work is None else work.share(array)
+
+
+def call_once(function: Callable[..., Any], *arrays: Any, **options: Hashable) -> Any:
+    """Return ``function(*arrays, **options)``, once for equal arguments.
+
+    Parameters
+    ----------
+    function : callable
+        Its result follows from its arguments.
+    *arrays : object
+        Arrays that `share_array` returned and that have not changed since, or None.
+        With others the result is not shared.
+    **options : hashable
+        Other arguments.
+    """
+    work = _shared.get()
+    if work is None:
+        return function(*arrays, **options)
+    keys = [it is None or work.find_key(it) for it in arrays]
+    if None in keys:
+        return function(*arrays, **options)
+    key = function, *keys, *options.items()
+    return work.once(key, lambda: function(*arrays, **options))
+
+
 def key_of_array(array: Any) -> Hashable | None:
     """Return a key that arrays of the same content share; None for other objects.
 
@@ -96,11 +161,11 @@ def key_of_array(array: Any) -> Hashable | None:
     if issparse(array) and array.format == "csr":
         parts = [key_of_array(it) for it in (array.data, array.indices, array.indptr)]
         return type(array), array.shape, *parts
-    if type(array) is not np.ndarray or array.dtype.hasobject:
+    if type(array) is not np.ndarray or array.dtype.kind not in "biufUMm":
         return None
     order = "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else ""
     if not order:
         return None
-    content = array if order == "C" else array.T
+    content = np.ravel(array, order).view(np.uint8)
     digest = hashlib.sha1(content, usedforsecurity=False).digest()
     return array.dtype.str, array.shape, order, digest

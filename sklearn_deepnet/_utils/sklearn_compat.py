@@ -3,7 +3,9 @@
 import inspect
 from collections import UserDict
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.ensemble._bagging import (
@@ -16,7 +18,12 @@ from sklearn.model_selection._search_successive_halving import (
 from sklearn.model_selection._validation import _fit_and_score as fit_and_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing as safe_indexing
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight
 
@@ -43,9 +50,39 @@ _ALL_WEIGHTS = dict.fromkeys(
 _WITHOUT_EFFECT = ("n_jobs", "verbose", "_stop_words_id")
 
 
+# Of a class, by name, values that are valid. They are compared by identity, since 1,
+# 1.0 and True are equal, and are of types that cannot change.
+_VALID: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
+_UNCHANGING = (type(None), bool, int, float, str)
+
+
 def validate_params(estimator: Any) -> None:
-    """Check the parameters against `_parameter_constraints`, or raise a ValueError."""
-    estimator._validate_params()
+    """Check the parameters against `_parameter_constraints`, or raise a ValueError.
+
+    Values that this has checked before for another estimator of the class are not
+    checked again, such as defaults.
+    """
+    cls = type(estimator)
+    valid, unchecked = _VALID.setdefault(cls, {}), {}
+    for name, value in estimator.get_params(deep=False).items():
+        if name not in valid or valid[name] is not value:
+            unchecked[name] = value
+    constraints = estimator._parameter_constraints
+    validate_parameter_constraints(constraints, unchecked, caller_name=cls.__name__)
+    valid.update({k: it for k, it in unchecked.items() if type(it) in _UNCHANGING})
+
+
+class ParamNamesMixin:
+    """Reads the signature of a class once, not for each estimator of a search."""
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        return [*_names_of(cls, cls.__init__)]
+
+
+@lru_cache(maxsize=64)
+def _names_of(cls: type[Any], init: Callable[..., None]) -> tuple[str, ...]:
+    return tuple(super(ParamNamesMixin, cls)._get_param_names())
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> Any:
@@ -147,7 +184,7 @@ def split_bagging(
 __all__ = [
     "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
     "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV", "HasMethods",
-    "Interval", "StrOptions", "check_method_params",
+    "Interval", "ParamNamesMixin", "StrOptions", "check_method_params",
     "check_sample_weight", "fit_and_score", "has_callbacks", "has_own_fit",
     "metadata_requests", "open_callback_context", "remove_callbacks", "safe_indexing",
     "split_bagging", "state_of_results", "validate_params", "with_callbacks",

@@ -18,6 +18,7 @@ from .._fitting.targets import (
     find_partial_classes,
     warn_of_one_hot,
 )
+from .._utils.scores import accuracy
 from .._utils.sklearn_compat import Interval, StrOptions
 from .._utils.typing import FloatArray
 from ..nn.losses import log_loss
@@ -432,6 +433,27 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         if self.out_activation_ == "softmax":
             return self.classes_[logits.argmax(axis=1)]
         return (logits > 0).astype(int)
+
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return the share of samples that are predicted right.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Input data.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        score : float
+            The accuracy. A multilabel sample is right if all its labels are.
+        """
+        return accuracy(y, self.predict(X), sample_weight)
 
     def predict_proba(self, X: ArrayLike) -> FloatArray:
         """Return the probability of each class or label.

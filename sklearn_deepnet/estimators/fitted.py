@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._engine import Curve, Network, as_curve, predict_logits
+from .._fitting.dataset import check_features, is_plain
 from .._fitting.parameters import resolve_activations
 from .._fitting.scaling import scaling_of
 from .._utils.byte_order import in_native_order
@@ -36,7 +37,9 @@ def stack_of(estimators: Sequence[Any]) -> Network:
 
 def check_new_rows(estimator: Any, X: ArrayLike) -> Any:
     """Validate the X of a prediction, and return it as an array or a CSR matrix."""
-    if not _is_valid_csr(estimator, X):
+    if is_plain(X) or _is_valid_csr(X):
+        check_features(estimator, X, reset=False)
+    else:
         X = check_no_dates(X, "X")
         X = validate_data(
             estimator, X, dtype="numeric", accept_sparse="csr", reset=False
@@ -45,7 +48,7 @@ def check_new_rows(estimator: Any, X: ArrayLike) -> Any:
     return in_native_order(X) if issparse(X) and not X.dtype.isnative else X
 
 
-def _is_valid_csr(estimator: Any, X: Any) -> bool:
+def _is_valid_csr(X: Any) -> bool:
     """Return whether X is a CSR matrix that `validate_data` would return as it is.
 
     To find this out by `validate_data` takes longer than all else for one row.
@@ -56,8 +59,6 @@ def _is_valid_csr(estimator: Any, X: Any) -> bool:
         and X.dtype.kind == "f"
         and X.ndim == 2
         and X.shape[0] > 0
-        and X.shape[1] == estimator.n_features_in_
-        and not hasattr(estimator, "feature_names_in_")  # X has none: a warning
         and bool(np.isfinite(X.data).all())
     )
 

@@ -4,11 +4,12 @@ import inspect
 import warnings
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from .._engine import Curve, as_curve
+from .._fitting.attributes import copy_attributes
 from .._utils.sklearn_compat import DocLinkMixin, HTMLSummaryMixin
 from .._utils.version import __version__
 from ..exceptions import VersionWarning
@@ -89,6 +90,18 @@ class PickleVersionMixin(DocLinkMixin):
             for name, value in super().__getstate__().items()
         }
         return state | {_VERSION_KEY: __version__}
+
+    def __copy__(self) -> Self:
+        # A pickled state costs more, and is needed only if a subclass has its own.
+        cls, base = type(self), PickleVersionMixin
+        if (cls.__getstate__, cls.__setstate__) == (
+            base.__getstate__,
+            base.__setstate__,
+        ):
+            return copy_attributes(self)
+        twin = object.__new__(cls)
+        twin.__setstate__(self.__getstate__())
+        return twin
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Load, warn of another version, and add the parameters that it lacks."""

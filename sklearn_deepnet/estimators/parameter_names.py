@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from .._utils.lookup import suggest
+from .._utils.sklearn_compat import ParamNamesMixin
 
 _OPTIMIZERS = "sklearn_deepnet.nn.optimizers"
 
@@ -110,7 +111,7 @@ def explains_names(init: Callable[..., None]) -> Callable[..., None]:
     return explaining
 
 
-class ParameterNamesMixin:
+class ParameterNamesMixin(ParamNamesMixin):
     """Explains names that ``set_params`` does not know, before it sets any other."""
 
     _names_elsewhere: Mapping[str, str] = NAMES_ELSEWHERE

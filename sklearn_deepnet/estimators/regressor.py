@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from .._fitting.dataset import Dataset, check_rows, make_dataset
 from .._fitting.targets import NumberTargets, check_number_y
 from .._utils.lookup import look_up
+from .._utils.scores import r_squared
 from .._utils.sklearn_compat import StrOptions
 from .._utils.typing import FloatArray
 from ..nn.losses import LOSSES, poisson
@@ -354,6 +355,27 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
             Predicted targets, in the units and the shape of the training targets.
         """
         return self._to_targets(self._logits(X), X)
+
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return R², the coefficient of determination.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Input data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        score : float
+            1 for perfect predictions, 0 for the mean of y; averaged over outputs.
+        """
+        return r_squared(y, self.predict(X), sample_weight)
 
     def _to_targets(self, outputs: FloatArray, X: Any) -> FloatArray:
         """Return the network's outputs in the units and the shape of y."""

@@ -104,14 +104,19 @@ def column_moments(
     largest = np.maximum(np.abs(low), np.abs(high))
     # Powers of two divide exactly, and keep squares from overflow and underflow.
     unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
-    total = Moments(*np.zeros((3, X.shape[1])))
+    total: Moments | None = None
     for block, own in _blocks(X, weight, rows):
         # In C order, since the order of a sum changes its last bits.
-        columns = block.astype(np.float64, order="C") / unit
+        columns = block.astype(np.float64, order="C")
+        columns /= unit
         mean = np.average(columns, axis=0, weights=own)
-        square = np.average((columns - mean) ** 2, axis=0, weights=own)
+        columns -= mean
+        columns *= columns
+        square = np.average(columns, axis=0, weights=own)
         n = np.full(len(mean), len(block) if own is None else own.sum())
-        total = total.merge(Moments(n, mean, np.sqrt(square)))
+        moments = Moments(n, mean, np.sqrt(square))
+        total = moments if total is None else total.merge(moments)
+    assert total is not None  # there is a row
     mean, deviation = total.mean * unit, total.deviation * unit
     if X.dtype.kind == "f":
         noise = max(_ROUNDING, float(np.finfo(X.dtype).eps)) * largest

@@ -130,3 +130,14 @@ def test_the_best_epoch_is_the_first_with_the_lowest_training_loss():
         net.partial_fit(X, y, classes=[0, 1, 2])
         assert net.best_iter_ == np.argmin(net.loss_curve_)
         assert net.best_loss_ == min(net.loss_curve_)
+
+
+def test_a_copy_of_a_subclass_is_made_by_its_own_hook():
+    class Forgetful(DeepNetClassifier):
+        def __getstate__(self):
+            return {k: it for k, it in super().__getstate__().items() if k != "cache"}
+
+    net = Forgetful()
+    net.cache = []
+    assert not hasattr(copy.copy(net), "cache")
+    assert copy.copy(net).get_params() == net.get_params()

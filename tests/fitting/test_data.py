@@ -173,3 +173,9 @@ def test_partial_fit_knows_its_labels_by_value(kind):
     assert fitted.classes_.dtype == kind
     np.testing.assert_array_equal(fitted.coefs_[0], expected.coefs_[0])
     np.testing.assert_array_equal(fitted.predict(X), expected.predict(X).astype(kind))
+
+
+@pytest.mark.parametrize("as_kind", [int, float, str])
+def test_labels_that_may_be_numbers_to_predict_are_said(as_kind):
+    with pytest.warns(UserWarning, match="The number of unique classes is greater"):
+        net().fit(X[:40], np.arange(40).astype(as_kind))

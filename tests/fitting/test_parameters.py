@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from sklearn_deepnet._fitting.parameters import resolve_random_state
 from sklearn_deepnet.nn.activations import Activation, relu
 from sklearn_deepnet.nn.initializers import he
 from sklearn_deepnet.nn.losses import (
@@ -161,3 +162,31 @@ def test_an_activation_may_be_your_own():
     expected = ((X @ W1 + b1) ** 2 @ W2 + b2)[:, 0]
     np.testing.assert_allclose(fitted.decision_function(X), expected, atol=1e-10)
     assert fitted.score(X, y) > 0.95
+
+
+# ---- what is checked
+
+
+@pytest.mark.parametrize(
+    ("name", "valid", "equal"),
+    [
+        ("n_iter", 1, 1.0),
+        ("n_iter", 0, -0.0),
+        ("batch_size", 1, 1.0),
+        ("shuffle", True, 1.0),
+        ("early_stopping", False, 0.0),
+    ],
+)
+def test_a_value_that_is_equal_to_a_valid_one_is_checked(name, valid, equal):
+    X, y = (array[:40] for array in cancer())
+    net(**{"n_iter": 1, name: valid}).fit(X, y)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=f"The '{name}' parameter"):
+            net(**{"n_iter": 1, name: equal}).fit(X, y)
+
+
+@pytest.mark.parametrize("seed", [0, 5, np.int64(7), 2**32 - 1])
+def test_a_seed_gives_the_generator_of_numpy(seed):
+    ours, theirs = resolve_random_state(seed), np.random.RandomState(seed)
+    np.testing.assert_array_equal(ours.randn(101), theirs.randn(101))
+    assert str(ours.get_state()) == str(theirs.get_state())

@@ -64,16 +64,16 @@ class ClassTargets:
         """
         if self.multilabel:
             return y
+        codes, unknown = None, y
         if _are_of_one_kind(y, self.classes):
-            unknown = np.setdiff1d(y, self.classes)
-        else:
-            unknown = np.unique(y)
+            codes = np.searchsorted(self.classes, y)
+            unknown = y[self.classes.take(codes, mode="clip") != y]
         if len(unknown):
             raise ValueError(
-                f"{name} holds {list_some(unknown)}, not among the classes "
+                f"{name} holds {list_some(np.unique(unknown))}, not among the classes "
                 f"{list_some(self.classes)} that this network was started with."
             )
-        return np.searchsorted(self.classes, y)[:, np.newaxis]
+        return codes[:, np.newaxis]
 
     def weigh(
         self, target: NDArray[Any], weight: FloatArray | None
@@ -133,7 +133,10 @@ def check_class_y(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
             f"such as {fractions[0]:.3g}, and so no labels. To predict numbers, use a "
             "DeepNetRegressor."
         )
-    check_classification_targets(y)
+    # Of these scikit-learn would only say that there are too many classes. To ask it
+    # takes longer than the fit of a small network for several epochs.
+    if y.dtype.kind not in "biufU" or 2 * len(np.unique(y)) > len(y):
+        check_classification_targets(y)
     return y
 
 
