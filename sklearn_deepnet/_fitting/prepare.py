@@ -29,7 +29,7 @@ from .attributes import (
     set_result,
     update_attributes,
 )
-from .checkpoint import FitCheckpoint, StoredFit, find_stored_fit
+from .checkpoint import FitCheckpoint, StoredFit, epoch_store, find_stored_fit
 from .convergence import describe_failure
 from .dataset import Dataset, make_validation_set
 from .jobs import TrainingJob, make_score
@@ -119,8 +119,8 @@ def prepare(
         fit_checkpoint = FitCheckpoint(
             checkpoint, draft, dataset, validation_set, resumes
         )
-    elif not (partial or draft.warm_start):
-        fit_checkpoint = find_stored_fit(draft, dataset, validation_set)
+    elif (store := epoch_store.get()) is not None and not (partial or resumes):
+        fit_checkpoint = find_stored_fit(store, draft, dataset, validation_set)
     if fit_checkpoint is not None:
         resumes |= fit_checkpoint.restore(n_iter)
     return PreparedFit(

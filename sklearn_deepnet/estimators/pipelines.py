@@ -85,9 +85,9 @@ class _SharedSteps:
         self, function: Callable[..., Any], ignore: Sequence[str] = ()
     ) -> Callable[..., Any]:
         """Return a function that calls this one once for all pipelines."""
-        return partial(self._fit, function, ignore)
+        return partial(self._call, function, ignore)
 
-    def _fit(
+    def _call(
         self,
         function: Callable[..., Any],
         ignore: Sequence[str],
@@ -129,13 +129,13 @@ def sharing_steps(estimator: Any, key: Hashable) -> Iterator[None]:
     found = [*_pipelines(estimator)] if can_share_steps(estimator) else []
     for pipeline in found:
         if pipeline.memory is None and not pipeline.verbose:
-            pipeline.memory = steps
+            pipeline.set_params(memory=steps)
     try:
         yield
     finally:
         for pipeline in found:
             if pipeline.memory is steps:
-                pipeline.memory = None
+                pipeline.set_params(memory=None)
 
 
 def try_deepcopy(value: Any) -> Any:

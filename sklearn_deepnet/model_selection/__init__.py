@@ -1,6 +1,6 @@
 """Stacks of networks behind scikit-learn's own tools."""
 
-from ..estimators.stacking import StackReport, fit_stack
+from ..estimators.stacking import StackSummary, fit_stack
 from .backend import stacked
 from .search import (
     StackedGridSearchCV,
@@ -10,7 +10,7 @@ from .search import (
 )
 
 __all__ = [
-    "StackReport",
+    "StackSummary",
     "StackedGridSearchCV",
     "StackedHalvingGridSearchCV",
     "StackedHalvingRandomSearchCV",

@@ -11,7 +11,7 @@ from joblib.parallel import ParallelBackendBase, get_active_backend
 
 from .._fitting.checkpoint import EpochStore
 from .._serialization.checkpoint import resolve_checkpoint
-from ..estimators.stacking import StackReport
+from ..estimators.stacking import StackSummary
 from .checkpoint import SearchCheckpoint
 from .tasks import Call, cut_into_shares, delayed_share, run_calls
 
@@ -44,14 +44,14 @@ class StackedBackend(ParallelBackendBase):
         is the limit of the context around, or 1 GiB.
     checkpoint : Checkpoint, str, path or None, default=None
         File of the scores of a search.
-    report : StackReport or None, default=None
+    summary : StackSummary or None, default=None
         Counts networks, in place. None is a new one.
     outer : dict or None, default=None
         The backend for each preference of a call; None are those that are active.
 
     Attributes
     ----------
-    report : StackReport
+    summary : StackSummary
         How many networks were trained in stacks, and why the others were not.
     """
 
@@ -68,7 +68,7 @@ class StackedBackend(ParallelBackendBase):
         *,
         max_bytes: int | None = None,
         checkpoint: Any = None,
-        report: StackReport | None = None,
+        summary: StackSummary | None = None,
         outer: dict[str | None, Any] | None = None,
     ) -> None:
         super().__init__(nesting_level, inner_max_num_threads)
@@ -80,7 +80,7 @@ class StackedBackend(ParallelBackendBase):
                 f"max_bytes must be a positive integer or None. Got {max_bytes!r} "
                 "instead."
             )
-        self.report = StackReport() if report is None else report
+        self.summary = StackSummary() if summary is None else summary
         self.max_bytes = int(max_bytes)
         self._settings = resolve_checkpoint(checkpoint)
         self._checkpoint: SearchCheckpoint | None = None
@@ -100,7 +100,7 @@ class StackedBackend(ParallelBackendBase):
         return StackedBackend(
             (self.nesting_level or 0) + 1,
             max_bytes=self.max_bytes,
-            report=self.report,
+            summary=self.summary,
             outer=self._outer,
         )
 
@@ -143,7 +143,7 @@ class StackedBackend(ParallelBackendBase):
         """Run the calls that were collected."""
         pending, self._pending = self._pending, []
         try:
-            _Run(self, pending).run()
+            _ParallelCall(self, pending).run()
         finally:
             if self._checkpoint is not None:
                 self._checkpoint.write()
@@ -194,7 +194,7 @@ class _Batch:
             self._callback(self._results)
 
 
-class _Run:
+class _ParallelCall:
     """Runs all calls of one `Parallel`.
 
     Parameters
@@ -248,7 +248,7 @@ class _Run:
                 self._backend.nested,
                 self._backend.max_bytes,
                 store,
-                self._backend.report,
+                self._backend.summary,
                 lambda number, result: self._puts[number](result),
             )
         elif self._calls:
@@ -273,7 +273,7 @@ class _Run:
             delayed_share(share, self._calls, max_bytes, store) for share in shares
         ]
         for found in self._parallel(n_jobs)(delayed_shares):
-            self._backend.report.add(found.report)
+            self._backend.summary.add(found.summary)
             store.add(found.fits)
             for number, result in zip(found.numbers, found.results, strict=True):
                 self._puts[number](result)
@@ -324,7 +324,7 @@ class stacked:
 
     Attributes
     ----------
-    report : StackReport
+    summary : StackSummary
         How many networks were trained in stacks, and why the others were not.
 
     Raises
@@ -359,7 +359,7 @@ class stacked:
     ...     search = GridSearchCV(net, grid).fit(X, y)
     >>> bool(search.best_score_ > 0.95)
     True
-    >>> print(stacks.report)
+    >>> print(stacks.summary)
     30 networks were trained in 1 stack.
     """
 
@@ -372,12 +372,12 @@ class stacked:
     ) -> None:
         self._n_jobs, self._max_bytes = n_jobs, max_bytes
         self._checkpoint = checkpoint
-        self.report = StackReport()
+        self.summary = StackSummary()
         self._make_backend()  # or raise
 
     def _make_backend(self) -> StackedBackend:
         return StackedBackend(
-            max_bytes=self._max_bytes, checkpoint=self._checkpoint, report=self.report
+            max_bytes=self._max_bytes, checkpoint=self._checkpoint, summary=self.summary
         )
 
     def __enter__(self) -> Self:
@@ -397,7 +397,7 @@ class stacked:
             context = stacked(
                 self._n_jobs, max_bytes=self._max_bytes, checkpoint=self._checkpoint
             )
-            context.report = self.report
+            context.summary = self.summary
             with context:
                 return function(*args, **options)
 

@@ -19,8 +19,8 @@ from .._utils.sklearn_compat import fit_and_score, split_bagging
 from ..estimators.base import BaseDeepNet
 from ..estimators.ensemble import BaseEnsemble
 from ..estimators.pipelines import hash_key, sharing_steps
-from ..estimators.stacking import StackReport, run_tasks
-from ..estimators.stacking.cooperation import Task
+from ..estimators.stacking import StackSummary, run_tasks
+from ..estimators.stacking.cooperation import Coroutine
 
 # Tasks in each of several shares for one worker, so that all end at about the same time
 _SHARE_SIZE = 64
@@ -121,7 +121,7 @@ def run_calls(
     nested: Callable[[], Any],
     max_bytes: int,
     store: EpochStore,
-    report: StackReport,
+    summary: StackSummary,
     on_end: Callable[[int, Any], None],
 ) -> None:
     """Run calls as tasks of this process.
@@ -136,7 +136,7 @@ def run_calls(
         How many bytes of training rows the waiting tasks may hold.
     store : EpochStore
         Networks that may be continued.
-    report : StackReport
+    summary : StackSummary
         Counts networks, in place.
     on_end : callable ``(number, result) -> None``
         Called whenever a call has returned.
@@ -145,13 +145,13 @@ def run_calls(
     functions = [partial(_run_call, call, nested, store) for call in calls]
     calls.clear()
 
-    def end(number: int, task: Task) -> None:
+    def end(number: int, task: Coroutine) -> None:
         result, task.result = task.result, None
         if isinstance(result, dict) and "fit_time" in result:
             result["fit_time"] += task.credit - task.waited
         on_end(number, result)
 
-    run_tasks(functions, max_bytes, report, end, order)
+    run_tasks(functions, max_bytes, summary, end, order)
 
 
 def _run_call(call: Call, nested: Callable[[], Any], store: EpochStore) -> Any:
@@ -187,7 +187,7 @@ class ShareResult(NamedTuple):
 
     numbers: list[int]
     results: list[Any]
-    report: StackReport
+    summary: StackSummary
     fits: dict[str, dict[str, Any]]
 
 
@@ -209,12 +209,12 @@ def _run_share(
 ) -> ShareResult:
     from .backend import StackedBackend  # which imports this module
 
-    calls, report = _insert_arrays(share, arrays), StackReport()
-    backend = StackedBackend(max_bytes=max_bytes, report=report)
+    calls, summary = _insert_arrays(share, arrays), StackSummary()
+    backend = StackedBackend(max_bytes=max_bytes, summary=summary)
     found: dict[int, Any] = {}
-    run_calls(calls, backend.nested, max_bytes, store, report, found.__setitem__)
+    run_calls(calls, backend.nested, max_bytes, store, summary, found.__setitem__)
     results = [found[k] for k in range(len(numbers))]
-    return ShareResult(numbers, results, report, store.fits)
+    return ShareResult(numbers, results, summary, store.fits)
 
 
 # Backends for clusters (dask, ray) look at each argument of a call and send a large

@@ -18,7 +18,7 @@ from sklearn_deepnet._fitting.dataset import make_dataset, make_dense
 from sklearn_deepnet._fitting.jobs import join, max_stack_size
 from sklearn_deepnet._fitting.prepare import prepare
 from sklearn_deepnet._fitting.targets import ClassTargets, NumberTargets
-from sklearn_deepnet.estimators.stacking import StackReport, fit_stack, run_tasks
+from sklearn_deepnet.estimators.stacking import StackSummary, fit_stack, run_tasks
 from sklearn_deepnet.nn.activations import Activation, relu
 from sklearn_deepnet.nn.losses import Loss, cross_entropy, log_loss
 from sklearn_deepnet.nn.optimizers import Adam
@@ -44,7 +44,7 @@ def fit_beside_each_other(networks):
             return error
 
     calls = [partial(fit, network) for network in networks]
-    return [task.result for task in run_tasks(calls, 2**30, StackReport())]
+    return [task.result for task in run_tasks(calls, 2**30, StackSummary())]
 
 
 def job_of(estimator, X=X, y=y, **params):

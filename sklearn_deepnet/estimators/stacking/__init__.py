@@ -2,6 +2,6 @@
 
 from .cooperation import run_tasks
 from .fit import fit_stack
-from .training import StackReport
+from .training import StackSummary
 
-__all__ = ["StackReport", "fit_stack", "run_tasks"]
+__all__ = ["StackSummary", "fit_stack", "run_tasks"]

@@ -19,14 +19,14 @@ from typing import Any, Self
 from sklearn import get_config, set_config
 
 from ..._fitting.jobs import (
-    Outcome,
+    JobResult,
     TrainingJob,
     gathering,
     max_stack_size_of_job,
 )
 from ..._utils.sharing import SharedWork, sharing
 from .training import (
-    StackReport,
+    StackSummary,
     next_stack,
     numbers_like,
     train_stack,
@@ -38,14 +38,14 @@ from .training import (
 # thread, and holds its rows.
 _MAX_WAITING = 256
 
-_current: ContextVar["Task | None"] = ContextVar("current", default=None)
+_current: ContextVar["Coroutine | None"] = ContextVar("current", default=None)
 
 
 class _Cancelled(BaseException):
     """Raised in a waiting task that is not to continue."""
 
 
-class Task:
+class Coroutine:
     """A function that runs in a thread of its own while all other tasks wait.
 
     Parameters
@@ -63,7 +63,7 @@ class Task:
         What the function returned or raised, if `is_done`.
     jobs : sequence of TrainingJob
         The networks that it waits for.
-    outcomes : dict of int to Outcome
+    outcomes : dict of int to JobResult
         Of those that have been trained, by their numbers.
     nested : TaskGroup or None
         The tasks that it waits for.
@@ -81,7 +81,7 @@ class Task:
         self.error: BaseException | None = None
         self.is_done = False
         self.jobs: Sequence[TrainingJob] = ()
-        self.outcomes: dict[int, Outcome] = {}
+        self.outcomes: dict[int, JobResult] = {}
         self.nested: TaskGroup | None = None
         self.waited = self.credit = self.active = 0.0
         self._function: Callable[[], Any] | None = function
@@ -158,12 +158,12 @@ class Task:
             self._function, self.is_done = None, True
             self._turn_back.release()
 
-    def _gather(self, jobs: Sequence[TrainingJob]) -> list[Outcome]:
+    def _gather(self, jobs: Sequence[TrainingJob]) -> list[JobResult]:
         """Return the outcomes of training the jobs beside those of other tasks."""
-        report = self.group.cooperation.report
+        summary = self.group.cooperation.summary
         alone = [why_not_stacked(job) for job in jobs]
         if all(alone):  # large networks are in memory one at a time
-            return train_stacks(jobs, report)
+            return train_stacks(jobs, summary)
         self.jobs = jobs
         return self.wait()
 
@@ -208,7 +208,7 @@ class TaskGroup:
         Runs them.
     functions : list of callable
         Called without arguments; emptied.
-    parent : Task or None
+    parent : Coroutine or None
         The task that waits for them.
     on_end : callable ``(number, task) -> None``, or None
         Called whenever a task has ended without an error.
@@ -218,11 +218,13 @@ class TaskGroup:
         self,
         cooperation: "Cooperation",
         functions: list[Callable[[], Any]],
-        parent: Task | None,
-        on_end: Callable[[int, Task], None] | None,
+        parent: Coroutine | None,
+        on_end: Callable[[int, Coroutine], None] | None,
     ) -> None:
         self.cooperation, self.parent, self._on_end = cooperation, parent, on_end
-        self.tasks = [Task(it, self, number) for number, it in enumerate(functions)]
+        self.tasks = [
+            Coroutine(it, self, number) for number, it in enumerate(functions)
+        ]
         functions.clear()
 
     @property
@@ -230,7 +232,7 @@ class TaskGroup:
         """Whether all tasks have ended."""
         return all(task.is_done for task in self.tasks)
 
-    def end(self, task: Task) -> None:
+    def end(self, task: Coroutine) -> None:
         """Take note that a task has ended."""
         if task.error is None:
             if self._on_end is not None:
@@ -262,24 +264,24 @@ class Cooperation:
     max_bytes : int
         How many bytes of training rows the waiting tasks may hold. One task runs in any
         case.
-    report : StackReport
+    summary : StackSummary
         Counts networks, in place.
     """
 
-    def __init__(self, max_bytes: int, report: StackReport) -> None:
-        self.report = report
+    def __init__(self, max_bytes: int, summary: StackSummary) -> None:
+        self.summary = summary
         self._max_bytes = max_bytes
-        self._new: deque[Task] = deque()
-        self._ready: deque[tuple[Task, Any]] = deque()
-        self._waiting: list[Task] = []
+        self._new: deque[Coroutine] = deque()
+        self._ready: deque[tuple[Coroutine, Any]] = deque()
+        self._waiting: list[Coroutine] = []
         self._shared = SharedWork(max_bytes)
 
     def run(
         self,
         functions: list[Callable[[], Any]],
-        on_end: Callable[[int, Task], None] | None = None,
+        on_end: Callable[[int, Coroutine], None] | None = None,
         order: Sequence[int] | None = None,
-    ) -> list[Task]:
+    ) -> list[Coroutine]:
         """Call all functions, and return a task with the result of each.
 
         Parameters
@@ -311,9 +313,9 @@ class Cooperation:
     def run_nested(
         self,
         functions: list[Callable[[], Any]],
-        on_end: Callable[[int, Task], None] | None,
-        parent: Task,
-    ) -> list[Task]:
+        on_end: Callable[[int, Coroutine], None] | None,
+        parent: Coroutine,
+    ) -> list[Coroutine]:
         """Do the same in the thread of a task, beside all other tasks."""
         group = TaskGroup(self, functions, parent, on_end)
         self._new.extendleft(reversed(group.tasks))
@@ -328,12 +330,12 @@ class Cooperation:
             self._run(*self._ready.popleft())
         elif self._has_two_stacks():
             self._train(self._waiting[-1])
-        elif self._new and self._has_room():
+        elif self._new and self._has_space():
             self._run(self._new.popleft())
         else:
             self._train(self._waiting[0])
 
-    def _has_room(self) -> bool:
+    def _has_space(self) -> bool:
         """Return whether another task may begin before a stack is trained."""
         if not self._waiting:
             return True
@@ -351,7 +353,7 @@ class Cooperation:
         jobs = [it for task in self._waiting for it in task.jobs]
         return len(numbers_like(job, jobs)) >= 2 * max_stack_size_of_job(job)
 
-    def _run(self, task: Task, answer: Any = None) -> None:
+    def _run(self, task: Coroutine, answer: Any = None) -> None:
         if task.is_done:  # cancelled in the meantime
             return
         task.run(answer)
@@ -367,7 +369,7 @@ class Cooperation:
             if group.is_done and not parent.is_done:
                 self._ready.append((parent, None))
 
-    def _train(self, task: Task) -> None:
+    def _train(self, task: Coroutine) -> None:
         """Train the networks of a task, with others like its last one as a stack."""
         pending = [
             (it, number)
@@ -378,7 +380,7 @@ class Cooperation:
         pending.sort(key=lambda pair: pair[0] is not task)  # those of the task first
         chosen = next_stack([it.jobs[number] for it, number in pending])
         pairs = [pending[k] for k in chosen]
-        outcomes = train_stack([it.jobs[number] for it, number in pairs], self.report)
+        outcomes = train_stack([it.jobs[number] for it, number in pairs], self.summary)
         for (it, number), outcome in zip(pairs, outcomes, strict=True):
             it.outcomes[number] = outcome
             it.credit += outcome.seconds
@@ -391,16 +393,16 @@ class Cooperation:
 def run_tasks(
     functions: list[Callable[[], Any]],
     max_bytes: int,
-    report: StackReport,
-    on_end: Callable[[int, Task], None] | None = None,
+    summary: StackSummary,
+    on_end: Callable[[int, Coroutine], None] | None = None,
     order: Sequence[int] | None = None,
-) -> list[Task]:
+) -> list[Coroutine]:
     """Call functions that fit networks, and train these as stacks.
 
     See `Cooperation` and its method `run`. In a task, the functions are run beside all
-    others, and `max_bytes` and `report` are those of the first call.
+    others, and `max_bytes` and `summary` are those of the first call.
     """
     parent = _current.get()
     if parent is not None:
         return parent.group.cooperation.run_nested(functions, on_end, parent)
-    return Cooperation(max_bytes, report).run(functions, on_end, order)
+    return Cooperation(max_bytes, summary).run(functions, on_end, order)

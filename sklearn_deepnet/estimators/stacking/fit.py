@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import indexable
 
-from ..._fitting.jobs import Outcome, max_stack_size_of_job
+from ..._fitting.jobs import JobResult, max_stack_size_of_job
 from ..._fitting.prepare import prepare
 from ..._utils.sharing import SharedWork, sharing
 from ..._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
@@ -25,7 +25,7 @@ from ..pipelines import (
     try_deepcopy,
 )
 from .cooperation import run_tasks
-from .training import StackReport, train_all
+from .training import StackSummary, train_all
 
 # A checkpoint is the file of one fit, so networks in a stack take no such argument.
 _FIT_PARAMS = inspect.signature(BaseDeepNet.fit).parameters.keys() - {"checkpoint"}
@@ -152,7 +152,7 @@ def _fit_networks(
     _complete([*outcomes, *zip(waiting, found, strict=True)])
 
 
-def _complete(outcomes: Sequence[tuple[Any, Outcome]]) -> None:
+def _complete(outcomes: Sequence[tuple[Any, JobResult]]) -> None:
     """Set the fitted attributes of networks, if no training raised an error."""
     for _, outcome in outcomes:
         if isinstance(outcome.error, Exception):
@@ -171,9 +171,9 @@ def _complete(outcomes: Sequence[tuple[Any, Outcome]]) -> None:
 def _fit_in_tasks(estimators: Sequence[Any], arguments: Sequence[FitArguments]) -> None:
     """Fit pipelines, and networks with a ``fit`` of their own, in tasks."""
     twins = [_with_own_steps(it) if can_share_steps(it) else it for it in estimators]
-    calls = [partial(_fit, *pair) for pair in zip(twins, arguments, strict=True)]
+    calls = [partial(_fit_one, *pair) for pair in zip(twins, arguments, strict=True)]
     try:
-        run_tasks(calls, _MAX_BYTES, StackReport())
+        run_tasks(calls, _MAX_BYTES, StackSummary())
     except KeyboardInterrupt:
         for estimator, twin in zip(estimators, twins, strict=True):
             if find_network(twin).__sklearn_is_fitted__():
@@ -183,7 +183,7 @@ def _fit_in_tasks(estimators: Sequence[Any], arguments: Sequence[FitArguments]) 
         set_prefix(estimator, twin)
 
 
-def _fit(estimator: Any, arguments: FitArguments) -> None:
+def _fit_one(estimator: Any, arguments: FitArguments) -> None:
     X, y, params = arguments
     if isinstance(estimator, BaseDeepNet):
         params = _check_arguments(params)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from scipy.sparse import issparse
 
 from ..._fitting.jobs import (
-    Outcome,
+    JobResult,
     TrainingJob,
     gathering,
     max_stack_size_of_job,
@@ -24,7 +24,7 @@ from ...nn.optimizers import LBFGS
 
 
 @dataclass
-class StackReport:
+class StackSummary:
     """How many networks were trained in stacks, and why the others were not.
 
     Attributes
@@ -38,8 +38,8 @@ class StackReport:
     stack_sizes: list[int] = field(default_factory=list)
     alone: Counter[str] = field(default_factory=Counter)
 
-    def add(self, other: "StackReport") -> None:
-        """Add, in place, what another report has counted."""
+    def add(self, other: "StackSummary") -> None:
+        """Add, in place, what another summary has counted."""
         self.stack_sizes += other.stack_sizes
         self.alone += other.alone
 
@@ -67,40 +67,40 @@ def why_not_stacked(job: TrainingJob) -> str:
     return ""
 
 
-def train_all(jobs: Sequence[TrainingJob]) -> list[Outcome]:
+def train_all(jobs: Sequence[TrainingJob]) -> list[JobResult]:
     """Train networks in stacks, in a task beside those of other tasks."""
     gather = gathering.get()
     return train_stacks(jobs) if gather is None else gather(jobs)
 
 
 def train_stacks(
-    jobs: Sequence[TrainingJob], report: StackReport | None = None
-) -> list[Outcome]:
+    jobs: Sequence[TrainingJob], summary: StackSummary | None = None
+) -> list[JobResult]:
     """Train networks, in stacks where that is faster.
 
     Parameters
     ----------
     jobs : sequence of TrainingJob
         Networks of any kinds, in any order.
-    report : StackReport or None, default=None
+    summary : StackSummary or None, default=None
         Counts them, in place.
 
     Returns
     -------
-    outcomes : list of Outcome
+    outcomes : list of JobResult
         One for each job, in their order.
     """
-    report = StackReport() if report is None else report
-    outcomes: dict[int, Outcome] = {}
+    summary = StackSummary() if summary is None else summary
+    outcomes: dict[int, JobResult] = {}
     left = [*range(len(jobs))]
     while left:
         numbers = [left[k] for k in next_stack([jobs[k] for k in left])]
-        found = train_stack([jobs[k] for k in numbers], report)
+        found = train_stack([jobs[k] for k in numbers], summary)
         outcomes.update(zip(numbers, found, strict=True))
         left = [k for k in left if k not in outcomes]
         interrupt = found[0].result and found[0].result.interrupt
         if interrupt is not None:  # the other networks stay as they were
-            outcomes.update(dict.fromkeys(left, Outcome(None, interrupt, 0.0)))
+            outcomes.update(dict.fromkeys(left, JobResult(None, interrupt, 0.0)))
             break
     return [outcomes[k] for k in range(len(jobs))]
 
@@ -126,17 +126,17 @@ def next_stack(jobs: Sequence[TrainingJob]) -> list[int]:
     return same[: -(-len(same) // n_stacks)]
 
 
-def train_stack(jobs: Sequence[TrainingJob], report: StackReport) -> list[Outcome]:
-    """Train networks of one stack, or a single one, and count them in the report."""
+def train_stack(jobs: Sequence[TrainingJob], summary: StackSummary) -> list[JobResult]:
+    """Train networks of one stack, or a single one, and count them in the summary."""
     if len(jobs) > 1:
-        report.stack_sizes.append(len(jobs))
+        summary.stack_sizes.append(len(jobs))
     else:
         why = why_not_stacked(jobs[0]) or "no other network of these sizes waited"
-        report.alone[why] += 1
+        summary.alone[why] += 1
     return _train(jobs)
 
 
-def _train(jobs: Sequence[TrainingJob]) -> list[Outcome]:
+def _train(jobs: Sequence[TrainingJob]) -> list[JobResult]:
     """Train a stack; if it raises an error, train each of its networks alone.
 
     Errors come from the users' functions, such as a scorer. Trained alone, the other
@@ -149,13 +149,13 @@ def _train(jobs: Sequence[TrainingJob]) -> list[Outcome]:
         results = train_jobs(jobs)
     except Exception as error:
         if len(jobs) == 1:
-            return [Outcome(None, error, time.perf_counter() - start)]
+            return [JobResult(None, error, time.perf_counter() - start)]
     else:
         # Plus one, so that the sum is positive.
         n_epochs = [len(result.losses) + 1 for result in results]
         unit = (time.perf_counter() - start) / sum(n_epochs)
         pairs = zip(results, n_epochs, strict=True)
-        return [Outcome(result, None, unit * n) for result, n in pairs]
+        return [JobResult(result, None, unit * n) for result, n in pairs]
     for rng, state in zip(generators, drawn, strict=True):
         # Training advanced the jobs' own generators, but only copies of all else.
         rng.set_state(state)

@@ -1,33 +1,29 @@
-"""Where `fit` saves its progress, and from where it continues: a file, or memory."""
+"""The file in which `fit` saves its progress, and from which it continues."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-from .._engine import TrainingLoop, TrainingResult, TrainingState
-from .._serialization.checkpoint import Checkpoint
-from .._serialization.checkpoint_file import CheckpointFile, fingerprint_all
-from .._serialization.container import name_unreadable
-from .._serialization.encoding import Encoder, decode
-from .._serialization.fingerprint import fingerprint, hash_arrays
-from .._serialization.schema import (
+from ..._engine import TrainingLoop, TrainingResult, TrainingState
+from ..._serialization.checkpoint import Checkpoint
+from ..._serialization.checkpoint_file import CheckpointFile, fingerprint_all
+from ..._serialization.container import name_unreadable
+from ..._serialization.encoding import Encoder, decode
+from ..._serialization.fingerprint import fingerprint, hash_arrays
+from ..._serialization.schema import (
     FORMAT,
     encode_attributes,
     encode_params,
     restore_attributes,
 )
-from .._utils.lookup import is_ours
-from .._utils.sklearn_compat import has_callbacks
-from .._utils.version import __version__
-from ..nn.schedules import depends_on_n_iter
-from .attributes import name_activations, save_state, set_result
-from .dataset import Dataset
-from .parameters import resolve_activations, resolve_schedule
+from ..._utils.lookup import is_ours
+from ..._utils.sklearn_compat import has_callbacks
+from ..._utils.version import __version__
+from ..attributes import name_activations, save_state, set_result
+from ..dataset import Dataset
+from ..parameters import resolve_activations
 
 _DEFAULT_SECONDS = 30.0
 _MAY_DIFFER = ("n_iter", "verbose", "warm_start")
@@ -73,7 +69,7 @@ class FitCheckpoint:
         )
         self._estimator = estimator
         self._n_before = estimator.n_iter_ if resumes else 0
-        self._identity = _identify_fit(estimator, dataset, validation_set, resumes)
+        self._identity = identify_fit(estimator, dataset, validation_set, resumes)
         self._generator_after: np.random.RandomState | None = None
         self.n_epochs_done, self.is_complete = 0, False
 
@@ -243,120 +239,6 @@ class FitCheckpoint:
         return description, encoder.arrays
 
 
-class EpochStore:
-    """Fits of the round before, which only need more epochs in this one.
-
-    A halving search fits the survivors of each round again, with a larger `n_iter`.
-
-    Attributes
-    ----------
-    fits : dict of str to dict
-        Fitted attributes of networks, by what they were fitted to.
-    """
-
-    def __init__(self) -> None:
-        self.fits: dict[str, dict[str, Any]] = {}
-        self._before: dict[str, dict[str, Any]] = {}
-
-    def begin_round(self) -> None:
-        """Forget all but the fits since the last call."""
-        self._before, self.fits = self.fits, {}
-
-    def add(self, fits: dict[str, dict[str, Any]]) -> None:
-        """Add the fits of another process."""
-        self.fits |= fits
-
-    def find(self, key: str) -> dict[str, Any] | None:
-        """Return the attributes of a fit of the round before."""
-        return self._before.get(key)
-
-
-_store: ContextVar[EpochStore | None] = ContextVar("store", default=None)
-
-
-@contextmanager
-def storing_epochs(store: EpochStore) -> Iterator[None]:
-    """Let fits in this block continue from those in the store, and add them to it."""
-    token = _store.set(store)
-    try:
-        yield
-    finally:
-        _store.reset(token)
-
-
-class StoredFit:
-    """Restores a fit from an `EpochStore`, with the interface of `FitCheckpoint`.
-
-    Parameters
-    ----------
-    store : EpochStore
-        Of the search.
-    key : str
-        Identifies the fit apart from its `n_iter`.
-    estimator : estimator
-        With its parameters.
-    """
-
-    def __init__(self, store: EpochStore, key: str, estimator: Any) -> None:
-        self._store, self._key, self._estimator = store, key, estimator
-        self.n_epochs_done, self.is_complete = 0, False
-
-    def restore(self, n_iter: int) -> bool:
-        """Set on the estimator, in place, what is stored; return if there is."""
-        found = self._store.find(self._key)
-        if found is None or found["n_epochs"] > n_iter:
-            return False
-        vars(self._estimator).update(found["attributes"])
-        self.n_epochs_done = found["n_epochs"]
-        is_over = self._estimator._ended_by in ("tol", "divergence")
-        self.is_complete = is_over or self.n_epochs_done == n_iter
-        if self.is_complete:
-            self._store.fits[self._key] = found
-        return True
-
-    def begin(
-        self,
-        network: Any,
-        state: TrainingState,
-        resumes: bool,
-        restore_best: bool,
-        to_save: tuple[Any, ...],
-    ) -> None:
-        """Take what is needed to store the fit; see `FitCheckpoint.begin`."""
-        self._start, self._arguments = copy(network), (resumes, restore_best, to_save)
-
-    def finish(self, result: TrainingResult) -> TrainingResult:
-        """Store the fit, unless it was interrupted."""
-        if result.interrupt is None:
-            network, (resumes, restore_best, to_save) = self._start, self._arguments
-            params = network.get_params(deep=False)
-            set_result(network, result, resumes, restore_best)
-            save_state(network, result.state, *to_save)
-            network._params = network._params.copy()  # the fitted one may be changed
-            learned = {k: v for k, v in vars(network).items() if k not in params}
-            n_epochs = network.n_iter_
-            self._store.fits[self._key] = {"attributes": learned, "n_epochs": n_epochs}
-        return result
-
-
-def find_stored_fit(
-    estimator: Any, dataset: Dataset, validation_set: Dataset | None
-) -> StoredFit | None:
-    """Return where to find or store this fit; None where fits are not stored.
-
-    A fit is not stored if it would not be that of a larger `n_iter` so far, or if it
-    cannot be told from others.
-    """
-    store = _store.get()
-    if store is None or depends_on_n_iter(resolve_schedule(estimator.schedule)):
-        return None
-    try:
-        identity = _identify_fit(estimator, dataset, validation_set, resumes=False)
-    except ValueError:
-        return None
-    return StoredFit(store, repr(identity), estimator)
-
-
 def _was(name: str, description: dict[str, Any], arrays: Any) -> str:
     """Return what a parameter was, if the file has it."""
     try:
@@ -365,7 +247,7 @@ def _was(name: str, description: dict[str, Any], arrays: Any) -> str:
         return ", and was something else"
 
 
-def _identify_fit(
+def identify_fit(
     estimator: Any, dataset: Dataset, validation_set: Dataset | None, resumes: bool
 ) -> dict[str, Any]:
     """Return JSON that is equal for two fits if they train alike."""

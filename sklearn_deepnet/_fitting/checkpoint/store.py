@@ -1,0 +1,128 @@
+"""Fits that a search continues in its next round, in memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from copy import copy
+from typing import Any
+
+from ..._engine import TrainingResult, TrainingState
+from ...nn.schedules import depends_on_n_iter
+from ..attributes import save_state, set_result
+from ..dataset import Dataset
+from ..parameters import resolve_schedule
+from .file import identify_fit
+
+
+class EpochStore:
+    """Fits of the round before, which only need more epochs in this one.
+
+    A halving search fits the survivors of each round again, with a larger `n_iter`.
+
+    Attributes
+    ----------
+    fits : dict of str to dict
+        Fitted attributes of networks, by what they were fitted to.
+    """
+
+    def __init__(self) -> None:
+        self.fits: dict[str, dict[str, Any]] = {}
+        self._before: dict[str, dict[str, Any]] = {}
+
+    def begin_round(self) -> None:
+        """Forget all but the fits since the last call."""
+        self._before, self.fits = self.fits, {}
+
+    def add(self, fits: dict[str, dict[str, Any]]) -> None:
+        """Add the fits of another process."""
+        self.fits |= fits
+
+    def find(self, key: str) -> dict[str, Any] | None:
+        """Return the attributes of a fit of the round before."""
+        return self._before.get(key)
+
+
+# Set where fits are stored.
+epoch_store: ContextVar[EpochStore | None] = ContextVar("epoch_store", default=None)
+
+
+@contextmanager
+def storing_epochs(store: EpochStore) -> Iterator[None]:
+    """Let fits in this block continue from those in the store, and add them to it."""
+    token = epoch_store.set(store)
+    try:
+        yield
+    finally:
+        epoch_store.reset(token)
+
+
+class StoredFit:
+    """Restores a fit from an `EpochStore`, with the interface of `FitCheckpoint`.
+
+    Parameters
+    ----------
+    store : EpochStore
+        Of the search.
+    key : str
+        Identifies the fit apart from its `n_iter`.
+    estimator : estimator
+        With its parameters.
+    """
+
+    def __init__(self, store: EpochStore, key: str, estimator: Any) -> None:
+        self._store, self._key, self._estimator = store, key, estimator
+        self.n_epochs_done, self.is_complete = 0, False
+
+    def restore(self, n_iter: int) -> bool:
+        """Set on the estimator, in place, what is stored; return if there is."""
+        found = self._store.find(self._key)
+        if found is None or found["n_epochs"] > n_iter:
+            return False
+        vars(self._estimator).update(found["attributes"])
+        self.n_epochs_done = found["n_epochs"]
+        is_over = self._estimator._ended_by in ("tol", "divergence")
+        self.is_complete = is_over or self.n_epochs_done == n_iter
+        if self.is_complete:
+            self._store.fits[self._key] = found
+        return True
+
+    def begin(
+        self,
+        network: Any,
+        state: TrainingState,
+        resumes: bool,
+        restore_best: bool,
+        to_save: tuple[Any, ...],
+    ) -> None:
+        """Take what is needed to store the fit; see `FitCheckpoint.begin`."""
+        self._start, self._arguments = copy(network), (resumes, restore_best, to_save)
+
+    def finish(self, result: TrainingResult) -> TrainingResult:
+        """Store the fit, unless it was interrupted."""
+        if result.interrupt is None:
+            network, (resumes, restore_best, to_save) = self._start, self._arguments
+            params = network.get_params(deep=False)
+            set_result(network, result, resumes, restore_best)
+            save_state(network, result.state, *to_save)
+            network._params = network._params.copy()  # the fitted one may be changed
+            learned = {k: v for k, v in vars(network).items() if k not in params}
+            n_epochs = network.n_iter_
+            self._store.fits[self._key] = {"attributes": learned, "n_epochs": n_epochs}
+        return result
+
+
+def find_stored_fit(
+    store: EpochStore, estimator: Any, dataset: Dataset, validation_set: Dataset | None
+) -> StoredFit | None:
+    """Return where to find or store this fit, unless that is impossible.
+
+    It is if a larger `n_iter` would change the first epochs, or if a parameter cannot
+    be compared with that of another fit.
+    """
+    if depends_on_n_iter(resolve_schedule(estimator.schedule)):
+        return None
+    try:
+        identity = identify_fit(estimator, dataset, validation_set, resumes=False)
+    except ValueError:
+        return None
+    return StoredFit(store, repr(identity), estimator)
