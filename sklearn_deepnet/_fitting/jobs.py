@@ -12,10 +12,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import issparse, vstack
 from sklearn.metrics import check_scoring
 
 from .._engine import (
+    Batches,
     Callback,
     Network,
     Propagation,
@@ -25,7 +26,6 @@ from .._engine import (
     TrainingSpec,
     TrainingState,
     ValidationSet,
-    count_params,
     one_blas_thread,
     rows_per_block,
     train,
@@ -35,14 +35,9 @@ from .._utils.scores import find_scorer
 from .._utils.typing import FloatArray
 from .._utils.warnings import ignoring_undefined_metrics
 from ..nn.optimizers import LBFGS
+from ..nn.scaling import InputScaling
 from .attributes import copy_attributes
-from .dataset import Dataset
-from .joining import join
-
-# Bytes of parameters and work arrays up to which another network makes a stack more
-# efficient. A larger stack loses more to cache misses than it saves in calls from
-# Python; benchmarks/stacking.py measures where that begins.
-_WORKING_SET = 5 * 2**19
+from .dataset import Dataset, make_dense
 
 
 @dataclass(frozen=True)
@@ -261,6 +256,98 @@ def _block_size(job: TrainingJob, dataset: Dataset) -> int:
     return rows_per_block(job.spec.layer_sizes, is_sparse)
 
 
+def join(
+    datasets: Sequence[Dataset], *, trains: bool, batch_size: int, **options: Any
+) -> Batches:
+    """Return the mini-batches of one network, or of a stack with one dataset for each.
+
+    What the datasets have in common is stored once: X and y if they are the same
+    arrays, and weights and rows if they are equal.
+    """
+    first = datasets[0]
+    # Weights are scaled to a mean of one: their sum matters to the penalties alone.
+    scales = [
+        (it.n_rows / it.total_weight, *it.targets.scale_and_shift(trains))
+        for it in datasets
+    ]
+    weight_scales, target_scales, target_shifts = zip(*scales, strict=True)
+    n_outputs = first.targets.n_outputs
+    # Different arrays are concatenated, and each network gets the indices of its rows.
+    distinct = {_array_ids(dataset): dataset for dataset in datasets}
+    ends = np.cumsum([len(dataset.target) for dataset in distinct.values()])
+    starts = dict(zip(distinct, [0, *ends[:-1].tolist()], strict=True))
+    offsets = [starts[_array_ids(dataset)] for dataset in datasets]
+    rows = first.rows
+    if len(distinct) > 1 or any(not _are_same_rows(it.rows, rows) for it in datasets):
+        rows = np.stack(
+            [k + it.row_indices() for k, it in zip(offsets, datasets, strict=True)]
+        )
+    X = _concatenate([dataset.X for dataset in distinct.values()])
+    target = _concatenate([dataset.target for dataset in distinct.values()])
+    weight = _join_weights(datasets, offsets, int(ends[-1]))
+    if first.is_made_dense:
+        X, target, weight, rows = make_dense(X, target, weight, rows)
+    return Batches(
+        X,
+        target,
+        weight,
+        n_outputs=n_outputs,
+        batch_size=batch_size,
+        rows=rows,
+        weight_scale=_share_or_stack(weight_scales),
+        target_scale=_share_or_stack(target_scales),
+        target_shift=_share_or_stack(target_shifts),
+        input_scaling=InputScaling.stack([it.input_scaling for it in datasets]),
+        **options,
+    )
+
+
+def _array_ids(dataset: Dataset) -> tuple[int, int]:
+    """Return a key that is equal for datasets on the same arrays."""
+    return id(dataset.X), id(dataset.target)
+
+
+def _are_same_rows(rows: Any, others: Any) -> bool:
+    return rows is others or (
+        rows is not None and others is not None and np.array_equal(rows, others)
+    )
+
+
+def _concatenate(arrays: Sequence[Any]) -> Any:
+    """Return the arrays concatenated by rows; a single array is not copied."""
+    if len(arrays) == 1:
+        return arrays[0]
+    if issparse(arrays[0]):
+        return vstack(arrays, format="csr")
+    return np.concatenate(arrays)
+
+
+def _join_weights(
+    datasets: Sequence[Dataset], offsets: Sequence[int], n_rows: int
+) -> FloatArray | None:
+    """Return the weights of the concatenated rows; None if all are one.
+
+    Networks share a column unless some weigh the same rows differently.
+    """
+    if all(dataset.weight is None for dataset in datasets):
+        return None
+    columns = {(k, id(it.weight)): it for k, it in zip(offsets, datasets, strict=True)}
+    if len(columns) == len({*offsets}):
+        return _concatenate([dataset.weight_column() for dataset in columns.values()])
+    weight = np.zeros((len(datasets), n_rows, 1))
+    for own, k, dataset in zip(weight, offsets, datasets, strict=True):
+        own[k : k + len(dataset.target)] = dataset.weight_column()
+    return weight
+
+
+def _share_or_stack(values: Sequence[FloatArray | float]) -> FloatArray | float:
+    """Return one value if all are equal, else a stack of them with two axes each."""
+    first = values[0]
+    if all(np.array_equal(value, first) for value in values):
+        return first
+    return np.stack([np.atleast_2d(value) for value in values])
+
+
 def data_loss(job: TrainingJob, params: FloatArray) -> float:
     """Return the training loss of all rows, without penalties and dropout."""
     spec, n_rows = job.spec, job.dataset.n_rows
@@ -281,37 +368,3 @@ def data_loss(job: TrainingJob, params: FloatArray) -> float:
         inputs, _, target, weight = read(0)
         loss += float(propagation.loss(inputs, target, weight))
     return loss
-
-
-def max_stack_size_of_job(job: TrainingJob) -> int:
-    """Return how many networks like that of `job` to train in one stack."""
-    datasets = [it for it in (job.dataset, job.validation_set) if it is not None]
-    if any(issparse(it.X) and not it.is_made_dense for it in datasets):
-        return 1
-    # A user's own component may mix the networks of a stack, by a sum over all axes.
-    if not job.spec.elementwise:
-        return 1
-    itemsize = job.state.params.dtype.itemsize
-    return max_stack_size(job.spec.layer_sizes, job.batch_size, itemsize)
-
-
-def max_stack_size(layer_sizes: Sequence[int], n_rows: int, itemsize: int) -> int:
-    """Return how many networks fit into the working set of one stack, at least 1.
-
-    Parameters
-    ----------
-    layer_sizes : sequence of int
-        Inputs, units of each hidden layer, outputs.
-    n_rows : int
-        Mini-batch size.
-    itemsize : int
-        Bytes of a number.
-    """
-    # Ten arrays have the size of the parameters: moments, gradient, scratch and so on.
-    # For each sample there are its inputs, the activations and their gradients, and the
-    # scratch arrays of the loss.
-    n_inputs, *hidden, n_outputs = layer_sizes
-    n_units = n_inputs + 2 * sum(hidden) + 5 * n_outputs
-    n_rows = min(n_rows, rows_per_block(layer_sizes))
-    n_bytes = itemsize * (10 * count_params(layer_sizes) + n_rows * n_units)
-    return max(1, _WORKING_SET // n_bytes)

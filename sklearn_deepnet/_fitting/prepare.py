@@ -113,14 +113,12 @@ def prepare(
         )
     if not dataset.n_rows:
         return SkippedFit(estimator)
-    n_iter = 1 if partial else int(draft.n_iter)
-    fit_checkpoint: FitCheckpoint | StoredFit | None = None
+    n_iter, fit_checkpoint = 1 if partial else int(draft.n_iter), None
+    it, store = (draft, dataset, validation_set), epoch_store.get()
     if checkpoint is not None:
-        fit_checkpoint = FitCheckpoint(
-            checkpoint, draft, dataset, validation_set, resumes
-        )
-    elif (store := epoch_store.get()) is not None and not (partial or resumes):
-        fit_checkpoint = find_stored_fit(store, draft, dataset, validation_set)
+        fit_checkpoint = FitCheckpoint(checkpoint, *it, resumes)
+    elif store is not None and not (partial or resumes):
+        fit_checkpoint = find_stored_fit(store, *it)
     if fit_checkpoint is not None:
         resumes |= fit_checkpoint.restore(n_iter)
     return PreparedFit(

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.ensemble._bagging import (
     _parallel_build_estimators as parallel_build_estimators,
 )
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._search_successive_halving import (
     HalvingGridSearchCV,
     HalvingRandomSearchCV,
@@ -182,7 +183,7 @@ def split_bagging(
 
 # fmt: off
 __all__ = [
-    "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
+    "BaseSearchCV", "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
     "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV", "HasMethods",
     "Interval", "ParamNamesMixin", "StrOptions", "check_method_params",
     "check_sample_weight", "fit_and_score", "has_callbacks", "has_own_fit",

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
-from sklearn_deepnet._fitting.jobs import max_stack_size
+from sklearn_deepnet._fitting.stack_size import max_stack_size
 from sklearn_deepnet.model_selection import fit_stack
 from sklearn_deepnet.nn.losses import focal
 from sklearn_deepnet.nn.optimizers import Adam

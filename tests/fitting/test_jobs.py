@@ -15,8 +15,9 @@ from sklearn_deepnet._engine.batches import Batches
 from sklearn_deepnet._engine.network import rows_per_block
 from sklearn_deepnet._engine.state import TrainingSpec
 from sklearn_deepnet._fitting.dataset import make_dataset, make_dense
-from sklearn_deepnet._fitting.jobs import join, max_stack_size
+from sklearn_deepnet._fitting.jobs import join
 from sklearn_deepnet._fitting.prepare import prepare
+from sklearn_deepnet._fitting.stack_size import max_stack_size
 from sklearn_deepnet._fitting.targets import ClassTargets, NumberTargets
 from sklearn_deepnet.estimators.stacking import StackSummary, fit_stack, run_tasks
 from sklearn_deepnet.nn.activations import Activation, relu

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import indexable
 
-from ..._fitting.jobs import JobResult, max_stack_size_of_job
+from ..._fitting.jobs import JobResult
 from ..._fitting.prepare import prepare
+from ..._fitting.stack_size import max_stack_size_of_job
 from ..._utils.sharing import SharedWork, sharing
 from ..._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
 from ..._utils.warnings import said_once
@@ -137,35 +138,32 @@ def _fit_networks(
     networks: Sequence[BaseDeepNet], arguments: Sequence[FitArguments]
 ) -> None:
     """Prepare all networks, train them, and set their fitted attributes."""
-    prepared, outcomes = [], []
+    fits: list[Any] = []
+    results: dict[int, JobResult] = {}
     with sharing(SharedWork()):
         for network, (X, y, params) in zip(networks, arguments, strict=True):
             fit = prepare(network, X, y, **_check_arguments(params))
-            prepared.append(fit)
             if fit.job is not None and max_stack_size_of_job(fit.job) == 1:
                 # Trained before the next is prepared, so that large networks are in
                 # memory one at a time.
-                outcomes += [(fit, it) for it in train_all([fit.job])]
+                (results[len(fits)],) = train_all([fit.job])
                 fit.job = None
-    waiting = [fit for fit in prepared if fit.job is not None]
-    found = train_all([fit.job for fit in waiting])
-    _complete([*outcomes, *zip(waiting, found, strict=True)])
-
-
-def _complete(outcomes: Sequence[tuple[Any, JobResult]]) -> None:
-    """Set the fitted attributes of networks, if no training raised an error."""
-    for _, outcome in outcomes:
-        if isinstance(outcome.error, Exception):
-            raise outcome.error
-    trained = [(fit, it.result) for fit, it in outcomes if it.result is not None]
-    for fit, result in trained:
-        fit.finish(result)
-    for fit, _ in trained:
-        fit.commit()
-    for _, outcome in outcomes:
-        interrupt = outcome.error or outcome.result.interrupt
-        if interrupt is not None:
-            raise interrupt
+            fits.append(fit)
+    waiting = [k for k, fit in enumerate(fits) if fit.job is not None]
+    found = train_all([fits[k].job for k in waiting])
+    results.update(zip(waiting, found, strict=True))
+    for result in results.values():
+        if isinstance(result.error, Exception):
+            raise result.error
+    # A network without a job has nothing to learn; one without a result no time for it.
+    done = [k for k in range(len(fits)) if k not in results or results[k].result]
+    for k in done:
+        fits[k].finish(results[k].result if k in results else None)
+    for k in done:
+        fits[k].commit()
+    for result in results.values():
+        if result.error is not None or result.result.interrupt is not None:
+            raise result.error or result.result.interrupt
 
 
 def _fit_in_tasks(estimators: Sequence[Any], arguments: Sequence[FitArguments]) -> None:

@@ -17,9 +17,9 @@ from ..._fitting.jobs import (
     JobResult,
     TrainingJob,
     gathering,
-    max_stack_size_of_job,
     train_jobs,
 )
+from ..._fitting.stack_size import max_stack_size_of_job
 from ...nn.optimizers import LBFGS
 
 

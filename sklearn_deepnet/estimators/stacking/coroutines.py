@@ -1,0 +1,241 @@
+"""Functions that run in turns, each in a thread of its own.
+
+A thread is used as a coroutine here: it can wait amid any function, which need not know
+of it. Only one runs at a time, so functions share nothing that they would not share if
+they ran one after the other.
+"""
+
+import ctypes
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar, copy_context
+from typing import Any, Self
+
+from sklearn import get_config, set_config
+
+from ..._fitting.jobs import JobResult, TrainingJob, gathering
+from .training import train_stacks, why_not_stacked
+
+_current: ContextVar["Coroutine | None"] = ContextVar("current", default=None)
+
+
+def current_coroutine() -> "Coroutine | None":
+    """Return the coroutine whose thread this is, if it is one."""
+    return _current.get()
+
+
+class _Cancelled(BaseException):
+    """Raised in a waiting task that is not to continue."""
+
+
+class Coroutine:
+    """A function that runs in a thread of its own while all other tasks wait.
+
+    Parameters
+    ----------
+    function : callable
+        Called without arguments.
+    group : CoroutineGroup
+        The tasks that were added together with this one.
+    number : int
+        Its index in the group.
+
+    Attributes
+    ----------
+    result, error : object
+        What the function returned or raised, if `is_done`.
+    jobs : sequence of TrainingJob
+        The networks that it waits for.
+    outcomes : dict of int to JobResult
+        Of those that have been trained, by their numbers.
+    nested : CoroutineGroup or None
+        The tasks that it waits for.
+    waited : float
+        Seconds in which it did not run.
+    credit : float
+        Seconds of other work on its behalf: its share of the training of stacks.
+    """
+
+    def __init__(
+        self, function: Callable[[], Any], group: "CoroutineGroup", number: int
+    ) -> None:
+        self.group, self.number = group, number
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.is_done = False
+        self.jobs: Sequence[TrainingJob] = ()
+        self.outcomes: dict[int, JobResult] = {}
+        self.nested: CoroutineGroup | None = None
+        self.waited = self.credit = self.active = 0.0
+        self._function: Callable[[], Any] | None = function
+        self._answer: Any = None
+        self._config, self._context = get_config(), copy_context()
+        self._filters = _get_filters()
+        self._turn, self._turn_back = threading.Semaphore(0), threading.Semaphore(0)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the function has been called."""
+        return self._thread is not None
+
+    def run(self, answer: Any = None) -> None:
+        """Let the task run until it waits or is done.
+
+        Parameters
+        ----------
+        answer : object
+            What its call of `wait` returns, or raises if it is an exception.
+        """
+        self._answer, start = answer, time.perf_counter()
+        with warnings.catch_warnings():
+            _set_filters(self._filters)
+            try:
+                if self._thread is None:
+                    self._thread = threading.Thread(
+                        target=self._context.run, args=(self._main,), daemon=True
+                    )
+                    self._thread.start()
+                else:
+                    self._turn.release()
+                self._turn_back.acquire()
+            except BaseException:  # Ctrl-C reaches the main thread, not this task's
+                self._interrupt()
+                raise
+            finally:
+                self._filters = _get_filters()
+        self.active += time.perf_counter() - start
+        if self.is_done:
+            self._thread.join()
+
+    def wait(self) -> Any:
+        """Return, in the task's thread, what the next call of `run` gives it."""
+        start = time.perf_counter()
+        self._turn_back.release()
+        self._turn.acquire()
+        self.waited += time.perf_counter() - start
+        self.jobs, self.outcomes, self.nested = (), {}, None
+        answer, self._answer = self._answer, None
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def cancel(self) -> None:
+        """End the task, and those that it waits for, so that no thread is left."""
+        if self.nested is not None:
+            self.nested.cancel_from(0)
+        while self.is_started and not self.is_done:
+            self.run(_Cancelled())
+        if not self.is_started:
+            self._function, self.is_done = None, True
+
+    def _main(self) -> None:
+        set_config(**self._config)  # which each thread has its own of
+        _current.set(self)
+        gathering.set(self._gather)
+        try:
+            self.result = self._function()
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._function, self.is_done = None, True
+            self._turn_back.release()
+
+    def _gather(self, jobs: Sequence[TrainingJob]) -> list[JobResult]:
+        """Return the outcomes of training the jobs beside those of other tasks."""
+        summary = self.group.cooperation.summary
+        alone = [why_not_stacked(job) for job in jobs]
+        if all(alone):  # large networks are in memory one at a time
+            return train_stacks(jobs, summary)
+        self.jobs = jobs
+        return self.wait()
+
+    def _interrupt(self) -> None:
+        """Raise a KeyboardInterrupt where the task is, and wait until it has ended."""
+        if self._thread is None or self._thread.ident is None:
+            return  # it could not be started
+        thread, error = ctypes.c_ulong(self._thread.ident), KeyboardInterrupt
+        is_running = True
+        while is_running:
+            try:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    thread, ctypes.py_object(error)
+                )
+                is_running = not self._turn_back.acquire(timeout=1)
+            except KeyboardInterrupt:
+                continue  # once more
+        self.cancel()  # it may have come to wait in the meantime
+
+
+def _get_filters() -> tuple[Any, ...]:
+    """Return what `warnings.catch_warnings` changes, for the whole process."""
+    show = getattr(warnings, "_showwarnmsg_impl", None)
+    return warnings.filters, warnings.showwarning, show
+
+
+def _set_filters(filters: tuple[Any, ...]) -> None:
+    """Set what `_get_filters` returned, within `warnings.catch_warnings`."""
+    warnings.filters, warnings.showwarning, show = filters
+    if show is not None:
+        warnings._showwarnmsg_impl = show
+    with warnings.catch_warnings():  # which lets Python see that filters have changed
+        pass
+
+
+class CoroutineGroup:
+    """Tasks of one call, which ends when all of them have ended.
+
+    Parameters
+    ----------
+    cooperation : Cooperation
+        Runs them.
+    functions : list of callable
+        Called without arguments; emptied.
+    parent : Coroutine or None
+        The task that waits for them.
+    on_end : callable ``(number, task) -> None``, or None
+        Called whenever a task has ended without an error.
+    """
+
+    def __init__(
+        self,
+        cooperation: Any,
+        functions: list[Callable[[], Any]],
+        parent: Coroutine | None,
+        on_end: Callable[[int, Coroutine], None] | None,
+    ) -> None:
+        self.cooperation, self.parent, self._on_end = cooperation, parent, on_end
+        self.tasks = [
+            Coroutine(it, self, number) for number, it in enumerate(functions)
+        ]
+        functions.clear()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all tasks have ended."""
+        return all(task.is_done for task in self.tasks)
+
+    def end(self, task: Coroutine) -> None:
+        """Take note that a task has ended."""
+        if task.error is None:
+            if self._on_end is not None:
+                self._on_end(task.number, task)
+        elif isinstance(task.error, Exception):
+            # Run one after the other, those before it would still have been run.
+            self.cancel_from(task.number + 1)
+        else:
+            raise task.error
+
+    def cancel_from(self, number: int) -> None:
+        """End all tasks from this one on."""
+        for task in self.tasks[number:]:
+            task.cancel()
+
+    def check(self) -> Self:
+        """Raise the error of the first task that has one."""
+        for task in self.tasks:
+            if task.error is not None:
+                raise task.error
+        return self
