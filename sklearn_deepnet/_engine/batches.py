@@ -140,36 +140,36 @@ class Batches:
         self._data = X, y, weight
         self._rows = rows
         self._n_outputs = n_outputs
-        self._n_samples = X.shape[-2] if rows is None else rows.shape[-1]
+        self.n_samples = X.shape[-2] if rows is None else rows.shape[-1]
         self._batch_size = batch_size
         self._block_size = block_size
         self._dtype = np.dtype(dtype)
         self._generators = generators
-        self._shuffle = shuffle and batch_size < self._n_samples
+        self._shuffle = shuffle and batch_size < self.n_samples
         self._stack_shape = stack_shape
         self._extended = self._extend()
         self._allocate()
 
     def _allocate(self) -> None:
         """Allocate the arrays that samples are copied to."""
-        self._chunk_size = min(self._rows_per_chunk(), self._n_samples)
-        self._fixed = not self._shuffle and self._chunk_size == self._n_samples
+        self._chunk_size = min(self._rows_per_chunk(), self.n_samples)
+        self._fixed = not self._shuffle and self._chunk_size == self.n_samples
         self._cut: dict[int, list[Batch]] = {}
         self._chunks = {0: self._make_chunk()}
         if self._fixed:
-            self._fill(0, self._rows, 0, self._n_samples)
+            self._fill(0, self._rows, 0, self.n_samples)
         if self._shuffle:
-            self._order = np.empty((*self._stack_shape, self._n_samples), np.intp)
+            self._order = np.empty((*self._stack_shape, self.n_samples), np.intp)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of one epoch, in a new order if samples are shuffled."""
         order = self._draw_order() if self._shuffle else self._rows
         if self._batch_size > self._block_size:
-            for start in range(0, self._n_samples, self._batch_size):
+            for start in range(0, self.n_samples, self._batch_size):
                 yield self._large_batch(order, start)
             return
-        for start in range(0, self._n_samples, self._chunk_size):
-            stop = min(start + self._chunk_size, self._n_samples)
+        for start in range(0, self.n_samples, self._chunk_size):
+            stop = min(start + self._chunk_size, self.n_samples)
             if not self._fixed:
                 self._fill(0, order, start, stop)
             yield from self._cut_chunk(start, stop)
@@ -252,9 +252,9 @@ class Batches:
     def _draw_order(self) -> IntArray:
         """Return the order of this epoch, in an array that the next one overwrites."""
         self._order[...] = (
-            np.arange(self._n_samples) if self._rows is None else self._rows
+            np.arange(self.n_samples) if self._rows is None else self._rows
         )
-        by_network = self._order.reshape(-1, self._n_samples)
+        by_network = self._order.reshape(-1, self.n_samples)
         for rng, order in zip(self._generators, by_network, strict=True):
             rng.shuffle(order)
         return self._order
@@ -294,8 +294,8 @@ class Batches:
             weight = self._pick(weight, order, start, stop)
             chunk.weight[..., :n_rows] = weight.swapaxes(-1, -2) * weight_scale
         chunk.weight[..., :n_rows] *= 1 / self._batch_size
-        n_short = self._n_samples % self._batch_size
-        short = max(self._n_samples - n_short - start, 0)
+        n_short = self.n_samples % self._batch_size
+        short = max(self.n_samples - n_short - start, 0)
         chunk.weight[..., short:n_rows] *= self._batch_size / max(n_short, 1)
 
     def _copy_inputs(self, out: FloatArray, order: IntArray | None, start: int) -> None:
@@ -320,13 +320,13 @@ class Batches:
 
     def _large_batch(self, order: IntArray | None, start: int) -> Batch:
         """Return a batch whose blocks are copied when a worker asks for them."""
-        stop = min(start + self._batch_size, self._n_samples)
+        stop = min(start + self._batch_size, self.n_samples)
         size = _even_size(stop - start, self._block_size)
         blocks = [
             partial(self._read, order, at, min(at + size, stop))
             for at in range(start, stop, size)
         ]
-        return Batch((stop - start) / self._n_samples, blocks)
+        return Batch((stop - start) / self.n_samples, blocks)
 
     def _read(
         self, order: IntArray | None, start: int, stop: int, worker: int
@@ -346,7 +346,7 @@ class Batches:
             ]
             self._cut[n_rows] = [
                 Batch(
-                    (cut.stop - cut.start) / self._n_samples,
+                    (cut.stop - cut.start) / self.n_samples,
                     [partial(_ignore_worker, chunk.block(cut))],
                 )
                 for cut in cuts

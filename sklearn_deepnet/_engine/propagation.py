@@ -4,31 +4,43 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
 from scipy.sparse import issparse
 
-from .._utils.typing import FloatArray
+from .._utils.typing import BoolArray, FloatArray
 from ..nn.activations import Activation
 from ..nn.losses import LossFunction
 from .network import Network, apply_layer, cut_layers, write_gradient
+
+_N_AHEAD = 2**14  # units of a network for which dropout is drawn at once
 
 
 class _Hidden(NamedTuple):
     """Work arrays of one hidden layer, for a fixed number of samples."""
 
-    number: int
-    weights: FloatArray  # [W b]
     z: FloatArray  # (..., n_units, n_samples)
     a: FloatArray  # the same array as z if the activation allows
     extended: FloatArray  # a with its row of ones
     extended_t: FloatArray  # transposed, for the gradient of the next layer
     ones: FloatArray | None  # that row, if the activation has to run over it
     activation: Activation
-    operands: tuple[FloatArray, ...]  # z, a and grad as the activation takes them
+    operands: tuple[FloatArray, ...]  # z, a, grad as the activation takes them
     grad: FloatArray  # with respect to a, then to z
-    next_weights_t: FloatArray  # W of the next layer, transposed, without bias
-    mask: FloatArray | None  # 1 / keep for units that stay, 0 for those dropped
-    keep: FloatArray | int  # the share that stays, (..., 1, 1)
+    next_weights: FloatArray  # [W b] of the next layer
+    next_weights_t: FloatArray  # its W transposed, times the scale of `dropping`
+    dropping: "_Dropping | None"  # if units of this layer are dropped
+
+
+class _Dropping(NamedTuple):
+    """Work arrays of the dropout after one hidden layer, likewise.
+
+    Not the activations are scaled up, but the weights that they are multiplied with.
+    """
+
+    layer: int  # from 0
+    mask: FloatArray  # like the operands of the activation: 1 for what stays, or 0
+    mask_of_units: FloatArray  # a view of it, (..., n_units, n_samples)
+    scale: FloatArray  # 1 / share kept for each column of W, 1 for b
+    scaled_weights: FloatArray  # [W b] of the next layer times `scale`
 
 
 class _Plan(NamedTuple):
@@ -44,6 +56,12 @@ class Dropout:
     """Inverted dropout [1]_: hidden units are dropped at random.
 
     The others are scaled up, so that the mean input of the next layer stays the same.
+    A unit is dropped if a random 16-bit integer is below ``2**16`` times the rate, so
+    rates are rounded to multiples of ``2**-16``.
+
+    The integers are drawn for several batches at once, since those of a small one take
+    less time than the call. None are drawn for the next epoch: between two epochs, the
+    generators are all there is to keep.
 
     Parameters
     ----------
@@ -51,6 +69,8 @@ class Dropout:
         Share of the units dropped after each hidden layer.
     generators : sequence of RandomState
         One for each network; a layer with rate 0 draws nothing.
+    n_samples : int
+        Number of samples in an epoch.
 
     References
     ----------
@@ -59,28 +79,48 @@ class Dropout:
     """
 
     def __init__(
-        self, rates: FloatArray, generators: Sequence[np.random.RandomState]
+        self,
+        rates: FloatArray,
+        generators: Sequence[np.random.RandomState],
+        n_samples: int,
     ) -> None:
-        self._rates = rates
+        self._thresholds = np.rint(2**16 * rates).clip(max=2**16 - 1).astype(np.uint16)
         self._generators = generators
+        self._n_samples = n_samples
+        n_hidden = rates.shape[-1]
+        self._n_left = [n_samples] * n_hidden  # in this epoch
+        self._kept = [np.empty((*rates.shape[:-1], 0), bool)] * n_hidden
 
     def applies_to(self, layer: int) -> bool:
         """Return whether any network drops units of this hidden layer."""
-        return bool(self._rates[..., layer].any())
+        return bool(self._thresholds[..., layer].any())
 
-    def keep(self, layer: int, dtype: DTypeLike) -> FloatArray:
+    def share_kept(self, layer: int) -> FloatArray:
         """Return the share of units that stay, of shape ``(*stack_shape, 1, 1)``."""
-        return (1 - self._rates[..., layer, np.newaxis, np.newaxis]).astype(dtype)
+        return 1 - self._thresholds[..., layer, np.newaxis, np.newaxis] / 2**16
 
-    def draw(self, layer: int, mask: FloatArray) -> None:
-        """Draw in place a mask of shape ``(*stack_shape, n_units, n_samples)``."""
-        rates = self._rates[..., layer]
-        for rng, k in zip(self._generators, np.ndindex(rates.shape), strict=True):
-            if rates[k]:
-                kept = rng.random_sample(mask.shape[-2:]) >= rates[k]
-                np.divide(kept, 1 - rates[k], out=mask[k])
-            else:
-                mask[k] = 1
+    def draw(self, layer: int, n_units: int, n_samples: int) -> BoolArray:
+        """Return which units stay, of shape ``(*stack_shape, n_units, n_samples)``."""
+        size = n_units * n_samples
+        if self._kept[layer].shape[-1] < size:
+            n_ahead = max(1, _N_AHEAD // size) * n_samples
+            n_ahead = min(n_ahead, self._n_left[layer])
+            self._kept[layer] = self._draw_ahead(layer, n_units * n_ahead)
+        kept = self._kept[layer]
+        self._kept[layer] = kept[..., size:]
+        self._n_left[layer] = self._n_left[layer] - n_samples or self._n_samples
+        return kept[..., :size].reshape(*kept.shape[:-1], n_units, n_samples)
+
+    def _draw_ahead(self, layer: int, size: int) -> BoolArray:
+        """Return for `size` units of each network which ones stay."""
+        thresholds = self._thresholds[..., layer]
+        # Four integers in one, which takes less time
+        drawn = np.zeros((*thresholds.shape, -(-size // 4)), np.uint64)
+        for rng, k in zip(self._generators, np.ndindex(thresholds.shape), strict=True):
+            if thresholds[k]:
+                drawn[k] = rng.randint(2**64, size=drawn.shape[-1], dtype=np.uint64)
+        integers = drawn.view(np.uint16)[..., :size]
+        return integers >= thresholds[..., np.newaxis]
 
 
 class Propagation:
@@ -176,10 +216,10 @@ class Propagation:
         for layer, gradient in zip(plan.reversed, self._reversed, strict=True):
             np.matmul(grad, layer.extended_t, out=gradient)
             np.matmul(layer.next_weights_t, grad, out=layer.grad)
-            if layer.mask is not None:
-                np.multiply(layer.grad, layer.mask, out=layer.grad)
-                np.multiply(layer.a, layer.keep, out=layer.a)  # as before the mask
             z, a, grad = layer.operands
+            if layer.dropping is not None:
+                np.multiply(gradient, layer.dropping.scale, out=gradient)
+                np.multiply(grad, layer.dropping.mask, out=grad)
             layer.activation.backward(grad, z, a)
             grad = layer.grad
         write_gradient(grad, inputs_t, out=self._first)
@@ -210,18 +250,28 @@ class Propagation:
         return self._weighted_loss(plan, inputs, target, weight, drops=False)
 
     def _run(self, plan: _Plan, inputs: Any, drops: bool) -> FloatArray:
+        weights = self._network.layers[0]
         for layer in plan.hidden:
-            apply_layer(layer.weights, inputs, out=layer.z)
+            apply_layer(weights, inputs, out=layer.z)
             z, a, _ = layer.operands
             layer.activation.forward(z, a)
             if layer.ones is not None:
                 layer.ones.fill(1)
-            if drops and self._dropout is not None and layer.mask is not None:
-                self._dropout.draw(layer.number, layer.mask)
-                np.multiply(layer.a, layer.mask, out=layer.a)
-            inputs = layer.extended
-        apply_layer(self._network.layers[-1], inputs, out=plan.logits)
+            inputs, weights = layer.extended, layer.next_weights
+            if drops and layer.dropping is not None:
+                weights = self._drop(layer, layer.dropping)
+        apply_layer(weights, inputs, out=plan.logits)
         return plan.logits
+
+    def _drop(self, layer: _Hidden, dropping: _Dropping) -> FloatArray:
+        """Drop activations in place; return the scaled weights of the next layer."""
+        assert self._dropout is not None
+        kept = self._dropout.draw(dropping.layer, *layer.a.shape[-2:])
+        np.copyto(dropping.mask_of_units, kept)
+        a = layer.operands[1]
+        np.multiply(a, dropping.mask, out=a)
+        np.multiply(layer.next_weights, dropping.scale, out=dropping.scaled_weights)
+        return dropping.scaled_weights
 
     def _weighted_loss(
         self,
@@ -260,7 +310,7 @@ class Propagation:
         return _Plan(hidden, hidden[::-1], logits, scratch)
 
     def _make_hidden(self, number: int, empty: Callable[[int], FloatArray]) -> _Hidden:
-        network, dropout = self._network, self._dropout
+        network = self._network
         activation = network.activations[number]
         n_units = network.layer_sizes[number + 1]
         extended = empty(n_units + 1)
@@ -272,10 +322,17 @@ class Propagation:
         # times slower on arrays that it cannot flatten than on one row more, so the
         # activation runs over that row, too, and it is set to one again.
         is_stack = bool(network.stack_shape)
-        drops = dropout is not None and dropout.applies_to(number)
+        next_weights = network.layers[number + 1]
+        dropping = None
+        if self._dropout is not None and self._dropout.applies_to(number):
+            mask = np.ones_like(extended if is_stack else a)
+            scale = np.ones_like(next_weights[..., :1, :])
+            scale[..., :-1] /= self._dropout.share_kept(number)
+            dropping = _Dropping(
+                number, mask, mask[..., :n_units, :], scale, np.empty_like(next_weights)
+            )
+        used_weights = next_weights if dropping is None else dropping.scaled_weights
         return _Hidden(
-            number=number,
-            weights=network.layers[number],
             z=z,
             a=a,
             extended=extended,
@@ -284,9 +341,9 @@ class Propagation:
             activation=activation,
             operands=(whole_z, extended, whole_grad) if is_stack else (z, a, grad),
             grad=grad,
-            next_weights_t=network.layers[number + 1][..., :-1].swapaxes(-1, -2),
-            mask=empty(n_units) if drops else None,
-            keep=1 if dropout is None else dropout.keep(number, a.dtype),
+            next_weights=next_weights,
+            next_weights_t=used_weights[..., :-1].swapaxes(-1, -2),
+            dropping=dropping,
         )
 
 

@@ -163,7 +163,8 @@ class TrainingLoop:
         network = Network(spec.layer_sizes, spec.activations, state.params)
         dropout = None
         if np.any(spec.dropout):
-            dropout = Dropout(np.asarray(spec.dropout), state.generators)
+            rates = np.asarray(spec.dropout)
+            dropout = Dropout(rates, state.generators, batches.n_samples)
         self._propagation = BlockwisePropagation(
             network, spec.loss, self._threads, dropout=dropout
         )

@@ -165,47 +165,99 @@ def test_decoupled_decay_is_in_the_step_but_not_in_the_loss():
 # ---- dropout
 
 
-def drop_masks(rates, shape=(40, 500), seed=0):
-    """Return the mask of each layer for one network, and its generator afterwards."""
-    rng = np.random.RandomState(seed)
-    dropout = Dropout(np.asarray(rates), [rng])
-    masks = [np.full(shape, np.nan) for _ in rates]
-    for layer, mask in enumerate(masks):
-        dropout.draw(layer, mask)
-    return masks, rng
+def draw_kept(rates, generators, n_samples=500, n_units=40):
+    """Return for each layer which units stay, drawn for all samples at once."""
+    dropout = Dropout(np.asarray(rates), generators, n_samples)
+    return [
+        dropout.draw(layer, n_units, n_samples) for layer in range(np.shape(rates)[-1])
+    ]
 
 
-def test_masks_drop_their_share_and_keep_the_mean():
+def kept_by_hand(rng, rate, size):
+    """Draw four integers of 16 bits at once, and keep those that are not below."""
+    drawn = rng.randint(2**64, size=-(-size // 4), dtype=np.uint64)
+    return drawn.view(np.uint16)[:size] >= round(rate * 2**16)
+
+
+def test_units_are_dropped_at_their_rate():
     rates = [0.2, 0.5, 0.9]
-    masks, _ = drop_masks(rates)
-    for rate, mask in zip(rates, masks, strict=True):
-        np.testing.assert_allclose(np.unique(mask), [0, 1 / (1 - rate)], rtol=1e-15)
-        error = np.sqrt(rate * (1 - rate) / mask.size)
-        assert abs(np.mean(mask == 0) - rate) < 4 * error
-        assert abs(mask.mean() - 1) < 4 * error / (1 - rate)
+    for rate, kept in zip(
+        rates, draw_kept(rates, [np.random.RandomState(0)]), strict=True
+    ):
+        error = np.sqrt(rate * (1 - rate) / kept.size)
+        assert abs(np.mean(~kept) - rate) < 4 * error
         for axis in (0, 1):  # no unit and no sample is preferred
-            n = mask.shape[axis]
-            spread = np.std(np.mean(mask == 0, axis=axis))
-            assert spread == pytest.approx(np.sqrt(rate * (1 - rate) / n), rel=0.3)
+            spread = np.std(np.mean(~kept, axis=axis))
+            expected = np.sqrt(rate * (1 - rate) / kept.shape[axis])
+            assert spread == pytest.approx(expected, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("rate", "dropped"),
+    [
+        (0.2, 13107),
+        (0.5, 2**15),
+        (1e-5, 1),
+        (1e-9, 0),  # like no dropout: draws nothing
+        (1 - 1e-9, 2**16 - 1),  # never all
+    ],
+)
+def test_rates_are_rounded_to_16_bits(rate, dropped):
+    rng, expected = np.random.RandomState(0), np.random.RandomState(0)
+    dropout = Dropout(np.array([rate]), [rng], n_samples=10_000)
+    kept = dropout.draw(0, 50, 10_000)
+    assert dropout.share_kept(0) == 1 - dropped / 2**16
+    assert dropout.applies_to(0) == (dropped > 0)
+    if dropped:
+        by_hand = kept_by_hand(expected, dropped / 2**16, kept.size)
+        np.testing.assert_array_equal(kept.ravel(), by_hand)
+    else:
+        assert kept.all()
+    np.testing.assert_equal(rng.get_state(), expected.get_state())
 
 
 def test_a_layer_without_dropout_draws_nothing():
-    (none, some), rng = drop_masks([0.0, 0.5])
-    np.testing.assert_array_equal(none, 1)
-    expected = np.random.RandomState(0)
-    np.testing.assert_array_equal(some == 0, expected.random_sample((40, 500)) < 0.5)
+    rng, expected = np.random.RandomState(0), np.random.RandomState(0)
+    none, some = draw_kept([0.0, 0.5], [rng])
+    assert none.all()
+    np.testing.assert_array_equal(some.ravel(), kept_by_hand(expected, 0.5, some.size))
     np.testing.assert_equal(rng.get_state(), expected.get_state())
 
 
 def test_networks_of_a_stack_draw_each_from_its_own_generator():
     rates = np.array([[0.5], [0.0], [0.3]])
     generators = [np.random.RandomState(k) for k in range(3)]
-    mask = np.empty((3, 40, 500))
-    Dropout(rates, generators).draw(0, mask)
+    (kept,) = draw_kept(rates, generators)
     for k in range(3):
-        (alone,), rng = drop_masks(rates[k], seed=k)
-        np.testing.assert_array_equal(mask[k], alone)
+        rng = np.random.RandomState(k)
+        (alone,) = draw_kept(rates[k], [rng])
+        np.testing.assert_array_equal(kept[k], alone)
         np.testing.assert_equal(generators[k].get_state(), rng.get_state())
+
+
+@pytest.mark.parametrize("n_ahead", [1, 1000, 2**14])
+@pytest.mark.parametrize("sizes", [[100], [32, 32, 32, 4], [32, 18, 32, 18], [1] * 7])
+def test_what_is_drawn_ahead_ends_with_the_epoch(sizes, n_ahead, monkeypatch):
+    """Whatever the epoch before, the next one depends on the generator alone."""
+    monkeypatch.setattr("sklearn_deepnet._engine.propagation._N_AHEAD", n_ahead)
+    rng = np.random.RandomState(0)
+    dropout = Dropout(np.array([0.5, 0.3]), [rng], sum(sizes))
+    for _ in range(2):
+        fresh = np.random.RandomState()
+        fresh.set_state(rng.get_state())
+        other = Dropout(np.array([0.5, 0.3]), [fresh], sum(sizes))
+        for size in sizes:
+            for layer, n_units in enumerate((7, 5)):
+                kept = dropout.draw(layer, n_units, size)
+                expected = other.draw(layer, n_units, size)
+                np.testing.assert_array_equal(kept, expected)
+        np.testing.assert_equal(rng.get_state(), fresh.get_state())
+
+
+def test_no_mask_is_used_twice():
+    dropout = Dropout(np.array([0.5]), [np.random.RandomState(0)], n_samples=600)
+    masks = [dropout.draw(0, 40, n).T for _ in range(3) for n in [32] * 18 + [24]]
+    assert len(np.unique(np.concatenate(masks), axis=0)) == 3 * 600
 
 
 @pytest.mark.slow
@@ -224,7 +276,8 @@ def test_gradient_under_dropout_is_the_slope_with_the_same_masks(
     network = Network(sizes, [ACTIVATIONS[activation]] * 2, params)
     generators = [np.random.RandomState(k) for k in range(max(1, *stack_shape, 1))]
     start = [generator.get_state() for generator in generators]
-    dropout = Dropout(np.broadcast_to(rates, (*stack_shape, 2)), generators)
+    rates = np.broadcast_to(rates, (*stack_shape, 2))
+    dropout = Dropout(rates, generators, n_samples)
     loss = losses.binary_cross_entropy
     propagation = Propagation(network, loss, dropout=dropout)
 
@@ -258,7 +311,7 @@ def split_of(seed, y):
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_draws_are_made_in_the_documented_order(early_stopping):
-    """Weights and biases by layer, seed of the split, then order and masks by step."""
+    """Weights and biases by layer, seed of the split, then order and masks by layer."""
     X, y = wine()
     net = net_for(3, (6, 4), activation="tanh", dropout=(0.3, 0.5), batch_size=50)
     net.set_params(early_stopping=early_stopping, restore_best=False).fit(X, y)
@@ -276,6 +329,9 @@ def test_draws_are_made_in_the_documented_order(early_stopping):
     losses = []
     for _ in range(3):
         order, losses_of_epoch = rng.permutation(len(rows)), []
+        kept = []  # for all batches, which are few
+        for n_units, rate in ((6, 0.3), (4, 0.5)):
+            kept.append(kept_by_hand(rng, rate, n_units * len(rows)))
         for start in range(0, len(rows), 50):
             batch = rows[order[start : start + 50]]
             n = len(batch)
@@ -283,7 +339,9 @@ def test_draws_are_made_in_the_documented_order(early_stopping):
             masks = []
             for layer, rate in ((0, 0.3), (1, 0.5)):
                 H = np.tanh(W[layer] @ A[-1] + b[layer][:, np.newaxis])
-                masks.append((rng.random_sample(H.shape) >= rate) / (1 - rate))
+                stays, kept[layer] = np.split(kept[layer], [H.size])
+                share = 1 - round(rate * 2**16) / 2**16
+                masks.append(stays.reshape(H.shape) / share)
                 A.append(H * masks[-1])
             P = softmax(W[2] @ A[2] + b[2][:, np.newaxis], axis=0)
             losses_of_epoch.append(-np.log(P[y[batch], np.arange(n)]).sum())

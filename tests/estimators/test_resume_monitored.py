@@ -14,7 +14,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, fit_stack
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS
 from sklearn_deepnet.nn.schedules import Cosine, OneCycle, Plateau
 from tests.helpers import (
@@ -127,6 +127,25 @@ def test_partial_fits_with_validation_equal_warm_starts(kind, request):
     for _ in range(6):
         parts.partial_fit(X, y, classes=[0, 1, 2], **held_out)
     assert_same_training(parts, whole)
+
+
+@pytest.mark.parametrize("batch_size", [None, 32])
+def test_a_stack_with_dropout_goes_on_like_each_network_alone(batch_size, monkeypatch):
+    monkeypatch.setattr("sklearn_deepnet._engine.propagation._N_AHEAD", 1000)
+    X, y = cancer()
+    weight = np.random.RandomState(0).uniform(0, 2, len(y)).round(1)
+    networks = [
+        net_for(5, dropout=dropout, random_state=k)
+        for k, dropout in enumerate([0.0, (0.2, 0.0), (0.0, 0.7), 0.5])
+    ]
+    for net in networks:
+        net.set_params(early_stopping=True, batch_size=batch_size)
+    parts = [clone(net).set_params(n_iter=2) for net in networks]
+    fit_stack(parts, X, y, sample_weight=weight)
+    parts = pickle.loads(pickle.dumps(parts))
+    fit_stack([net.set_params(n_iter=3) for net in parts], X, y, sample_weight=weight)
+    for net, part in zip(networks, parts, strict=True):
+        assert_same_training(part, net.fit(X, y, sample_weight=weight))
 
 
 # ---- processes
