@@ -45,6 +45,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
 from sklearn_deepnet._fitting import jobs as training_jobs
+from sklearn_deepnet._fitting import stack_size
 from sklearn_deepnet._fitting.prepare import prepare
 from sklearn_deepnet.estimators.stacking import _share
 
@@ -82,7 +83,7 @@ class Case:
     def max_stack_size(self):
         """Return the number of networks that a search would stack."""
         itemsize = np.dtype(self.dtype).itemsize
-        return training_jobs.max_stack_size(self.sizes(), self.batch_size, itemsize)
+        return stack_size.max_stack_size(self.sizes(), self.batch_size, itemsize)
 
 
 CASES = [
@@ -172,9 +173,9 @@ def crossover_table(found):
 
 def working_set_table(found):
     """Return the loss against the best stack size, for each working set."""
-    rows, now = [], training_jobs._WORKING_SET
+    rows, now = [], stack_size._WORKING_SET
     for working_set in sorted({*WORKING_SETS, now}):
-        with patch.object(training_jobs, "_WORKING_SET", working_set):
+        with patch.object(stack_size, "_WORKING_SET", working_set):
             lost = [
                 time_at(case.max_stack_size(), microseconds) / microseconds.min()
                 for (case, _), microseconds in found.items()

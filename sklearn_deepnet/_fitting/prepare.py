@@ -114,11 +114,13 @@ def prepare(
     if not dataset.n_rows:
         return SkippedFit(estimator)
     n_iter, fit_checkpoint = 1 if partial else int(draft.n_iter), None
-    it, store = (draft, dataset, validation_set), epoch_store.get()
+    store = epoch_store.get()
     if checkpoint is not None:
-        fit_checkpoint = FitCheckpoint(checkpoint, *it, resumes)
+        fit_checkpoint = FitCheckpoint(
+            checkpoint, draft, dataset, validation_set, resumes
+        )
     elif store is not None and not (partial or resumes):
-        fit_checkpoint = find_stored_fit(store, *it)
+        fit_checkpoint = find_stored_fit(store, draft, dataset, validation_set)
     if fit_checkpoint is not None:
         resumes |= fit_checkpoint.restore(n_iter)
     return PreparedFit(
@@ -237,12 +239,7 @@ class PreparedFit:
         given = validation_set
         state, dataset, validation_set = self._start(self._dataset, given)
         dataset, validation_set = scale_datasets(
-            draft,
-            self._resolved,
-            state,
-            dataset,
-            validation_set,
-            resumes=self._resumes,
+            draft, self._resolved, state, dataset, validation_set, self._resumes
         )
         self._dataset = dataset
         if self._only_class is not None:

@@ -135,7 +135,6 @@ def scale_datasets(
     state: TrainingState,
     dataset: Dataset,
     validation_set: Dataset | None,
-    *,
     resumes: bool,
 ) -> tuple[Dataset, Dataset | None]:
     """Set the scaling on the estimator, in place, and return the datasets with it.

@@ -20,9 +20,13 @@ class SharedWork:
     max_bytes : int or None, default=None
         How many bytes of arrays to remember. The last result is remembered in any case.
         None is no limit.
+    copies : bool, default=False
+        Whether to share copies of arrays, since those who made them may change them
+        while others still use them.
     """
 
-    def __init__(self, max_bytes: int | None = None) -> None:
+    def __init__(self, max_bytes: int | None = None, copies: bool = False) -> None:
+        self._copies = copies
         self._results: dict[Hashable, tuple[Any, int]] = {}
         self._max_bytes, self._n_bytes = max_bytes, 0
         # By the id of an array, which no other has as long as this one is remembered.
@@ -45,9 +49,10 @@ class SharedWork:
         if key is None:
             return array
         place = _ARRAY, key
-        first = self.once(place, lambda: array)
+        first = self.once(place, array.copy if self._copies else lambda: array)
         # Whoever made the first may have changed it in place since.
-        if first is not array and not _are_equal(first, array):
+        is_own = first is array or self._copies
+        if not is_own and not _are_equal(first, array):
             self._forget(place)
             first = self.once(place, lambda: array)
         self._keys[id(first)] = key

@@ -8,6 +8,8 @@ from itertools import count
 from typing import Any, NamedTuple
 
 import joblib
+import numpy as np
+from scipy.sparse import issparse
 from sklearn.pipeline import Pipeline
 
 from .._utils.sharing import do_once
@@ -100,7 +102,13 @@ class _SharedSteps:
             return function(step, X, *args, **options)  # of another call of ``fit``
         compared = {k: v for k, v in options.items() if k not in ignore}
         self._key = self._key, hash_key((step, compared))
-        fit = partial(function, step, X, *args, **options)
+
+        def fit() -> tuple[Any, Any]:
+            output, fitted = function(step, X, *args, **options)
+            # X belongs to one of the pipelines, which may change it in place later.
+            is_own = hasattr(output, "copy") and _share_memory(output, X)
+            return (output.copy() if is_own else output), fitted
+
         self._output, fitted = do_once(lambda: self._key, fit)
         return self._output, try_deepcopy(fitted)
 
@@ -109,6 +117,13 @@ class _SharedSteps:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(None), ()
+
+
+def _share_memory(output: Any, X: Any) -> bool:
+    if issparse(output) and issparse(X):
+        return np.may_share_memory(output.data, X.data)
+    are_arrays = isinstance(output, np.ndarray) and isinstance(X, np.ndarray)
+    return np.may_share_memory(output, X) if are_arrays else output is X
 
 
 @contextmanager

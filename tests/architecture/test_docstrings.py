@@ -75,7 +75,12 @@ CODE |= {name: method for cls in CLASSES.values() for name, method in methods(cl
 
 
 def parameters(obj):
-    """Parameters that can be given to a function, a method or a constructor."""
+    """Parameters that can be given to a function, a method or a constructor.
+
+    Those of a constructor that is scikit-learn's are documented there.
+    """
+    if getattr(getattr(obj, "__init__", None), "__module__", "").startswith("sklearn."):
+        return {}
     try:
         signature = inspect.signature(obj)
     except (TypeError, ValueError):  # a property; an exception, which is written in C

@@ -142,7 +142,7 @@ def test_targets_of_a_regressor_are_summed_alike():
 
 @pytest.mark.parametrize("batch_size", [None, 250])
 def test_a_stack_equals_its_members_on_any_number_of_threads(batch_size, monkeypatch):
-    monkeypatch.setattr("sklearn_deepnet._fitting.jobs._WORKING_SET", 2**30)
+    monkeypatch.setattr("sklearn_deepnet._fitting.stack_size._WORKING_SET", 2**30)
     networks = [
         net(batch_size=batch_size, random_state=seed, early_stopping=True, alpha=alpha)
         for seed, alpha in enumerate((0, 1e-2, 1))

@@ -39,7 +39,7 @@ class Cooperation:
         self._new: deque[Coroutine] = deque()
         self._ready: deque[tuple[Coroutine, Any]] = deque()
         self._waiting: list[Coroutine] = []
-        self._shared = SharedWork(max_bytes)
+        self._shared = SharedWork(max_bytes, copies=True)
 
     def run(
         self,

@@ -9,7 +9,6 @@ network is bit-for-bit identical to training it alone.
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from scipy.sparse import issparse
 
@@ -23,7 +22,6 @@ from ..._fitting.stack_size import max_stack_size_of_job
 from ...nn.optimizers import LBFGS
 
 
-@dataclass
 class StackSummary:
     """How many networks were trained in stacks, and why the others were not.
 
@@ -35,11 +33,18 @@ class StackSummary:
         For each reason, how many networks were trained one by one.
     """
 
-    stack_sizes: list[int] = field(default_factory=list)
-    alone: Counter[str] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        self.stack_sizes: list[int] = []
+        self.alone: Counter[str] = Counter()
 
     def add(self, other: "StackSummary") -> None:
-        """Add, in place, what another summary has counted."""
+        """Add, in place, what another process has counted.
+
+        Parameters
+        ----------
+        other : StackSummary
+            Of the other process.
+        """
         self.stack_sizes += other.stack_sizes
         self.alone += other.alone
 
