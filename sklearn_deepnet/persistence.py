@@ -50,8 +50,8 @@ _CLASSES = MappingProxyType(
 )
 # By name, since the folder of the searches is above the one of the estimators.
 _SEARCHES = (
-    "sklearn_deepnet.model_selection.halving.StackedHalvingGridSearchCV",
-    "sklearn_deepnet.model_selection.halving.StackedHalvingRandomSearchCV",
+    "sklearn_deepnet.model_selection.search.StackedHalvingGridSearchCV",
+    "sklearn_deepnet.model_selection.search.StackedHalvingRandomSearchCV",
     "sklearn_deepnet.model_selection.search.StackedGridSearchCV",
     "sklearn_deepnet.model_selection.search.StackedRandomizedSearchCV",
 )
