@@ -1,13 +1,18 @@
-"""Measure stacks of networks: what they gain, up to which size, and their memory.
+"""Measure stacks of networks: what they gain, up to which size, and what they cost.
 
 crossover: µs per network and step, for different networks and sizes of the stack. This
 is CPU time, since one thread does all the work and the machine may have other load. It
 includes the setup of the stack. A search uses the size in bold, from `max_stack_size`.
-searches: the wall-clock time of `StackedGridSearchCV` and of scikit-learn's search with
-the same candidates. All take turns, A B C A B C. Ratios are medians over the rounds of
+searches: the wall-clock time of `GridSearchCV` with and without `stacked()`, and of one
+of `MLPClassifier` with the same candidates. All take turns, A B C A B C. Ratios are
+medians over the rounds of
 the peer's time divided by ours, with the lowest and the highest in parentheses. Worker
 processes are started, and run a small search, before the time is taken.
+tables: the same for pipelines on a table of numbers and strings, with the layers and
+the batches that people use.
 bounds: the same for searches in which stacks gain nothing.
+spending: how much of the CPU time of a search is training, in a pipeline.
+dropout: the CPU time of a stack with dropout, divided by that without.
 memory: the peak of the resident memory of a search, minus the resident memory before
 it, each search in its own process.
 
@@ -32,7 +37,8 @@ from unittest.mock import patch
 import numpy as np
 from memory import megabytes_for
 from report import machine_line, markdown, parser_of, save
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -40,14 +46,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
+from sklearn_deepnet import DeepNetClassifier, stacked
 from sklearn_deepnet._fitting import jobs as training_jobs
 from sklearn_deepnet._fitting import stack_size
 from sklearn_deepnet._fitting.prepare import prepare
-from sklearn_deepnet.estimators.stacking import _share
+from sklearn_deepnet._utils.sharing import SharedWork, sharing
+from sklearn_deepnet.estimators.stacking import training
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)
 WORKING_SETS = [2**k for k in range(18, 27)]
@@ -108,27 +115,26 @@ def scaled(load):
     return StandardScaler().fit_transform(X), y
 
 
-def make_jobs(case, tables, count, n_iter):
+def make_jobs(case, tables, count, n_iter, **parameters):
     """Return training jobs that use the tables in turn and share their arrays."""
-    jobs, shared = [], {}
-    for k in range(count):
-        X, y = tables[k % len(tables)]
-        network = DeepNetClassifier(
-            case.hidden,
-            batch_size=case.batch_size,
-            n_iter=n_iter,
-            tol=None,
-            random_state=k,
-        )
-        job = prepare(network, X, y).job
-        _share(job, shared.setdefault(id(X), job))
-        jobs.append(job)
+    jobs = []
+    with sharing(SharedWork()):
+        for k in range(count):
+            network = DeepNetClassifier(
+                case.hidden,
+                batch_size=case.batch_size,
+                n_iter=n_iter,
+                tol=None,
+                random_state=k,
+                **parameters,
+            )
+            jobs.append(prepare(network, *tables[k % len(tables)]).job)
     return jobs
 
 
-def cpu_microseconds(case, tables, count, n_iter):
+def cpu_microseconds(case, tables, count, n_iter, **parameters):
     """Train `count` networks as one stack; return the time per network and step."""
-    jobs = make_jobs(case, tables, count, n_iter)
+    jobs = make_jobs(case, tables, count, n_iter, **parameters)
     n_steps = -(-jobs[0].dataset.n_rows // case.batch_size) * n_iter
     start = time.process_time()
     training_jobs.train_jobs(jobs)
@@ -271,6 +277,19 @@ def compare(about, searches, X, y, n_rounds, aims):
     return lines
 
 
+class Stacked(BaseEstimator):
+    """A search that is fitted in the context `stacked`."""
+
+    def __init__(self, search, max_bytes=None):
+        self.search, self.max_bytes = search, max_bytes
+
+    def fit(self, X, y):
+        with stacked(max_bytes=self.max_bytes):
+            self.search.fit(X, y)
+        self.cv_results_ = self.search.cv_results_
+        return self
+
+
 SEARCH_HEADER = ("search", "n_jobs", "peer", "stacked", "peer's", "ratio", "aim", "met")
 
 
@@ -280,7 +299,8 @@ def warm_up(n_jobs):
     for model in (DeepNetClassifier(n_iter=2, tol=None), MLPClassifier(max_iter=2)):
         GridSearchCV(model, {"random_state": [0, 1]}, n_jobs=n_jobs).fit(X, y)
     model = DeepNetClassifier(n_iter=2, tol=None)
-    StackedGridSearchCV(model, {"random_state": range(8)}, n_jobs=n_jobs).fit(X, y)
+    with stacked():
+        GridSearchCV(model, {"random_state": range(8)}, n_jobs=n_jobs).fit(X, y)
 
 
 def grid_of_64(n_jobs, batch_size, n_iter):
@@ -294,7 +314,7 @@ def grid_of_64(n_jobs, batch_size, n_iter):
     )
     their_grid = common | {"learning_rate_init": rate.tolist()}
     return {
-        "stacked": StackedGridSearchCV(ours, grid, n_jobs=n_jobs),
+        "stacked": Stacked(GridSearchCV(ours, grid, n_jobs=n_jobs)),
         "one by one": GridSearchCV(ours, grid, n_jobs=n_jobs),
         "MLPClassifier": GridSearchCV(theirs, their_grid, n_jobs=n_jobs),
     }
@@ -313,6 +333,99 @@ def tables_of_searches(options):
             data, about = (X.astype(dtype), y), (what, str(n_jobs))
             lines += compare(about, searches, *data, options.rounds, AIMS)
     return [(SEARCH_HEADER, *lines)]
+
+
+def table_of_strings(n_rows=1000):
+    """Return X of 7 numbers and 13 strings, which become 61 columns, and y."""
+    rng = np.random.default_rng(0)
+    numbers = rng.standard_normal((n_rows, 7)).astype(object)
+    levels = [5] * 8 + [3] * 4 + [2]
+    codes = np.stack([rng.integers(n, size=n_rows) for n in levels], axis=1)
+    strings = np.array(["a", "b", "c", "d", "e"], dtype=object)[codes]
+    value = numbers[:, :3].sum(axis=1) + codes[:, :4].sum(axis=1) - 8
+    y = (value + rng.standard_normal(n_rows) > 0).astype(int)
+    return np.hstack([numbers, strings]), y
+
+
+def tables_of_tables(options):
+    """Return the table of searches on a table of numbers and strings."""
+    X, y = table_of_strings()
+    n_iter = 20 if options.quick else 100
+    numbers, strings = list(range(7)), list(range(7, 20))
+    lines = []
+    for hidden in ((32,), (100,), (64, 32), (128, 64)):
+        ours = DeepNetClassifier(hidden, n_iter=n_iter, tol=None, random_state=0)
+        theirs = MLPClassifier(
+            hidden, max_iter=n_iter, tol=0.0, n_iter_no_change=10**9, random_state=0
+        )
+        searches = {}
+        for name, model, rate in (
+            ("one by one", ours, "learning_rate"),
+            ("MLPClassifier", theirs, "learning_rate_init"),
+        ):
+            columns = make_column_transformer(
+                (StandardScaler(), numbers), (OneHotEncoder(), strings)
+            )
+            prefix = type(model).__name__.lower()
+            grid = {f"{prefix}__alpha": [1e-4, 1e-2, 1.0]}
+            grid[f"{prefix}__{rate}"] = [3e-4, 1e-3, 3e-3]
+            searches[name] = GridSearchCV(make_pipeline(columns, model), grid, cv=3)
+        searches["stacked"] = Stacked(searches["one by one"])
+        what = f"9 × 3 folds, 61-{'-'.join(map(str, hidden))}-1"
+        aims = {"MLPClassifier": 3.0, "one by one": 1.0}
+        lines += compare((what, "1"), searches, X, y, options.rounds, aims)
+    return [(SEARCH_HEADER, *lines)]
+
+
+def tables_of_spending(options):
+    """Return the table of the share of a search that is training."""
+    X, y = load_breast_cancer(return_X_y=True)
+    net = DeepNetClassifier((16,), batch_size=32, n_iter=20, tol=None, random_state=0)
+    grid = {
+        "deepnetclassifier__learning_rate": [1e-3, 3e-3, 1e-2, 3e-2],
+        "deepnetclassifier__alpha": [1e-5, 1e-4, 1e-3, 1e-2],
+        "deepnetclassifier__init": ["he", "xavier"],
+    }
+    search = GridSearchCV(make_pipeline(StandardScaler(), net), grid, refit=False)
+    train_jobs, spent = training.train_jobs, []
+
+    def timed(jobs):
+        start = time.process_time()
+        results = train_jobs(jobs)
+        spent.append(time.process_time() - start)
+        return results
+
+    rounds = []
+    with patch.object(training, "train_jobs", timed), stacked():
+        for _ in range(options.rounds + 1):  # the first imports
+            spent.clear()
+            start = time.process_time()
+            search.fit(X, y)
+            rounds.append((time.process_time() - start, sum(spent)))
+    _, *rounds = rounds
+    whole = statistics.median(seconds for seconds, _ in rounds)
+    shares = sorted(100 * trained / seconds for seconds, trained in rounds)
+    share = f"{statistics.median(shares):.0f} % ({shares[0]:.0f} to {shares[-1]:.0f})"
+    header = "search", "CPU time", "of this, training", "aim"
+    what = "32 × 5 folds, 30-16-1, 20 epochs, behind StandardScaler"
+    return [(header, (what, f"{whole:.2f} s", share, "60 %"))]
+
+
+def tables_of_dropout(options):
+    """Return the table of the time of a stack with dropout."""
+    lines = []
+    for dtype in ("float64", "float32"):
+        case = Case(load_breast_cancer, (16,), 32, dtype)
+        tables, ratios = case.tables(1), []
+        for _ in range(2 * options.rounds):
+            without, _ = cpu_microseconds(case, tables, 32, 20)
+            with_dropout, _ = cpu_microseconds(case, tables, 32, 20, dropout=0.2)
+            ratios.append(with_dropout / without)
+        ratios.sort()
+        middle = statistics.median(ratios)
+        text = f"{middle:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        lines.append(("32 × 30-16-1, batch 32", dtype, text, "1.30"))
+    return [(("stack", "dtype", "with dropout / without", "at most"), *lines)]
 
 
 def searches_without_gain(quick):
@@ -340,7 +453,7 @@ def tables_of_bounds(options):
         for what, load, model, grid, n_folds in searches_without_gain(options.quick):
             given = {"cv": n_folds, "n_jobs": n_jobs}
             searches = {
-                "stacked": StackedGridSearchCV(model, grid, **given),
+                "stacked": Stacked(GridSearchCV(model, grid, **given)),
                 "one by one": GridSearchCV(model, grid, **given),
             }
             about, aims = (what, str(n_jobs)), {"one by one": SLOWEST}
@@ -358,10 +471,8 @@ def megabytes_beyond_the_data(what, max_bytes):
     if what == "pipeline":
         model = make_pipeline(StandardScaler(), model)
         grid = {"deepnetclassifier__random_state": range(16)}
-    if max_bytes:
-        search = StackedGridSearchCV(model, grid, max_bytes=max_bytes)
-    else:
-        search = GridSearchCV(model, grid)
+    search = GridSearchCV(model, grid)
+    search = Stacked(search, max_bytes) if max_bytes else search
     clone(search).fit(X[:200], y[:200])
     return megabytes_for(lambda: search.fit(X, y))[0]
 
@@ -383,6 +494,9 @@ def tables_of_memory(options):
 PARTS = {
     "crossover": tables_of_crossover,
     "searches": tables_of_searches,
+    "tables": tables_of_tables,
+    "spending": tables_of_spending,
+    "dropout": tables_of_dropout,
     "bounds": tables_of_bounds,
     "memory": tables_of_memory,
 }

@@ -8,7 +8,6 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,7 +85,7 @@ class TrainingJob:
             return int(X.data.nbytes + X.indices.nbytes) + n_bytes * is_copied
         return 2 * n_bytes
 
-    @cached_property
+    @property
     def stack_key(self) -> tuple[Any, ...]:
         """Key that is equal for jobs that can be trained as one stack."""
         spec, state, dataset = self.spec, self.state, self.dataset

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from .._utils.sharing import do_once
@@ -17,6 +18,7 @@ from .._utils.sklearn_compat import has_callbacks, has_own_fit
 from .base import BaseDeepNet
 
 _numbers = count()  # of the keys of values that cannot be hashed
+_PLAIN = (type(None), bool, int, float, str)
 
 
 class FitArguments(NamedTuple):
@@ -101,7 +103,7 @@ class _SharedSteps:
         if self._output is not None and X is not self._output:
             return function(step, X, *args, **options)  # of another call of ``fit``
         compared = {k: v for k, v in options.items() if k not in ignore}
-        self._key = self._key, hash_key((step, compared))
+        self._key = self._key, step_key((step, compared))
 
         def fit() -> tuple[Any, Any]:
             output, fitted = function(step, X, *args, **options)
@@ -144,13 +146,13 @@ def sharing_steps(estimator: Any, key: Hashable) -> Iterator[None]:
     found = [*_pipelines(estimator)] if can_share_steps(estimator) else []
     for pipeline in found:
         if pipeline.memory is None and not pipeline.verbose:
-            pipeline.set_params(memory=steps)
+            vars(pipeline).update(memory=steps)
     try:
         yield
     finally:
         for pipeline in found:
             if pipeline.memory is steps:
-                pipeline.set_params(memory=None)
+                vars(pipeline).update(memory=None)
 
 
 def try_deepcopy(value: Any) -> Any:
@@ -161,18 +163,30 @@ def try_deepcopy(value: Any) -> Any:
         return value
 
 
-def hash_key(value: Any) -> str:
-    """Return a key that equal values share; a unique one if it cannot be hashed.
+def step_key(value: Any) -> Hashable:
+    """Return a key that equal steps and values share; a unique one if there is none.
 
-    By `joblib.hash`, not by `fingerprint`, which asks for less: whether results agree
-    in another process. Here one fitted step is to stand for several, so parameters
-    without an effect on results, such as `n_jobs`, and objects that two steps share
-    have to agree as well.
+    Estimators are compared by their class and all their attributes, plain values by
+    what they are, and everything else by `joblib.hash`. Nothing is left out that could
+    have an effect, since one fitted step is to stand for several.
     """
     try:
-        return joblib.hash(value)
+        return _key(value)
     except Exception:  # of the value's own methods, or it cannot be pickled
         return f"unique {next(_numbers)}"
+
+
+def _key(value: Any) -> Hashable:
+    if isinstance(value, _PLAIN):
+        return type(value), repr(value)
+    if type(value) in (list, tuple):
+        return type(value), *map(_key, value)
+    if type(value) is dict:
+        return dict, *((_key(k), _key(v)) for k, v in value.items())
+    is_estimator = isinstance(value, BaseEstimator)
+    if is_estimator and type(value).__getstate__ is BaseEstimator.__getstate__:
+        return type(value), _key(vars(value))
+    return joblib.hash(value)
 
 
 def set_prefix(estimator: Any, fitted: Any) -> None:

@@ -18,7 +18,7 @@ from .._fitting.checkpoint import EpochStore, storing_epochs
 from .._utils.sklearn_compat import fit_and_score, split_bagging
 from ..estimators.base import BaseDeepNet
 from ..estimators.ensemble import BaseEnsemble
-from ..estimators.pipelines import hash_key, sharing_steps
+from ..estimators.pipelines import sharing_steps, step_key
 from ..estimators.stacking import StackSummary, run_tasks
 from ..estimators.stacking.cooperation import Coroutine
 
@@ -63,7 +63,7 @@ class Call(NamedTuple):
         return (
             (id(X), id(y), train.dtype.char),
             sha1(np.ascontiguousarray(train), usedforsecurity=False).digest(),
-            hash_key(params) if params else "",
+            step_key(params) if params else "",
         )
 
     @property
@@ -77,7 +77,7 @@ class Call(NamedTuple):
         estimator, parameters = self.args[0], self.options["parameters"] or {}
         last = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
         others = {k: v for k, v in parameters.items() if not k.startswith(last)}
-        return hash_key(others) if others else "", self.data_key
+        return step_key(others) if others else "", self.data_key
 
     def split(self) -> "tuple[list[Call], Callable[[list[Any]], Any]]":
         """Return calls of one fit each, and how to join what they return."""

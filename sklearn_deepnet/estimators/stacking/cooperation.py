@@ -11,10 +11,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..._fitting.stack_size import max_stack_size_of_job
 from ..._utils.sharing import SharedWork, sharing
 from .coroutines import Coroutine, CoroutineGroup, current_coroutine
-from .training import StackSummary, next_stack, numbers_like, train_stack
+from .training import StackSummary, next_stack, train_stack
 
 # Tasks that wait at once: enough for several stacks of small networks. Each is a
 # thread, and holds its rows.
@@ -104,7 +103,7 @@ class Cooperation:
         """Return whether another task may begin before a stack is trained."""
         if not self._waiting:
             return True
-        n_bytes = sum(job.n_bytes for task in self._waiting for job in task.jobs)
+        n_bytes = sum(it.job.n_bytes for task in self._waiting for it in task.networks)
         return n_bytes < self._max_bytes and len(self._waiting) < _MAX_WAITING
 
     def _has_two_stacks(self) -> bool:
@@ -112,46 +111,48 @@ class Cooperation:
 
         That is two stacks: of one, the last networks could be too few for another.
         """
-        if not self._waiting:
+        networks = [it for task in self._waiting for it in task.networks]
+        if not networks or len(networks) < 2 * networks[-1].max_size:
             return False
-        job = self._waiting[-1].jobs[-1]
-        jobs = [it for task in self._waiting for it in task.jobs]
-        return len(numbers_like(job, jobs)) >= 2 * max_stack_size_of_job(job)
+        *_, (_, key, max_size) = networks
+        return sum(it.key == key for it in networks) >= 2 * max_size
 
     def _run(self, task: Coroutine, answer: Any = None) -> None:
         if task.is_done:  # cancelled in the meantime
             return
         task.run(answer)
-        if task.jobs:
+        if task.networks:
             self._waiting.append(task)
         if not task.is_done:
             return
         group, parent = task.group, task.group.parent
         group.end(task)
-        self._waiting = [it for it in self._waiting if not it.is_done]
+        if task.error is not None:
+            self._waiting = [it for it in self._waiting if not it.is_done]
         if parent is not None:
             parent.credit += task.active + task.credit
             if group.is_done and not parent.is_done:
                 self._ready.append((parent, None))
 
     def _train(self, task: Coroutine) -> None:
-        """Train the networks of a task, with others like its last one as a stack."""
+        """Train the networks of a task, with others like its first one as a stack."""
         pending = [
             (it, number)
             for it in self._waiting
-            for number in range(len(it.jobs))
-            if number not in it.outcomes
+            for number in range(len(it.networks))
+            if number not in it.results
         ]
         pending.sort(key=lambda pair: pair[0] is not task)  # those of the task first
-        chosen = next_stack([it.jobs[number] for it, number in pending])
+        chosen = next_stack([it.networks[number] for it, number in pending])
         pairs = [pending[k] for k in chosen]
-        outcomes = train_stack([it.jobs[number] for it, number in pairs], self.summary)
-        for (it, number), outcome in zip(pairs, outcomes, strict=True):
-            it.outcomes[number] = outcome
-            it.credit += outcome.seconds
-        for it in [it for it in self._waiting if len(it.outcomes) == len(it.jobs)]:
+        jobs = [it.networks[number].job for it, number in pairs]
+        results = train_stack(jobs, self.summary)
+        for (it, number), result in zip(pairs, results, strict=True):
+            it.results[number] = result
+            it.credit += result.seconds
+        for it in [it for it in self._waiting if len(it.results) == len(it.networks)]:
             self._waiting.remove(it)
-            answer = [it.outcomes[number] for number in range(len(it.jobs))]
+            answer = [it.results[number] for number in range(len(it.networks))]
             self._ready.append((it, answer))
 
 

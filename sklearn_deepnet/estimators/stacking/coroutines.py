@@ -16,7 +16,7 @@ from typing import Any, Self
 from sklearn import get_config, set_config
 
 from ..._fitting.jobs import JobResult, TrainingJob, gathering
-from .training import train_stacks, why_not_stacked
+from .training import Waiting, train_stacks
 
 _current: ContextVar["Coroutine | None"] = ContextVar("current", default=None)
 
@@ -46,9 +46,9 @@ class Coroutine:
     ----------
     result, error : object
         What the function returned or raised, if `is_done`.
-    jobs : sequence of TrainingJob
-        The networks that it waits for.
-    outcomes : dict of int to JobResult
+    networks : sequence of Waiting
+        Those that it waits for.
+    results : dict of int to JobResult
         Of those that have been trained, by their numbers.
     nested : CoroutineGroup or None
         The tasks that it waits for.
@@ -65,8 +65,8 @@ class Coroutine:
         self.result: Any = None
         self.error: BaseException | None = None
         self.is_done = False
-        self.jobs: Sequence[TrainingJob] = ()
-        self.outcomes: dict[int, JobResult] = {}
+        self.networks: Sequence[Waiting] = ()
+        self.results: dict[int, JobResult] = {}
         self.nested: CoroutineGroup | None = None
         self.waited = self.credit = self.active = 0.0
         self._function: Callable[[], Any] | None = function
@@ -116,7 +116,7 @@ class Coroutine:
         self._turn_back.release()
         self._turn.acquire()
         self.waited += time.perf_counter() - start
-        self.jobs, self.outcomes, self.nested = (), {}, None
+        self.networks, self.results, self.nested = (), {}, None
         answer, self._answer = self._answer, None
         if isinstance(answer, BaseException):
             raise answer
@@ -144,12 +144,12 @@ class Coroutine:
             self._turn_back.release()
 
     def _gather(self, jobs: Sequence[TrainingJob]) -> list[JobResult]:
-        """Return the outcomes of training the jobs beside those of other tasks."""
-        summary = self.group.cooperation.summary
-        alone = [why_not_stacked(job) for job in jobs]
-        if all(alone):  # large networks are in memory one at a time
-            return train_stacks(jobs, summary)
-        self.jobs = jobs
+        """Return the results of training the jobs beside those of other tasks."""
+        networks = [*map(Waiting.make, jobs)]
+        if all(network.key is None for network in networks):
+            # Large networks are so in memory one at a time.
+            return train_stacks(jobs, self.group.cooperation.summary)
+        self.networks = networks
         return self.wait()
 
     def _interrupt(self) -> None:

@@ -9,6 +9,7 @@ network is bit-for-bit identical to training it alone.
 import time
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
 
 from scipy.sparse import issparse
 
@@ -97,9 +98,10 @@ def train_stacks(
     """
     summary = StackSummary() if summary is None else summary
     outcomes: dict[int, JobResult] = {}
+    waiting = [Waiting.make(job) for job in jobs]
     left = [*range(len(jobs))]
     while left:
-        numbers = [left[k] for k in next_stack([jobs[k] for k in left])]
+        numbers = [left[k] for k in next_stack([waiting[k] for k in left])]
         found = train_stack([jobs[k] for k in numbers], summary)
         outcomes.update(zip(numbers, found, strict=True))
         left = [k for k in left if k not in outcomes]
@@ -110,24 +112,40 @@ def train_stacks(
     return [outcomes[k] for k in range(len(jobs))]
 
 
-def numbers_like(job: TrainingJob, jobs: Sequence[TrainingJob]) -> list[int]:
-    """Return the numbers of the jobs that can be trained beside a job, and its own."""
-    if why_not_stacked(job):
-        return [k for k, it in enumerate(jobs) if it is job]
-    key = job.stack_key
-    return [
-        k
-        for k, it in enumerate(jobs)
-        if it is job or (it.stack_key == key and not why_not_stacked(it))
-    ]
+class Waiting(NamedTuple):
+    """A network that waits to be trained, and with which others it may be.
+
+    Parameters
+    ----------
+    job : TrainingJob
+        The network.
+    key : tuple or None
+        Equal for networks that can be trained as one stack; None for one that cannot.
+    max_size : int
+        How many of them are not too many for a stack.
+    """
+
+    job: TrainingJob
+    key: tuple[Any, ...] | None
+    max_size: int
+
+    @classmethod
+    def make(cls, job: TrainingJob) -> Self:
+        """Return it for a job."""
+        if why_not_stacked(job):
+            return cls(job, None, 1)
+        return cls(job, job.stack_key, max_stack_size_of_job(job))
 
 
-def next_stack(jobs: Sequence[TrainingJob]) -> list[int]:
-    """Return the numbers of the first job, and of those to train beside it."""
-    same = numbers_like(jobs[0], jobs)
+def next_stack(waiting: Sequence[Waiting]) -> list[int]:
+    """Return the numbers of the first network, and of those to train beside it."""
+    first = waiting[0]
+    if first.key is None:
+        return [0]
+    same = [k for k, it in enumerate(waiting) if it.key == first.key]
     # A stack whose work arrays exceed the cache is slower than two halves of it. Even
     # parts leave no small stack, which would gain little.
-    n_stacks = -(-len(same) // max_stack_size_of_job(jobs[0]))
+    n_stacks = -(-len(same) // first.max_size)
     return same[: -(-len(same) // n_stacks)]
 
 
