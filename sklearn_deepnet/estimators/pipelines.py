@@ -12,6 +12,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils import Bunch
 
 from .._utils.sharing import do_once
 from .._utils.sklearn_compat import has_callbacks, has_own_fit
@@ -181,8 +182,8 @@ def _key(value: Any) -> Hashable:
         return type(value), repr(value)
     if type(value) in (list, tuple):
         return type(value), *map(_key, value)
-    if type(value) is dict:
-        return dict, *((_key(k), _key(v)) for k, v in value.items())
+    if type(value) in (dict, Bunch):
+        return type(value), *((_key(k), _key(v)) for k, v in value.items())
     is_estimator = isinstance(value, BaseEstimator)
     if is_estimator and type(value).__getstate__ is BaseEstimator.__getstate__:
         return type(value), _key(vars(value))

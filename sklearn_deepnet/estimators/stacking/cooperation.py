@@ -103,7 +103,7 @@ class Cooperation:
         """Return whether another task may begin before a stack is trained."""
         if not self._waiting:
             return True
-        n_bytes = sum(it.job.n_bytes for task in self._waiting for it in task.networks)
+        n_bytes = sum(it.n_bytes for task in self._waiting for it in task.networks)
         return n_bytes < self._max_bytes and len(self._waiting) < _MAX_WAITING
 
     def _has_two_stacks(self) -> bool:
@@ -114,8 +114,8 @@ class Cooperation:
         networks = [it for task in self._waiting for it in task.networks]
         if not networks or len(networks) < 2 * networks[-1].max_size:
             return False
-        *_, (_, key, max_size) = networks
-        return sum(it.key == key for it in networks) >= 2 * max_size
+        last = networks[-1]
+        return sum(it.key == last.key for it in networks) >= 2 * last.max_size
 
     def _run(self, task: Coroutine, answer: Any = None) -> None:
         if task.is_done:  # cancelled in the meantime

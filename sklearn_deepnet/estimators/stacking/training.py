@@ -123,18 +123,21 @@ class Waiting(NamedTuple):
         Equal for networks that can be trained as one stack; None for one that cannot.
     max_size : int
         How many of them are not too many for a stack.
+    n_bytes : int
+        Size of the rows that are held as long as it waits.
     """
 
     job: TrainingJob
     key: tuple[Any, ...] | None
     max_size: int
+    n_bytes: int
 
     @classmethod
     def make(cls, job: TrainingJob) -> Self:
         """Return it for a job."""
         if why_not_stacked(job):
-            return cls(job, None, 1)
-        return cls(job, job.stack_key, max_stack_size_of_job(job))
+            return cls(job, None, 1, job.n_bytes)
+        return cls(job, job.stack_key, max_stack_size_of_job(job), job.n_bytes)
 
 
 def next_stack(waiting: Sequence[Waiting]) -> list[int]:
