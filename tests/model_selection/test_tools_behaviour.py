@@ -1,0 +1,515 @@
+"""Errors, warnings, settings and interrupts under `stacked` are those without it."""
+
+import os
+import re
+import signal
+import threading
+import time
+import warnings
+from collections import Counter
+from contextlib import nullcontext
+from contextvars import ContextVar
+
+import numpy as np
+import pytest
+from joblib import Parallel, delayed, effective_n_jobs, parallel_config
+from joblib.parallel import get_active_backend
+from scipy.sparse import csr_array
+from sklearn import config_context, get_config
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.ensemble import (
+    RandomForestClassifier,
+    VotingClassifier,
+)
+from sklearn.manifold import MDS
+from sklearn.metrics import pairwise_distances
+from sklearn.model_selection import (
+    GridSearchCV,
+    cross_val_predict,
+    cross_val_score,
+)
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from sklearn_deepnet import stacked
+from sklearn_deepnet.nn.activations import ACTIVATIONS
+from tests.helpers import iris, network_factory, raises
+
+net = network_factory(hidden_layer_sizes=(4,), learning_rate=0.02, n_iter=3)
+X, y = iris()
+
+
+class Step(TransformerMixin, BaseEstimator):
+    """Calls a function with the rows that it is fitted to."""
+
+    def __init__(self, call=None, number=0):
+        self.call, self.number = call, number
+
+    def fit(self, X, y=None):
+        if self.call is not None:
+            self.call(self.number, X)
+        return self
+
+    def transform(self, X):
+        return X
+
+
+def after(call, last=None):
+    return make_pipeline(Step(call), net() if last is None else last)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left():
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+def gist(warning):
+    """Return what a warning says, without lines of code, which tracebacks have."""
+    return warning.category, re.sub(r"\n .*", "", str(warning.message))
+
+
+def outcome(call, context, action="always"):
+    """Return the result or the error of a call, and a count of its warnings."""
+    with warnings.catch_warnings(record=True) as caught, context:
+        warnings.simplefilter(action)
+        try:
+            found = call()
+        except Exception as error:
+            found = type(error), re.sub(r"\n .*", "", str(error))
+    return found, Counter(map(gist, caught))
+
+
+def assert_same_outcome(call, action="always"):
+    """Return the outcome, which is the same with the context."""
+    expected = outcome(call, nullcontext(), action)
+    found = outcome(call, stacked(), action)
+    np.testing.assert_equal(found, expected)
+    return expected
+
+
+def grid_of_numbers(call, **options):
+    """Return how a search goes in which `call` gets the number of the candidate."""
+    model, grid = after(call), {"step__number": [0, 1, 2, 3]}
+    search = GridSearchCV(model, grid, cv=3, refit=False, **options).fit(X, y)
+    return search.cv_results_["mean_test_score"]
+
+
+# ---- errors
+
+
+def fails_early(number, X):
+    if number in (1, 3):
+        raise ValueError(f"candidate {number}")
+
+
+def fails_late(estimator, X, y):
+    if estimator[0].number == 1:
+        raise ArithmeticError("scored")
+    return 0.5
+
+
+FAILING = {
+    "fits": (fails_early, "accuracy"),
+    "scores": (None, fails_late),
+    "fits and scores": (lambda number, X: fails_early(number + 1, X), fails_late),
+}
+
+
+@pytest.mark.parametrize("error_score", ["raise", np.nan, -1])
+@pytest.mark.parametrize("case", FAILING)
+def test_failing_candidates_end_as_without_the_context(case, error_score):
+    call, scoring = FAILING[case]
+    assert_same_outcome(
+        lambda: grid_of_numbers(call, scoring=scoring, error_score=error_score)
+    )
+
+
+def test_the_first_candidate_decides_though_a_later_one_fails_earlier():
+    def fails(number, X):
+        if number == 2:
+            raise ValueError("fitted")
+
+    (error, message), _ = assert_same_outcome(
+        lambda: grid_of_numbers(fails, scoring=fails_late, error_score="raise")
+    )
+    assert (error, message) == (ArithmeticError, "scored")
+
+
+INVALID = {
+    "a parameter": ({"alpha": [1e-4, -1]}, {}),
+    "a scorer that a stack calls": (
+        {"alpha": [1e-4, 0.1]},
+        {"scoring": lambda *args: 1 / 0, "early_stopping": True},
+    ),
+    "divergence": ({"learning_rate": [0.02, 1e300]}, {"solver": "sgd"}),
+}
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_a_network_that_fails_fails_alone(case):
+    grid, params = INVALID[case]
+
+    def search():
+        found = GridSearchCV(net(**params), grid, cv=3, refit=False).fit(X, y)
+        return found.cv_results_["mean_test_score"]
+
+    assert_same_outcome(search)
+
+
+# ---- warnings
+
+
+def warns(number, X):
+    warnings.warn("about each", UserWarning, stacklevel=1)
+    warnings.warn(f"about {number} and {len(X)} rows", RuntimeWarning, stacklevel=1)
+
+
+def sets_filters(number, X):
+    """Leave a filter behind, which lasts as long as the call of this candidate."""
+    warnings.warn("before", UserWarning, stacklevel=1)
+    warnings.simplefilter("ignore", UserWarning)
+    warnings.warn("after", UserWarning, stacklevel=1)
+
+
+def warns_of_score(estimator, X, y):
+    warnings.warn("about a score", UserWarning, stacklevel=1)
+    return 1.0
+
+
+@pytest.mark.parametrize("action", ["always", "default", "module", "once", "ignore"])
+@pytest.mark.parametrize("call", [warns, sets_filters])
+def test_warnings_are_as_many(call, action):
+    _, count = assert_same_outcome(
+        lambda: grid_of_numbers(call, scoring=warns_of_score), action
+    )
+    assert bool(count) == (action != "ignore")
+
+
+@pytest.mark.parametrize("error_score", ["raise", np.nan])
+def test_warnings_become_errors(error_score):
+    def search():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            return grid_of_numbers(warns, error_score=error_score)
+
+    assert_same_outcome(search)
+
+
+def test_networks_warn_as_often():
+    model = net(n_iter=12, tol=1e-4)
+    _, count = assert_same_outcome(lambda: cross_val_score(model, X, y, cv=3))
+    assert sum(count.values()) == 3
+
+
+@pytest.mark.parametrize("call", [None, sets_filters, fails_early])
+def test_filters_are_restored(call):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = warnings.filters, [*warnings.filters], warnings.showwarning
+        with stacked():
+            grid_of_numbers(call)
+        assert warnings.filters is before[0]
+        assert (warnings.filters, warnings.showwarning) == before[1:]
+
+
+# ---- settings
+
+colour = ContextVar("colour", default="none")
+
+
+def test_tasks_see_the_settings_of_their_caller():
+    found = []
+
+    def look(number, X):
+        found.append((get_config(), np.geterr(), colour.get()))
+
+    def validate():
+        found.clear()
+        token = colour.set("green")
+        with (
+            config_context(assume_finite=True, enable_metadata_routing=True),
+            config_context(transform_output="pandas"),
+            np.errstate(under="warn", over="ignore"),
+        ):
+            cross_val_score(after(look), X, y, cv=3)
+        colour.reset(token)
+        return [*found]
+
+    (settings, *_), _ = assert_same_outcome(validate)
+    assert settings[0]["assume_finite"]
+    assert settings[2] == "green"
+
+
+def test_settings_of_a_task_are_its_own():
+    def look(number, X):
+        seen.append((number, np.geterr()["under"], colour.get()))
+        np.seterr(under="warn")
+        colour.set("red")
+
+    seen = []
+    with stacked():
+        grid_of_numbers(look)
+    assert {(under, it) for _, under, it in seen} == {("ignore", "none")}
+    assert (np.geterr()["under"], colour.get()) == ("ignore", "none")
+
+
+# ---- interrupts
+
+
+def press_after(seconds):
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    return timer
+
+
+def interrupted(call, *, started=None):
+    """Press Ctrl-C while `call` runs, and return how many seconds it takes to end."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = press_after(0.1) if started is None else None
+    start = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            call()
+    finally:
+        if timer is not None:
+            timer.join()
+        signal.signal(signal.SIGINT, before)
+    return time.monotonic() - start
+
+
+def never_ends(number, X):
+    while True:
+        sum(range(100))
+
+
+def swallows(number, X):
+    try:
+        never_ends(number, X)
+    except BaseException:
+        return
+
+
+def waits_for_tasks(number, X):
+    cross_val_score(after(never_ends), *iris(), cv=2)
+
+
+LONG = net(n_iter=10**6)
+INTERRUPTED = {
+    "a step": lambda: cross_val_score(after(never_ends), X, y),
+    "a step after others wait": lambda: grid_of_numbers(
+        lambda number, X: never_ends(number, X) if number == 2 else None
+    ),
+    "a step of a task in a task": lambda: grid_of_numbers(waits_for_tasks),
+    "a stack": lambda: cross_val_score(LONG, X, y),
+    "a stack of tasks in tasks": lambda: cross_val_score(
+        GridSearchCV(LONG, {"alpha": [0.1, 0.2]}, cv=2), X, y, cv=2
+    ),
+    "a fit alone": lambda: cross_val_score(LONG, X, y, cv=[(range(99), range(99))]),
+    "a scorer": lambda: cross_val_score(
+        net(), X, y, scoring=lambda *args: never_ends(0, X)
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INTERRUPTED)
+def test_ctrl_c_ends_all_tasks(case):
+    def call():
+        with stacked():
+            INTERRUPTED[case]()
+
+    assert interrupted(call) < 5
+    with stacked() as stacks:
+        cross_val_score(net(), X, y)
+    assert stacks.report.stack_sizes == [5]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_an_interrupt_that_a_scorer_raises_ends_all_tasks(error):
+    n_calls = []
+
+    def scorer(*args):
+        n_calls.append(args)
+        raise error("pressed")
+
+    with stacked(), pytest.raises(error, match=r"^pressed$"):
+        cross_val_score(net(), X, y, scoring=scorer)
+    assert len(n_calls) == 1
+
+
+# ---- the context
+
+
+def test_contexts_nest():
+    with stacked() as outer:
+        cross_val_score(net(), X, y)
+        with stacked() as inner:
+            cross_val_score(net(), X, y, cv=3)
+        cross_val_score(net(), X, y, cv=2)
+    cross_val_score(net(), X, y)
+    assert (inner.report.stack_sizes, outer.report.stack_sizes) == ([3], [5, 2])
+
+
+def test_a_context_can_be_entered_again():
+    context = stacked()
+    for _ in range(2):
+        with context:
+            cross_val_score(net(), X, y)
+    assert context.report.stack_sizes == [5, 5]
+
+
+def test_it_decorates_functions():
+    context = stacked()
+
+    @context
+    def validate(n):
+        """Return scores."""
+        return cross_val_score(net(), X, y, cv=n)
+
+    np.testing.assert_array_equal(validate(3), cross_val_score(net(), X, y, cv=3))
+    assert validate.__doc__ == "Return scores."
+    validate(n=2)
+    assert context.report.stack_sizes == [3, 2]
+
+
+@pytest.mark.parametrize(("options", "sizes"), [({}, [5]), ({"max_bytes": 1}, [])])
+def test_joblib_knows_the_backend_by_name(options, sizes):
+    with parallel_config(backend="stacked", **options):
+        cross_val_score(net(), X, y)
+        report = get_active_backend()[0].report
+    assert report.stack_sizes == sizes
+    assert report.alone.total() == 5 - sum(sizes)
+
+
+@pytest.mark.parametrize("name", ["max_bytes", "checkpoint"])
+def test_invalid_arguments_are_refused_at_once(name):
+    message = {
+        "max_bytes": "max_bytes must be a positive integer. Got 0 instead.",
+        "checkpoint": "checkpoint must be a Checkpoint, a path or None. Got 0 instead.",
+    }
+    error = {"max_bytes": ValueError, "checkpoint": TypeError}[name]
+    with raises(message[name], error):
+        stacked(**{name: 0})
+
+
+# ---- workers
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 2, -1])
+@pytest.mark.parametrize("of", ["the call", "the context", "the context around"])
+def test_results_are_the_same_for_any_number_of_workers(of, n_jobs):
+    expected = cross_val_predict(net(), X, y, method="predict_proba")
+    options = dict.fromkeys(["the call", "the context", "the context around"])
+    options[of] = n_jobs
+    with (
+        parallel_config("threading", n_jobs=options["the context around"]),
+        stacked(options["the context"]) as stacks,
+    ):
+        found = cross_val_predict(
+            net(), X, y, method="predict_proba", n_jobs=options["the call"]
+        )
+        n_workers = effective_n_jobs(n_jobs)
+    np.testing.assert_array_equal(found, expected)
+    sizes = [len(it) for it in np.array_split(range(5), min(n_workers, 5))]
+    assert sorted(stacks.report.stack_sizes) == sorted(n for n in sizes if n > 1)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 2, -1, 7])
+def test_the_number_of_workers_is_what_it_is_without_the_context(n_jobs):
+    found = []
+
+    def look(number, X):
+        found.append(effective_n_jobs(n_jobs))
+
+    with parallel_config("threading"):
+        outside = effective_n_jobs(n_jobs)
+        cross_val_score(after(look), X, y, cv=2)
+        with stacked():
+            assert effective_n_jobs(n_jobs) == outside
+            cross_val_score(after(look), X, y, cv=2)
+        with stacked(n_jobs=3):
+            assert effective_n_jobs(None) == 3
+    assert len(set(found)) == 1
+
+
+def square(x):
+    if x < 0:
+        raise ValueError(f"{x} is negative")
+    return x * x
+
+
+FORESTS = {
+    "a forest": lambda n_jobs: (
+        RandomForestClassifier(3, random_state=0, n_jobs=n_jobs)
+        .fit(X, y)
+        .predict_proba(X)
+    ),
+    "distances": lambda n_jobs: pairwise_distances(X, n_jobs=n_jobs),
+    "MDS": lambda n_jobs: MDS(
+        n_init=2,
+        max_iter=2,
+        random_state=0,
+        n_jobs=n_jobs,
+        normalized_stress=False,
+    ).fit_transform(X[:20]),
+    "a validation": lambda n_jobs: cross_val_score(GaussianNB(), X, y, n_jobs=n_jobs),
+    "an error": lambda n_jobs: Parallel(n_jobs)(
+        delayed(square)(it) for it in (1, -2, -3)
+    ),
+    "a generator": lambda n_jobs: [
+        *Parallel(n_jobs, return_as="generator")(map(delayed(square), range(9)))
+    ],
+    "nothing": lambda n_jobs: Parallel(n_jobs)([]),
+    "required memory": lambda n_jobs: Parallel(n_jobs, require="sharedmem")(
+        map(delayed(square), range(9))
+    ),
+}
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 2])
+@pytest.mark.parametrize("case", FORESTS)
+def test_what_holds_no_network_runs_as_without_the_context(case, n_jobs):
+    def call():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return FORESTS[case](n_jobs)
+
+    with parallel_config("threading"):
+        assert_same_outcome(call)
+
+
+def test_forests_in_tasks_are_the_same():
+    model = VotingClassifier(
+        [("trees", RandomForestClassifier(3, random_state=0)), ("net", net())],
+        voting="soft",
+    )
+    assert_same_outcome(lambda: cross_val_predict(model, X, y, cv=3))
+
+
+# ---- the report
+
+
+OWN = ACTIVATIONS["tanh"]._replace(name="own", elementwise=False)
+REASONS = {
+    "solver='lbfgs' has a training loop of its own": net(solver="lbfgs", learning_rate=0.001),
+    "verbose, callbacks and checkpoints follow a single fit": net(verbose=1),
+    "a loss, activation or optimizer is not known to be element-wise": net(
+        activation=OWN
+    ),
+    "X is sparse": make_pipeline(FunctionTransformer(csr_array), net()),
+    "the network is so large that a stack would not be faster": net(
+        hidden_layer_sizes=(900,), n_iter=1
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_the_report_says_why_networks_were_not_stacked(reason, capsys):
+    models = [("a", net()), ("b", net(alpha=1)), ("c", REASONS[reason])]
+    with stacked() as stacks:
+        VotingClassifier(models).fit(X, y)
+    assert str(stacks.report) == (
+        f"2 networks were trained in 1 stack; 1 alone, since {reason}."
+    )
