@@ -71,7 +71,7 @@ class Cooperation:
                 while self._new or self._ready or self._waiting:
                     self._advance()
             finally:
-                group.cancel_from(0)
+                group.end_all()
         return group.check().tasks
 
     def run_nested(

@@ -73,7 +73,9 @@ class Coroutine:
         self._answer: Any = None
         self._config, self._context = get_config(), copy_context()
         self._filters = _get_filters()
-        self._turn, self._turn_back = threading.Semaphore(0), threading.Semaphore(0)
+        self._turn, self._turn_back = threading.Lock(), threading.Lock()
+        for lock in (self._turn, self._turn_back):
+            lock.acquire()  # until the other thread releases it
         self._thread: threading.Thread | None = None
 
     @property
@@ -99,7 +101,7 @@ class Coroutine:
                     )
                     self._thread.start()
                 else:
-                    self._turn.release()
+                    _release(self._turn)
                 self._turn_back.acquire()
             except BaseException:  # Ctrl-C reaches the main thread, not this task's
                 self._interrupt()
@@ -113,7 +115,7 @@ class Coroutine:
     def wait(self) -> Any:
         """Return, in the task's thread, what the next call of `run` gives it."""
         start = time.perf_counter()
-        self._turn_back.release()
+        _release(self._turn_back)
         self._turn.acquire()
         self.waited += time.perf_counter() - start
         self.networks, self.results, self.nested = (), {}, None
@@ -132,6 +134,8 @@ class Coroutine:
             self._function, self.is_done = None, True
 
     def _main(self) -> None:
+        if self.is_done:  # interrupted before it began
+            return
         set_config(**self._config)  # which each thread has its own of
         _current.set(self)
         gathering.set(self._gather)
@@ -141,7 +145,7 @@ class Coroutine:
             self.error = error
         finally:
             self._function, self.is_done = None, True
-            self._turn_back.release()
+            _release(self._turn_back)
 
     def _gather(self, jobs: Sequence[TrainingJob]) -> list[JobResult]:
         """Return the results of training the jobs beside those of other tasks."""
@@ -153,20 +157,30 @@ class Coroutine:
         return self.wait()
 
     def _interrupt(self) -> None:
-        """Raise a KeyboardInterrupt where the task is, and wait until it has ended."""
-        if self._thread is None or self._thread.ident is None:
-            return  # it could not be started
-        thread, error = ctypes.c_ulong(self._thread.ident), KeyboardInterrupt
-        is_running = True
-        while is_running:
+        """Raise a KeyboardInterrupt where the task is, and wait until it has ended.
+
+        It may be running, or about to give its turn back, or have done so already.
+        """
+        thread = self._thread
+        while thread is not None and thread.ident is not None and thread.is_alive():
             try:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    thread, ctypes.py_object(error)
-                )
-                is_running = not self._turn_back.acquire(timeout=1)
+                if not self.is_done:
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                        ctypes.c_ulong(thread.ident),
+                        ctypes.py_object(KeyboardInterrupt),
+                    )
+                self._answer = _Cancelled()
+                _release(self._turn)
+                thread.join(timeout=1)
             except KeyboardInterrupt:
                 continue  # once more
-        self.cancel()  # it may have come to wait in the meantime
+        self._function, self.is_done = None, True
+
+
+def _release(lock: Any) -> None:
+    """Release a lock unless it has been."""
+    if lock.locked():
+        lock.release()
 
 
 def _get_filters() -> tuple[Any, ...]:
@@ -232,6 +246,14 @@ class CoroutineGroup:
         """End all tasks from this one on."""
         for task in self.tasks[number:]:
             task.cancel()
+
+    def end_all(self) -> None:
+        """End all tasks, however often Ctrl-C is pressed in the meantime."""
+        try:
+            self.cancel_from(0)
+        except KeyboardInterrupt:
+            self.end_all()
+            raise
 
     def check(self) -> Self:
         """Raise the error of the first task that has one."""
