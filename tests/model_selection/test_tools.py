@@ -594,5 +594,5 @@ def test_results_are_those_without_the_context(case):
     with parallel_config("threading"), stacked() as stacks:
         found = call()
     assert_same(found, expected)
-    assert stacks.report.stack_sizes == sizes
-    assert stacks.report.alone == Counter({ALONE: sum(n_alone)})
+    assert stacks.summary.stack_sizes == sizes
+    assert stacks.summary.alone == Counter({ALONE: sum(n_alone)})

@@ -321,7 +321,7 @@ def test_ctrl_c_ends_all_tasks(case):
         timer.join()
     with stacked() as stacks:
         cross_val_score(net(), X, y)
-    assert stacks.report.stack_sizes == [5]
+    assert stacks.summary.stack_sizes == [5]
 
 
 def test_ctrl_c_that_comes_when_a_task_has_given_its_turn_back_ends_it():
@@ -374,7 +374,7 @@ def test_contexts_nest():
             cross_val_score(net(), X, y, cv=3)
         cross_val_score(net(), X, y, cv=2)
     cross_val_score(net(), X, y)
-    assert (inner.report.stack_sizes, outer.report.stack_sizes) == ([3], [5, 2])
+    assert (inner.summary.stack_sizes, outer.summary.stack_sizes) == ([3], [5, 2])
 
 
 def test_a_context_can_be_entered_again():
@@ -382,7 +382,7 @@ def test_a_context_can_be_entered_again():
     for _ in range(2):
         with context:
             cross_val_score(net(), X, y)
-    assert context.report.stack_sizes == [5, 5]
+    assert context.summary.stack_sizes == [5, 5]
 
 
 def test_it_decorates_functions():
@@ -396,14 +396,14 @@ def test_it_decorates_functions():
     np.testing.assert_array_equal(validate(3), cross_val_score(net(), X, y, cv=3))
     assert validate.__doc__ == "Return scores."
     validate(n=2)
-    assert context.report.stack_sizes == [3, 2]
+    assert context.summary.stack_sizes == [3, 2]
 
 
 @pytest.mark.parametrize(("options", "sizes"), [({}, [5]), ({"max_bytes": 1}, [])])
 def test_joblib_knows_the_backend_by_name(options, sizes):
     with parallel_config(backend="stacked", **options):
         cross_val_score(net(), X, y)
-        report = get_active_backend()[0].report
+        report = get_active_backend()[0].summary
     assert report.stack_sizes == sizes
     assert report.alone.total() == 5 - sum(sizes)
 
@@ -438,7 +438,7 @@ def test_results_are_the_same_for_any_number_of_workers(of, n_jobs):
         n_workers = effective_n_jobs(n_jobs)
     np.testing.assert_array_equal(found, expected)
     sizes = [len(it) for it in np.array_split(range(5), min(n_workers, 5))]
-    assert sorted(stacks.report.stack_sizes) == sorted(n for n in sizes if n > 1)
+    assert sorted(stacks.summary.stack_sizes) == sorted(n for n in sizes if n > 1)
 
 
 @pytest.mark.parametrize("n_jobs", [None, 1, 2, -1, 7])
@@ -481,7 +481,7 @@ FORESTS = {
     ).fit_transform(X[:20]),
     "a validation": lambda n_jobs: cross_val_score(GaussianNB(), X, y, n_jobs=n_jobs),
     "an error": lambda n_jobs: Parallel(n_jobs)(
-        delayed(square)(it) for it in (1, -2, -3)
+        delayed(square)(it) for it in (1, -2, 3)
     ),
     "a generator": lambda n_jobs: [
         *Parallel(n_jobs, return_as="generator")(map(delayed(square), range(9)))
@@ -513,7 +513,7 @@ def test_forests_in_tasks_are_the_same():
     assert_same_outcome(lambda: cross_val_predict(model, X, y, cv=3))
 
 
-# ---- the report
+# ---- the summary
 
 
 def spread(X):
@@ -539,10 +539,10 @@ REASONS = {
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_the_report_says_why_networks_were_not_stacked(reason, capsys):
+def test_the_summary_says_why_networks_were_not_stacked(reason, capsys):
     models = [("a", net()), ("b", net(alpha=1)), ("c", REASONS[reason])]
     with stacked() as stacks:
         VotingClassifier(models).fit(X, y)
-    assert str(stacks.report) == (
+    assert str(stacks.summary) == (
         f"2 networks were trained in 1 stack; 1 alone, since {reason}."
     )
