@@ -1,5 +1,6 @@
 """A backend of joblib under which scikit-learn's own tools train stacks of networks."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
@@ -125,7 +126,8 @@ class StackedBackend(ParallelBackendBase):
         """Prepare for the calls of a `Parallel`, all of which are collected."""
         self.parallel, self._prefer = parallel, prefer
         self.n_workers = self.effective_n_jobs(int(n_jobs))
-        parallel.n_jobs, parallel.pre_dispatch = _Workers(n_jobs), "all"
+        parallel.n_jobs = _Workers(n_jobs)
+        parallel.pre_dispatch = sys.maxsize  # "all" loses errors of what makes calls
         return self.effective_n_jobs(parallel.n_jobs)
 
     def submit(self, func: Any, callback: Any = None) -> None:
