@@ -16,7 +16,7 @@ from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
 from scipy.sparse import csr_array, hstack
 from sklearn import config_context, get_config
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.ensemble import (
     RandomForestClassifier,
     VotingClassifier,
@@ -139,6 +139,21 @@ def test_the_first_candidate_decides_though_a_later_one_fails_earlier():
         lambda: grid_of_numbers(fails, scoring=fails_late, error_score="raise")
     )
     assert (error, message) == (ArithmeticError, "scored")
+
+
+@pytest.mark.parametrize("n_before", [0, 1, 3])
+@pytest.mark.parametrize("model", [net(), GaussianNB()])
+def test_an_error_of_what_makes_the_calls_is_raised(model, n_before):
+    def fit(model):
+        return clone(model).fit(X, y).predict(X)
+
+    def make_calls():
+        for _ in range(n_before):
+            yield delayed(fit)(model)
+        raise ValueError("no more")
+
+    found, _ = assert_same_outcome(lambda: Parallel()(make_calls()))
+    assert found == (ValueError, "no more")
 
 
 INVALID = {
