@@ -2,7 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.model_selection import ShuffleSplit, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from sklearn_deepnet import stacked
 from tests.helpers import network_factory
 
 pytestmark = pytest.mark.slow
@@ -40,3 +44,18 @@ def test_predictions_make_no_copy_of_the_data(method, kind, dtype, peak_of):
     fitted = net(dtype=dtype).fit(X[:1000], y[:1000])
     predict = getattr(fitted, method)
     assert peak_of(lambda: predict(X)) < 10e6
+
+
+@pytest.mark.parametrize("steps", [[], [StandardScaler()]], ids=["net", "pipeline"])
+def test_tasks_that_wait_hold_few_more_bytes_than_they_may(steps, peak_of):
+    X, y = large_data("float64")
+    X, y = X[:8000], y[:8000]  # 2.6 MB
+    model = make_pipeline(*steps, net(batch_size=4000))
+    splits = ShuffleSplit(16, random_state=0)
+
+    def peak(max_bytes):
+        with stacked(max_bytes=max_bytes):
+            return peak_of(lambda: cross_val_score(model, X, y, cv=splits))
+
+    max_bytes = 10_000_000
+    assert peak(max_bytes) < peak(1) + 2.5 * max_bytes < peak(10**9)
