@@ -545,8 +545,7 @@ META = {
             ),
             IRIS,
         ),
-        [6],
-        2,
+        [6, 2],
     ),
 }
 TOOLS = {**SEARCHES, **VALIDATIONS, **META}
