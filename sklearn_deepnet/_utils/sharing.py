@@ -18,8 +18,8 @@ class SharedWork:
     Parameters
     ----------
     max_bytes : int or None, default=None
-        How many bytes of arrays to remember. The last result is remembered in any case.
-        None is no limit.
+        How many bytes of arrays to remember. The results that were used last, about
+        those of one fit, are remembered in any case. None is no limit.
     copies : bool, default=False
         Whether to share copies of arrays, since those who made them may change them
         while others still use them.
@@ -41,6 +41,7 @@ class SharedWork:
             result = compute()
             self._remember(key, result)
             return result
+        self._results[key] = self._results.pop(key)  # it was used last
         return self._results[key][0]
 
     def share(self, array: Any) -> Any:
@@ -66,7 +67,8 @@ class SharedWork:
         n_bytes = 0 if self._max_bytes is None else _count_bytes(result)
         self._results[key] = result, n_bytes
         self._n_bytes += n_bytes
-        while self._n_bytes > (self._max_bytes or np.inf) and len(self._results) > 1:
+        limit = self._max_bytes or np.inf
+        while self._n_bytes > limit and len(self._results) > _N_REMEMBERED:
             self._forget(next(iter(self._results)))
 
     def _forget(self, key: Hashable) -> None:
@@ -76,6 +78,7 @@ class SharedWork:
 
 
 _ARRAY = "array"
+_N_REMEMBERED = 12  # results of one fit: its steps, rows and what follows from them
 
 
 def _are_equal(array: Any, other: Any) -> bool:

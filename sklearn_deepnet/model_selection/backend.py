@@ -204,7 +204,7 @@ class _ParallelCall:
     backend : StackedBackend
         Their backend.
     pending : list of (list of Call, callable)
-        Batches and their callbacks.
+        Batches and their callbacks; emptied.
     """
 
     def __init__(self, backend: StackedBackend, pending: list[Any]) -> None:
@@ -216,6 +216,7 @@ class _ParallelCall:
             batch = _Batch(len(calls), callback)
             for number, call in enumerate(calls):
                 self._add(call, partial(batch.put, number))
+        pending.clear()  # a fitted network is not to outlive its task
 
     def _add(self, call: Call, put: Callable[[Any], Any]) -> None:
         if not call.holds_network:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import delayed, parallel_config
+from joblib.parallel import get_active_backend
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
@@ -142,7 +143,8 @@ def run_calls(
         Called whenever a call has returned.
     """
     order = [*chain(*group_calls(calls))]
-    functions = [partial(_run_call, call, nested, store) for call in calls]
+    _, n_jobs = get_active_backend()  # that of calls within a task, too
+    functions = [partial(_run_call, call, nested, n_jobs, store) for call in calls]
     calls.clear()
 
     def end(number: int, task: Coroutine) -> None:
@@ -154,9 +156,11 @@ def run_calls(
     run_tasks(functions, max_bytes, summary, end, order)
 
 
-def _run_call(call: Call, nested: Callable[[], Any], store: EpochStore) -> Any:
+def _run_call(
+    call: Call, nested: Callable[[], Any], n_jobs: int | None, store: EpochStore
+) -> Any:
     with ExitStack() as stack:
-        stack.enter_context(parallel_config(backend=nested(), n_jobs=None))
+        stack.enter_context(parallel_config(backend=nested(), n_jobs=n_jobs))
         if call.is_fit_and_score:
             stack.enter_context(sharing_steps(call.args[0], call.data_key))
         if call.has_epochs:

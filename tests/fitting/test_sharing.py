@@ -6,6 +6,7 @@ import pytest
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
 from sklearn_deepnet._fitting.prepare import prepare
+from sklearn_deepnet._utils import sharing as sharing_module
 from sklearn_deepnet._utils.sharing import SharedWork, key_of_array, sharing
 
 RNG = np.random.RandomState(0)
@@ -118,7 +119,8 @@ def test_a_fault_of_the_data_is_raised_for_each_network():
 
 
 @pytest.mark.parametrize("n_remembered", [1, 3])
-def test_no_more_is_remembered_than_allowed(n_remembered):
+def test_no_more_is_remembered_than_allowed(n_remembered, monkeypatch):
+    monkeypatch.setattr(sharing_module, "_N_REMEMBERED", 1)
     arrays = [X + k for k in range(5)]
     references = [weakref.ref(array) for array in arrays]
     work = SharedWork(n_remembered * X.nbytes)

@@ -200,7 +200,7 @@ def test_inputs_of_any_kind_give_the_same_answer(kind, unbroken_stacks):
     assert_same_answer(found, X)
     names = [getattr(search, "feature_names_in_", None) for search, _ in found]
     np.testing.assert_equal(*names)
-    assert sum(unbroken_stacks) == (0 if kind == "sparse" else 24)
+    assert sum(unbroken_stacks) == 24
 
 
 HALVES = np.arange(178) % 2 == 0

@@ -38,7 +38,7 @@ class Cooperation:
         self._new: deque[Coroutine] = deque()
         self._ready: deque[tuple[Coroutine, Any]] = deque()
         self._waiting: list[Coroutine] = []
-        self._shared = SharedWork(max_bytes, copies=True)
+        self._shared = SharedWork(max_bytes // 4, copies=True)
 
     def run(
         self,
