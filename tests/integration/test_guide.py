@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("start.md", "guide.md", "learn.md", "production.md")
+PAGES = (
+    "../README.md",
+    "index.md",
+    "start.md",
+    "guide.md",
+    "learn.md",
+    "production.md",
+)
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 OUTPUT = re.compile(r"^\s*(?:print\(.*\)  # |# > )(.*)$")
 
