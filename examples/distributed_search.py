@@ -2,17 +2,18 @@
 A search on a cluster
 =====================
 
-The processes of a dask cluster train the stacks of a search. Here the cluster consists
-of two processes on this machine. Give `Client` the address of a scheduler to use other
-machines. This needs ``pip install '.[distributed]'``; ``docs/distributed.md`` says what
+Within ``stacked()``, the processes of a dask cluster train the networks of a search as
+stacks. Here the cluster consists of two processes on this machine. Give `Client` the
+address of a scheduler to use other machines. This needs ``pip install '.[distributed]'``; ``docs/distributed.md`` says what
 is sent to the processes.
 """
 
-import joblib
 from distributed import Client, LocalCluster
+from joblib import parallel_config
 from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
 
-from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV
+from sklearn_deepnet import DeepNetClassifier, stacked
 
 
 def main():
@@ -22,14 +23,17 @@ def main():
         "init": ["xavier", "he", "orthogonal"],
         "learning_rate": [0.001, 0.003, 0.01],
     }
-    search = StackedGridSearchCV(net, grid)
-    here = search.fit(X, y).cv_results_["mean_test_score"]
+    search = GridSearchCV(net, grid)
+    with stacked():
+        here = search.fit(X, y).cv_results_["mean_test_score"]
     with (
         LocalCluster(n_workers=2, threads_per_worker=1) as cluster,
         Client(cluster),
-        joblib.parallel_config(backend="dask", scatter=[X, y]),
+        parallel_config(backend="dask", scatter=[X, y]),
+        stacked() as stacks,  # last, so that the cluster trains the stacks
     ):
         search.fit(X, y)
+    print(stacks.summary)
     print(search.best_params_, round(search.best_score_, 3))
     same = (here == search.cv_results_["mean_test_score"]).all()
     print("the scores are the same:", same)

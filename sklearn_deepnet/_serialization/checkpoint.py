@@ -20,18 +20,21 @@ class Checkpoint:
     The file is replaced when the new one is safe on the disk, so that it is complete at
     any time, and `load_model` reads it, too. It has the weights of the fitted network,
     which are the best ones with a validation set, the last weights, and the state of
-    the optimizer. The file of a search has a line for each stack that is done.
+    the optimizer.
+
+    ``with stacked(checkpoint=Checkpoint("search.records")):`` does the same for the
+    scores of a search. Each write adds a line to its file.
 
     Parameters
     ----------
     path : str or path
-        Of the file. No two fits may share one.
+        Of the file. No two fits or searches may share one.
     every : int or None, default=None
-        Epochs, or stacks of a search, from one write to the next.
+        Epochs, or fits of a search, from one write to the next.
     seconds : float or None, default=None
-        Seconds from one write to the next. With both, what comes first counts; with
-        neither, it is written every 30 seconds, or after every stack of a search. It is
-        always written at the start and at the end.
+        Least seconds from one write to the next. With both, what comes first counts;
+        with neither, it is 30 for a fit and 1 for a search. The file is always written
+        at the start and at the end.
 
     Raises
     ------
