@@ -4,8 +4,9 @@ A search on a cluster
 
 Within ``stacked()``, the processes of a dask cluster train the networks of a search as
 stacks. Here the cluster consists of two processes on this machine. Give `Client` the
-address of a scheduler to use other machines. This needs ``pip install '.[distributed]'``; ``docs/distributed.md`` says what
-is sent to the processes.
+address of a scheduler to use other machines. This needs
+``pip install '.[distributed]'``; ``docs/distributed.md`` says what is sent to the
+processes.
 """
 
 from distributed import Client, LocalCluster
