@@ -161,6 +161,8 @@ class StackedBackend(ParallelBackendBase):
             return None
         if self._checkpoint is None:
             self._checkpoint = SearchCheckpoint(self._settings, call)
+        else:
+            self._checkpoint.check(call)
         return self._checkpoint
 
 
@@ -211,6 +213,7 @@ class _ParallelCall:
         self._backend = backend
         self._plain: list[tuple[Call, Any]] = []
         self._calls: list[Call] = []  # with networks
+        self._checkpoint: SearchCheckpoint | None = None
         self._puts: list[Callable[[Any], Any]] = []
         for calls, callback in pending:
             batch = _Batch(len(calls), callback)
@@ -228,13 +231,14 @@ class _ParallelCall:
             self._add_network(part, partial(collected.put, number))
 
     def _add_network(self, call: Call, put: Callable[[Any], Any]) -> None:
-        checkpoint = self._backend.open_checkpoint(call)
-        if checkpoint is not None:
-            key, result = checkpoint.look_up(call)
+        if self._checkpoint is None:
+            self._checkpoint = self._backend.open_checkpoint(call)
+        if self._checkpoint is not None:
+            key, result = self._checkpoint.look_up(call)
             if result is not None:
                 put(result)
                 return
-            put = partial(_note_and_put, checkpoint, key, put)
+            put = partial(_note_and_put, self._checkpoint, key, put)
         self._calls.append(call)
         self._puts.append(put)
 

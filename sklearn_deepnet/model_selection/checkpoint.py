@@ -44,39 +44,32 @@ class SearchCheckpoint:
         self._file = GrowingCheckpointFile(
             checkpoint, "search", "the search", "fits", _SECONDS
         )
-        estimator, X, y = call.args
-        options = call.options
-        parameters = {name: options.get(name) for name in _MUST_AGREE}
-        data = {"X": X, "y": y} | {name: options.get(name) for name in _DATA}
-        parameters = {
-            "estimator": estimator,
-            "scoring": options.get("scorer"),
-            **parameters,
-        }
-        self._search = {
-            "parameters": fingerprint_all(parameters),
-            "data": fingerprint_all(data),
-        }
+        self._search = _fingerprints_of(call)
         self._results: dict[str, dict[str, Any]] = {}
         self._unsaved: dict[str, dict[str, Any]] = {}
         self._n_fits = 0
         found = self._file.read()
         if found is not None:
             description, records = found
-            self._check(description["search"], parameters)
+            self._check(description["search"], self._search, call)
             for record in records:
                 self._results |= record
         self._file.begin(
             0, {"format": FORMAT, "version": __version__, "search": self._search}
         )
 
-    def _check(self, before: dict[str, Any], now: dict[str, Any]) -> None:
-        if before.get("data") != self._search["data"]:
+    def check(self, call: Call) -> None:
+        """Raise a `ValueError` unless a call is of the same search."""
+        self._check(self._search, _fingerprints_of(call), call)
+
+    def _check(self, before: dict[str, Any], now: dict[str, Any], call: Call) -> None:
+        if before.get("data") != now["data"]:
             self._file.refuse("X, y or what else is given to fit, is not what it was")
         parameters = before.get("parameters")
-        for name, text in self._search["parameters"].items():
+        for name, text in now["parameters"].items():
             if not isinstance(parameters, dict) or parameters.get(name) != text:
-                self._file.refuse(f"{name} is now {now[name]!r:.200}, and was not")
+                value = _parameters_of(call)[name]
+                self._file.refuse(f"{name} is now {value!r:.200}, and was not")
 
     def look_up(self, call: Call) -> tuple[str | None, dict[str, Any] | None]:
         """Return the key of a call, and its result; None where there is none."""
@@ -95,6 +88,23 @@ class SearchCheckpoint:
         """Write the results that are not in the file yet."""
         if self._unsaved and self._file.write(self._n_fits, self._unsaved):
             self._unsaved = {}
+
+
+def _parameters_of(call: Call) -> dict[str, Any]:
+    """Return what has to agree for calls to be of the same search, beside the data."""
+    options = {name: call.options.get(name) for name in _MUST_AGREE}
+    scoring = call.options.get("scorer")
+    return {"estimator": call.args[0], "scoring": scoring, **options}
+
+
+def _fingerprints_of(call: Call) -> dict[str, Any]:
+    """Return the fingerprints of the search that a call is of."""
+    _, X, y = call.args
+    data = {"X": X, "y": y} | {name: call.options.get(name) for name in _DATA}
+    return {
+        "parameters": fingerprint_all(_parameters_of(call)),
+        "data": fingerprint_all(data),
+    }
 
 
 def _key_of(call: Call) -> str | None:

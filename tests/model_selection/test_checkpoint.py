@@ -18,6 +18,7 @@ from numpy.testing import assert_equal
 from scipy.stats import loguniform
 from sklearn.exceptions import FitFailedWarning
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -30,6 +31,7 @@ from sklearn_deepnet import (
     StackedHalvingGridSearchCV,
     StackedRandomizedSearchCV,
     load_model,
+    stacked,
 )
 from sklearn_deepnet._serialization import records
 from sklearn_deepnet.nn.initializers import he
@@ -311,6 +313,18 @@ def test_another_search_is_an_error(other, done):
     with pytest.raises(ValueError, match=f"^{re.escape(start)}"):
         search.fit(**{"X": X, "y": y} | params, checkpoint=done)
     assert done.read_bytes() == written()
+
+
+@pytest.mark.parametrize("other", ["estimator", "X"])
+def test_another_search_in_the_same_context_is_an_error(other, path):
+    net = NET.__class__((6,)) if other == "estimator" else NET
+    start = f"The checkpoint '{path}' is of another fit: "
+    message = start + ("estimator is now " if other == "estimator" else OTHER_DATA)
+    with stacked(checkpoint=path):
+        scores = cross_val_score(NET, X, y, cv=3)
+        np.testing.assert_array_equal(cross_val_score(NET, X, y, cv=3), scores)
+        with pytest.raises(ValueError, match=re.escape(message)):
+            cross_val_score(net, X + (other == "X"), y, cv=3)
 
 
 def test_files_of_searches_and_of_fits_are_distinguished(tmp_path, done):
