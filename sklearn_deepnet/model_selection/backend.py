@@ -257,6 +257,7 @@ class _ParallelCall:
                 store,
                 self._backend.summary,
                 lambda number, result: self._puts[number](result),
+                None if self._checkpoint is None else self._checkpoint.write,
             )
         elif self._calls:
             self._run_shares(n_jobs)
@@ -325,9 +326,9 @@ class stacked:
         for their stack hold their rows, so a smaller limit makes smaller stacks. None
         is the limit of the context around, 1 GiB without one.
     checkpoint : Checkpoint, str, path or None, default=None
-        A file in which the scores of a search or validation are saved when they are
-        there, and from which known scores are taken. It must be of the same estimator,
-        scoring and data; candidates and folds may differ.
+        A file in which the scores of a search or validation are saved before the next
+        stack is trained, and from which known scores are taken. It must be of the same
+        estimator, scoring and data; candidates and folds may differ.
 
     Attributes
     ----------
@@ -349,7 +350,7 @@ class stacked:
     `permutation_test_score`, `OneVsRestClassifier`, `OneVsOneClassifier`,
     `MultiOutputClassifier`, `BaggingClassifier`, `VotingClassifier`,
     `StackingClassifier`, `CalibratedClassifierCV` and their regressors, also one in the
-    other. `RFECV` uses joblib only with an `n_jobs` other than None and 1.
+    other. `RFECV` uses joblib only where the number of jobs is not 1.
 
     The calls of a tool run in turns, each in a thread of its own, until its network is
     ready to be trained. Then all that wait are trained together.

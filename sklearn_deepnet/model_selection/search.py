@@ -1,14 +1,16 @@
 """scikit-learn's searches, with their networks trained as stacks."""
 
+from contextlib import nullcontext
 from typing import Any, Self
 
+from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
 from .._utils.sklearn_compat import HalvingGridSearchCV, HalvingRandomSearchCV
 from .._utils.warnings import said_once
 from ..estimators.mixins import PickleVersionMixin
-from .backend import stacked
+from .backend import StackedBackend, stacked
 
 __all__ = [
     "StackedGridSearchCV",
@@ -38,9 +40,9 @@ class _StackedSearch(PickleVersionMixin):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets.
         checkpoint : Checkpoint, str, path or None, default=None
-            A file in which scores are saved as soon as they are there, and from which
-            known scores are taken. It must be of the same estimator, scoring and data;
-            candidates and folds may differ. The best is fitted again in any case.
+            A file in which scores are saved before the next stack is trained, and from
+            which known scores are taken. It must be of the same estimator, scoring and
+            data; candidates and folds may differ. The best is fitted again in any case.
         **params : dict
             For the ``fit`` of the estimator, the splitter (`groups`) and the scorer.
             Arrays as long as X, such as `sample_weight`, are cut like X; so is an
@@ -59,7 +61,10 @@ class _StackedSearch(PickleVersionMixin):
         OSError
             If the checkpoint cannot be written at the start.
         """
-        with stacked(checkpoint=checkpoint), said_once():
+        around, _ = get_active_backend()
+        is_stacked = isinstance(around, StackedBackend) and checkpoint is None
+        context = nullcontext() if is_stacked else stacked(checkpoint=checkpoint)
+        with context, said_once():
             return super().fit(X, y, **params)
 
 

@@ -124,6 +124,7 @@ def run_calls(
     store: EpochStore,
     summary: StackSummary,
     on_end: Callable[[int, Any], None],
+    before_training: Callable[[], Any] | None = None,
 ) -> None:
     """Run calls as tasks of this process.
 
@@ -141,6 +142,8 @@ def run_calls(
         Counts networks, in place.
     on_end : callable ``(number, result) -> None``
         Called whenever a call has returned.
+    before_training : callable or None, default=None
+        Called before each stack is trained.
     """
     order = [*chain(*group_calls(calls))]
     _, n_jobs = get_active_backend()  # that of calls within a task, too
@@ -153,7 +156,7 @@ def run_calls(
             result["fit_time"] += task.credit - task.waited
         on_end(number, result)
 
-    run_tasks(functions, max_bytes, summary, end, order)
+    run_tasks(functions, max_bytes, summary, end, order, before_training)
 
 
 def _run_call(

@@ -34,6 +34,7 @@ from sklearn_deepnet import (
     stacked,
 )
 from sklearn_deepnet._serialization import records
+from sklearn_deepnet.estimators.stacking import training
 from sklearn_deepnet.nn.initializers import he
 from tests.helpers import exactly, network_factory, raises, wine
 
@@ -86,10 +87,15 @@ def done(path):
 
 
 ROWS = np.arange(len(y))
+ONE_FOLD = [(ROWS[::2], ROWS[1::2])]
 
 
 def score_in_float32(estimator, X, y):
     return np.float32(estimator.score(X, y))
+
+
+def count_scores(path):
+    return path.read_text().count("test_scores")
 
 
 def count_fits(capsys):
@@ -371,6 +377,31 @@ def test_each_write_adds_a_line(path):
     assert path.read_bytes() == written
 
 
+def test_scores_of_a_stack_are_written_before_the_next_is_trained(path, monkeypatch):
+    records_before, train_jobs = [], training.train_jobs
+
+    def train_and_look(jobs):
+        records_before.append(count_scores(path))
+        return train_jobs(jobs)
+
+    monkeypatch.setattr(training, "train_jobs", train_and_look)
+    kinds = {"hidden_layer_sizes": [(3,), (4,), (5,)], "alpha": [0.0, 1.0]}
+    rare = Checkpoint(path, seconds=1e6)
+    grid(param_grid=kinds, cv=ONE_FOLD, refit=False).fit(X, y, checkpoint=rare)
+    assert records_before == [0, 2, 4]
+
+
+def test_a_search_class_takes_the_checkpoint_and_the_summary_around_it(path, capsys):
+    for n_fits in (12, 0):
+        with stacked(checkpoint=path) as stacks:
+            found_within = grid(verbose=2, refit=False).fit(X, y)
+        assert count_fits(capsys) == n_fits
+        assert sum(stacks.summary.stack_sizes) == n_fits
+    plain = grid(refit=False).fit(X, y)
+    scores = [it.cv_results_["mean_test_score"] for it in (found_within, plain)]
+    assert_equal(*scores)
+
+
 def count_records(path):
     return len(path.read_bytes().splitlines()) - 2
 
@@ -450,7 +481,7 @@ def test_a_search_continues_when_the_file_cannot_be_written(path, monkeypatch):
         kept = grid().fit(X, y, checkpoint=by_fold(path))
     monkeypatch.undo()
     assert_equal(found(kept), found_without_checkpoint())
-    assert count_records(path) == before + 2  # those of two folds as one record
+    assert count_records(path) == before + 3  # the first before the next stack
     again = grid().fit(X, y, checkpoint=by_fold(path))
     assert_equal(found(again), found(kept))
 

@@ -547,7 +547,7 @@ REASONS = {
     "X is sparse, with many columns for the values that it stores": make_pipeline(
         FunctionTransformer(spread), net()
     ),
-    "the network is so large that a stack would not be faster": net(
+    "the network or its batch is so large that a stack would not be faster": net(
         hidden_layer_sizes=(900,), n_iter=1
     ),
 }

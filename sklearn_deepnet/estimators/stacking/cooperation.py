@@ -30,10 +30,17 @@ class Cooperation:
         case.
     summary : StackSummary
         Counts networks, in place.
+    before_training : callable or None, default=None
+        Called before each stack is trained, which may take long.
     """
 
-    def __init__(self, max_bytes: int, summary: StackSummary) -> None:
-        self.summary = summary
+    def __init__(
+        self,
+        max_bytes: int,
+        summary: StackSummary,
+        before_training: Callable[[], Any] | None = None,
+    ) -> None:
+        self.summary, self._before_training = summary, before_training
         self._max_bytes = max_bytes
         self._new: deque[Coroutine] = deque()
         self._ready: deque[tuple[Coroutine, Any]] = deque()
@@ -146,6 +153,8 @@ class Cooperation:
         chosen = next_stack([it.networks[number] for it, number in pending])
         pairs = [pending[k] for k in chosen]
         jobs = [it.networks[number].job for it, number in pairs]
+        if self._before_training is not None:
+            self._before_training()
         results = train_stack(jobs, self.summary)
         for (it, number), result in zip(pairs, results, strict=True):
             it.results[number] = result
@@ -162,13 +171,15 @@ def run_tasks(
     summary: StackSummary,
     on_end: Callable[[int, Coroutine], None] | None = None,
     order: Sequence[int] | None = None,
+    before_training: Callable[[], Any] | None = None,
 ) -> list[Coroutine]:
     """Call functions that fit networks, and train these as stacks.
 
     See `Cooperation` and its method `run`. In a task, the functions are run beside all
-    others, and `max_bytes` and `summary` are those of the first call.
+    others, with `max_bytes`, `summary` and `before_training` of the first call.
     """
     parent = current_coroutine()
     if parent is not None:
         return parent.group.cooperation.run_nested(functions, on_end, parent)
-    return Cooperation(max_bytes, summary).run(functions, on_end, order)
+    cooperation = Cooperation(max_bytes, summary, before_training)
+    return cooperation.run(functions, on_end, order)

@@ -22,6 +22,8 @@ from ..._fitting.jobs import (
 from ..._fitting.stack_size import max_stack_size_of_job
 from ...nn.optimizers import LBFGS
 
+_NO_OTHER = "no other network of its kind waited, or could within max_bytes"
+
 
 class StackSummary:
     """How many networks were trained in stacks, and why the others were not.
@@ -69,7 +71,7 @@ def why_not_stacked(job: TrainingJob) -> str:
     if any(issparse(it.X) and not it.is_made_dense for it in datasets):
         return "X is sparse, with many columns for the values that it stores"
     if max_stack_size_of_job(job) == 1:
-        return "the network is so large that a stack would not be faster"
+        return "the network or its batch is so large that a stack would not be faster"
     return ""
 
 
@@ -157,8 +159,7 @@ def train_stack(jobs: Sequence[TrainingJob], summary: StackSummary) -> list[JobR
     if len(jobs) > 1:
         summary.stack_sizes.append(len(jobs))
     else:
-        why = why_not_stacked(jobs[0]) or "no other network of these sizes waited"
-        summary.alone[why] += 1
+        summary.alone[why_not_stacked(jobs[0]) or _NO_OTHER] += 1
     return _train(jobs)
 
 
