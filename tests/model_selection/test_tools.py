@@ -1,6 +1,6 @@
 """scikit-learn's own tools, which train stacks under `stacked` and return the same."""
 
-from collections import Counter
+from collections import Counter, UserList
 from functools import partial
 from types import FunctionType
 
@@ -560,6 +560,8 @@ def assert_same(one, two, where="", seen=()):
         for name in one:
             if not str(name).endswith(("time", "time_")):
                 compare(one[name], two[name], f"{where}[{name!r}]")
+    elif isinstance(one, UserList):  # columns of older versions, which warn when read
+        compare(one.data, two.data, where)
     elif isinstance(one, list | tuple):
         assert len(one) == len(two), where
         for k, pair in enumerate(zip(one, two, strict=True)):

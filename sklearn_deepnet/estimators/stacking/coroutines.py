@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, copy_context
+from operator import is_
 from typing import Any, Self
 
 from sklearn import get_config, set_config
@@ -91,23 +92,23 @@ class Coroutine:
         answer : object
             What its call of `wait` returns, or raises if it is an exception.
         """
-        self._answer, start = answer, time.perf_counter()
-        with warnings.catch_warnings():
+        self._answer, start, filters = answer, time.perf_counter(), _get_filters()
+        try:
             _set_filters(self._filters)
-            try:
-                if self._thread is None:
-                    self._thread = threading.Thread(
-                        target=self._context.run, args=(self._main,), daemon=True
-                    )
-                    self._thread.start()
-                else:
-                    _release(self._turn)
-                self._turn_back.acquire()
-            except BaseException:  # Ctrl-C reaches the main thread, not this task's
-                self._interrupt()
-                raise
-            finally:
-                self._filters = _get_filters()
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._context.run, args=(self._main,), daemon=True
+                )
+                self._thread.start()
+            else:
+                _release(self._turn)
+            self._turn_back.acquire()
+        except BaseException:  # Ctrl-C reaches the main thread, not this task's
+            self._interrupt()
+            raise
+        finally:
+            self._filters = _get_filters()
+            _set_filters(filters)
         self.active += time.perf_counter() - start
         if self.is_done:
             self._thread.join()
@@ -190,7 +191,12 @@ def _get_filters() -> tuple[Any, ...]:
 
 
 def _set_filters(filters: tuple[Any, ...]) -> None:
-    """Set what `_get_filters` returned, within `warnings.catch_warnings`."""
+    """Set what `_get_filters` returned, unless it is set.
+
+    Python issues some warnings once for each change of its filters.
+    """
+    if all(map(is_, filters, _get_filters())):
+        return
     warnings.filters, warnings.showwarning, show = filters
     if show is not None:
         warnings._showwarnmsg_impl = show
