@@ -147,7 +147,12 @@ def run_calls(
     """
     order = [*chain(*group_calls(calls))]
     _, n_jobs = get_active_backend()  # that of calls within a task, too
-    functions = [partial(_run_call, call, nested, n_jobs, store) for call in calls]
+    # What a call within a task is given may take the place in memory of what the one
+    # before it was, so ids stand for data in these calls alone.
+    source = object()
+    functions = [
+        partial(_run_call, call, nested, n_jobs, store, source) for call in calls
+    ]
     calls.clear()
 
     def end(number: int, task: Coroutine) -> None:
@@ -160,12 +165,16 @@ def run_calls(
 
 
 def _run_call(
-    call: Call, nested: Callable[[], Any], n_jobs: int | None, store: EpochStore
+    call: Call,
+    nested: Callable[[], Any],
+    n_jobs: int | None,
+    store: EpochStore,
+    source: object,
 ) -> Any:
     with ExitStack() as stack:
         stack.enter_context(parallel_config(backend=nested(), n_jobs=n_jobs))
         if call.is_fit_and_score:
-            stack.enter_context(sharing_steps(call.args[0], call.data_key))
+            stack.enter_context(sharing_steps(call.args[0], (source, call.data_key)))
         if call.has_epochs:
             stack.enter_context(storing_epochs(store))
         return call.function(*call.args, **call.options)
