@@ -105,14 +105,26 @@ class _SharedSteps:
             return function(step, X, *args, **options)  # of another call of ``fit``
         compared = {k: v for k, v in options.items() if k not in ignore}
         self._key = self._key, step_key((step, compared))
+        own: tuple[Any, Any] | None = None
 
         def fit() -> tuple[Any, Any]:
-            output, fitted = function(step, X, *args, **options)
+            # A step may change X in place, which others get after this one.
+            given = X if self._output is None else try_deepcopy(X)
+            output, fitted = function(step, given, *args, **options)
             # X belongs to one of the pipelines, which may change it in place later.
-            is_own = hasattr(output, "copy") and _share_memory(output, X)
+            is_own = hasattr(output, "copy") and _share_memory(output, given)
             return (output.copy() if is_own else output), fitted
 
-        self._output, fitted = do_once(lambda: self._key, fit)
+        def fit_for_all() -> tuple[Any, Any] | None:
+            nonlocal own
+            watched = X if self._output is None else None, args, compared
+            before = _content_key(watched)
+            own = fit()
+            return own if _content_key(watched) == before else None
+
+        # A step that changes in place what it is given does so for each pipeline.
+        found = do_once(lambda: self._key, fit_for_all)
+        self._output, fitted = found or own or fit()
         return self._output, try_deepcopy(fitted)
 
     def __deepcopy__(self, memo: Any) -> None:
@@ -174,6 +186,14 @@ def step_key(value: Any) -> Hashable:
     try:
         return _key(value)
     except Exception:  # of the value's own methods, or it cannot be pickled
+        return f"unique {next(_numbers)}"
+
+
+def _content_key(value: Any) -> Hashable:
+    """Return a key that is equal before and after what leaves a value as it is."""
+    try:
+        return joblib.hash(value)
+    except Exception:  # it cannot be pickled
         return f"unique {next(_numbers)}"
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_deepnet import fit_stack, stacked
@@ -22,9 +22,9 @@ LOSS = {"cv": 3, "scoring": "neg_log_loss", "error_score": "raise"}
 
 def score_without_columns(_estimator, X, y):
     """Return a score of searches on arrays that live one after the other."""
-    model = make_pipeline(StandardScaler(), net_for(y))
+    model = make_pipeline(StandardScaler(), net_for(y, n_iter=1))
     scores = []
-    for column in range(X.shape[1]):
+    for column in range(3):
         rest = np.delete(X, column, axis=1)
         scores.append(cross_val_score(model, rest, y, **LOSS).mean())
         del rest
@@ -34,8 +34,8 @@ def score_without_columns(_estimator, X, y):
 def score_of_fits(_estimator, X, y):
     """Return a score of fits to arrays that live one after the other."""
     scores = []
-    for column in range(X.shape[1]):
-        models = [make_pipeline(StandardScaler(), net_for(y)) for _ in range(2)]
+    for column in range(3):
+        models = [make_pipeline(StandardScaler(), net_for(y, n_iter=1)) for _ in range(2)]
         rest = np.delete(X, column, axis=1)
         fit_stack(models, rest, y)
         scores.append(models[1].predict_proba(rest)[:, 0].mean())
@@ -46,7 +46,39 @@ def score_of_fits(_estimator, X, y):
 @pytest.mark.parametrize("score", [score_without_columns, score_of_fits])
 def test_searches_of_a_scorer_share_nothing_with_those_before(score):
     options = LOSS | {"scoring": score}
-    alone = cross_val_score(net_for(y), X * 100, y, **options)
+    alone = cross_val_score(net_for(y, n_iter=1), X * 100, y, **options)
     with stacked():
-        found = cross_val_score(net_for(y), X * 100, y, **options)
+        found = cross_val_score(net_for(y, n_iter=1), X * 100, y, **options)
     np.testing.assert_array_equal(found, alone)
+
+
+class ChangesTargets(TransformerMixin, BaseEstimator):
+    """Replaces targets in place."""
+
+    def fit(self, X, y):
+        y[::5] = 0
+        return self
+
+    def transform(self, X):
+        return X
+
+
+@pytest.mark.parametrize(
+    ("steps", "grid"),
+    [
+        (
+            [StandardScaler(), MinMaxScaler(copy=False)],
+            {"1__feature_range": [(0, 1), (-3, 3)]},
+        ),
+        ([StandardScaler(copy=False)], {"net__alpha": [0.0, 9.0]}),
+        ([StandardScaler(), ChangesTargets()], {"net__alpha": [0.0, 9.0]}),
+    ],
+)
+def test_steps_may_change_in_place_what_they_are_given(steps, grid):
+    named = [(str(number), step) for number, step in enumerate(steps)]
+    model = Pipeline([*named, ("net", net_for(y, n_iter=1))])
+    search = GridSearchCV(model, grid, return_train_score=True, refit=False, **LOSS)
+    theirs = clone(search).fit(10 * X + 3, y)
+    with stacked():
+        ours = search.fit(10 * X + 3, y)
+    assert_same_results(ours, theirs)
