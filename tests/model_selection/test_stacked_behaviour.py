@@ -15,8 +15,6 @@ X, y = iris()
 LOSS = {"cv": 3, "scoring": "neg_log_loss", "error_score": "raise"}
 
 
-
-
 # ---- steps that are shared
 
 
@@ -35,7 +33,8 @@ def score_of_fits(_estimator, X, y):
     """Return a score of fits to arrays that live one after the other."""
     scores = []
     for column in range(3):
-        models = [make_pipeline(StandardScaler(), net_for(y, n_iter=1)) for _ in range(2)]
+        model = make_pipeline(StandardScaler(), net_for(y, n_iter=1))
+        models = [clone(model), model]
         rest = np.delete(X, column, axis=1)
         fit_stack(models, rest, y)
         scores.append(models[1].predict_proba(rest)[:, 0].mean())
