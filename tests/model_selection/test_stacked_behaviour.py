@@ -1,5 +1,7 @@
 """What `stacked` promises holds for code that does not know of it."""
 
+import threading
+
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -81,3 +83,32 @@ def test_steps_may_change_in_place_what_they_are_given(steps, grid):
     with stacked():
         ours = search.fit(10 * X + 3, y)
     assert_same_results(ours, theirs)
+
+
+# ---- threads
+
+
+def test_tasks_wait_for_a_thread_where_there_are_few(monkeypatch):
+    start, n_before = threading.Thread.start, threading.active_count()
+
+    def start_if_few(thread):
+        if threading.active_count() >= n_before + 2:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    net = net_for(y, n_iter=1)
+    alone = cross_val_score(net, X, y, **LOSS)
+    monkeypatch.setattr(threading.Thread, "start", start_if_few)
+    with stacked() as stacks:
+        found = cross_val_score(net, X, y, **LOSS)
+    np.testing.assert_array_equal(found, alone)
+    assert stacks.summary.stack_sizes == [2]
+
+
+def test_no_thread_at_all_is_an_error(monkeypatch):
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with stacked(), pytest.raises(RuntimeError, match="can't start"):
+        cross_val_score(net_for(y), X, y, **LOSS)
