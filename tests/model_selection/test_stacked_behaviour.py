@@ -2,6 +2,7 @@
 
 import threading
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -83,6 +84,19 @@ def test_steps_may_change_in_place_what_they_are_given(steps, grid):
     with stacked():
         ours = search.fit(10 * X + 3, y)
     assert_same_results(ours, theirs)
+
+
+def hash_of_parameters(estimator, X, y):
+    return int(joblib.hash(estimator.get_params()), 16) % 2**31
+
+
+def test_a_scorer_sees_a_pipeline_as_it_is():
+    model = make_pipeline(StandardScaler(), make_pipeline(MinMaxScaler(), net_for(y)))
+    options = LOSS | {"scoring": hash_of_parameters}
+    alone = cross_val_score(model, X, y, **options)
+    with stacked():
+        found = cross_val_score(model, X, y, **options)
+    assert found.tolist() == alone.tolist()
 
 
 # ---- threads
