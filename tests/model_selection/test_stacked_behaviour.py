@@ -126,3 +126,22 @@ def test_no_thread_at_all_is_an_error(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", start)
     with stacked(), pytest.raises(RuntimeError, match="can't start"):
         cross_val_score(net_for(y), X, y, **LOSS)
+
+
+# ---- what a task may do
+
+
+def end_the_process(_estimator, _X, _y):
+    raise SystemExit(3)
+
+
+def test_a_task_may_catch_what_ends_those_within_it():
+    def score(estimator, X, y):
+        try:
+            cross_val_score(estimator, X, y, **LOSS | {"scoring": end_the_process})
+        except SystemExit as error:
+            return error.code
+
+    with stacked():
+        found = cross_val_score(net_for(y, n_iter=1), X, y, **LOSS | {"scoring": score})
+    assert found.tolist() == [3, 3, 3]

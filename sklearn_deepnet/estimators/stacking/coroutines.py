@@ -252,8 +252,10 @@ class CoroutineGroup:
         elif isinstance(task.error, Exception):
             # Run one after the other, those before it would still have been run.
             self.cancel_from(task.number + 1)
-        else:
+        elif self.parent is None:
             raise task.error
+        else:  # the task that waits for them may know what to do
+            self.cancel_from(0)
 
     def cancel_from(self, number: int) -> None:
         """End all tasks from this one on."""
@@ -275,6 +277,6 @@ class CoroutineGroup:
     def check(self) -> Self:
         """Raise the error of the first task that has one."""
         for task in self.tasks:
-            if task.error is not None:
+            if task.error is not None and not isinstance(task.error, _Cancelled):
                 raise task.error
         return self
