@@ -94,19 +94,23 @@ def _join(results: list[Any]) -> Any:
     return tuple(list(chain(*lists)) for lists in zip(*results, strict=True))
 
 
-def _holds_network(value: Any) -> bool:
+def _holds_network(value: Any, around: tuple[int, ...] = ()) -> bool:
+    """Return whether there is a network in a value, which may hold itself."""
     if isinstance(value, BaseDeepNet | BaseEnsemble):
         return True
+    if id(value) in around:
+        return False
+    is_in = partial(_holds_network, around=(*around, id(value)))
     if isinstance(value, Mapping):
-        return any(map(_holds_network, value.values()))
+        return any(map(is_in, value.values()))
     if isinstance(value, list | tuple) and len(value) <= 1000:
-        return any(map(_holds_network, value))
+        return any(map(is_in, value))
     if isinstance(value, partial):
-        return any(map(_holds_network, (value.args, value.keywords, value.func)))
+        return any(map(is_in, (value.args, value.keywords, value.func)))
     if isinstance(value, BaseEstimator):
-        return any(map(_holds_network, vars(value).values()))
+        return any(map(is_in, vars(value).values()))
     owner = getattr(value, "__self__", None)
-    return isinstance(owner, BaseEstimator) and _holds_network(owner)
+    return isinstance(owner, BaseEstimator) and is_in(owner)
 
 
 def group_calls(calls: Sequence[Call]) -> list[list[int]]:

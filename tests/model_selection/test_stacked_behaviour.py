@@ -145,3 +145,20 @@ def test_a_task_may_catch_what_ends_those_within_it():
     with stacked():
         found = cross_val_score(net_for(y, n_iter=1), X, y, **LOSS | {"scoring": score})
     assert found.tolist() == [3, 3, 3]
+
+
+class HoldsItself(StandardScaler):
+    """Has an attribute that is itself."""
+
+    def __init__(self, *, copy=True, with_mean=True, with_std=True):
+        super().__init__(copy=copy, with_mean=with_mean, with_std=with_std)
+        self.origin = {"first": [self]}
+
+
+def test_estimators_may_hold_themselves():
+    model = make_pipeline(HoldsItself(), net_for(y, n_iter=1))
+    alone = cross_val_score(model, X, y, **LOSS)
+    with stacked() as stacks:
+        found = cross_val_score(model, X, y, **LOSS)
+    assert found.tolist() == alone.tolist()
+    assert stacks.summary.stack_sizes == [3]
