@@ -5,12 +5,14 @@ import threading
 import joblib
 import numpy as np
 import pytest
+from joblib.parallel import get_active_backend
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_deepnet import fit_stack, stacked
+from sklearn_deepnet.model_selection.backend import StackedBackend
 from tests.helpers import iris
 from tests.model_selection.helpers import assert_same_results, net_for
 
@@ -162,3 +164,13 @@ def test_estimators_may_hold_themselves():
         found = cross_val_score(model, X, y, **LOSS)
     assert found.tolist() == alone.tolist()
     assert stacks.summary.stack_sizes == [3]
+
+
+def test_a_context_may_be_entered_again_within():
+    before = get_active_backend()
+    stacks = stacked()
+    with stacks:
+        with stacks:
+            pass
+        assert isinstance(get_active_backend()[0], StackedBackend)
+    assert type(get_active_backend()[0]) is type(before[0])
