@@ -72,27 +72,16 @@ def can_share_steps(estimator: Any) -> bool:
 class _SharedSteps:
     """Fits equal steps of pipelines to equal data once.
 
-    It has the interface of `joblib.Memory`, by which a pipeline asks for fitted steps.
-    Copies and pickles of the pipeline lack it.
-
     Parameters
     ----------
     key : hashable
         Identifies the data that the first step is fitted to.
     """
 
-    location = "memory"  # a pipeline gives away clones of its steps then
-
     def __init__(self, key: Hashable) -> None:
         self._key, self._output = key, None
 
-    def cache(
-        self, function: Callable[..., Any], ignore: Sequence[str] = ()
-    ) -> Callable[..., Any]:
-        """Return a function that calls this one once for all pipelines."""
-        return partial(self._call, function, ignore)
-
-    def _call(
+    def call(
         self,
         function: Callable[..., Any],
         ignore: Sequence[str],
@@ -101,25 +90,63 @@ class _SharedSteps:
         *args: Any,
         **options: Any,
     ) -> Any:
-        if self._output is not None and X is not self._output:
-            return function(step, X, *args, **options)  # of another call of ``fit``
+        """Return what `function`, of scikit-learn, returns for a step."""
         compared = {k: v for k, v in options.items() if k not in ignore}
         self._key = self._key, step_key((step, compared))
+        own: tuple[Any, Any] | None = None
 
         def fit() -> tuple[Any, Any]:
-            output, fitted = function(step, X, *args, **options)
+            # A step may change X in place, which others get after this one.
+            given = X if self._output is None else try_deepcopy(X)
+            output, fitted = function(step, given, *args, **options)
             # X belongs to one of the pipelines, which may change it in place later.
-            is_own = hasattr(output, "copy") and _share_memory(output, X)
+            is_own = hasattr(output, "copy") and _share_memory(output, given)
             return (output.copy() if is_own else output), fitted
 
-        self._output, fitted = do_once(lambda: self._key, fit)
+        def fit_for_all() -> tuple[Any, Any] | None:
+            nonlocal own
+            watched = X if self._output is None else None, args, compared
+            before = _content_key(watched)
+            own = fit()
+            return own if _content_key(watched) == before else None
+
+        # A step that changes in place what it is given does so for each pipeline.
+        found = do_once(lambda: self._key, fit_for_all)
+        self._output, fitted = found or own or fit()
         return self._output, try_deepcopy(fitted)
+
+
+class _Memory:
+    """Lets a pipeline ask for its fitted steps, as of `joblib.Memory`, in one ``fit``.
+
+    Parameters
+    ----------
+    steps : _SharedSteps
+        What it asks.
+    pipeline : Pipeline
+        Its `memory` is None again when its ``fit`` begins, for those who look at it
+        afterwards, such as a scorer.
+    """
+
+    location = "memory"  # a pipeline gives away clones of its steps then
+
+    def __init__(self, steps: _SharedSteps, pipeline: Pipeline) -> None:
+        self._steps, self._pipeline = steps, pipeline
+
+    def cache(
+        self, function: Callable[..., Any], ignore: Sequence[str] = ()
+    ) -> Callable[..., Any]:
+        """Return a function that calls this one once for all pipelines."""
+        self.remove()
+        return partial(self._steps.call, function, ignore)
+
+    def remove(self) -> None:
+        """Take it from the pipeline, if that is still to be fitted."""
+        if self._pipeline.memory is self:
+            vars(self._pipeline).update(memory=None)
 
     def __deepcopy__(self, memo: Any) -> None:
         return None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(None), ()
 
 
 def _share_memory(output: Any, X: Any) -> bool:
@@ -144,16 +171,16 @@ def sharing_steps(estimator: Any, key: Hashable) -> Iterator[None]:
         Identifies the data that the pipeline is to be fitted to.
     """
     steps = _SharedSteps(key)
-    found = [*_pipelines(estimator)] if can_share_steps(estimator) else []
-    for pipeline in found:
+    memories = []
+    for pipeline in _pipelines(estimator) if can_share_steps(estimator) else ():
         if pipeline.memory is None and not pipeline.verbose:
-            vars(pipeline).update(memory=steps)
+            memories.append(_Memory(steps, pipeline))
+            vars(pipeline).update(memory=memories[-1])
     try:
         yield
     finally:
-        for pipeline in found:
-            if pipeline.memory is steps:
-                vars(pipeline).update(memory=None)
+        for memory in memories:
+            memory.remove()
 
 
 def try_deepcopy(value: Any) -> Any:
@@ -174,6 +201,14 @@ def step_key(value: Any) -> Hashable:
     try:
         return _key(value)
     except Exception:  # of the value's own methods, or it cannot be pickled
+        return f"unique {next(_numbers)}"
+
+
+def _content_key(value: Any) -> Hashable:
+    """Return a key that is equal before and after what leaves a value as it is."""
+    try:
+        return joblib.hash(value)
+    except Exception:  # it cannot be pickled
         return f"unique {next(_numbers)}"
 
 

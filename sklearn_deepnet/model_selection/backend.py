@@ -381,6 +381,7 @@ class stacked:
         self._n_jobs, self._max_bytes = n_jobs, max_bytes
         self._checkpoint = checkpoint
         self.summary = StackSummary()
+        self._configs: list[parallel_config] = []  # it may be entered again within
         self._make_backend()  # or raise
 
     def _make_backend(self) -> StackedBackend:
@@ -390,12 +391,11 @@ class stacked:
 
     def __enter__(self) -> Self:
         options = {} if self._n_jobs is None else {"n_jobs": self._n_jobs}
-        self._backend = self._make_backend()
-        self._config = parallel_config(backend=self._backend, **options)
+        self._configs.append(parallel_config(backend=self._make_backend(), **options))
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self._config.unregister()
+        self._configs.pop().unregister()
 
     def __call__(self, function: Function) -> Function:
         """Return the function, run in this context whenever it is called."""

@@ -15,6 +15,7 @@ _SECONDS = 1.0  # from one write to the next, since each waits for the disk
 # Of a search or validation, as its calls of scikit-learn's function name them.
 _MUST_AGREE = ("error_score", "return_train_score")
 _DATA = ("fit_params", "score_params")
+_RETURNED = ("return_times", "return_n_test_samples")
 
 
 class SearchCheckpoint:
@@ -112,8 +113,10 @@ def _key_of(call: Call) -> str | None:
     if call.options.get("return_estimator"):
         return None
     rows = [np.asarray(call.options[name]) for name in ("train", "test")]
+    # A validation may ask for less than a search does, whose keys have no such names.
+    lacking = [name for name in _RETURNED if not call.options.get(name)]
     try:
-        return fingerprint([call.options["parameters"], *rows])
+        return fingerprint([call.options["parameters"], *rows, *lacking])
     except NotHashable:
         return None
 

@@ -94,19 +94,23 @@ def _join(results: list[Any]) -> Any:
     return tuple(list(chain(*lists)) for lists in zip(*results, strict=True))
 
 
-def _holds_network(value: Any) -> bool:
+def _holds_network(value: Any, around: tuple[int, ...] = ()) -> bool:
+    """Return whether there is a network in a value, which may hold itself."""
     if isinstance(value, BaseDeepNet | BaseEnsemble):
         return True
+    if id(value) in around:
+        return False
+    is_in = partial(_holds_network, around=(*around, id(value)))
     if isinstance(value, Mapping):
-        return any(map(_holds_network, value.values()))
+        return any(map(is_in, value.values()))
     if isinstance(value, list | tuple) and len(value) <= 1000:
-        return any(map(_holds_network, value))
+        return any(map(is_in, value))
     if isinstance(value, partial):
-        return any(map(_holds_network, (value.args, value.keywords, value.func)))
+        return any(map(is_in, (value.args, value.keywords, value.func)))
     if isinstance(value, BaseEstimator):
-        return any(map(_holds_network, vars(value).values()))
+        return any(map(is_in, vars(value).values()))
     owner = getattr(value, "__self__", None)
-    return isinstance(owner, BaseEstimator) and _holds_network(owner)
+    return isinstance(owner, BaseEstimator) and is_in(owner)
 
 
 def group_calls(calls: Sequence[Call]) -> list[list[int]]:
@@ -147,7 +151,12 @@ def run_calls(
     """
     order = [*chain(*group_calls(calls))]
     _, n_jobs = get_active_backend()  # that of calls within a task, too
-    functions = [partial(_run_call, call, nested, n_jobs, store) for call in calls]
+    # What a call within a task is given may take the place in memory of what the one
+    # before it was, so ids stand for data in these calls alone.
+    source = object()
+    functions = [
+        partial(_run_call, call, nested, n_jobs, store, source) for call in calls
+    ]
     calls.clear()
 
     def end(number: int, task: Coroutine) -> None:
@@ -160,12 +169,16 @@ def run_calls(
 
 
 def _run_call(
-    call: Call, nested: Callable[[], Any], n_jobs: int | None, store: EpochStore
+    call: Call,
+    nested: Callable[[], Any],
+    n_jobs: int | None,
+    store: EpochStore,
+    source: object,
 ) -> Any:
     with ExitStack() as stack:
         stack.enter_context(parallel_config(backend=nested(), n_jobs=n_jobs))
         if call.is_fit_and_score:
-            stack.enter_context(sharing_steps(call.args[0], call.data_key))
+            stack.enter_context(sharing_steps(call.args[0], (source, call.data_key)))
         if call.has_epochs:
             stack.enter_context(storing_epochs(store))
         return call.function(*call.args, **call.options)

@@ -16,9 +16,10 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_equal
 from scipy.stats import loguniform
+from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, validation_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -37,6 +38,7 @@ from sklearn_deepnet._serialization import records
 from sklearn_deepnet.estimators.stacking import training
 from sklearn_deepnet.nn.initializers import he
 from tests.helpers import exactly, network_factory, raises, wine
+from tests.model_selection.helpers import assert_same_results
 
 X, y = wine()
 NET = network_factory(hidden_layer_sizes=(5,), n_iter=4)()
@@ -331,6 +333,21 @@ def test_another_search_in_the_same_context_is_an_error(other, path):
         np.testing.assert_array_equal(cross_val_score(NET, X, y, cv=3), scores)
         with pytest.raises(ValueError, match=re.escape(message)):
             cross_val_score(net, X + (other == "X"), y, cv=3)
+
+
+def test_validations_that_return_less_share_a_file_with_searches(path):
+    asked = {"param_name": "alpha", "param_range": [0.0, 1.0], "cv": 3}
+
+    def validate():
+        return validation_curve(NET, X, y, **asked)
+
+    options = {"return_train_score": True, "refit": False, "cv": 3}
+    search = GridSearchCV(NET, {"alpha": [0.0, 1.0]}, **options)
+    (train, test), theirs = validate(), clone(search).fit(X, y)
+    with stacked(checkpoint=path):
+        for _ in range(2):
+            np.testing.assert_equal(validate(), (train, test))
+            assert_same_results(search.fit(X, y), theirs)
 
 
 def test_files_of_searches_and_of_fits_are_distinguished(tmp_path, done):

@@ -12,7 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..._utils.sharing import SharedWork, sharing
-from .coroutines import Coroutine, CoroutineGroup, current_coroutine
+from .coroutines import (
+    CannotStartError,
+    Coroutine,
+    CoroutineGroup,
+    current_coroutine,
+)
 from .training import StackSummary, next_stack, train_stack
 
 # Tasks that wait at once: enough for several stacks of small networks. Each is a
@@ -41,7 +46,7 @@ class Cooperation:
         before_training: Callable[[], Any] | None = None,
     ) -> None:
         self.summary, self._before_training = summary, before_training
-        self._max_bytes = max_bytes
+        self._max_bytes, self._max_waiting = max_bytes, _MAX_WAITING
         self._new: deque[Coroutine] = deque()
         self._ready: deque[tuple[Coroutine, Any]] = deque()
         self._waiting: list[Coroutine] = []
@@ -102,16 +107,26 @@ class Cooperation:
         elif self._has_two_stacks():
             self._train(self._waiting[-1])
         elif self._new and self._has_space():
-            self._run(self._new.popleft())
+            self._begin(self._new.popleft())
         else:
             self._train(self._waiting[0])
+
+    def _begin(self, task: Coroutine) -> None:
+        """Let a new task run, or wait if there are too many threads."""
+        try:
+            self._run(task)
+        except CannotStartError:
+            if not self._waiting:
+                raise
+            self._max_waiting = len(self._waiting)
+            self._new.appendleft(task)
 
     def _has_space(self) -> bool:
         """Return whether another task may begin before a stack is trained."""
         if not self._waiting:
             return True
         n_bytes = sum(it.n_bytes for task in self._waiting for it in task.networks)
-        return n_bytes < self._max_bytes and len(self._waiting) < _MAX_WAITING
+        return n_bytes < self._max_bytes and len(self._waiting) < self._max_waiting
 
     def _has_two_stacks(self) -> bool:
         """Return whether enough networks wait to train those like the last one.

@@ -27,6 +27,10 @@ def current_coroutine() -> "Coroutine | None":
     return _current.get()
 
 
+class CannotStartError(RuntimeError):
+    """Raised where the system gives no thread to a task."""
+
+
 class _Cancelled(BaseException):
     """Raised in a waiting task that is not to continue."""
 
@@ -96,13 +100,13 @@ class Coroutine:
         try:
             _set_filters(self._filters)
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._context.run, args=(self._main,), daemon=True
-                )
-                self._thread.start()
+                self._start()
             else:
                 _release(self._turn)
             self._turn_back.acquire()
+        except CannotStartError:
+            self._thread = None
+            raise
         except BaseException:  # Ctrl-C reaches the main thread, not this task's
             self._interrupt()
             raise
@@ -112,6 +116,15 @@ class Coroutine:
         self.active += time.perf_counter() - start
         if self.is_done:
             self._thread.join()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(
+            target=self._context.run, args=(self._main,), daemon=True
+        )
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise CannotStartError(*error.args) from error
 
     def wait(self) -> Any:
         """Return, in the task's thread, what the next call of `run` gives it."""
@@ -245,13 +258,19 @@ class CoroutineGroup:
         elif isinstance(task.error, Exception):
             # Run one after the other, those before it would still have been run.
             self.cancel_from(task.number + 1)
-        else:
+        elif self.parent is None:
             raise task.error
+        else:  # the task that waits for them may know what to do
+            self.cancel_from(0)
 
     def cancel_from(self, number: int) -> None:
         """End all tasks from this one on."""
-        for task in self.tasks[number:]:
-            task.cancel()
+        try:
+            for task in self.tasks[number:]:
+                task.cancel()
+        except BaseException:  # another Ctrl-C
+            self.cancel_from(number)
+            raise
 
     def end_all(self) -> None:
         """End all tasks, however often Ctrl-C is pressed in the meantime."""
@@ -264,6 +283,6 @@ class CoroutineGroup:
     def check(self) -> Self:
         """Raise the error of the first task that has one."""
         for task in self.tasks:
-            if task.error is not None:
+            if task.error is not None and not isinstance(task.error, _Cancelled):
                 raise task.error
         return self

@@ -1,9 +1,10 @@
 """Fitting a list of estimators at once, with their networks trained in stacks."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from copy import copy
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -169,7 +170,9 @@ def _fit_networks(
 def _fit_in_tasks(estimators: Sequence[Any], arguments: Sequence[FitArguments]) -> None:
     """Fit pipelines, and networks with a ``fit`` of their own, in tasks."""
     twins = [_with_own_steps(it) if can_share_steps(it) else it for it in estimators]
-    calls = [partial(_fit_one, *pair) for pair in zip(twins, arguments, strict=True)]
+    source = object()  # of these ids, which a later call may use again
+    keys = [(source, id(it)) for it in arguments]
+    calls = [*map(partial, repeat(_fit_one), twins, arguments, keys)]
     try:
         run_tasks(calls, _MAX_BYTES, StackSummary())
     except KeyboardInterrupt:
@@ -181,11 +184,11 @@ def _fit_in_tasks(estimators: Sequence[Any], arguments: Sequence[FitArguments]) 
         set_prefix(estimator, twin)
 
 
-def _fit_one(estimator: Any, arguments: FitArguments) -> None:
+def _fit_one(estimator: Any, arguments: FitArguments, key: Hashable) -> None:
     X, y, params = arguments
     if isinstance(estimator, BaseDeepNet):
         params = _check_arguments(params)
-    with sharing_steps(estimator, id(arguments)):
+    with sharing_steps(estimator, key):
         estimator.fit(X, y, **params)
 
 
