@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from numbers import Integral
 from typing import Any, Self, TypeVar
 
@@ -211,6 +212,8 @@ class _ParallelCall:
 
     def __init__(self, backend: StackedBackend, pending: list[Any]) -> None:
         self._backend = backend
+        # A call without a network may use the backend, too, before the others run.
+        self._n_workers, self._outer = backend.n_workers, backend.outer
         self._plain: list[tuple[Call, Any]] = []
         self._calls: list[Call] = []  # with networks
         self._checkpoint: SearchCheckpoint | None = None
@@ -248,8 +251,7 @@ class _ParallelCall:
         if any(call.has_epochs for call in self._calls):
             store.begin_round()
         self._run_plain()
-        n_jobs = self._backend.n_workers
-        if n_jobs == 1:
+        if self._n_workers == 1:
             run_calls(
                 self._calls,
                 self._backend.nested,
@@ -260,40 +262,39 @@ class _ParallelCall:
                 None if self._checkpoint is None else self._checkpoint.write,
             )
         elif self._calls:
-            self._run_shares(n_jobs)
+            self._run_shares()
 
     def _run_plain(self) -> None:
-        n_jobs = self._backend.n_workers
-        if n_jobs == 1:
+        if self._n_workers == 1:
             for call, put in self._plain:
                 put(call.function(*call.args, **call.options))
         elif self._plain:
-            parallel = Parallel(n_jobs, backend=self._backend.outer)
+            parallel = Parallel(self._n_workers, backend=self._outer)
             found = parallel(tuple(call) for call, _ in self._plain)
             for (_, put), result in zip(self._plain, found, strict=True):
                 put(result)
 
-    def _run_shares(self, n_jobs: int) -> None:
+    def _run_shares(self) -> None:
         """Run the calls in other processes, each of which trains stacks of its own."""
         store, max_bytes = self._backend.store, self._backend.max_bytes
-        shares = cut_into_shares(self._calls, n_jobs)
+        shares = cut_into_shares(self._calls, self._n_workers)
         delayed_shares = [
             delayed_share(share, self._calls, max_bytes, store) for share in shares
         ]
-        for found in self._parallel(n_jobs)(delayed_shares):
+        for found in self._parallel()(delayed_shares):
             self._backend.summary.add(found.summary)
             store.add(found.fits)
             for number, result in zip(found.numbers, found.results, strict=True):
                 self._puts[number](result)
 
-    def _parallel(self, n_jobs: int) -> Parallel:
+    def _parallel(self) -> Parallel:
         # Each result as soon as it is there, so that a checkpoint has it. A share is a
         # batch: bundled, two would run one after the other in one process.
-        options = {"backend": self._backend.outer, "batch_size": 1}
+        options = {"backend": self._outer, "batch_size": 1}
         try:
-            return Parallel(n_jobs, return_as="generator_unordered", **options)
+            return Parallel(self._n_workers, return_as="generator_unordered", **options)
         except ValueError:  # the backend "multiprocessing" returns all at the end
-            return Parallel(n_jobs, **options)
+            return Parallel(self._n_workers, **options)
 
 
 def _note_and_put(
@@ -301,6 +302,9 @@ def _note_and_put(
 ) -> None:
     checkpoint.note(key, result)
     put(result)
+
+
+_RUN_LATER = isgeneratorfunction, iscoroutinefunction, isasyncgenfunction
 
 
 class stacked:
@@ -353,7 +357,10 @@ class stacked:
     other. `RFECV` uses joblib only where the number of jobs is not 1.
 
     The calls of a tool run in turns, each in a thread of its own, until its network is
-    ready to be trained. Then all that wait are trained together.
+    ready to be trained. Then all that wait are trained together. So an estimator must
+    not hold a lock while it fits a network, since others would wait for it for ever,
+    and what draws from the global generator of NumPy does so in another order. Warnings
+    of a step of a pipeline that several candidates share are issued once.
 
     Examples
     --------
@@ -399,6 +406,11 @@ class stacked:
 
     def __call__(self, function: Function) -> Function:
         """Return the function, run in this context whenever it is called."""
+        if any(is_later(function) for is_later in _RUN_LATER):
+            raise TypeError(
+                f"stacked() cannot decorate {function!r}, whose body runs after the "
+                "call. Use the context inside of it."
+            )
 
         @wraps(function)
         def run(*args: Any, **options: Any) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from hashlib import sha1
+from inspect import ismethod
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from ..estimators.stacking.cooperation import Coroutine
 # Tasks in each of several shares for one worker, so that all end at about the same time
 _SHARE_SIZE = 64
 _MAX_SHARES = 4  # for each worker
+_LONG = 50  # entries of a list that is sent as an array is
 _SLACK = 0.1  # by how much a share may differ from the mean
 
 
@@ -109,8 +111,7 @@ def _holds_network(value: Any, around: tuple[int, ...] = ()) -> bool:
         return any(map(is_in, (value.args, value.keywords, value.func)))
     if isinstance(value, BaseEstimator):
         return any(map(is_in, vars(value).values()))
-    owner = getattr(value, "__self__", None)
-    return isinstance(owner, BaseEstimator) and is_in(owner)
+    return ismethod(value) and is_in(value.__self__)
 
 
 def group_calls(calls: Sequence[Call]) -> list[list[int]]:
@@ -254,14 +255,20 @@ def _extract_arrays(value: Any, arrays: list[Any]) -> Any:
     """Return `value` without the arrays in it; append these, in place, once each."""
     if _is_container(value):
         return _map_items(partial(_extract_arrays, arrays=arrays), value)
-    is_array = isinstance(value, np.ndarray) and value.ndim > 0
-    if not (is_array or issparse(value) or hasattr(value, "iloc")):
+    if not (_is_long(value) or issparse(value) or hasattr(value, "iloc")):
         return value
     numbers = [number for number, array in enumerate(arrays) if array is value]
     if not numbers:
         numbers = [len(arrays)]
         arrays.append(value)
     return _ArrayArgument(numbers[0])
+
+
+def _is_long(value: Any) -> bool:
+    """Return whether a value may be X or y."""
+    if isinstance(value, list):
+        return len(value) > _LONG
+    return isinstance(value, np.ndarray) and value.ndim > 0
 
 
 def _insert_arrays(value: Any, arrays: Sequence[Any]) -> Any:
@@ -274,7 +281,7 @@ def _insert_arrays(value: Any, arrays: Sequence[Any]) -> Any:
 
 def _is_container(value: Any) -> bool:
     """Return whether `value` can be built of its items; subclasses may not."""
-    return type(value) in (dict, list, tuple, Call)
+    return type(value) in (dict, list, tuple, Call) and not _is_long(value)
 
 
 def _map_items(function: Any, value: Any) -> Any:

@@ -1,5 +1,8 @@
 """What `stacked` promises holds for code that does not know of it."""
 
+import contextlib
+import io
+import sys
 import threading
 
 import joblib
@@ -13,6 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_deepnet import fit_stack, stacked
 from sklearn_deepnet.model_selection.backend import StackedBackend
+from sklearn_deepnet.model_selection.tasks import Call, _extract_arrays
 from tests.helpers import iris
 from tests.model_selection.helpers import assert_same_results, net_for
 
@@ -174,3 +178,78 @@ def test_a_context_may_be_entered_again_within():
             pass
         assert isinstance(get_active_backend()[0], StackedBackend)
     assert type(get_active_backend()[0]) is type(before[0])
+
+
+# ---- what a task changes while its network waits
+
+
+class Captured(BaseEstimator):
+    """Fits a network with the standard output redirected."""
+
+    def __init__(self, net=None):
+        self.net = net
+
+    def fit(self, X, y):
+        with contextlib.redirect_stdout(io.StringIO()) as captured:
+            print("begin")
+            self.net_ = clone(self.net).fit(X, y)
+            print("end")
+        self.printed_ = captured.getvalue()
+        return self
+
+    def score(self, X, y):
+        return self.net_.score(X, y) if self.printed_ == "begin\nend\n" else np.nan
+
+
+def test_output_is_redirected_for_one_task_alone(stacks):
+    before = sys.stdout
+    with stacked():
+        scores = cross_val_score(Captured(net_for(y)), X, y, cv=3)
+    assert sys.stdout is before
+    assert np.isfinite(scores).all()
+    assert stacks == [3]
+
+
+# ---- joblib
+
+
+class Nested(BaseEstimator):
+    """Has no network, and asks for another number of workers within its fit."""
+
+    def fit(self, X, y):
+        joblib.Parallel(2, prefer="threads")(joblib.delayed(abs)(k) for k in range(2))
+        return self
+
+    def predict_proba(self, X):
+        return np.full((len(X), 3), 1 / 3)
+
+
+def test_calls_without_a_network_leave_the_others_their_workers(stacks):
+    members = [("net", net_for(y)), ("other", net_for(y)), ("nested", Nested())]
+    calls = [joblib.delayed(clone(model).fit)(X, y) for _, model in members]
+    with stacked(n_jobs=1):
+        joblib.Parallel()(calls)
+    assert stacks == [2]  # in this process
+
+
+def test_rows_in_a_list_are_sent_once_to_workers():
+    arrays = []
+    rows = X.tolist()
+    calls = [Call(len, (net_for(y), rows), {"train": [0, 1]}) for _ in range(3)]
+    _extract_arrays(calls, arrays)
+    assert len(arrays) == 1
+    assert arrays[0] is rows
+
+
+def generator(n):
+    yield n
+
+
+async def coroutine(n):
+    return n
+
+
+@pytest.mark.parametrize("function", [generator, coroutine])
+def test_functions_that_run_later_are_not_decorated(function):
+    with pytest.raises(TypeError, match=r"cannot decorate .*Use the context inside"):
+        stacked()(function)

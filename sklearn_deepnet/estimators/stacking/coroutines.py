@@ -6,6 +6,7 @@ they ran one after the other.
 """
 
 import ctypes
+import sys
 import threading
 import time
 import warnings
@@ -77,7 +78,7 @@ class Coroutine:
         self._function: Callable[[], Any] | None = function
         self._answer: Any = None
         self._config, self._context = get_config(), copy_context()
-        self._filters = _get_filters()
+        self._globals = _get_globals()
         self._turn, self._turn_back = threading.Lock(), threading.Lock()
         for lock in (self._turn, self._turn_back):
             lock.acquire()  # until the other thread releases it
@@ -96,9 +97,9 @@ class Coroutine:
         answer : object
             What its call of `wait` returns, or raises if it is an exception.
         """
-        self._answer, start, filters = answer, time.perf_counter(), _get_filters()
+        self._answer, start, values = answer, time.perf_counter(), _get_globals()
         try:
-            _set_filters(self._filters)
+            _set_globals(self._globals)
             if self._thread is None:
                 self._start()
             else:
@@ -111,8 +112,8 @@ class Coroutine:
             self._interrupt()
             raise
         finally:
-            self._filters = _get_filters()
-            _set_filters(filters)
+            self._globals = _get_globals()
+            _set_globals(values)
         self.active += time.perf_counter() - start
         if self.is_done:
             self._thread.join()
@@ -197,20 +198,22 @@ def _release(lock: Any) -> None:
         lock.release()
 
 
-def _get_filters() -> tuple[Any, ...]:
-    """Return what `warnings.catch_warnings` changes, for the whole process."""
-    show = getattr(warnings, "_showwarnmsg_impl", None)
-    return warnings.filters, warnings.showwarning, show
+def _get_globals() -> tuple[Any, ...]:
+    """Return what a task may change for the whole process while it fits a network.
 
-
-def _set_filters(filters: tuple[Any, ...]) -> None:
-    """Set what `_get_filters` returned, unless it is set.
-
-    Python issues some warnings once for each change of its filters.
+    That is what `warnings.catch_warnings` and `contextlib.redirect_stdout` change.
     """
-    if all(map(is_, filters, _get_filters())):
-        return
-    warnings.filters, warnings.showwarning, show = filters
+    show = getattr(warnings, "_showwarnmsg_impl", None)
+    return sys.stdout, sys.stderr, warnings.filters, warnings.showwarning, show
+
+
+def _set_globals(values: tuple[Any, ...]) -> None:
+    """Set what `_get_globals` returned."""
+    before = _get_globals()
+    sys.stdout, sys.stderr, *of_warnings = values
+    if all(map(is_, of_warnings, before[2:])):
+        return  # Python issues some warnings once for each change of its filters
+    warnings.filters, warnings.showwarning, show = of_warnings
     if show is not None:
         warnings._showwarnmsg_impl = show
     with warnings.catch_warnings():  # which lets Python see that filters have changed
