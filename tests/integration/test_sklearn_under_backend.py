@@ -32,6 +32,8 @@ TAKES_LONG = "takes more than three seconds"
 LOOKS_AT_CALLERS = "looks for the name of the tool on the stack"
 REORDERED = "compares the order of fits; those to the same rows come first"
 
+IN_THREADS = "expects processes, where workers are threads here"
+
 SLOW = dict.fromkeys(
     [
         "test_search_cv_sample_weight_equivalence",
@@ -50,6 +52,7 @@ SLOW = dict.fromkeys(
     ],
     TAKES_LONG,
 )
+PLAIN = {"test_multi_output_classification_partial_fit_parallelism": IN_THREADS}
 AS_TASKS = {
     "test_multi_metric_search_forwards_metadata": LOOKS_AT_CALLERS,
     "test_validation_functions_routing": LOOKS_AT_CALLERS,
@@ -62,7 +65,7 @@ AS_TASKS = {
 
 @pytest.mark.parametrize(
     ("all_calls_are_tasks", "explained"),
-    [("no", SLOW), ("yes", SLOW | AS_TASKS)],
+    [("no", SLOW | PLAIN), ("yes", SLOW | PLAIN | AS_TASKS)],
     ids=["plain calls", "tasks"],
 )
 def test_tests_of_scikit_learn_pass(all_calls_are_tasks, explained, tmp_path):
