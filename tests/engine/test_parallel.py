@@ -99,6 +99,7 @@ FITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn_deepnet.DivergenceWarning")
 @pytest.mark.parametrize(
     ("name", "X"),

@@ -216,6 +216,7 @@ def test_stack_equals_training_one_by_one(dtype, own, batch_size, block_size, mo
         assert len(result.validation_scores) == n_scored
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "dtype"),
     [*product(["everything", "nothing"], ["f4", "f8"]), ("decay", "f8")],

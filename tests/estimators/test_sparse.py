@@ -253,6 +253,7 @@ def test_training_takes_eight_times_the_memory_of_the_weights(kind, batch_size):
     assert peak < 8 * net.coefs_[0].nbytes + 2 * inputs
 
 
+@pytest.mark.slow
 def test_predicting_sparse_rows_does_not_copy_the_weights():
     columns = np.random.RandomState(0).randint(200_000, size=60_000)
     X = scipy.sparse.csr_array(
@@ -264,6 +265,7 @@ def test_predicting_sparse_rows_does_not_copy_the_weights():
     assert peak_of(lambda: net.predict(X)) < n_bytes / 2
 
 
+@pytest.mark.slow
 def test_an_ensemble_predicts_a_sparse_row_without_a_copy_of_the_weights():
     X = scipy.sparse.csr_array(np.eye(3, 200_000))
     member = DeepNetClassifier((40,), n_iter=1, tol=None)

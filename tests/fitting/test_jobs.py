@@ -263,6 +263,7 @@ def test_rows_that_no_network_uses_are_not_made_dense():
     assert len(X) == len(target) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("datasets", DATASETS.values(), ids=DATASETS)
 @pytest.mark.parametrize(
     ("sizes", "shuffle", "dtype"),

@@ -220,6 +220,7 @@ def test_all_units_learn_in_a_stream_whose_first_rows_are_equal(
     assert stream.score(given, target) > 0.95
 
 
+@pytest.mark.slow
 def test_two_close_rows_do_not_scale_the_rest_of_a_stream():
     given, target = RAW[::8].copy(), number[::8]
     given[1] = given[0] + 1e-9 * UNITS

@@ -588,6 +588,7 @@ def without_context(call):
         return call()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TOOLS)
 def test_results_are_those_without_the_context(case):
     call, sizes, *n_alone = TOOLS[case]
