@@ -67,7 +67,7 @@ class SharedWork:
         n_bytes = 0 if self._max_bytes is None else _count_bytes(result)
         self._results[key] = result, n_bytes
         self._n_bytes += n_bytes
-        limit = self._max_bytes or np.inf
+        limit = np.inf if self._max_bytes is None else self._max_bytes
         while self._n_bytes > limit and len(self._results) > _N_REMEMBERED:
             self._forget(next(iter(self._results)))
 

@@ -50,7 +50,7 @@ def test_predictions_make_no_copy_of_the_data(method, kind, dtype, peak_of):
 def test_tasks_that_wait_hold_few_more_bytes_than_they_may(steps, peak_of):
     X, y = large_data("float64")
     X, y = X[:8000], y[:8000]  # 2.6 MB
-    model = make_pipeline(*steps, net(batch_size=4000))
+    model = make_pipeline(*steps, net(batch_size=200))
     splits = ShuffleSplit(16, random_state=0)
 
     def peak(max_bytes):
