@@ -511,7 +511,8 @@ from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_wine
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn_deepnet import Checkpoint, DeepNetClassifier, StackedGridSearchCV
+from sklearn.model_selection import GridSearchCV
+from sklearn_deepnet import Checkpoint, DeepNetClassifier, stacked
 
 X, y = load_wine(return_X_y=True, as_frame=True)
 X = X.iloc[:, :4].assign(kind=np.where(X["hue"] > 1, "light", "dark"))
@@ -520,8 +521,9 @@ steps = make_column_transformer(
 )
 net = DeepNetClassifier((20,), n_iter=30, tol=None, random_state=0)
 grid = {"deepnetclassifier__hidden_layer_sizes": [(n,) for n in range(20, 32)]}
-search = StackedGridSearchCV(make_pipeline(steps, net), grid, cv=3, verbose=2)
-search.fit(X, y, checkpoint=Checkpoint(sys.argv[1], every=1))
+search = GridSearchCV(make_pipeline(steps, net), grid, cv=3, verbose=2)
+with stacked(checkpoint=Checkpoint(sys.argv[1], every=1)):
+    search.fit(X, y)
 print(search.cv_results_["mean_test_score"].tolist())
 """
 
