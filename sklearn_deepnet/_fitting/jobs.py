@@ -77,13 +77,16 @@ class TrainingJob:
 
     @property
     def n_bytes(self) -> int:
-        """Size of the training rows: those of its caller, and the copy of a stack."""
+        """Size of the training rows while it waits, if no other network has the same.
+
+        That is those of its caller, a copy to be shared, and the copy of a stack.
+        """
         X = self.dataset.X
         n_bytes = X.shape[0] * X.shape[1] * X.dtype.itemsize
         if issparse(X):
             is_copied = self.dataset.is_made_dense
             return int(X.data.nbytes + X.indices.nbytes) + n_bytes * is_copied
-        return 2 * n_bytes
+        return 3 * n_bytes
 
     @property
     def stack_key(self) -> tuple[Any, ...]:

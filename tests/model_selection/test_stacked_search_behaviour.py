@@ -123,7 +123,7 @@ FOLD = 8 * 13 * 89  # bytes
 @pytest.mark.parametrize("piped", [False, True])
 @pytest.mark.parametrize(
     ("max_bytes", "sizes"),
-    [(1, [1] * 16), (4 * FOLD, [2] * 8), (6 * FOLD + 1, [4] * 4)],
+    [(1, [1] * 16), (6 * FOLD, [2] * 8), (9 * FOLD + 1, [4] * 4)],
 )
 def test_stacks_hold_no_more_rows_than_allowed(max_bytes, sizes, piped, stacks):
     grid = {"alpha": [0.0, 1.0], "l1": [0.0, 1.0], "init": ["he", "xavier"]}
