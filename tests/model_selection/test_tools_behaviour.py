@@ -1,11 +1,13 @@
 """Errors, warnings, settings and interrupts under `stacked` are those without it."""
 
+import gc
 import os
 import re
 import signal
 import threading
 import time
 import warnings
+import weakref
 from collections import Counter
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -382,6 +384,48 @@ def test_an_interrupt_that_a_scorer_raises_ends_all_tasks(error):
     with stacked(), pytest.raises(error, match=r"^pressed$"):
         cross_val_score(net(), X, y, scoring=scorer)
     assert len(n_calls) == 1
+
+
+@pytest.fixture
+def _no_garbage_is_collected():
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def press_and_wait(number, X):
+    press()
+    never_ends(number, X)
+
+
+# what the third of four candidates does, and the error of the search
+ENDINGS = {
+    "ends": (lambda number, X: None, None),
+    "fails": (lambda number, X: 1 / 0, ZeroDivisionError),
+    "is interrupted": (press_and_wait, KeyboardInterrupt),
+    "is interrupted in a task in a task": (
+        lambda number, X: cross_val_score(after(press_and_wait), *iris(), cv=2),
+        KeyboardInterrupt,
+    ),
+}
+
+
+@pytest.mark.usefixtures("_no_garbage_is_collected")
+@pytest.mark.parametrize("case", ENDINGS)
+def test_threads_of_tasks_are_not_left_to_the_garbage_collector(case):
+    """Else it frees them at any time, and a Ctrl-C is lost that comes meanwhile."""
+    (last, error), threads = ENDINGS[case], []
+
+    def call(number, X):
+        threads.append(weakref.ref(threading.current_thread()))
+        if number == 2:
+            last(number, X)
+
+    with ctrl_c_works(), stacked():
+        with nullcontext() if error is None else pytest.raises(error):
+            grid_of_numbers(call, error_score="raise")
+        assert len(threads) == (12 if error is None else 7)
+        assert [thread() for thread in threads if thread() is not None] == []
 
 
 # ---- the context

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, copy_context
 from operator import is_
+from traceback import walk_stack
 from typing import Any, Self
 
 from sklearn import get_config, set_config
@@ -84,11 +85,6 @@ class Coroutine:
             lock.acquire()  # until the other thread releases it
         self._thread: threading.Thread | None = None
 
-    @property
-    def is_started(self) -> bool:
-        """Whether the function has been called."""
-        return self._thread is not None
-
     def run(self, answer: Any = None) -> None:
         """Let the task run until it waits or is done.
 
@@ -105,6 +101,9 @@ class Coroutine:
             else:
                 _release(self._turn)
             self._turn_back.acquire()
+            if self.is_done:
+                self._thread.join()
+                self._forget_thread()
         except CannotStartError:
             self._thread = None
             raise
@@ -115,8 +114,6 @@ class Coroutine:
             self._globals = _get_globals()
             _set_globals(values)
         self.active += time.perf_counter() - start
-        if self.is_done:
-            self._thread.join()
 
     def _start(self) -> None:
         self._thread = threading.Thread(
@@ -143,10 +140,9 @@ class Coroutine:
         """End the task, and those that it waits for, so that no thread is left."""
         if self.nested is not None:
             self.nested.cancel_from(0)
-        while self.is_started and not self.is_done:
+        while self._thread is not None and not self.is_done:
             self.run(_Cancelled())
-        if not self.is_started:
-            self._function, self.is_done = None, True
+        self._function, self.is_done = None, True
 
     def _main(self) -> None:
         if self.is_done:  # interrupted before it began
@@ -190,6 +186,18 @@ class Coroutine:
             except KeyboardInterrupt:
                 continue  # once more
         self._function, self.is_done = None, True
+        self._forget_thread()
+
+    def _forget_thread(self) -> None:
+        """Free the thread, which has ended, without the help of the garbage collector.
+
+        That would run at any time, and a Ctrl-C is lost while threads are collected.
+        """
+        self._thread = None
+        if self.error is not None and self.error.__traceback__ is not None:
+            # The frames of an error lead to those of the thread, which hold it.
+            for frame, _ in walk_stack(self.error.__traceback__.tb_frame):
+                frame.clear()
 
 
 def _release(lock: Any) -> None:
