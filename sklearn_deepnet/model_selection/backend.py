@@ -3,19 +3,20 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial, wraps
+from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from numbers import Integral
 from typing import Any, Self, TypeVar
 
-from joblib import Parallel, parallel_config, register_parallel_backend
+from joblib import parallel_config, register_parallel_backend
 from joblib.parallel import ParallelBackendBase, get_active_backend
 
 from .._fitting.checkpoint import EpochStore
 from .._serialization.checkpoint import resolve_checkpoint
 from ..estimators.stacking import StackSummary
 from .checkpoint import SearchCheckpoint
-from .tasks import Call, cut_into_shares, delayed_share, run_calls
+from .parallel_call import ParallelCall
+from .tasks import Call
 
 MAX_BYTES = 2**30
 
@@ -146,7 +147,7 @@ class StackedBackend(ParallelBackendBase):
         """Run the calls that were collected."""
         pending, self._pending = self._pending, []
         try:
-            _ParallelCall(self, pending).run()
+            ParallelCall(self, pending).run()
         finally:
             if self._checkpoint is not None:
                 self._checkpoint.write()
@@ -174,134 +175,6 @@ def _active_backends() -> dict[str | None, Any]:
         return backend._outer
     backends = {it: get_active_backend(prefer=it)[0] for it in ("processes", "threads")}
     return {None: backend, **backends}
-
-
-class _Batch:
-    """A batch of calls that joblib has submitted.
-
-    Parameters
-    ----------
-    n_calls : int
-        Their number.
-    callback : callable
-        Called with their results when all are there.
-    """
-
-    def __init__(self, n_calls: int, callback: Callable[[list[Any]], Any]) -> None:
-        self._results: list[Any] = [None] * n_calls
-        self._n_missing, self._callback = n_calls, callback
-
-    def put(self, number: int, result: Any) -> None:
-        """Take the result of a call."""
-        self._results[number] = result
-        self._n_missing -= 1
-        if not self._n_missing:
-            self._callback(self._results)
-
-
-class _ParallelCall:
-    """Runs all calls of one `Parallel`.
-
-    Parameters
-    ----------
-    backend : StackedBackend
-        Their backend.
-    pending : list of (list of Call, callable)
-        Batches and their callbacks; emptied.
-    """
-
-    def __init__(self, backend: StackedBackend, pending: list[Any]) -> None:
-        self._backend = backend
-        # A call without a network may use the backend, too, before the others run.
-        self._n_workers, self._outer = backend.n_workers, backend.outer
-        self._plain: list[tuple[Call, Any]] = []
-        self._calls: list[Call] = []  # with networks
-        self._checkpoint: SearchCheckpoint | None = None
-        self._puts: list[Callable[[Any], Any]] = []
-        for calls, callback in pending:
-            batch = _Batch(len(calls), callback)
-            for number, call in enumerate(calls):
-                self._add(call, partial(batch.put, number))
-        pending.clear()  # a fitted network is not to outlive its task
-
-    def _add(self, call: Call, put: Callable[[Any], Any]) -> None:
-        if not call.holds_network:
-            self._plain.append((call, put))
-            return
-        parts, join = call.split()
-        collected = _Batch(len(parts), lambda results: put(join(results)))
-        for number, part in enumerate(parts):
-            self._add_network(part, partial(collected.put, number))
-
-    def _add_network(self, call: Call, put: Callable[[Any], Any]) -> None:
-        if self._checkpoint is None:
-            self._checkpoint = self._backend.open_checkpoint(call)
-        if self._checkpoint is not None:
-            key, result = self._checkpoint.look_up(call)
-            if result is not None:
-                put(result)
-                return
-            put = partial(_note_and_put, self._checkpoint, key, put)
-        self._calls.append(call)
-        self._puts.append(put)
-
-    def run(self) -> None:
-        """Run the calls, and call the callbacks of their batches."""
-        store = self._backend.store
-        if any(call.has_epochs for call in self._calls):
-            store.begin_round()
-        self._run_plain()
-        if self._n_workers == 1:
-            run_calls(
-                self._calls,
-                self._backend.nested,
-                self._backend.max_bytes,
-                store,
-                self._backend.summary,
-                lambda number, result: self._puts[number](result),
-                None if self._checkpoint is None else self._checkpoint.write,
-            )
-        elif self._calls:
-            self._run_shares()
-
-    def _run_plain(self) -> None:
-        if self._n_workers == 1:
-            for call, put in self._plain:
-                put(call.function(*call.args, **call.options))
-        elif self._plain:
-            parallel = Parallel(self._n_workers, backend=self._outer)
-            found = parallel(tuple(call) for call, _ in self._plain)
-            for (_, put), result in zip(self._plain, found, strict=True):
-                put(result)
-
-    def _run_shares(self) -> None:
-        """Run the calls in other processes, each of which trains stacks of its own."""
-        store, max_bytes = self._backend.store, self._backend.max_bytes
-        shares = cut_into_shares(self._calls, self._n_workers)
-        delayed_shares = [
-            delayed_share(share, self._calls, max_bytes, store) for share in shares
-        ]
-        for found in self._parallel()(delayed_shares):
-            self._backend.summary.add(found.summary)
-            store.add(found.fits)
-            for number, result in zip(found.numbers, found.results, strict=True):
-                self._puts[number](result)
-
-    def _parallel(self) -> Parallel:
-        # Each result as soon as it is there, so that a checkpoint has it. A share is a
-        # batch: bundled, two would run one after the other in one process.
-        options = {"backend": self._outer, "batch_size": 1}
-        try:
-            return Parallel(self._n_workers, return_as="generator_unordered", **options)
-        except ValueError:  # the backend "multiprocessing" returns all at the end
-            return Parallel(self._n_workers, **options)
-
-
-def _note_and_put(
-    checkpoint: SearchCheckpoint, key: str | None, put: Any, result: Any
-) -> None:
-    checkpoint.note(key, result)
-    put(result)
 
 
 _RUN_LATER = isgeneratorfunction, iscoroutinefunction, isasyncgenfunction
