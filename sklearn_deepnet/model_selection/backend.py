@@ -78,7 +78,7 @@ class StackedBackend(ParallelBackendBase):
         around, _ = get_active_backend()
         if max_bytes is None:
             max_bytes = getattr(around, "max_bytes", MAX_BYTES)
-        if not isinstance(max_bytes, Integral) or max_bytes < 1:
+        if not _is_integer(max_bytes) or max_bytes < 1:
             raise ValueError(
                 f"max_bytes must be a positive integer or None. Got {max_bytes!r} "
                 "instead."
@@ -168,6 +168,10 @@ class StackedBackend(ParallelBackendBase):
         return self._checkpoint
 
 
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def _active_backends() -> dict[str | None, Any]:
     """Return what joblib would use now, for each preference of a call."""
     backend, _ = get_active_backend()
@@ -215,7 +219,8 @@ class stacked:
     Raises
     ------
     ValueError
-        If `max_bytes` is not positive.
+        If `n_jobs` is neither a nonzero integer nor None, or `max_bytes` neither a
+        positive integer nor None.
     TypeError
         If `checkpoint` is neither a path nor a `Checkpoint`.
 
@@ -258,6 +263,10 @@ class stacked:
         max_bytes: int | None = None,
         checkpoint: Any = None,
     ) -> None:
+        if n_jobs is not None and (not _is_integer(n_jobs) or n_jobs == 0):
+            raise ValueError(
+                f"n_jobs must be a nonzero integer or None. Got {n_jobs!r} instead."
+            )
         self._n_jobs, self._max_bytes = n_jobs, max_bytes
         self._checkpoint = checkpoint
         self.summary = StackSummary()

@@ -472,15 +472,28 @@ def test_joblib_knows_the_backend_by_name(options, sizes):
     assert report.alone.total() == 5 - sum(sizes)
 
 
-@pytest.mark.parametrize("name", ["max_bytes", "checkpoint"])
-def test_invalid_arguments_are_refused_at_once(name):
-    message = {
-        "max_bytes": "max_bytes must be a positive integer or None. Got 0 instead.",
-        "checkpoint": "checkpoint must be a Checkpoint, a path or None. Got 0 instead.",
-    }
-    error = {"max_bytes": ValueError, "checkpoint": TypeError}[name]
-    with raises(message[name], error):
-        stacked(**{name: 0})
+# what an argument must be, with its error, and values that are not
+INVALID_ARGUMENTS = {
+    "n_jobs": ("a nonzero integer or None", ValueError, [0, True, 2.0, "2", np.True_]),
+    "max_bytes": ("a positive integer or None", ValueError, [0, -1, True, 1e9, "1 GB"]),
+    "checkpoint": ("a Checkpoint, a path or None", TypeError, [0]),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, row in INVALID_ARGUMENTS.items() for value in row[-1]],
+)
+def test_invalid_arguments_are_refused_at_once(name, value):
+    allowed, error, _ = INVALID_ARGUMENTS[name]
+    with raises(f"{name} must be {allowed}. Got {value!r} instead.", error):
+        stacked(**{name: value})
+
+
+def test_integers_of_numpy_are_integers():
+    with stacked(np.int64(1), max_bytes=np.int32(1)) as stacks:
+        cross_val_score(net(), X, y)
+    assert stacks.summary.alone.total() == 5
 
 
 # ---- workers
