@@ -57,7 +57,7 @@ def stacks(monkeypatch):
     sizes, train_jobs = [], training.train_jobs
 
     def train_jobs_aloud(jobs):
-        if not training.why_not_stacked(jobs[0]):
+        if not training.Waiting(jobs[0]).why_alone:
             sizes.append(len(jobs))
         return train_jobs(jobs)
 

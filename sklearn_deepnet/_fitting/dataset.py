@@ -68,6 +68,11 @@ class Dataset:
         return self.X.shape[0] if self.rows is None else len(self.rows)
 
     @property
+    def stays_sparse(self) -> bool:
+        """Whether X is trained on as a sparse matrix."""
+        return issparse(self.X) and not self.is_made_dense
+
+    @property
     def total_weight(self) -> float:
         """Sum of the weights of the rows to use."""
         if self.weight is None:
@@ -75,12 +80,6 @@ class Dataset:
         return float(
             self.weight.sum() if self.rows is None else self.weight[self.rows].sum()
         )
-
-    def share_arrays(self, other: "Dataset") -> None:
-        """Replace, in place, the arrays by those of `other`, which are equal."""
-        self.X, self.y, self.target = other.X, other.y, other.target
-        if other.weight is not None and np.array_equal(other.weight, self.weight):
-            self.weight = other.weight
 
     def rows_used(self) -> tuple[Any, NDArray[Any], FloatArray | None]:
         """Return X, y and weight of the rows to use, as copies if these are not all."""

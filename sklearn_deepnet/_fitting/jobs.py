@@ -253,8 +253,7 @@ def _join_validation_sets(
 
 
 def _block_size(job: TrainingJob, dataset: Dataset) -> int:
-    stays_sparse = issparse(dataset.X) and not dataset.is_made_dense
-    is_sparse = stays_sparse and dataset.input_scaling is None
+    is_sparse = dataset.input_scaling is None and dataset.stays_sparse
     return rows_per_block(job.spec.layer_sizes, is_sparse)
 
 

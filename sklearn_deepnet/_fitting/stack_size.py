@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from scipy.sparse import issparse
-
 from .._engine import count_params, rows_per_block
 from .jobs import TrainingJob
 
@@ -14,13 +12,7 @@ _WORKING_SET = 5 * 2**19
 
 
 def max_stack_size_of_job(job: TrainingJob) -> int:
-    """Return how many networks like that of `job` to train in one stack."""
-    datasets = [it for it in (job.dataset, job.validation_set) if it is not None]
-    if any(issparse(it.X) and not it.is_made_dense for it in datasets):
-        return 1
-    # A user's own component may mix the networks of a stack, by a sum over all axes.
-    if not job.spec.elementwise:
-        return 1
+    """Return how many networks of the size of a job's fit into one stack."""
     itemsize = job.state.params.dtype.itemsize
     return max_stack_size(job.spec.layer_sizes, job.batch_size, itemsize)
 

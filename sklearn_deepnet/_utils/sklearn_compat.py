@@ -91,11 +91,6 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Any:
     return _check_sample_weight(sample_weight, X, dtype=np.float64, **_ALL_WEIGHTS)
 
 
-def metadata_requests(estimator: Any) -> Any:
-    """Return the metadata that the user made `estimator` request; None if none."""
-    return vars(estimator).get("_metadata_request")
-
-
 def has_own_fit(pipeline: Pipeline) -> bool:
     """Return whether a subclass of `Pipeline` fits its steps in a way of its own."""
     cls = type(pipeline)
@@ -187,7 +182,7 @@ __all__ = [
     "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV", "HasMethods",
     "Interval", "ParamNamesMixin", "StrOptions", "check_method_params",
     "check_sample_weight", "fit_and_score", "has_callbacks", "has_own_fit",
-    "metadata_requests", "open_callback_context", "remove_callbacks", "safe_indexing",
-    "split_bagging", "state_of_results", "validate_params", "with_callbacks",
+    "open_callback_context", "remove_callbacks", "safe_indexing", "split_bagging",
+    "state_of_results", "validate_params", "with_callbacks",
 ]
 # fmt: on

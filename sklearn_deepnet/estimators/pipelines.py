@@ -106,9 +106,9 @@ class _SharedSteps:
         def fit_for_all() -> tuple[Any, Any] | None:
             nonlocal own
             watched = X if self._output is None else None, args, compared
-            before = _content_key(watched)
+            before = step_key(watched)
             own = fit()
-            return own if _content_key(watched) == before else None
+            return own if step_key(watched) == before else None
 
         # A step that changes in place what it is given does so for each pipeline.
         found = do_once(lambda: self._key, fit_for_all)
@@ -201,14 +201,6 @@ def step_key(value: Any) -> Hashable:
     try:
         return _key(value)
     except Exception:  # of the value's own methods, or it cannot be pickled
-        return f"unique {next(_numbers)}"
-
-
-def _content_key(value: Any) -> Hashable:
-    """Return a key that is equal before and after what leaves a value as it is."""
-    try:
-        return joblib.hash(value)
-    except Exception:  # it cannot be pickled
         return f"unique {next(_numbers)}"
 
 

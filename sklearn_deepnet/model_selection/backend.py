@@ -14,11 +14,10 @@ from joblib.parallel import ParallelBackendBase, get_active_backend
 from .._fitting.checkpoint import EpochStore
 from .._serialization.checkpoint import resolve_checkpoint
 from ..estimators.stacking import StackSummary
+from ..estimators.stacking.cooperation import MAX_BYTES
 from .checkpoint import SearchCheckpoint
 from .parallel_call import ParallelCall
 from .tasks import Call
-
-MAX_BYTES = 2**30
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

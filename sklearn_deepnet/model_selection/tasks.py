@@ -59,14 +59,18 @@ class Call(NamedTuple):
 
     @property
     def data_key(self) -> Hashable:
-        """Key of the rows that the estimator is fitted to, and of what they go with."""
+        """Key of the rows that the estimator is fitted to, and of what they go with.
+
+        X, y and fit parameters stand for themselves, so it is of the calls that are in
+        memory together.
+        """
         _, X, y, *_ = self.args
         train = np.asarray(self.options["train"])
-        params = self.options.get("fit_params")
+        params = self.options.get("fit_params") or {}
         return (
-            (id(X), id(y), train.dtype.char),
+            (id(X), id(y), *((name, id(value)) for name, value in params.items())),
+            train.dtype.char,
             sha1(np.ascontiguousarray(train), usedforsecurity=False).digest(),
-            step_key(params) if params else "",
         )
 
     @property

@@ -20,6 +20,8 @@ from .coroutines import (
 )
 from .training import StackSummary, next_stack, train_stack
 
+# Of training rows that the waiting tasks of a process may hold, unless the user says so
+MAX_BYTES = 2**30
 # Tasks that wait at once: enough for several stacks of small networks. Each is a
 # thread, and holds its rows.
 _MAX_WAITING = 256
@@ -83,7 +85,7 @@ class Cooperation:
                 while self._new or self._ready or self._waiting:
                     self._advance()
             finally:
-                group.end_all()
+                group.cancel_from(0)
         return group.check().tasks
 
     def run_nested(
@@ -165,13 +167,13 @@ class Cooperation:
             if number not in it.results
         ]
         pending.sort(key=lambda pair: pair[0] is not task)  # those of the task first
-        chosen = next_stack([it.networks[number] for it, number in pending])
-        pairs = [pending[k] for k in chosen]
-        jobs = [it.networks[number].job for it, number in pairs]
+        networks = [it.networks[number] for it, number in pending]
+        chosen = next_stack(networks)
         if self._before_training is not None:
             self._before_training()
-        results = train_stack(jobs, self.summary)
-        for (it, number), result in zip(pairs, results, strict=True):
+        results = train_stack([networks[k] for k in chosen], self.summary)
+        for k, result in zip(chosen, results, strict=True):
+            it, number = pending[k]
             it.results[number] = result
             it.credit += result.seconds
         for it in [it for it in self._waiting if len(it.results) == len(it.networks)]:

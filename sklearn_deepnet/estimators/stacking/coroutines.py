@@ -160,10 +160,10 @@ class Coroutine:
 
     def _gather(self, jobs: Sequence[TrainingJob]) -> list[JobResult]:
         """Return the results of training the jobs beside those of other tasks."""
-        networks = [*map(Waiting.make, jobs)]
-        if all(network.key is None for network in networks):
+        networks = [*map(Waiting, jobs)]
+        if all(network.why_alone for network in networks):
             # Large networks are so in memory one at a time.
-            return train_stacks(jobs, self.group.cooperation.summary)
+            return train_stacks(networks, self.group.cooperation.summary)
         self.networks = networks
         return self.wait()
 
@@ -275,20 +275,12 @@ class CoroutineGroup:
             self.cancel_from(0)
 
     def cancel_from(self, number: int) -> None:
-        """End all tasks from this one on."""
+        """End all tasks from this one on, however often Ctrl-C is pressed."""
         try:
             for task in self.tasks[number:]:
                 task.cancel()
-        except BaseException:  # another Ctrl-C
+        except BaseException:
             self.cancel_from(number)
-            raise
-
-    def end_all(self) -> None:
-        """End all tasks, however often Ctrl-C is pressed in the meantime."""
-        try:
-            self.cancel_from(0)
-        except KeyboardInterrupt:
-            self.end_all()
             raise
 
     def check(self) -> Self:

@@ -13,7 +13,6 @@ from sklearn.utils import indexable
 
 from ..._fitting.jobs import JobResult
 from ..._fitting.prepare import prepare
-from ..._fitting.stack_size import max_stack_size_of_job
 from ..._utils.sharing import SharedWork, sharing
 from ..._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
 from ..._utils.warnings import said_once
@@ -26,12 +25,11 @@ from ..pipelines import (
     sharing_steps,
     try_deepcopy,
 )
-from .cooperation import run_tasks
-from .training import StackSummary, train_all
+from .cooperation import MAX_BYTES, run_tasks
+from .training import StackSummary, Waiting, train_all
 
 # A checkpoint is the file of one fit, so networks in a stack take no such argument.
 _FIT_PARAMS = inspect.signature(BaseDeepNet.fit).parameters.keys() - {"checkpoint"}
-_MAX_BYTES = 2**30  # of rows that steps before the networks have transformed
 
 
 def fit_stack(
@@ -144,7 +142,7 @@ def _fit_networks(
     with sharing(SharedWork()):
         for network, (X, y, params) in zip(networks, arguments, strict=True):
             fit = prepare(network, X, y, **_check_arguments(params))
-            if fit.job is not None and max_stack_size_of_job(fit.job) == 1:
+            if fit.job is not None and Waiting(fit.job).why_alone:
                 # Trained before the next is prepared, so that large networks are in
                 # memory one at a time.
                 (results[len(fits)],) = train_all([fit.job])
@@ -174,7 +172,7 @@ def _fit_in_tasks(estimators: Sequence[Any], arguments: Sequence[FitArguments]) 
     keys = [(source, id(it)) for it in arguments]
     calls = [*map(partial, repeat(_fit_one), twins, arguments, keys)]
     try:
-        run_tasks(calls, _MAX_BYTES, StackSummary())
+        run_tasks(calls, MAX_BYTES, StackSummary())
     except KeyboardInterrupt:
         for estimator, twin in zip(estimators, twins, strict=True):
             if find_network(twin).__sklearn_is_fitted__():

@@ -9,9 +9,6 @@ network is bit-for-bit identical to training it alone.
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
-
-from scipy.sparse import issparse
 
 from ..._fitting.jobs import (
     JobResult,
@@ -59,18 +56,46 @@ class StackSummary:
         return "; ".join(parts) + "."
 
 
-def why_not_stacked(job: TrainingJob) -> str:
-    """Return why a network cannot be trained beside others; "" if it can."""
+class Waiting:
+    """A network that waits to be trained, and with which others it may be.
+
+    Parameters
+    ----------
+    job : TrainingJob
+        The network.
+
+    Attributes
+    ----------
+    why_alone : str
+        Why it has to be trained alone; "" if it may be stacked.
+    key : tuple or None
+        Equal for networks that can be trained as one stack; None for one that cannot.
+    max_size : int
+        How many networks of its size are not too many for a stack.
+    n_bytes : int
+        Size of the rows that are held as long as it waits.
+    """
+
+    def __init__(self, job: TrainingJob) -> None:
+        self.job, self.n_bytes = job, job.n_bytes
+        self.max_size = max_stack_size_of_job(job)
+        self.why_alone = _why_alone(job, self.max_size)
+        self.key = None if self.why_alone else job.stack_key
+
+
+def _why_alone(job: TrainingJob, max_size: int) -> str:
+    """Return why a network has to be trained alone; "" if it may be stacked."""
     if isinstance(job.spec.optimizer, LBFGS):
         return "solver='lbfgs' has a training loop of its own"
     if job.on_epoch_end is not None:
         return "verbose, callbacks and checkpoints follow a single fit"
+    # A user's own component may mix the networks of a stack, by a sum over all axes.
     if not job.spec.elementwise:
         return "a loss, activation or optimizer is not known to be element-wise"
     datasets = [it for it in (job.dataset, job.validation_set) if it is not None]
-    if any(issparse(it.X) and not it.is_made_dense for it in datasets):
+    if any(dataset.stays_sparse for dataset in datasets):
         return "X is sparse, with many columns for the values that it stores"
-    if max_stack_size_of_job(job) == 1:
+    if max_size == 1:
         return "the network or its batch is so large that a stack would not be faster"
     return ""
 
@@ -78,17 +103,17 @@ def why_not_stacked(job: TrainingJob) -> str:
 def train_all(jobs: Sequence[TrainingJob]) -> list[JobResult]:
     """Train networks in stacks, in a task beside those of other tasks."""
     gather = gathering.get()
-    return train_stacks(jobs) if gather is None else gather(jobs)
+    return train_stacks([*map(Waiting, jobs)]) if gather is None else gather(jobs)
 
 
 def train_stacks(
-    jobs: Sequence[TrainingJob], summary: StackSummary | None = None
+    networks: Sequence[Waiting], summary: StackSummary | None = None
 ) -> list[JobResult]:
     """Train networks, in stacks where that is faster.
 
     Parameters
     ----------
-    jobs : sequence of TrainingJob
+    networks : sequence of Waiting
         Networks of any kinds, in any order.
     summary : StackSummary or None, default=None
         Counts them, in place.
@@ -96,50 +121,21 @@ def train_stacks(
     Returns
     -------
     outcomes : list of JobResult
-        One for each job, in their order.
+        One for each network, in their order.
     """
     summary = StackSummary() if summary is None else summary
     outcomes: dict[int, JobResult] = {}
-    waiting = [Waiting.make(job) for job in jobs]
-    left = [*range(len(jobs))]
+    left = [*range(len(networks))]
     while left:
-        numbers = [left[k] for k in next_stack([waiting[k] for k in left])]
-        found = train_stack([jobs[k] for k in numbers], summary)
+        numbers = [left[k] for k in next_stack([networks[k] for k in left])]
+        found = train_stack([networks[k] for k in numbers], summary)
         outcomes.update(zip(numbers, found, strict=True))
         left = [k for k in left if k not in outcomes]
         interrupt = found[0].result and found[0].result.interrupt
         if interrupt is not None:  # the other networks stay as they were
             outcomes.update(dict.fromkeys(left, JobResult(None, interrupt, 0.0)))
             break
-    return [outcomes[k] for k in range(len(jobs))]
-
-
-class Waiting(NamedTuple):
-    """A network that waits to be trained, and with which others it may be.
-
-    Parameters
-    ----------
-    job : TrainingJob
-        The network.
-    key : tuple or None
-        Equal for networks that can be trained as one stack; None for one that cannot.
-    max_size : int
-        How many of them are not too many for a stack.
-    n_bytes : int
-        Size of the rows that are held as long as it waits.
-    """
-
-    job: TrainingJob
-    key: tuple[Any, ...] | None
-    max_size: int
-    n_bytes: int
-
-    @classmethod
-    def make(cls, job: TrainingJob) -> Self:
-        """Return it for a job."""
-        if why_not_stacked(job):
-            return cls(job, None, 1, job.n_bytes)
-        return cls(job, job.stack_key, max_stack_size_of_job(job), job.n_bytes)
+    return [outcomes[k] for k in range(len(networks))]
 
 
 def next_stack(waiting: Sequence[Waiting]) -> list[int]:
@@ -154,13 +150,13 @@ def next_stack(waiting: Sequence[Waiting]) -> list[int]:
     return same[: -(-len(same) // n_stacks)]
 
 
-def train_stack(jobs: Sequence[TrainingJob], summary: StackSummary) -> list[JobResult]:
+def train_stack(networks: Sequence[Waiting], summary: StackSummary) -> list[JobResult]:
     """Train networks of one stack, or a single one, and count them in the summary."""
-    if len(jobs) > 1:
-        summary.stack_sizes.append(len(jobs))
+    if len(networks) > 1:
+        summary.stack_sizes.append(len(networks))
     else:
-        summary.alone[why_not_stacked(jobs[0]) or _NO_OTHER] += 1
-    return _train(jobs)
+        summary.alone[networks[0].why_alone or _NO_OTHER] += 1
+    return _train([network.job for network in networks])
 
 
 def _train(jobs: Sequence[TrainingJob]) -> list[JobResult]:
