@@ -167,6 +167,13 @@ class JobResult(NamedTuple):
     error: BaseException | None
     seconds: float
 
+    @property
+    def interrupt(self) -> BaseException | None:
+        """The Ctrl-C during training, or before it."""
+        if self.result is not None:
+            return self.result.interrupt
+        return None if isinstance(self.error, Exception) else self.error
+
     def unwrap(self) -> TrainingResult:
         """Return the result, or raise the error."""
         if self.error is not None:

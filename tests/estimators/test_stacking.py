@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler, scale
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
 from sklearn_deepnet._fitting.stack_size import max_stack_size
 from sklearn_deepnet.model_selection import fit_stack
+from sklearn_deepnet.nn.activations import ACTIVATIONS
 from sklearn_deepnet.nn.losses import focal
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import Exponential, Plateau
@@ -479,16 +480,54 @@ def test_pipelines_are_as_they_were_if_one_fails():
     assert not any(hasattr(model[1], "classes_") for model in models)
 
 
-def test_ctrl_c_leaves_pipelines_that_fit_together():
-    def stops(t):
-        if t == 3:
-            raise KeyboardInterrupt
-        return 1.0
+def presses(t):
+    """A schedule under which Ctrl-C is pressed in the fourth epoch."""
+    if t == 3:
+        raise KeyboardInterrupt
+    return 1.0
 
+
+def fails(network, X, y):
+    raise ValueError("scored")
+
+
+ALONE = {"activation": ACTIVATIONS["tanh"]._replace(elementwise=False)}
+WIDE = {"hidden_layer_sizes": (6,)}
+SCORED = {"early_stopping": True, "scoring": "accuracy"}
+# networks of which the second is interrupted; those after it are not to be trained
+INTERRUPTED = {
+    "alone": [ALONE, ALONE | {"schedule": presses}, ALONE, {}, {}],
+    "alone, before a stack": [{}, ALONE | {"schedule": presses}, {}],
+    "in a stack of which one has converged": [
+        {"tol": 10.0, "n_iter_no_change": 1},
+        {"schedule": presses},
+        WIDE,
+        WIDE,
+    ],
+    "alone, since the stack has failed": [
+        SCORED,
+        SCORED | {"schedule": presses},
+        SCORED | {"scoring": fails},
+    ],
+}
+
+
+@pytest.mark.parametrize("case", INTERRUPTED)
+def test_ctrl_c_ends_the_fit_of_all_networks(case):
+    networks = nets(*INTERRUPTED[case], n_iter=9)
+    with pytest.raises(KeyboardInterrupt):
+        fit_stack(networks, X, y)
+    first, interrupted, *others = networks
+    assert interrupted.n_iter_ == 3
+    assert not any(hasattr(network, "n_iter_") for network in others)
+    assert hasattr(first, "n_iter_") == (case != "alone, before a stack")
+
+
+def test_ctrl_c_leaves_pipelines_that_fit_together():
     models = [make_pipeline(StandardScaler(), one) for one in nets({}, {})]
     fit_stack(models, X, y)
     for model in models:
-        model[-1].set_params(schedule=stops)
+        model[-1].set_params(schedule=presses)
     with pytest.raises(KeyboardInterrupt):
         fit_stack(models, 100 * X + 5, y)
     other = clone(models[0])

@@ -26,7 +26,7 @@ from ..pipelines import (
     try_deepcopy,
 )
 from .cooperation import MAX_BYTES, run_tasks
-from .training import StackSummary, Waiting, train_all
+from .training import StackSummary, Waiting, find_interrupt, train_all
 
 # A checkpoint is the file of one fit, so networks in a stack take no such argument.
 _FIT_PARAMS = inspect.signature(BaseDeepNet.fit).parameters.keys() - {"checkpoint"}
@@ -137,19 +137,13 @@ def _fit_networks(
     networks: Sequence[BaseDeepNet], arguments: Sequence[FitArguments]
 ) -> None:
     """Prepare all networks, train them, and set their fitted attributes."""
-    fits: list[Any] = []
-    results: dict[int, JobResult] = {}
-    with sharing(SharedWork()):
-        for network, (X, y, params) in zip(networks, arguments, strict=True):
-            fit = prepare(network, X, y, **_check_arguments(params))
-            if fit.job is not None and Waiting(fit.job).why_alone:
-                # Trained before the next is prepared, so that large networks are in
-                # memory one at a time.
-                (results[len(fits)],) = train_all([fit.job])
-                fit.job = None
-            fits.append(fit)
+    fits, results = _prepare(networks, arguments)
     waiting = [k for k, fit in enumerate(fits) if fit.job is not None]
-    found = train_all([fits[k].job for k in waiting])
+    interrupt = find_interrupt(results.values())
+    if interrupt is None:
+        found = train_all([fits[k].job for k in waiting])
+    else:  # the other networks stay as they were
+        found = [JobResult(None, interrupt, 0.0)] * len(waiting)
     results.update(zip(waiting, found, strict=True))
     for result in results.values():
         if isinstance(result.error, Exception):
@@ -160,9 +154,37 @@ def _fit_networks(
         fits[k].finish(results[k].result if k in results else None)
     for k in done:
         fits[k].commit()
-    for result in results.values():
-        if result.error is not None or result.result.interrupt is not None:
-            raise result.error or result.result.interrupt
+    interrupt = find_interrupt(results.values())
+    if interrupt is not None:
+        raise interrupt
+
+
+def _prepare(
+    networks: Sequence[BaseDeepNet], arguments: Sequence[FitArguments]
+) -> tuple[list[Any], dict[int, JobResult]]:
+    """Prepare networks, and train those that have to be trained alone.
+
+    Returns
+    -------
+    fits : list of PreparedFit
+        Those of all networks, or of the first ones if training was interrupted.
+    results : dict of int to JobResult
+        Of the networks that have been trained, by their numbers.
+    """
+    fits: list[Any] = []
+    results: dict[int, JobResult] = {}
+    with sharing(SharedWork()):
+        for network, (X, y, params) in zip(networks, arguments, strict=True):
+            fit = prepare(network, X, y, **_check_arguments(params))
+            fits.append(fit)
+            if fit.job is not None and Waiting(fit.job).why_alone:
+                # Trained before the next is prepared, so that large networks are in
+                # memory one at a time.
+                (result,) = train_all([fit.job])
+                results[len(fits) - 1], fit.job = result, None
+                if result.interrupt is not None:
+                    break
+    return fits, results
 
 
 def _fit_in_tasks(estimators: Sequence[Any], arguments: Sequence[FitArguments]) -> None:

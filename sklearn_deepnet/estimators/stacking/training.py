@@ -8,7 +8,7 @@ network is bit-for-bit identical to training it alone.
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..._fitting.jobs import (
     JobResult,
@@ -54,6 +54,14 @@ class StackSummary:
         parts = [f"{n_networks} networks were trained in {stacks}"]
         parts += [f"{n} alone, since {why}" for why, n in self.alone.most_common()]
         return "; ".join(parts) + "."
+
+
+def find_interrupt(results: Iterable[JobResult]) -> BaseException | None:
+    """Return the Ctrl-C that ended training; None without one.
+
+    Networks of a stack that had ended before it have none.
+    """
+    return next((it.interrupt for it in results if it.interrupt is not None), None)
 
 
 class Waiting:
@@ -131,7 +139,7 @@ def train_stacks(
         found = train_stack([networks[k] for k in numbers], summary)
         outcomes.update(zip(numbers, found, strict=True))
         left = [k for k in left if k not in outcomes]
-        interrupt = found[0].result and found[0].result.interrupt
+        interrupt = find_interrupt(found)
         if interrupt is not None:  # the other networks stay as they were
             outcomes.update(dict.fromkeys(left, JobResult(None, interrupt, 0.0)))
             break
@@ -182,4 +190,9 @@ def _train(jobs: Sequence[TrainingJob]) -> list[JobResult]:
     for rng, state in zip(generators, drawn, strict=True):
         # Training advanced the jobs' own generators, but only copies of all else.
         rng.set_state(state)
-    return [outcome for job in jobs for outcome in _train([job])]
+    outcomes: list[JobResult] = []
+    for job in jobs:
+        interrupt = find_interrupt(outcomes)
+        untrained = [JobResult(None, interrupt, 0.0)]
+        outcomes += _train([job]) if interrupt is None else untrained
+    return outcomes
