@@ -132,6 +132,24 @@ def test_no_more_is_remembered_than_allowed(n_remembered, monkeypatch):
     assert work.share(X + 4) is references[-1]()
 
 
+@pytest.mark.parametrize(("asked", "forgotten"), [("abc", "a"), ("abac", "b")])
+def test_the_result_used_longest_ago_is_forgotten(asked, forgotten, monkeypatch):
+    monkeypatch.setattr(sharing_module, "_N_REMEMBERED", 2)
+    work, computed = SharedWork(0), []
+
+    def ask(name):
+        work.once(name, lambda: computed.append(name) or X.copy())
+
+    for name in asked:
+        ask(name)
+    assert computed == ["a", "b", "c"]
+    (remembered,) = {"a", "b"} - {forgotten}
+    ask(remembered)
+    assert computed[3:] == []
+    ask(forgotten)
+    assert computed[3:] == [forgotten]
+
+
 def test_arrays_of_other_types_have_other_keys():
     zeros = np.zeros((3, 4))
     arrays = zeros, zeros.astype(int), zeros.reshape(4, 3), np.asfortranarray(zeros)

@@ -209,6 +209,18 @@ def test_a_scorer_that_fits_does_not_change_survivors():
     assert_same_as_scikit_learns(net, scoring=fitted_anew)
 
 
+@pytest.mark.parametrize("tol", [None, 10.0])  # the second converges in the first round
+def test_a_scorer_that_changes_weights_in_place_does_not_change_survivors(tol):
+    def erases(estimator, X, y):
+        score = estimator.score(X, y)
+        for weights in estimator.coefs_ + estimator.intercepts_:
+            weights[...] = 0
+        return score
+
+    net = net_for(tol=tol, n_iter_no_change=1)
+    assert_same_as_scikit_learns(net, scoring=erases)
+
+
 def test_a_candidate_that_fails_scores_nan_in_every_round():
     net = net_for()
     grid = {"learning_rate": [1e-3, 1e-2], "init": ["he", "hee"]}

@@ -29,6 +29,8 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_deepnet import StackedGridSearchCV, fit_stack, stacked
+from sklearn_deepnet._utils.sklearn_compat import fit_and_score
+from sklearn_deepnet.model_selection.tasks import Call
 from tests.model_selection.helpers import GRID, net_for, within
 from tests.model_selection.helpers import answers as compared
 from tests.model_selection.helpers import assert_same_answer as assert_same
@@ -369,6 +371,35 @@ BAD = {
     "network": ({"a__n_components": [2, 4], "net__init": ["he", "hee"]}, 2),
     "both": ({"a__n_components": [2, 99], "net__init": ["hee", "he"]}, 3),
 }
+
+
+ROWS = np.array([0, 1], np.int8)
+DATA = {"X": X, "y": y, "train": ROWS, "fit_params": {"sample_weight": WEIGHT}}
+OTHER_DATA = {
+    "X": {"X": X.copy()},
+    "y": {"y": y.copy()},
+    "rows": {"train": ROWS + 1},
+    "a mask of the same bytes": {"train": ROWS.astype(bool)},
+    "no fit arguments": {"fit_params": None},
+    "a fit argument that has changed its name": {"fit_params": {"weight": WEIGHT}},
+    "another array": {"fit_params": {"sample_weight": WEIGHT.copy()}},
+    "one more": {"fit_params": {"sample_weight": WEIGHT, "groups": ROWS}},
+}
+
+
+def data_key(X, y, train, fit_params):
+    options = {"train": train, "fit_params": fit_params}
+    return Call(fit_and_score, (net_for(), X, y), options).data_key
+
+
+@pytest.mark.parametrize("case", OTHER_DATA)
+def test_calls_with_other_data_or_fit_arguments_have_another_key(case):
+    assert data_key(**DATA | OTHER_DATA[case]) != data_key(**DATA)
+
+
+def test_calls_with_the_same_data_and_fit_arguments_have_one_key():
+    copies = {"train": ROWS.copy(), "fit_params": dict(DATA["fit_params"])}
+    assert data_key(**DATA | copies) == data_key(**DATA)
 
 
 @pytest.mark.parametrize("bad", BAD)

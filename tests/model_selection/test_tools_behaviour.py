@@ -281,6 +281,25 @@ def test_settings_of_a_task_are_its_own():
     assert (np.geterr()["under"], colour.get()) == ("ignore", "none")
 
 
+@pytest.mark.parametrize("n_jobs", [None, 1, 2])
+@pytest.mark.parametrize("n_jobs_around", [None, 1, 2])
+def test_tasks_of_joblib_itself_see_the_settings_of_their_caller(n_jobs, n_jobs_around):
+    """Functions of scikit-learn set the configuration in each task themselves."""
+
+    def look(model):
+        return get_config()["assume_finite"], effective_n_jobs(None)
+
+    def call():
+        with config_context(assume_finite=True):
+            return Parallel(n_jobs)(delayed(look)(net()) for _ in range(3))
+
+    with parallel_config("threading", n_jobs=n_jobs_around):
+        found, _ = assert_same_outcome(call)
+        n_workers = effective_n_jobs(n_jobs)
+    if n_workers == 1:  # else joblib's own threads do not see them
+        assert found == [(True, n_jobs_around or 1)] * 3
+
+
 # ---- interrupts
 
 

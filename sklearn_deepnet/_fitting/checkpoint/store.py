@@ -79,6 +79,7 @@ class StoredFit:
         if found is None or found["n_epochs"] > n_iter:
             return False
         vars(self._estimator).update(found["attributes"])
+        _copy_params(self._estimator)
         self.n_epochs_done = found["n_epochs"]
         is_over = self._estimator._ended_by in ("tol", "divergence")
         self.is_complete = is_over or self.n_epochs_done == n_iter
@@ -104,11 +105,16 @@ class StoredFit:
             params = network.get_params(deep=False)
             set_result(network, result, resumes, restore_best)
             save_state(network, result.state, *to_save)
-            network._params = network._params.copy()  # the fitted one may be changed
+            _copy_params(network)
             learned = {k: v for k, v in vars(network).items() if k not in params}
             n_epochs = network.n_iter_
             self._store.fits[self._key] = {"attributes": learned, "n_epochs": n_epochs}
         return result
+
+
+def _copy_params(network: Any) -> None:
+    """Give a network its own weights, in place, since `coefs_` are views of them."""
+    network._params = network._params.copy()
 
 
 def find_stored_fit(
