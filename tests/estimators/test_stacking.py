@@ -16,8 +16,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
+from sklearn_deepnet._fitting.prepare import prepare
 from sklearn_deepnet._fitting.stack_size import max_stack_size
-from sklearn_deepnet.model_selection import fit_stack
+from sklearn_deepnet.estimators.stacking.training import Waiting, train_stacks
+from sklearn_deepnet.model_selection import StackSummary, fit_stack
 from sklearn_deepnet.nn.activations import ACTIVATIONS
 from sklearn_deepnet.nn.losses import focal
 from sklearn_deepnet.nn.optimizers import Adam
@@ -478,6 +480,14 @@ def test_pipelines_are_as_they_were_if_one_fails():
         fit_stack(models, X, y)
     assert not any(hasattr(model[0], "scale_") for model in models)
     assert not any(hasattr(model[1], "classes_") for model in models)
+
+
+def test_equal_networks_that_may_not_be_stacked_are_trained_alone():
+    jobs = [prepare(one, X, y).job for one in nets(ALONE, ALONE, {}, {})]
+    summary = StackSummary()
+    train_stacks([*map(Waiting, jobs)], summary)
+    assert summary.stack_sizes == [2]
+    assert summary.alone.total() == 2
 
 
 def presses(t):

@@ -214,6 +214,23 @@ def test_steps_that_draw_do_so_anew_for_each_candidate(n_jobs, unbroken_stacks):
     assert_same_answer(answers(model, grid, refit=False, classes=classes), X=None)
 
 
+class Centred(TransformerMixin, BaseEstimator):
+    """Subtracts the mean in place, of the caller's rows."""
+
+    def fit(self, X, y=None):
+        X -= X.mean(axis=0)
+        return self
+
+    def transform(self, X):
+        return X
+
+
+def test_steps_that_change_rows_in_place_do_so_for_each_candidate():
+    grid = {"net__learning_rate": [0.001, 0.01, 0.1]}
+    options = {"refit": False, "return_train_score": True}
+    assert_same_answer(answers(pipe(Centred()), grid, **options), X=None)
+
+
 def fitted_to_more(estimator, X, y):
     score = estimator.score(X, y)
     estimator.fit(100 * X + 5, y)

@@ -636,9 +636,25 @@ REASONS = {
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_the_summary_says_why_networks_were_not_stacked(reason, capsys):
-    models = [("a", net()), ("b", net(alpha=1)), ("c", REASONS[reason])]
+    models = [net(), net(alpha=1), REASONS[reason], clone(REASONS[reason])]
     with stacked() as stacks:
-        VotingClassifier(models).fit(X, y)
+        VotingClassifier([*zip("abcd", models, strict=True)]).fit(X, y)
     assert str(stacks.summary) == (
-        f"2 networks were trained in 1 stack; 1 alone, since {reason}."
+        f"2 networks were trained in 1 stack; 2 alone, since {reason}."
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "events"),
+    [(net(), ["fit"] * 3 + ["score"] * 3), (net(activation=OWN), ["fit", "score"] * 3)],
+    ids=["stacked", "alone"],
+)
+def test_networks_that_are_trained_alone_do_not_wait_for_others(model, events):
+    """So large networks are in memory one at a time."""
+    found = []
+    model = after(lambda number, X: found.append("fit"), model)
+    with stacked():
+        cross_val_score(
+            model, X, y, cv=3, scoring=lambda *args: found.append("score") or 1.0
+        )
+    assert found == events
