@@ -84,7 +84,7 @@ def fit_stack(
         If an estimator is not a network or a pipeline that ends in one.
     KeyboardInterrupt
         If training is interrupted. Networks in training then have the weights of their
-        last complete epoch.
+        last complete epoch, and those whose turn has not come stay as they were.
 
     Examples
     --------
