@@ -35,10 +35,11 @@ class ColumnsOf:
 
     def __call__(self, X: Any) -> list[int]:
         """Return the positions of these columns."""
-        if issparse(X):
+        if issparse(X) or len(X.shape) != 2:
             raise ValueError(
-                "make_table_pipeline takes a data frame or an array. Got a sparse "
-                "matrix instead; give it to the estimator itself, or X.toarray() here."
+                "make_table_pipeline takes a data frame or a dense array of two "
+                f"dimensions. Got a {type(X).__name__} of shape {X.shape} instead; "
+                "give sparse X to the estimator itself."
             )
         columns = range(X.shape[1])
         groups = [

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -40,8 +41,8 @@ def make_table_pipeline(
       get, too; where there are no such levels, a new one is zero in all columns.
     - **high_cardinality**: categories of more than `max_levels` levels. Each level is
       replaced by the mean of the target, by `TargetEncoder`, which computes it for each
-      training row from other rows. If y has several columns, the most frequent levels
-      become columns instead.
+      training row from other rows. If y has several columns, the `max_levels` most
+      frequent levels become columns instead.
     - **dates**: each becomes the days since 1970, the month, the day of the week (from
       0, Monday), the hour, all of these in UTC, and whether it is missing.
 
@@ -98,7 +99,10 @@ def make_table_pipeline(
         "high_cardinality": Pipeline(
             [
                 ("text", _function(to_text)),
-                ("target", HighCardinalityEncoder(target_type, random_state)),
+                (
+                    "target",
+                    HighCardinalityEncoder(target_type, random_state, max_levels),
+                ),
             ]
         ),
         "dates": Pipeline(
@@ -183,7 +187,9 @@ class HighCardinalityEncoder(TransformerMixin, BaseEstimator):
     def fit_transform(self, X: ArrayLike, y: ArrayLike) -> FloatArray:
         """Encode training rows, each by means over rows of other folds."""
         self.encoder_ = self._make_encoder(y)
-        return self.encoder_.fit_transform(X, y)
+        # With metadata routing, scikit-learn 1.9.1 asks for groups that nobody needs.
+        with config_context(enable_metadata_routing=False):
+            return self.encoder_.fit_transform(X, y)
 
     def transform(self, X: ArrayLike) -> FloatArray:
         """Encode new rows."""
