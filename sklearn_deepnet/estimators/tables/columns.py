@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from ..._utils.sklearn_compat import safe_indexing
@@ -72,9 +73,16 @@ def name_of(X: Any, k: int) -> Any:
     return X.columns[k] if hasattr(X, "columns") else k
 
 
+def values_of(column: Any) -> NDArray[Any]:
+    """Return a column as an array, in which dates are in UTC."""
+    # pandas would make objects of dates with a time zone.
+    is_dates = getattr(column.dtype, "kind", None) == "M"
+    return np.asarray(column, dtype="datetime64[us]" if is_dates else None)
+
+
 def _group_of(column: Any, max_levels: int) -> str:
     """Return the group of a column: one of `ColumnsOf`, of `_LEFT_OUT`, or "empty"."""
-    values = np.asarray(column)
+    values = values_of(column)
     if values.ndim > 1:  # polars' structs
         return "unknown"
     # pandas' categories may be numbers, and polars' are text in any case.

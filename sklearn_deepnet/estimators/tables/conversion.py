@@ -11,7 +11,7 @@ from sklearn.preprocessing import FunctionTransformer
 from ..._utils.sklearn_compat import safe_indexing
 from ..._utils.typing import FloatArray
 from ..._utils.values import DATES, DURATIONS, is_missing
-from .columns import name_of
+from .columns import name_of, values_of
 
 MISSING = "missing"  # the level of a gap
 _SECOND = np.timedelta64(1, "s")
@@ -55,7 +55,7 @@ def _convert_columns(
     """Return an array of the columns, each converted by `convert`."""
     converted = np.empty(X.shape, dtype=dtype)
     for k in range(X.shape[1]):
-        values = np.asarray(safe_indexing(X, k, axis=1))
+        values = values_of(safe_indexing(X, k, axis=1))
         try:
             converted[:, k] = convert(values)
         except (TypeError, ValueError, AttributeError) as error:

@@ -75,8 +75,9 @@ def make_table_pipeline(
 
     Notes
     -----
-    Sample weights reach the estimator alone: ``fit(X, y, deepnetclassifier__
-    sample_weight=...)``. Medians and levels count each row once.
+    Sample weights reach the estimator alone, as of any pipeline, by
+    ``fit(X, y, deepnetclassifier__sample_weight=weights)``. Medians and levels count
+    each row once.
 
     Examples
     --------
