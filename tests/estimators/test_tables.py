@@ -53,8 +53,10 @@ def fit_columns(X, y=None, estimator=None, **options):
 
 def encode(values, **options):
     """Return the names and the values of what becomes of a column called x."""
-    columns = fit_columns(pd.DataFrame({"x": values}), **options)
-    encoded = columns.transform(pd.DataFrame({"x": values}))
+    is_polars = isinstance(values, pl.Series)
+    X = values.to_frame("x") if is_polars else pd.DataFrame({"x": values})
+    columns = fit_columns(X, **options)
+    encoded = columns.transform(X)
     return columns.get_feature_names_out().tolist(), encoded.T.tolist()
 
 
@@ -324,6 +326,8 @@ def test_columns_without_values_are_left_out(frame):
         [1, np.nan, Decimal(5), True + 1],
         pd.array([1, None, 5, 2], "Int64"),
         pd.to_timedelta([1, None, 5, 2], "s"),
+        pl.Series([1, None, 5, 2], dtype=pl.Int32),
+        pl.Series([1, None, 5, 2]).cast(pl.Duration("ms")) * 1000,
         pd.Series(
             [timedelta(seconds=it) if it else None for it in (1, 0, 5, 2)], dtype=object
         ),
@@ -485,6 +489,10 @@ def in_zone(moment):
         pd.Series(MOMENTS, dtype=object),
         pd.Series(MOMENTS).dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"),
         pd.Series([in_zone(it) for it in MOMENTS], dtype=object),
+        pl.Series(MOMENTS, dtype=pl.Datetime("ms")),
+        pl.Series(MOMENTS)
+        .dt.replace_time_zone("UTC")
+        .dt.convert_time_zone("Asia/Tokyo"),
     ],
 )
 def test_dates_are_days_month_weekday_and_hour_in_utc(values):

@@ -75,7 +75,9 @@ def _floats_of(values: NDArray[Any]) -> Any:
 
 
 def _float_of(value: Any) -> float:
-    return value / _SECOND if isinstance(value, DURATIONS) else float(value)
+    if isinstance(value, DURATIONS):
+        return np.timedelta64(value) / _SECOND
+    return float(value)
 
 
 def _text_of(values: NDArray[Any]) -> Any:
