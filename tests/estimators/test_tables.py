@@ -327,7 +327,7 @@ def test_columns_without_values_are_left_out(frame):
         pd.array([1, None, 5, 2], "Int64"),
         pd.to_timedelta([1, None, 5, 2], "s"),
         pl.Series([1, None, 5, 2], dtype=pl.Int32),
-        pl.Series([1, None, 5, 2]).cast(pl.Duration("ms")) * 1000,
+        pl.Series([1000, None, 5000, 2000]).cast(pl.Duration("ms")),
         pd.Series(
             [timedelta(seconds=it) if it else None for it in (1, 0, 5, 2)], dtype=object
         ),

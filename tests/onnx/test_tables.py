@@ -32,6 +32,7 @@ def table(seed=0):
     rng = np.random.default_rng(seed)
     text = rng.choice(["S", "C", None, ""], N)
     text[0] = "Q"  # rare
+    many = np.array([f"level {k}" for k in range(60)], dtype=object)
     return pd.DataFrame(
         {
             "age": np.where(rng.random(N) < 0.2, np.nan, rng.normal(30, 9, N)),
@@ -40,9 +41,8 @@ def table(seed=0):
             "port": pd.Series(text, dtype=object),
             "sex": rng.choice(["male", "female"], N).astype(object),
             "code": pd.Categorical(rng.integers(3, size=N)),
-            "cabin": pd.Series(
-                [f"C{k}" for k in rng.integers(60, size=N)], dtype=object
-            ),
+            "cabin": rng.choice(many, N),
+            "street": rng.choice(many[:50], N),
         }
     )
 
@@ -55,6 +55,7 @@ TYPES = [
     ("sex", StringTensorType([None, 1])),
     ("code", Int64TensorType([None, 1])),
     ("cabin", StringTensorType([None, 1])),
+    ("street", StringTensorType([None, 1])),
 ]
 DTYPES = {DoubleTensorType: float, FloatTensorType: np.float32, Int64TensorType: int}
 
@@ -72,8 +73,8 @@ def inputs_of(X, types=TYPES):
 def new_rows():
     """Return other rows, with gaps and levels that were not there in training."""
     X = table(seed=1)
-    X.loc[1, ["port", "sex", "cabin"]] = "new"
-    X.loc[2, ["sex", "cabin"]] = None
+    X.loc[1, ["port", "sex", "cabin", "street"]] = "new"
+    X.loc[2, ["sex", "cabin", "street"]] = None
     X.loc[3, "port"] = "Q"
     return X
 
@@ -192,9 +193,9 @@ def test_other_transformers_are_an_error(change, name, columns):
 def test_missing_input_is_an_error():
     model = make_table_pipeline(classifier()).fit(table(), COUNTING % 2)
     message = (
-        "The inputs ['age', 'count', 'alone', 'port', 'sex', 'code'] lack the column "
-        "'cabin'. Name them like the columns of X, or give one for each column, in the "
-        "order of X."
+        "The inputs ['age', 'count', 'alone', 'port', 'sex', 'code', 'cabin'] lack the "
+        "column 'street'. Name them like the columns of X, or give one for each "
+        "column, in the order of X."
     )
     with raises(message):
         skl2onnx.to_onnx(model, initial_types=TYPES[:-1])
@@ -206,6 +207,6 @@ def test_categories_as_floats_are_an_error():
         "Columns of categories must be inputs of text or of whole numbers. Got the "
         "type FloatTensorType instead; give StringTensorType([None, 1])."
     )
-    types = [*TYPES[:-1], ("cabin", FloatTensorType([None, 1]))]
+    types = [*TYPES[:-1], ("street", FloatTensorType([None, 1]))]
     with raises(message):
         skl2onnx.to_onnx(model, initial_types=types)
