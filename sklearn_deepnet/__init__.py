@@ -6,6 +6,7 @@ from .estimators.classifier import DeepNetClassifier
 from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .estimators.regressor import DeepNetRegressor
 from .estimators.stacking import fit_stack
+from .estimators.tables import make_table_pipeline
 from .exceptions import (
     CheckpointWarning,
     DivergenceWarning,
@@ -50,6 +51,7 @@ __all__ = [
     "diagnose",
     "fit_stack",
     "load_model",
+    "make_table_pipeline",
     "save_model",
     "stacked",
 ]

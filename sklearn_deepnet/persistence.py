@@ -38,6 +38,7 @@ from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegre
 from .estimators.fitted import network_of
 from .estimators.mixins import value_before, warn_of_version
 from .estimators.regressor import DeepNetRegressor
+from .estimators.tables import columns, conversion, pipeline
 from .nn.optimizers import SOLVERS
 from .nn.schedules import SCHEDULES
 
@@ -55,12 +56,27 @@ _SEARCHES = (
     "sklearn_deepnet.model_selection.search.StackedGridSearchCV",
     "sklearn_deepnet.model_selection.search.StackedRandomizedSearchCV",
 )
-# For ``skops.io.load(path, trusted=...)``: making one does no more than set attributes.
+_TABLES = (
+    columns.ColumnsOf,
+    conversion.date_part_names,
+    conversion.date_parts,
+    conversion.to_floats,
+    conversion.to_text,
+    pipeline.HighCardinalityEncoder,
+    pipeline.TableColumns,
+)
+# For ``skops.io.load(path, trusted=...)``: making one does no more than set attributes,
+# and the functions make arrays of the columns of a table.
 TRUSTED_TYPES = tuple(
     sorted(
         {
-            f"{cls.__module__}.{cls.__qualname__}"
-            for cls in (*_CLASSES.values(), *SOLVERS.values(), *SCHEDULES.values())
+            f"{it.__module__}.{it.__qualname__}"
+            for it in (
+                *_CLASSES.values(),
+                *SOLVERS.values(),
+                *SCHEDULES.values(),
+                *_TABLES,
+            )
         }.union(_SEARCHES)
     )
 )

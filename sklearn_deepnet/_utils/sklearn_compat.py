@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.ensemble._bagging import (
     _parallel_build_estimators as parallel_build_estimators,
 )
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._search_successive_halving import (
     HalvingGridSearchCV,
@@ -18,6 +19,7 @@ from sklearn.model_selection._search_successive_halving import (
 )
 from sklearn.model_selection._validation import _fit_and_score as fit_and_score
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import TargetEncoder
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -176,13 +178,30 @@ def split_bagging(
     return calls
 
 
+# Since scikit-learn 1.9, a `TargetEncoder` gets its seed by a splitter as its cv.
+_TARGET_ENCODER = inspect.signature(TargetEncoder).parameters
+_HAS_SEED = _TARGET_ENCODER["random_state"].default is None
+
+
+def make_target_encoder(target_type: str, random_state: int) -> TargetEncoder:
+    """Return an encoder whose five folds are drawn by `random_state`.
+
+    They are stratified unless `target_type` is "continuous".
+    """
+    if _HAS_SEED:
+        return TargetEncoder(target_type=target_type, random_state=random_state)
+    splitter = KFold if target_type == "continuous" else StratifiedKFold
+    cv = splitter(5, shuffle=True, random_state=random_state)
+    return TargetEncoder(target_type=target_type, cv=cv)
+
+
 # fmt: off
 __all__ = [
     "BaseSearchCV", "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
     "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV", "HasMethods",
     "Interval", "ParamNamesMixin", "StrOptions", "check_method_params",
     "check_sample_weight", "fit_and_score", "has_callbacks", "has_own_fit",
-    "open_callback_context", "remove_callbacks", "safe_indexing", "split_bagging",
-    "state_of_results", "validate_params", "with_callbacks",
+    "make_target_encoder", "open_callback_context", "remove_callbacks", "safe_indexing",
+    "split_bagging", "state_of_results", "validate_params", "with_callbacks",
 ]
 # fmt: on

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
 _TEXT = (str, bytes)
-_NUMBERS = (Real, Decimal, np.bool_)
+NUMBERS = (Real, Decimal, np.bool_)
 DURATIONS = (timedelta, np.timedelta64)  # NumPy registers the latter as an Integral
 DATES = (date, np.datetime64)
 _KINDS = MappingProxyType(
@@ -121,7 +121,7 @@ def check_no_dates(X: Any, name: str) -> Any:
         return X
     _check_not_masked(X, name)
     if X.dtype.kind == "O":
-        for value in _objects_apart_from(_NUMBERS + _TEXT, X, name):
+        for value in _objects_apart_from(NUMBERS + _TEXT, X, name):
             if isinstance(value, DATES + DURATIONS):
                 _raise_no_number(value, X.dtype, name)
     if X.dtype.kind in "Mm":
@@ -195,7 +195,7 @@ def _as_array(values: Any, name: str, advice: str = "") -> NDArray[Any]:
 
 
 def _convert_objects(array: NDArray[Any], name: str) -> NDArray[Any]:
-    for value in _objects_apart_from(_NUMBERS + _TEXT, array, name):
+    for value in _objects_apart_from(NUMBERS + _TEXT, array, name):
         _raise_no_number(value, array.dtype, name)
     return _convert_text(array, name)
 
@@ -305,13 +305,13 @@ def _objects_apart_from(
         if not issubclass(it, known) or issubclass(it, np.timedelta64)
     }
     others = [value for value in array.flat if type(value) in types] if types else []
-    missing = [value for value in others if _is_missing(value)]
+    missing = [value for value in others if is_missing(value)]
     what = str(missing[0]).replace("nan", "NaN") if missing else ""
     _raise_if_missing(len(missing), array.size, what, name)
     return others
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
     """Return whether an object is None, NaN, NaT, or NA, whose comparisons are NA."""
     if value is None or isinstance(value, bool | np.bool_):
         return value is None

@@ -15,8 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._utils.sklearn_compat import BaseSearchCV
 from ..estimators.mixins import PickleVersionMixin
+from ..estimators.tables.pipeline import TableColumns
 from .graph import Skl2onnxGraph, onnx_type
 from .networks import add_estimator, output_types
+from .tables import convert_table, correct_table_type, parse_table
 
 # From opset 13 on, Softmax works on one axis and ReduceSum takes its axes as an input.
 _OLDEST_OPSET = 13
@@ -34,6 +36,9 @@ def register_all() -> None:
     """Register all estimators of this library, and subclasses of these."""
     from skl2onnx import update_registered_converter
 
+    table = correct_table_type, convert_table
+    alias = "sklearn_deepnet.TableColumns"
+    update_registered_converter(TableColumns, alias, *table, parser=parse_table)
     for cls in _subclasses(PickleVersionMixin):
         if issubclass(cls, BaseSearchCV):
             functions = _keep_search_types, _convert_search

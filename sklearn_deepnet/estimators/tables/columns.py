@@ -1,0 +1,120 @@
+"""Which columns of a table are numbers, categories or dates.
+
+scikit-learn's `make_column_selector` knows pandas alone, and dtypes alone: objects that
+are numbers would be categories, and levels would not be counted.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from ..._utils.sklearn_compat import safe_indexing
+from ..._utils.values import DATES, DURATIONS, NUMBERS, is_missing
+from ..._utils.warnings import warn
+
+
+@dataclass(frozen=True)
+class ColumnsOf:
+    """Selects the columns of one group, for a `ColumnTransformer` to call in ``fit``.
+
+    Parameters
+    ----------
+    group : str
+        "numbers", "dates", "categories", "high_cardinality", or "left_out", which takes
+        none of the others' columns and warns. Columns without values are of no group.
+    max_levels : int
+        Categories of more levels are of high cardinality.
+    """
+
+    group: str
+    max_levels: int
+
+    def __call__(self, X: Any) -> list[int]:
+        """Return the positions of these columns."""
+        if issparse(X) or len(X.shape) != 2:
+            raise ValueError(
+                "make_table_pipeline takes a data frame or a dense array of two "
+                f"dimensions. Got a {type(X).__name__} of shape {X.shape} instead; "
+                "give sparse X to the estimator itself."
+            )
+        columns = range(X.shape[1])
+        groups = [
+            _group_of(safe_indexing(X, k, axis=1), self.max_levels) for k in columns
+        ]
+        if self.group == "left_out":
+            _warn_of_left_out(X, groups)
+            return [k for k in columns if groups[k] in _LEFT_OUT]
+        return [k for k in columns if groups[k] == self.group]
+
+
+_LEFT_OUT = {
+    "unique": "text that differs in all rows",
+    "unknown": "neither numbers nor text nor dates",
+}
+
+
+def _warn_of_left_out(X: Any, groups: Sequence[str]) -> None:
+    for group, what in _LEFT_OUT.items():
+        names = [name_of(X, k) for k, it in enumerate(groups) if it == group]
+        if names:
+            warn(
+                f"Left out of the table, since they hold {what}: columns {names}. "
+                "Convert them, or drop them from X."
+            )
+
+
+def name_of(X: Any, k: int) -> Any:
+    """Return the name of a column, or its position in an array."""
+    return X.columns[k] if hasattr(X, "columns") else k
+
+
+def values_of(column: Any) -> NDArray[Any]:
+    """Return a column as an array, in which dates are in UTC."""
+    # pandas would make objects of dates with a time zone.
+    is_dates = getattr(column.dtype, "kind", None) == "M"
+    return np.asarray(column, dtype="datetime64[us]" if is_dates else None)
+
+
+def _group_of(column: Any, max_levels: int) -> str:
+    """Return the group of a column: one of `ColumnsOf`, of `_LEFT_OUT`, or "empty"."""
+    values = values_of(column)
+    if values.ndim > 1:  # polars' structs
+        return "unknown"
+    # pandas' categories may be numbers, and polars' are text in any case.
+    is_categorical = getattr(column.dtype, "categories", None) is not None
+    if values.dtype.kind in "biufmM" and not is_categorical:
+        is_empty = values.dtype.kind in "fmM" and (values != values).all()
+        is_date = values.dtype.kind == "M"
+        return "empty" if is_empty else "dates" if is_date else "numbers"
+    try:
+        counts = Counter(values.tolist())
+    except TypeError:  # lists and dicts have no hash
+        return "unknown"
+    levels = [it for it in counts if not (is_missing(it) or it == "")]
+    group = _group_of_objects({type(it) for it in levels})
+    if group != "categories" and not (is_categorical and levels):
+        return group
+    if len(levels) <= max_levels:
+        return "categories"
+    is_unique = max(counts[it] for it in levels) == 1
+    return "unique" if is_unique else "high_cardinality"
+
+
+def _group_of_objects(types: set[type]) -> str:
+    """Return the group of objects of these types."""
+    if not types:
+        return "empty"
+    groups = {
+        "numbers": (*NUMBERS, *DURATIONS),
+        "dates": DATES,
+        "categories": (str, *NUMBERS),
+    }
+    for group, known in groups.items():
+        if all(issubclass(it, known) for it in types):
+            return group
+    return "unknown"
