@@ -24,6 +24,8 @@ from .targets import Targets
 _FEW_COLUMNS, _COLUMNS_PER_VALUE = 100, 6
 _MAX_DENSE = 2**23  # elements of the copy: 64 MiB in float64
 
+_FEWEST_TO_SPLIT = 100  # rows, of which ``early_stopping="auto"`` holds some out
+
 
 @dataclass
 class Dataset:
@@ -105,13 +107,56 @@ class Dataset:
             return np.broadcast_to(1.0, shape)
         return self.weight.reshape(shape)
 
+    def check_split(self, fraction: float) -> None:
+        """Raise if rows cannot be held out as ``early_stopping=True`` asks."""
+        classes, counts = self._count_strata()
+        n_held_out = _count_held_out(self.n_rows, len(classes), fraction)
+        if len(classes) > 1 and counts.min() < 2:
+            (rare,) = items_of(classes[[counts.argmin()]])
+            raise ValueError(
+                f"early_stopping cannot split the class {rare!r}, which has one row of "
+                "positive weight: it takes two, one to train on and one to hold out. "
+                "Give more rows, or X_val and y_val."
+            )
+        if self.n_rows - n_held_out < len(classes):
+            is_one = len(classes) == 1
+            raise ValueError(
+                f"early_stopping cannot hold out {n_held_out} of {self.n_rows} rows and "
+                f"train on {'another' if is_one else f'{len(classes)} classes'}. Lower "
+                f"validation_fraction (now {fraction}), give more rows, or give X_val "
+                "and y_val."
+            )
+
+    def has_rows_to_hold_out(self, fraction: float) -> bool:
+        """Return whether ``early_stopping="auto"`` holds rows out."""
+        _, counts = self._count_strata()
+        shared = counts[counts > 1]
+        n_held_out = _count_held_out(shared.sum(), len(shared), fraction)
+        is_enough = shared.sum() - n_held_out >= len(shared) > 0
+        return self.n_rows >= _FEWEST_TO_SPLIT and is_enough
+
+    def _count_strata(self) -> tuple[NDArray[Any], IntArray]:
+        """Return the classes by which a split is stratified, and their rows."""
+        strata = self.targets.strata(self.y)
+        if strata is None:
+            return np.arange(1), np.array([self.n_rows])
+        return np.unique(strata[self.row_indices()], return_counts=True)
+
     def split(self, fraction: float, seed: int) -> tuple["Dataset", "Dataset"]:
-        """Return the training set and the validation set, stratified by class."""
+        """Return the training set and the validation set, stratified by class.
+
+        A row that is alone in its class is in the training set.
+        """
         strata, n_rows = self.targets.strata(self.y), self.X.shape[0]
         train, held_out = call_once(
             _split_rows, strata, self.rows, n_rows=n_rows, fraction=fraction, seed=seed
         )
         return replace(self, rows=train), replace(self, rows=held_out)
+
+
+def _count_held_out(n_rows: int, n_classes: int, fraction: float) -> int:
+    """Return how many rows are held out: rounded up, as by ``train_test_split``."""
+    return max(int(np.ceil(fraction * n_rows)), n_classes)
 
 
 def _split_rows(
@@ -124,38 +169,23 @@ def _split_rows(
 ) -> tuple[IntArray, IntArray]:
     """Return the rows to train on and those to hold out."""
     rows = np.arange(n_rows) if rows is None else rows
-    labels = None if strata is None else strata[rows]
-    n_classes = 1 if labels is None else len(_check_strata(labels))
-    # Rounded up as by `train_test_split`, which needs a sample of each class.
-    n_held_out = max(int(np.ceil(fraction * len(rows))), n_classes)
-    if len(rows) - n_held_out < n_classes:
-        others = "another" if labels is None else f"{n_classes} classes"
-        raise ValueError(
-            f"early_stopping cannot hold out {n_held_out} of {len(rows)} rows and "
-            f"train on {others}. Lower validation_fraction (now "
-            f"{fraction}), give more rows, or give X_val and y_val."
+    labels, alone, n_classes = None, rows[:0], 1
+    kind = ShuffleSplit  # what `train_test_split` does with checks of a millisecond
+    if strata is not None:
+        kind = StratifiedShuffleSplit
+        _, which, counts = np.unique(
+            strata[rows], return_inverse=True, return_counts=True
         )
-    # What `train_test_split` does, which checks its arguments for a millisecond.
-    kind = ShuffleSplit if labels is None else StratifiedShuffleSplit
+        is_alone = counts[which] == 1
+        alone, rows, n_classes = rows[is_alone], rows[~is_alone], (counts > 1).sum()
+        labels = strata[rows]
+    n_held_out = _count_held_out(len(rows), n_classes, fraction)
     splitter = kind(1, test_size=n_held_out, random_state=seed)
     ((train, held_out),) = splitter.split(rows, labels)
     train, held_out = rows[train], rows[held_out]
     if labels is not None:
         _give_each_class_a_row(strata, train, held_out)
-    return np.sort(train), np.sort(held_out)
-
-
-def _check_strata(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the classes, or raise if one has a single sample."""
-    classes, counts = np.unique(labels, return_counts=True)
-    if counts.min() < 2:
-        (rare,) = items_of(classes[[counts.argmin()]])
-        raise ValueError(
-            f"early_stopping cannot split the class {rare!r}, which has one row of "
-            "positive weight: it takes two, one to train on and one to hold out. Give "
-            "more rows, or X_val and y_val."
-        )
-    return classes
+    return np.sort(np.append(train, alone)), np.sort(held_out)
 
 
 def _give_each_class_a_row(

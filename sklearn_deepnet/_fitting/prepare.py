@@ -106,7 +106,8 @@ def prepare(
     validation_set = make_validation_set(
         draft, X_val, y_val, sample_weight_val, dataset
     )
-    if partial and draft.early_stopping and validation_set is None:
+    is_asked = draft.early_stopping not in (False, "auto")
+    if partial and is_asked and validation_set is None:
         raise ValueError(
             "With early_stopping=True partial_fit needs X_val and y_val: rows held out "
             "of one call would be trained on in another."
@@ -276,14 +277,14 @@ class PreparedFit:
     ) -> tuple[TrainingState, Dataset, Dataset | None]:
         """Return the initial state, the training set and the validation set."""
         draft = self._draft
-        self._monitored = _name_monitored(draft, validation_set)
+        is_split = validation_set is None and self._is_split(dataset)
+        self._monitored = _name_monitored(draft, validation_set, is_split)
         self._split_seed = None
         if self._resumes:
             state, self._split_seed = load_state(draft, self._resolved, self._monitored)
         else:
             state = initial_state(draft, self._resolved)
-        is_split = draft.early_stopping and self._only_class is None
-        if validation_set is None and is_split:
+        if is_split and self._only_class is None:
             # A resumed fit reuses the seed of its first call: another split would
             # train on samples that were held out before.
             if self._split_seed is None:
@@ -292,6 +293,17 @@ class PreparedFit:
                 draft.validation_fraction, self._split_seed
             )
         return state, dataset, validation_set
+
+    def _is_split(self, dataset: Dataset) -> bool:
+        """Return whether rows are held out, as `early_stopping` asks."""
+        draft = self._draft
+        if draft.early_stopping == "auto":
+            return not self._partial and dataset.has_rows_to_hold_out(
+                draft.validation_fraction
+            )
+        if draft.early_stopping and self._only_class is None:
+            dataset.check_split(draft.validation_fraction)
+        return bool(draft.early_stopping)
 
     def _open_callbacks(self, n_epochs_done: int) -> None:
         """Make the callbacks that print progress and call those of scikit-learn."""
@@ -387,9 +399,11 @@ class PreparedFit:
         update_attributes(self._estimator, self._draft, self._before)
 
 
-def _name_monitored(estimator: Any, validation_set: Dataset | None) -> str:
+def _name_monitored(
+    estimator: Any, validation_set: Dataset | None, is_split: bool
+) -> str:
     """Return a name of the monitored value, by which a resumed fit sees a change."""
-    if validation_set is None and not estimator.early_stopping:
+    if validation_set is None and not is_split:
         return "training loss"
     # The address in the repr of a function changes when it is pickled and loaded.
     name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(estimator.scoring))
