@@ -1,29 +1,31 @@
 """Compare models on real tables: our ensembles, single networks, and their peers.
 
-Every model is fitted on five folds of each table, with three seeds, on one thread. All
-get the columns as they are, but for what needs a StandardScaler. Measured are accuracy
-or R², log-loss, the area under the ROC curve where there are two classes, and the CPU
-seconds of fit and predict.
+Every model is fitted to five folds of each table, with several seeds, on one thread.
+All get the columns as they are, but for what needs a StandardScaler. Measured are
+accuracy or R², log-loss, the area under the ROC curve where there are two classes, and
+the CPU seconds of fit and predict.
 
 Each result is a line of a file, so that a run can be interrupted and continued, and
-another model added. A model is named by its label there: remove its lines (`--forget`)
-after it has changed.
+another model added. The file knows a model by its label: remove its lines (`--forget`)
+after it has changed. `--recipes` measures single changes of the ensemble's defaults,
+and what a choice between them on half of the tables is worth on the other half.
 
     python benchmarks/tables.py --n-jobs 2
     python benchmarks/tables.py --quick
-    python benchmarks/tables.py --models RealMLP-TD-S TabM --seeds 1 --max-rows 5000
     python benchmarks/tables.py --recipes
+    python benchmarks/tables.py --models RealMLP-TD-S TabM --seeds 1 --max-rows 5000
+    python benchmarks/tables.py --report --json docs/tables.json
 """
 
 import json
-import os
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from report import parser_of
+from recipes import RECIPES
+from report import machine_line, parser_of, save
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -38,6 +40,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from table_data import load_tables
+from table_report import means_of, print_report
 from threadpoolctl import threadpool_limits
 
 from sklearn_deepnet import (
@@ -48,6 +51,7 @@ from sklearn_deepnet import (
 )
 
 RESULTS = Path("build/bench/tables.jsonl")
+QUICK_ROWS = 2000
 
 
 def scaled(model):
@@ -164,3 +168,58 @@ def run(models, tables, n_seeds, n_jobs, path, max_rows=None):
     with path.open("a") as file:
         for line in parallel(jobs):
             print(json.dumps(line), file=file, flush=True)
+
+
+def about(tables):
+    """Return {name: [rows, columns, classes or None]}."""
+    return {
+        name: [*it.X.shape, len(np.unique(it.y)) if it.has_classes else None]
+        for name, it in tables.items()
+    }
+
+
+def forget(path, labels):
+    """Remove the lines of some models from a results file."""
+    lines = [line for line in read(path) if line["model"] not in labels]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def main():
+    """Parse the options, run, print."""
+    known = {**MODELS, **PEERS, **RECIPES}
+    parser = parser_of(__doc__)
+    parser.add_argument("--models", nargs="+", metavar="LABEL", help=", ".join(known))
+    parser.add_argument("--recipes", action="store_true", help="all of them")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N")
+    parser.add_argument("--n-jobs", type=int, default=1, metavar="N")
+    parser.add_argument("--only", nargs="+", metavar="TABLE")
+    parser.add_argument("--max-rows", type=int, metavar="N", help="draw so many")
+    parser.add_argument("--tables", type=Path, metavar="DIR", help="further tables")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE")
+    parser.add_argument("--forget", nargs="+", default=[], metavar="LABEL")
+    parser.add_argument("--quick", action="store_true", help="small tables, one seed")
+    parser.add_argument("--report", action="store_true", help="measure nothing")
+    options = parser.parse_args()
+    labels = options.models or [*(RECIPES if options.recipes else MODELS)]
+    if unknown := {*labels} - {*known}:
+        parser.error(f"LABEL {unknown} is not one of {[*known]}.")
+
+    tables = load_tables(options.tables)
+    if options.only:
+        tables = {name: tables[name] for name in options.only}
+    n_seeds = options.seeds
+    if options.quick:
+        tables = {name: it for name, it in tables.items() if len(it.y) <= QUICK_ROWS}
+        n_seeds = 1
+    forget(options.results, options.forget)
+    if not options.report:
+        models = {label: known[label] for label in labels}
+        run(models, tables, n_seeds, options.n_jobs, options.results, options.max_rows)
+    means = means_of(it for it in read(options.results) if it["table"] in tables)
+    print(machine_line())
+    print_report(means, tables, RECIPES)
+    save(options.json, means=means, tables=about(tables))
+
+
+if __name__ == "__main__":
+    main()

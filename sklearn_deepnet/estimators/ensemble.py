@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from numbers import Integral
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +33,19 @@ from .stacking import fit_stack
 
 __all__ = ["DeepNetEnsembleClassifier", "DeepNetEnsembleRegressor"]
 
+# The parameters of a member if no network is given; docs/tables.md has what each of them
+# contributes.
+_RECIPE = MappingProxyType(
+    {
+        "learning_rate": 0.01,
+        "schedule": "cosine",
+        "alpha": 0.1,
+        "tol": None,
+        "early_stopping": "auto",
+        "validation_fraction": 0.15,
+    }
+)
+
 _BOOTSTRAP_BYTES = 2**26  # of copied rows in memory at once, for all members
 _MANY_INPUTS = 200
 _N_ROWS = 2**14  # predicted at once, so that memory does not grow with n_samples
@@ -55,7 +69,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         self,
         estimator: BaseDeepNet | None = None,
         *,
-        n_estimators: int = 10,
+        n_estimators: int = 4,
         bootstrap: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -144,7 +158,12 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
     @property
     def _base(self) -> BaseDeepNet:
         """The estimator that the members are clones of."""
-        return self._member() if self.estimator is None else self.estimator
+        if self.estimator is not None:
+            return self.estimator
+        network = self._member(**_RECIPE)
+        if self.bootstrap:  # copies of a row could be both trained on and held out
+            network.early_stopping = False
+        return network
 
     def _check_predicts_as_a_stack(self) -> None:
         """Raise if a subclass of the network overrides the method that is averaged.
@@ -266,9 +285,11 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     Parameters
     ----------
     estimator : DeepNetClassifier or None, default=None
-        The network to clone for each member, with its own `random_state`. None is
-        ``DeepNetClassifier()``. A subclass must not override ``predict_proba``.
-    n_estimators : int, default=10
+        The network to clone for each member, with its own `random_state`. None is the
+        recipe for tables: ``DeepNetClassifier(learning_rate=0.01, schedule="cosine",
+        alpha=0.1, tol=None, early_stopping="auto", validation_fraction=0.15)``, without `early_stopping` if `bootstrap`. A subclass must not
+        override ``predict_proba``.
+    n_estimators : int, default=4
         Number of members.
     bootstrap : bool, default=False
         Whether each member is trained on a bootstrap sample, drawn with replacement and
@@ -428,9 +449,11 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
     Parameters
     ----------
     estimator : DeepNetRegressor or None, default=None
-        The network to clone for each member, with its own `random_state`. None is
-        ``DeepNetRegressor()``. A subclass must not override ``predict``.
-    n_estimators : int, default=10
+        The network to clone for each member, with its own `random_state`. None is the
+        recipe for tables: ``DeepNetRegressor(learning_rate=0.01, schedule="cosine",
+        alpha=0.1, tol=None, early_stopping="auto", validation_fraction=0.15)``, without `early_stopping` if `bootstrap`. A subclass must not
+        override ``predict``.
+    n_estimators : int, default=4
         Number of members.
     bootstrap : bool, default=False
         Whether each member is trained on a bootstrap sample, drawn with replacement,

@@ -19,6 +19,10 @@ from .parameter_names import explains_names
 
 __all__ = ["DeepNetRegressor"]
 
+# Standard deviations between zero and the targets. In float32 an error of rounding is
+# then 0.0006 of them.
+_FAR = 1e4
+
 
 class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     """Dense neural network for regression, trained with NumPy alone.
@@ -138,7 +142,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         uses fresh entropy. NumPy's global generator is never used.
     dtype : {"float32", "float64"} or None, default=None
         Data type of the weights and of all computation. None is float32 if X is
-        float32, otherwise float64.
+        float32, otherwise float64. Predictions have the same data type, but are float64
+        for targets more than 10 000 standard deviations away from zero.
 
     Attributes
     ----------
@@ -380,12 +385,15 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
 
     def _to_targets(self, outputs: FloatArray, X: Any) -> FloatArray:
         """Return the network's outputs in the units and the shape of y."""
-        dtype = outputs.dtype
+        mean, scale = self.target_mean_, self.target_scale_
+        # The scaling is float64, but predictions have the dtype of the network, unless
+        # float32 would round off what the targets vary by.
+        is_far = np.any(np.abs(mean) > _FAR * scale)
+        dtype = np.float64 if is_far else outputs.dtype
         with np.errstate(all="ignore"):
             if self.out_activation_ == "exponential":
                 outputs = np.exp(outputs)
-            # The scaling is float64, but predictions have the dtype of the network.
-            outputs = outputs * self.target_scale_ + self.target_mean_
+            outputs = outputs * scale + mean
             outputs = outputs.astype(dtype, copy=False)
         self._check_overflow(outputs, X)
         return outputs[:, 0] if self._takes_1d else outputs
