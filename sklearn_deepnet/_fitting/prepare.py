@@ -106,12 +106,6 @@ def prepare(
     validation_set = make_validation_set(
         draft, X_val, y_val, sample_weight_val, dataset
     )
-    is_asked = draft.early_stopping not in (False, "auto")
-    if partial and is_asked and validation_set is None:
-        raise ValueError(
-            "With early_stopping=True partial_fit needs X_val and y_val: rows held out "
-            "of one call would be trained on in another."
-        )
     if not dataset.n_rows:
         return SkippedFit(estimator)
     n_iter, fit_checkpoint = 1 if partial else int(draft.n_iter), None
@@ -277,14 +271,16 @@ class PreparedFit:
     ) -> tuple[TrainingState, Dataset, Dataset | None]:
         """Return the initial state, the training set and the validation set."""
         draft = self._draft
-        is_split = validation_set is None and self._is_split(dataset)
+        is_split = validation_set is None and self._only_class is None
+        if is_split:
+            is_split = draft.early_stopping and dataset.holds_out(draft, self._partial)
         self._monitored = _name_monitored(draft, validation_set, is_split)
         self._split_seed = None
         if self._resumes:
             state, self._split_seed = load_state(draft, self._resolved, self._monitored)
         else:
             state = initial_state(draft, self._resolved)
-        if is_split and self._only_class is None:
+        if is_split:
             # A resumed fit reuses the seed of its first call: another split would
             # train on samples that were held out before.
             if self._split_seed is None:
@@ -293,17 +289,6 @@ class PreparedFit:
                 draft.validation_fraction, self._split_seed
             )
         return state, dataset, validation_set
-
-    def _is_split(self, dataset: Dataset) -> bool:
-        """Return whether rows are held out, as `early_stopping` asks."""
-        draft = self._draft
-        if draft.early_stopping == "auto":
-            return not self._partial and dataset.has_rows_to_hold_out(
-                draft.validation_fraction
-            )
-        if draft.early_stopping and self._only_class is None:
-            dataset.check_split(draft.validation_fraction)
-        return bool(draft.early_stopping)
 
     def _open_callbacks(self, n_epochs_done: int) -> None:
         """Make the callbacks that print progress and call those of scikit-learn."""

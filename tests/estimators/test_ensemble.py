@@ -32,7 +32,6 @@ from sklearn.utils.estimator_checks import (
     estimator_checks_generator,
 )
 
-import sklearn_deepnet
 from sklearn_deepnet import (
     DeepNetClassifier,
     DeepNetEnsembleClassifier,

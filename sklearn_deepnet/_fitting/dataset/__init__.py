@@ -7,24 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from .._utils.byte_order import in_native_order
-from .._utils.sharing import call_once, share_array
-from .._utils.sklearn_compat import check_sample_weight
-from .._utils.typing import FloatArray, IntArray
-from .._utils.values import as_labels, as_numbers, check_no_dates, items_of
-from ..nn.scaling import InputScaling
-from .targets import Targets
+from ..._utils.byte_order import in_native_order
+from ..._utils.sharing import call_once, share_array
+from ..._utils.sklearn_compat import check_sample_weight
+from ..._utils.typing import FloatArray, IntArray
+from ..._utils.values import as_labels, as_numbers, check_no_dates
+from ...nn.scaling import InputScaling
+from ..targets import Targets
+from .split import check_split, count_strata, has_rows_to_hold_out, split_rows
 
 # Sparse X of up to 100 columns, and 6 more for each value that a row stores on average,
 # is trained on as a dense copy. At this limit, one network takes 0.3 to 0.9 times as
 # long in mini-batches of 32, and 0.6 to 1.6 times in those of 200. Stacks need it.
 _FEW_COLUMNS, _COLUMNS_PER_VALUE = 100, 6
 _MAX_DENSE = 2**23  # elements of the copy: 64 MiB in float64
-
-_FEWEST_TO_SPLIT = 100  # rows, of which ``early_stopping="auto"`` holds some out
 
 
 @dataclass
@@ -107,40 +105,27 @@ class Dataset:
             return np.broadcast_to(1.0, shape)
         return self.weight.reshape(shape)
 
-    def check_split(self, fraction: float) -> None:
-        """Raise if rows cannot be held out as ``early_stopping=True`` asks."""
-        classes, counts = self._count_strata()
-        n_held_out = _count_held_out(self.n_rows, len(classes), fraction)
-        if len(classes) > 1 and counts.min() < 2:
-            (rare,) = items_of(classes[[counts.argmin()]])
-            raise ValueError(
-                f"early_stopping cannot split the class {rare!r}, which has one row of "
-                "positive weight: it takes two, one to train on and one to hold out. "
-                "Give more rows, or X_val and y_val."
-            )
-        if self.n_rows - n_held_out < len(classes):
-            is_one = len(classes) == 1
-            raise ValueError(
-                f"early_stopping cannot hold out {n_held_out} of {self.n_rows} rows and "
-                f"train on {'another' if is_one else f'{len(classes)} classes'}. Lower "
-                f"validation_fraction (now {fraction}), give more rows, or give X_val "
-                "and y_val."
-            )
+    def holds_out(self, estimator: Any, partial: bool) -> bool:
+        """Return whether to hold rows out, since `early_stopping` is True or "auto".
 
-    def has_rows_to_hold_out(self, fraction: float) -> bool:
-        """Return whether ``early_stopping="auto"`` holds rows out."""
-        _, counts = self._count_strata()
-        shared = counts[counts > 1]
-        n_held_out = _count_held_out(shared.sum(), len(shared), fraction)
-        is_enough = shared.sum() - n_held_out >= len(shared) > 0
-        return self.n_rows >= _FEWEST_TO_SPLIT and is_enough
-
-    def _count_strata(self) -> tuple[NDArray[Any], IntArray]:
-        """Return the classes by which a split is stratified, and their rows."""
-        strata = self.targets.strata(self.y)
-        if strata is None:
-            return np.arange(1), np.array([self.n_rows])
-        return np.unique(strata[self.row_indices()], return_counts=True)
+        Raises
+        ------
+        ValueError
+            If it is True, and there are too few rows, or those of ``partial_fit``.
+        """
+        asked, fraction = estimator.early_stopping, estimator.validation_fraction
+        if partial and asked == "auto":
+            return False
+        if partial:
+            raise ValueError(
+                "With early_stopping=True partial_fit needs X_val and y_val: rows held "
+                "out of one call would be trained on in another."
+            )
+        classes, counts = count_strata(self.targets.strata(self.y), self.row_indices())
+        if asked == "auto":
+            return has_rows_to_hold_out(counts, fraction)
+        check_split(classes, counts, fraction)
+        return True
 
     def split(self, fraction: float, seed: int) -> tuple["Dataset", "Dataset"]:
         """Return the training set and the validation set, stratified by class.
@@ -149,57 +134,9 @@ class Dataset:
         """
         strata, n_rows = self.targets.strata(self.y), self.X.shape[0]
         train, held_out = call_once(
-            _split_rows, strata, self.rows, n_rows=n_rows, fraction=fraction, seed=seed
+            split_rows, strata, self.rows, n_rows=n_rows, fraction=fraction, seed=seed
         )
         return replace(self, rows=train), replace(self, rows=held_out)
-
-
-def _count_held_out(n_rows: int, n_classes: int, fraction: float) -> int:
-    """Return how many rows are held out: rounded up, as by ``train_test_split``."""
-    return max(int(np.ceil(fraction * n_rows)), n_classes)
-
-
-def _split_rows(
-    strata: NDArray[Any] | None,
-    rows: IntArray | None,
-    *,
-    n_rows: int,
-    fraction: float,
-    seed: int,
-) -> tuple[IntArray, IntArray]:
-    """Return the rows to train on and those to hold out."""
-    rows = np.arange(n_rows) if rows is None else rows
-    labels, alone, n_classes = None, rows[:0], 1
-    kind = ShuffleSplit  # what `train_test_split` does with checks of a millisecond
-    if strata is not None:
-        kind = StratifiedShuffleSplit
-        _, which, counts = np.unique(
-            strata[rows], return_inverse=True, return_counts=True
-        )
-        is_alone = counts[which] == 1
-        alone, rows, n_classes = rows[is_alone], rows[~is_alone], (counts > 1).sum()
-        labels = strata[rows]
-    n_held_out = _count_held_out(len(rows), n_classes, fraction)
-    splitter = kind(1, test_size=n_held_out, random_state=seed)
-    ((train, held_out),) = splitter.split(rows, labels)
-    train, held_out = rows[train], rows[held_out]
-    if labels is not None:
-        _give_each_class_a_row(strata, train, held_out)
-    return np.sort(np.append(train, alone)), np.sort(held_out)
-
-
-def _give_each_class_a_row(
-    strata: NDArray[Any], train: IntArray, held_out: IntArray
-) -> None:
-    """Swap rows in place so that every class is in the training set.
-
-    `train_test_split` rounds, and may put all samples of a rare class on one side.
-    """
-    for label in np.setdiff1d(strata[held_out], strata[train]):
-        classes, counts = np.unique(strata[train], return_counts=True)
-        i = np.flatnonzero(strata[train] == classes[counts.argmax()])[0]
-        j = np.flatnonzero(strata[held_out] == label)[0]
-        train[i], held_out[j] = held_out[j], train[i]
 
 
 def check_rows(
