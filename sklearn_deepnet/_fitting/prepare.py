@@ -106,11 +106,6 @@ def prepare(
     validation_set = make_validation_set(
         draft, X_val, y_val, sample_weight_val, dataset
     )
-    if partial and draft.early_stopping and validation_set is None:
-        raise ValueError(
-            "With early_stopping=True partial_fit needs X_val and y_val: rows held out "
-            "of one call would be trained on in another."
-        )
     if not dataset.n_rows:
         return SkippedFit(estimator)
     n_iter, fit_checkpoint = 1 if partial else int(draft.n_iter), None
@@ -276,14 +271,16 @@ class PreparedFit:
     ) -> tuple[TrainingState, Dataset, Dataset | None]:
         """Return the initial state, the training set and the validation set."""
         draft = self._draft
-        self._monitored = _name_monitored(draft, validation_set)
+        is_split = validation_set is None and self._only_class is None
+        if is_split:
+            is_split = draft.early_stopping and dataset.holds_out(draft, self._partial)
+        self._monitored = _name_monitored(draft, validation_set, is_split)
         self._split_seed = None
         if self._resumes:
             state, self._split_seed = load_state(draft, self._resolved, self._monitored)
         else:
             state = initial_state(draft, self._resolved)
-        is_split = draft.early_stopping and self._only_class is None
-        if validation_set is None and is_split:
+        if is_split:
             # A resumed fit reuses the seed of its first call: another split would
             # train on samples that were held out before.
             if self._split_seed is None:
@@ -387,9 +384,11 @@ class PreparedFit:
         update_attributes(self._estimator, self._draft, self._before)
 
 
-def _name_monitored(estimator: Any, validation_set: Dataset | None) -> str:
+def _name_monitored(
+    estimator: Any, validation_set: Dataset | None, is_split: bool
+) -> str:
     """Return a name of the monitored value, by which a resumed fit sees a change."""
-    if validation_set is None and not estimator.early_stopping:
+    if validation_set is None and not is_split:
         return "training loss"
     # The address in the repr of a function changes when it is pickled and loaded.
     name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(estimator.scoring))

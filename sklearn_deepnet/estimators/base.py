@@ -72,7 +72,7 @@ class BaseDeepNet(
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
         ],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "scoring": [str, callable, None],
         "restore_best": ["boolean"],

@@ -122,9 +122,11 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         Number of consecutive epochs without improvement after which training stops.
         "auto" is as many epochs as hold 100 steps, at least 10, and training does not
         stop while the training loss is more than `tol` above its lowest value.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default=False
         Whether to hold out a validation set and monitor it in place of the training
-        loss. Not needed if `X_val` is given to `fit`.
+        loss. Not needed if `X_val` is given to `fit`. "auto" does so in `fit` if there
+        are at least 100 samples, and trains on classes of a single sample, which True
+        refuses.
     validation_fraction : float, default=0.1
         Fraction of the samples to hold out as validation set, stratified by class. At
         least as many samples as classes are held out.
@@ -263,7 +265,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         class_weight: Any = None,
         tol: float | None = 1e-4,
         n_iter_no_change: int | str = "auto",
-        early_stopping: bool = False,
+        early_stopping: bool | str = False,
         validation_fraction: float = 0.1,
         scoring: Any = None,
         restore_best: bool = True,
@@ -333,7 +335,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
             weight of 0 that of removing it. None gives all samples weight 1. A later
             call does nothing if all weights are 0.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
-            Validation data to monitor; required if `early_stopping`.
+            Validation data to monitor; required if `early_stopping` is True.
         y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
             True labels of the validation data.
         sample_weight_val : array-like of shape (n_val,), default=None

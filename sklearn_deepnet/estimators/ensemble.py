@@ -1,8 +1,9 @@
 """Ensembles of networks, which are trained as stacks and predict as one stack."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from numbers import Integral
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -24,13 +25,25 @@ from .._utils.typing import FloatArray, IntArray
 from .._utils.warnings import said_once
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
-from .fitted import check_new_rows, network_of, stack_of
+from .fitted import check_new_rows, mean_and_std, network_of, stack_of
 from .mixins import PickleVersionMixin
 from .parameter_names import EnsembleNamesMixin, explains_names
 from .regressor import DeepNetRegressor
 from .stacking import fit_stack
 
 __all__ = ["DeepNetEnsembleClassifier", "DeepNetEnsembleRegressor"]
+
+# Of a member if no network is given; docs/tables.md has what each of them contributes.
+_RECIPE = MappingProxyType(
+    {
+        "learning_rate": 0.01,
+        "schedule": "cosine",
+        "alpha": 0.1,
+        "tol": None,
+        "early_stopping": "auto",
+        "validation_fraction": 0.15,
+    }
+)
 
 _BOOTSTRAP_BYTES = 2**26  # of copied rows in memory at once, for all members
 _MANY_INPUTS = 200
@@ -55,7 +68,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         self,
         estimator: BaseDeepNet | None = None,
         *,
-        n_estimators: int = 10,
+        n_estimators: int = 4,
         bootstrap: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -144,7 +157,12 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
     @property
     def _base(self) -> BaseDeepNet:
         """The estimator that the members are clones of."""
-        return self._member() if self.estimator is None else self.estimator
+        if self.estimator is not None:
+            return self.estimator
+        network = self._member(**_RECIPE)
+        if self.bootstrap:  # copies of a row could be both trained on and held out
+            network.early_stopping = False
+        return network
 
     def _check_predicts_as_a_stack(self) -> None:
         """Raise if a subclass of the network overrides the method that is averaged.
@@ -238,22 +256,6 @@ def _split_by_weight(
     return np.flatnonzero(is_positive), np.flatnonzero(~is_positive)
 
 
-def _mean_and_std(values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Return mean and standard deviation over the members."""
-    # Members are added one by one: ``np.mean`` adds them in another order if there is a
-    # single row, and the prediction of a row would depend on the number of rows.
-    n = len(values)
-    with np.errstate(under="ignore"):
-        mean = sum(it / n for it in values)
-        # Rounding could make a mean of probabilities larger than 1.
-        mean = np.clip(mean, np.minimum.reduce(values), np.maximum.reduce(values))
-        deviations = [np.abs(it - mean) for it in values]
-        largest = np.maximum.reduce(deviations)
-        # y may have any unit, in which squares of deviations could overflow.
-        unit = np.where(largest > 0, largest, 1)
-        return mean, unit * np.sqrt(sum((it / unit) ** 2 for it in deviations) / n)
-
-
 class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     """Ensemble of networks whose predicted probabilities are averaged.
 
@@ -266,9 +268,12 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     Parameters
     ----------
     estimator : DeepNetClassifier or None, default=None
-        The network to clone for each member, with its own `random_state`. None is
-        ``DeepNetClassifier()``. A subclass must not override ``predict_proba``.
-    n_estimators : int, default=10
+        The network to clone for each member, with its own `random_state`. None is the
+        recipe for tables: ``DeepNetClassifier(learning_rate=0.01, schedule="cosine",
+        alpha=0.1, tol=None, early_stopping="auto", validation_fraction=0.15)``,
+        without `early_stopping` if `bootstrap`. A subclass must not override
+        ``predict_proba``.
+    n_estimators : int, default=4
         Number of members.
     bootstrap : bool, default=False
         Whether each member is trained on a bootstrap sample, drawn with replacement and
@@ -363,7 +368,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
         """
         found = []
         for logits, _ in self._logits_of_blocks(X):
-            found.append(_mean_and_std(self._activate(logits, expit, softmax)))
+            found.append(mean_and_std(self._activate(logits, expit, softmax)))
         p, std = map(np.concatenate, zip(*found, strict=True))
         return (p, std) if return_std else p
 
@@ -428,9 +433,12 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
     Parameters
     ----------
     estimator : DeepNetRegressor or None, default=None
-        The network to clone for each member, with its own `random_state`. None is
-        ``DeepNetRegressor()``. A subclass must not override ``predict``.
-    n_estimators : int, default=10
+        The network to clone for each member, with its own `random_state`. None is the
+        recipe for tables: ``DeepNetRegressor(learning_rate=0.01, schedule="cosine",
+        alpha=0.1, tol=None, early_stopping="auto", validation_fraction=0.15)``,
+        without `early_stopping` if `bootstrap`. A subclass must not override
+        ``predict``.
+    n_estimators : int, default=4
         Number of members.
     bootstrap : bool, default=False
         Whether each member is trained on a bootstrap sample, drawn with replacement,
@@ -493,7 +501,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
         found = []
         for logits, rows in self._logits_of_blocks(X):
             pairs = zip(self.estimators_, logits, strict=True)
-            found.append(_mean_and_std([m._to_targets(z, rows) for m, z in pairs]))
+            found.append(mean_and_std([m._to_targets(z, rows) for m, z in pairs]))
         y, std = map(np.concatenate, zip(*found, strict=True))
         return (y, std) if return_std else y
 

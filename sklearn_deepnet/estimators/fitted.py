@@ -35,6 +35,32 @@ def stack_of(estimators: Sequence[Any]) -> Network:
     return Network(first.layer_sizes, first.activations, params, scaling)
 
 
+def mean_and_std(values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Return mean and standard deviation over networks.
+
+    Parameters
+    ----------
+    values : sequence of ndarray, all of one shape
+        One for each network.
+
+    Returns
+    -------
+    mean, std : ndarray of the same shape
+    """
+    # Members are added one by one: ``np.mean`` adds them in another order if there is a
+    # single row, and the prediction of a row would depend on the number of rows.
+    n = len(values)
+    with np.errstate(under="ignore"):
+        mean = sum(it / n for it in values)
+        # Rounding could make a mean of probabilities larger than 1.
+        mean = np.clip(mean, np.minimum.reduce(values), np.maximum.reduce(values))
+        deviations = [np.abs(it - mean) for it in values]
+        largest = np.maximum.reduce(deviations)
+        # y may have any unit, in which squares of deviations could overflow.
+        unit = np.where(largest > 0, largest, 1)
+        return mean, unit * np.sqrt(sum((it / unit) ** 2 for it in deviations) / n)
+
+
 def check_new_rows(estimator: Any, X: ArrayLike) -> Any:
     """Validate the X of a prediction, and return it as an array or a CSR matrix."""
     if is_plain(X) or _is_valid_csr(X):

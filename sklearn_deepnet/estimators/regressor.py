@@ -19,6 +19,10 @@ from .parameter_names import explains_names
 
 __all__ = ["DeepNetRegressor"]
 
+# Standard deviations between zero and the targets. In float32 an error of rounding is
+# then 0.0006 of them.
+_FAR = 1e4
+
 
 class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     """Dense neural network for regression, trained with NumPy alone.
@@ -109,9 +113,10 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Number of consecutive epochs without improvement after which training stops.
         "auto" is as many epochs as hold 100 steps, at least 10, and training does not
         stop while the training loss is more than `tol` above its lowest value.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default=False
         Whether to hold out a validation set and monitor it in place of the training
-        loss. Not needed if `X_val` is given to `fit`.
+        loss. Not needed if `X_val` is given to `fit`. "auto" does so in `fit` if there
+        are at least 100 samples.
     validation_fraction : float, default=0.1
         Fraction of the samples to hold out as validation set.
     scoring : str, callable or None, default=None
@@ -137,7 +142,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         uses fresh entropy. NumPy's global generator is never used.
     dtype : {"float32", "float64"} or None, default=None
         Data type of the weights and of all computation. None is float32 if X is
-        float32, otherwise float64.
+        float32, otherwise float64. Predictions have the same data type, but are float64
+        for targets more than 10 000 standard deviations away from zero.
 
     Attributes
     ----------
@@ -249,7 +255,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         clip_norm: float | None = None,
         tol: float | None = 1e-5,
         n_iter_no_change: int | str = "auto",
-        early_stopping: bool = False,
+        early_stopping: bool | str = False,
         validation_fraction: float = 0.1,
         scoring: Any = None,
         restore_best: bool = True,
@@ -316,7 +322,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
             weight of 0 that of removing it. None gives all samples weight 1. A later
             call does nothing if all weights are 0.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
-            Validation data to monitor; required if `early_stopping`.
+            Validation data to monitor; required if `early_stopping` is True.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             True targets of the validation data.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -379,12 +385,15 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
 
     def _to_targets(self, outputs: FloatArray, X: Any) -> FloatArray:
         """Return the network's outputs in the units and the shape of y."""
-        dtype = outputs.dtype
+        mean, scale = self.target_mean_, self.target_scale_
+        # The scaling is float64, but predictions have the dtype of the network, unless
+        # float32 would round off what the targets vary by.
+        is_far = np.any(np.abs(mean) > _FAR * scale)
+        dtype = np.float64 if is_far else outputs.dtype
         with np.errstate(all="ignore"):
             if self.out_activation_ == "exponential":
                 outputs = np.exp(outputs)
-            # The scaling is float64, but predictions have the dtype of the network.
-            outputs = outputs * self.target_scale_ + self.target_mean_
+            outputs = outputs * scale + mean
             outputs = outputs.astype(dtype, copy=False)
         self._check_overflow(outputs, X)
         return outputs[:, 0] if self._takes_1d else outputs

@@ -1,5 +1,6 @@
 """An ensemble is its members, each as its own fit makes it, and the mean of these."""
 
+import inspect
 import json
 import os
 import pickle
@@ -38,6 +39,7 @@ from sklearn_deepnet import (
     DeepNetRegressor,
     VersionWarning,
     __version__,
+    stacked,
 )
 from tests.helpers import network_factory
 
@@ -112,6 +114,8 @@ ENSEMBLES = [
     ensemble(DeepNetClassifier((10,), **SMALL), n_estimators=2),
     ensemble(DeepNetRegressor((10,), **SMALL), n_estimators=2),
     ensemble(DeepNetClassifier((10,), **SMALL), n_estimators=2, bootstrap=True),
+    DeepNetEnsembleClassifier(n_estimators=2, random_state=0),
+    DeepNetEnsembleRegressor(n_estimators=2, random_state=0),
 ]
 DRAWN = {
     f"check_sample_weight_equivalence_on_{kind}_data": "other rows are drawn"
@@ -203,13 +207,31 @@ def test_members_are_what_their_own_fits_make(case, bootstrap):
     assert not hasattr(base, "coefs_")
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_members_are_default_networks_if_none_is_given():
-    for kind in (DeepNetEnsembleClassifier, DeepNetEnsembleRegressor):
-        (member,) = kind(n_estimators=1).fit(X, y).estimators_
-        default = type(member)(random_state=member.random_state)
-        assert type(member).__name__ == kind.__name__.replace("Ensemble", "")
-        assert member.get_params() == default.get_params()
+@pytest.mark.parametrize("bootstrap", [False, True])
+@pytest.mark.parametrize("kind", [DeepNetEnsembleClassifier, DeepNetEnsembleRegressor])
+def test_members_are_as_documented_if_none_is_given(kind, bootstrap):
+    (recipe,) = re.findall(r"``(DeepNet\w+\(.+?\))``", kind.__doc__, re.DOTALL)
+    network = eval(
+        recipe, {it.__name__: it for it in (DeepNetClassifier, DeepNetRegressor)}
+    )
+    if bootstrap:
+        network.set_params(early_stopping=False)
+    members = kind(bootstrap=bootstrap, random_state=0).fit(X, y).estimators_
+    assert len(members) == inspect.signature(kind).parameters["n_estimators"].default
+    for member in members:
+        network.set_params(random_state=member.random_state)
+        assert type(member) is type(network)
+        assert member.get_params() == network.get_params()
+
+
+@pytest.mark.parametrize("kind", [DeepNetEnsembleClassifier, DeepNetEnsembleRegressor])
+def test_members_of_the_recipe_hold_different_rows_out(kind):
+    """Each has its own training set, but all are of one size, and so of one stack."""
+    with stacked() as stacks:
+        members = kind(random_state=0).fit(X, y).estimators_
+    assert stacks.summary.stack_sizes == [len(members)]
+    ends = {round(member.validation_loss_curve_[-1], 6) for member in members}
+    assert len(ends) == len(members)
 
 
 @pytest.mark.slow

@@ -25,7 +25,11 @@ from sklearn.utils.estimator_checks import (
     estimator_checks_generator,
 )
 
-from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    DeepNetEnsembleRegressor,
+    DeepNetRegressor,
+)
 from sklearn_deepnet._engine.network import Network, count_params
 from sklearn_deepnet._engine.propagation import Propagation
 from sklearn_deepnet.nn import losses
@@ -434,6 +438,19 @@ def test_float32_stays_float32():
     net = net_for(3).fit(X.astype(np.float32), y.astype(np.float32))
     assert {array.dtype for array in net.coefs_ + net.intercepts_} == {np.dtype("f4")}
     assert net.predict(X).dtype == np.float32
+
+
+@pytest.mark.parametrize("data_dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", [DeepNetRegressor, DeepNetEnsembleRegressor])
+def test_float32_tells_targets_far_from_zero_apart(kind, data_dtype):
+    X, y = diabetes()
+    net = net_for(30, dtype="float32")
+    if kind is DeepNetEnsembleRegressor:
+        net = kind(net, n_estimators=2, random_state=0)
+    X = X.astype(data_dtype)
+    near, far = (clone(net).fit(X, y + shift).predict(X) for shift in (0, 1e10))
+    np.testing.assert_allclose(far - 1e10, near, atol=1e-3 * y.std())
+    assert (near.dtype, far.dtype) == (np.float32, np.float64)
 
 
 @pytest.mark.parametrize("where", ["y", "y_val"])

@@ -33,6 +33,7 @@ from sklearn_deepnet._fitting.targets import ClassTargets, NumberTargets
 from tests.helpers import (
     assert_same_weights,
     cancer,
+    diabetes,
     digits,
     epochs_until_patience_ends,
     in_two,
@@ -183,6 +184,83 @@ def test_one_row_of_positive_weight_is_one_row():
     weight = np.where(y == 2, np.arange(178) == 170, 1)
     with pytest.raises(ValueError, match=r"^early_stopping cannot split the class 2, "):
         net_for(early_stopping=True).fit(X, y, sample_weight=weight)
+
+
+def test_a_row_alone_in_its_class_is_trained_on():
+    y = np.concatenate([wine()[1][:120], [7, 8]])
+    for seed in range(5):
+        train, held_out = split(y, 0.2, seed)
+        assert {120, 121} <= {*train}
+        assert len(held_out) == np.ceil(0.2 * 120)
+        np.testing.assert_array_equal(np.sort([*train, *held_out]), np.arange(122))
+
+
+WITH_STATE = {"warm_start": True, "batch_size": 32, "dropout": 0.2}
+SAMPLES = {
+    "classes": (net_for(5, **WITH_STATE), *wine()),
+    "labels": (net_for(5, **WITH_STATE), *wine_labels()),
+    "numbers": (net_for(5, estimator=DeepNetRegressor, **WITH_STATE), *diabetes()),
+}
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+@pytest.mark.parametrize(("n_rows", "as_if"), [(100, True), (99, False)])
+def test_auto_holds_rows_out_of_a_hundred(kind, n_rows, as_if):
+    net, X, y = SAMPLES[kind]
+    rows = np.random.RandomState(0).permutation(len(X))[:n_rows]
+    X, y = X[rows], y[rows]
+    weight = np.random.RandomState(1).uniform(0.5, 2, n_rows)
+    auto, known = (
+        clone(net).set_params(early_stopping=it).fit(X, y, sample_weight=weight)
+        for it in ("auto", as_if)
+    )
+    for _ in range(2):  # and when training resumes
+        assert_same_weights(auto, known)
+        assert auto.validation_loss_curve_ == known.validation_loss_curve_
+        auto.fit(X, y, sample_weight=weight)
+        known.fit(X, y, sample_weight=weight)
+
+
+def test_auto_counts_rows_of_positive_weight():
+    X, y = wine()
+    net = net_for(2, early_stopping="auto")
+    assert net.fit(X, y).validation_loss_curve_ is not None
+    few = np.arange(178) % 2
+    assert clone(net).fit(X, y, sample_weight=few).validation_loss_curve_ is None
+
+
+def test_auto_holds_nothing_out_where_classes_are_too_many():
+    X, _ = wine()
+    net = net_for(2, early_stopping="auto", validation_fraction=0.6)
+    assert net.fit(X, np.arange(178) % 71).validation_loss_curve_ is not None
+    assert net.fit(X, np.arange(178) % 72).validation_loss_curve_ is None  # 107 of 178
+
+
+def test_auto_uses_given_validation_data():
+    X, y, validation = in_two(*wine(), 120)
+    nets = [
+        net_for(3, early_stopping=it).fit(X, y, **validation) for it in (False, "auto")
+    ]
+    assert_same_weights(*nets)
+    assert nets[0].validation_loss_curve_ == nets[1].validation_loss_curve_
+
+
+def test_auto_holds_nothing_out_of_a_call_of_partial_fit():
+    X, y = wine()
+    nets = [net_for(early_stopping=it) for it in (False, "auto")]
+    for net in nets:
+        net.partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X, y)
+    assert_same_weights(*nets)
+
+
+def test_early_stopping_is_a_bool_or_auto():
+    message = (
+        "The 'early_stopping' parameter of DeepNetClassifier must be an instance of "
+        "'bool' or an instance of 'numpy.bool' or a str among {'auto'}. Got 'yes' "
+        "instead."
+    )
+    with raises(message):
+        net_for(early_stopping="yes").fit(*wine())
 
 
 def test_too_few_rows_to_split_are_an_error():

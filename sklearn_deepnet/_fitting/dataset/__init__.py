@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from .._utils.byte_order import in_native_order
-from .._utils.sharing import call_once, share_array
-from .._utils.sklearn_compat import check_sample_weight
-from .._utils.typing import FloatArray, IntArray
-from .._utils.values import as_labels, as_numbers, check_no_dates, items_of
-from ..nn.scaling import InputScaling
-from .targets import Targets
+from ..._utils.byte_order import in_native_order
+from ..._utils.sharing import call_once, share_array
+from ..._utils.sklearn_compat import check_sample_weight
+from ..._utils.typing import FloatArray, IntArray
+from ..._utils.values import as_labels, as_numbers, check_no_dates
+from ...nn.scaling import InputScaling
+from ..targets import Targets
+from .split import check_split, count_strata, has_rows_to_hold_out, split_rows
 
 # Sparse X of up to 100 columns, and 6 more for each value that a row stores on average,
 # is trained on as a dense copy. At this limit, one network takes 0.3 to 0.9 times as
@@ -104,71 +104,38 @@ class Dataset:
             return np.broadcast_to(1.0, shape)
         return self.weight.reshape(shape)
 
+    def holds_out(self, estimator: Any, partial: bool) -> bool:
+        """Return whether to hold rows out, since `early_stopping` is True or "auto".
+
+        Raises
+        ------
+        ValueError
+            If it is True, and there are too few rows, or those of ``partial_fit``.
+        """
+        asked, fraction = estimator.early_stopping, estimator.validation_fraction
+        if partial and asked == "auto":
+            return False
+        if partial:
+            raise ValueError(
+                "With early_stopping=True partial_fit needs X_val and y_val: rows held "
+                "out of one call would be trained on in another."
+            )
+        classes, counts = count_strata(self.targets.strata(self.y), self.row_indices())
+        if asked == "auto":
+            return has_rows_to_hold_out(counts, fraction)
+        check_split(classes, counts, fraction)
+        return True
+
     def split(self, fraction: float, seed: int) -> tuple["Dataset", "Dataset"]:
-        """Return the training set and the validation set, stratified by class."""
+        """Return the training set and the validation set, stratified by class.
+
+        A row that is alone in its class is in the training set.
+        """
         strata, n_rows = self.targets.strata(self.y), self.X.shape[0]
         train, held_out = call_once(
-            _split_rows, strata, self.rows, n_rows=n_rows, fraction=fraction, seed=seed
+            split_rows, strata, self.rows, n_rows=n_rows, fraction=fraction, seed=seed
         )
         return replace(self, rows=train), replace(self, rows=held_out)
-
-
-def _split_rows(
-    strata: NDArray[Any] | None,
-    rows: IntArray | None,
-    *,
-    n_rows: int,
-    fraction: float,
-    seed: int,
-) -> tuple[IntArray, IntArray]:
-    """Return the rows to train on and those to hold out."""
-    rows = np.arange(n_rows) if rows is None else rows
-    labels = None if strata is None else strata[rows]
-    n_classes = 1 if labels is None else len(_check_strata(labels))
-    # Rounded up as by `train_test_split`, which needs a sample of each class.
-    n_held_out = max(int(np.ceil(fraction * len(rows))), n_classes)
-    if len(rows) - n_held_out < n_classes:
-        others = "another" if labels is None else f"{n_classes} classes"
-        raise ValueError(
-            f"early_stopping cannot hold out {n_held_out} of {len(rows)} rows and "
-            f"train on {others}. Lower validation_fraction (now "
-            f"{fraction}), give more rows, or give X_val and y_val."
-        )
-    # What `train_test_split` does, which checks its arguments for a millisecond.
-    kind = ShuffleSplit if labels is None else StratifiedShuffleSplit
-    splitter = kind(1, test_size=n_held_out, random_state=seed)
-    ((train, held_out),) = splitter.split(rows, labels)
-    train, held_out = rows[train], rows[held_out]
-    if labels is not None:
-        _give_each_class_a_row(strata, train, held_out)
-    return np.sort(train), np.sort(held_out)
-
-
-def _check_strata(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the classes, or raise if one has a single sample."""
-    classes, counts = np.unique(labels, return_counts=True)
-    if counts.min() < 2:
-        (rare,) = items_of(classes[[counts.argmin()]])
-        raise ValueError(
-            f"early_stopping cannot split the class {rare!r}, which has one row of "
-            "positive weight: it takes two, one to train on and one to hold out. Give "
-            "more rows, or X_val and y_val."
-        )
-    return classes
-
-
-def _give_each_class_a_row(
-    strata: NDArray[Any], train: IntArray, held_out: IntArray
-) -> None:
-    """Swap rows in place so that every class is in the training set.
-
-    `train_test_split` rounds, and may put all samples of a rare class on one side.
-    """
-    for label in np.setdiff1d(strata[held_out], strata[train]):
-        classes, counts = np.unique(strata[train], return_counts=True)
-        i = np.flatnonzero(strata[train] == classes[counts.argmax()])[0]
-        j = np.flatnonzero(strata[held_out] == label)[0]
-        train[i], held_out[j] = held_out[j], train[i]
 
 
 def check_rows(

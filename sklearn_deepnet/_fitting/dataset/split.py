@@ -1,0 +1,143 @@
+"""The split of rows into those to train on and those that are held out."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+
+from ..._utils.typing import IntArray
+from ..._utils.values import items_of
+
+_FEWEST_ROWS = 100  # of which ``early_stopping="auto"`` holds some out
+
+
+def count_strata(
+    strata: NDArray[Any] | None, rows: IntArray
+) -> tuple[NDArray[Any], IntArray]:
+    """Return the classes by which to stratify a split, and their numbers of rows.
+
+    Parameters
+    ----------
+    strata : ndarray of shape (n_samples,) or None
+        Class of each row; None does not stratify, which is one class.
+    rows : ndarray of int
+        The rows to split.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+    counts : ndarray of int of shape (n_classes,)
+    """
+    if strata is None:
+        return np.arange(1), np.array([len(rows)])
+    return np.unique(strata[rows], return_counts=True)
+
+
+def has_rows_to_hold_out(counts: IntArray, fraction: float) -> bool:
+    """Return whether ``early_stopping="auto"`` holds rows out.
+
+    Parameters
+    ----------
+    counts : ndarray of int
+        See `count_strata`.
+    fraction : float
+        The fraction to hold out.
+    """
+    shared = counts[counts > 1]
+    n_rows = shared.sum()
+    n_trained = n_rows - _count_held_out(n_rows, len(shared), fraction)
+    return bool(counts.sum() >= _FEWEST_ROWS and n_trained >= len(shared) > 0)
+
+
+def check_split(classes: NDArray[Any], counts: IntArray, fraction: float) -> None:
+    """Raise if rows cannot be held out as ``early_stopping=True`` asks.
+
+    Parameters
+    ----------
+    classes, counts : ndarray
+        See `count_strata`.
+    fraction : float
+        The fraction to hold out.
+    """
+    n_rows, n_classes = counts.sum(), len(classes)
+    if n_classes > 1 and counts.min() < 2:
+        (rare,) = items_of(classes[[counts.argmin()]])
+        raise ValueError(
+            f"early_stopping cannot split the class {rare!r}, which has one row of "
+            "positive weight: it takes two, one to train on and one to hold out. Give "
+            "more rows, or X_val and y_val."
+        )
+    n_held_out = _count_held_out(n_rows, n_classes, fraction)
+    if n_rows - n_held_out < n_classes:
+        others = "another" if n_classes == 1 else f"{n_classes} classes"
+        raise ValueError(
+            f"early_stopping cannot hold out {n_held_out} of {n_rows} rows and train "
+            f"on {others}. Lower validation_fraction (now {fraction}), give more rows, "
+            "or give X_val and y_val."
+        )
+
+
+def split_rows(
+    strata: NDArray[Any] | None,
+    rows: IntArray | None,
+    *,
+    n_rows: int,
+    fraction: float,
+    seed: int,
+) -> tuple[IntArray, IntArray]:
+    """Return the rows to train on and those to hold out.
+
+    Parameters
+    ----------
+    strata : ndarray of shape (n_rows,) or None
+        See `count_strata`. A row that is alone in its class is trained on.
+    rows : ndarray of int or None
+        The rows to split; None is all.
+    n_rows : int
+        Number of all rows.
+    fraction : float
+        The fraction to hold out.
+    seed : int
+        Of the random split.
+
+    Returns
+    -------
+    train, held_out : ndarray of int
+        Sorted.
+    """
+    rows = np.arange(n_rows) if rows is None else rows
+    # What `train_test_split` does, which checks its arguments for a millisecond.
+    if strata is None:
+        n_held_out = _count_held_out(len(rows), 1, fraction)
+        splitter = ShuffleSplit(1, test_size=n_held_out, random_state=seed)
+        ((train, held_out),) = splitter.split(rows)
+        return np.sort(rows[train]), np.sort(rows[held_out])
+    _, which, counts = np.unique(strata[rows], return_inverse=True, return_counts=True)
+    is_alone = counts[which] == 1
+    alone, rows = rows[is_alone], rows[~is_alone]
+    n_held_out = _count_held_out(len(rows), np.count_nonzero(counts > 1), fraction)
+    splitter = StratifiedShuffleSplit(1, test_size=n_held_out, random_state=seed)
+    ((train, held_out),) = splitter.split(rows, strata[rows])
+    train, held_out = rows[train], rows[held_out]
+    _give_each_class_a_row(strata, train, held_out)
+    return np.sort(np.append(train, alone)), np.sort(held_out)
+
+
+def _count_held_out(n_rows: int, n_classes: int, fraction: float) -> int:
+    """Return how many rows are held out: rounded up, as by ``train_test_split``."""
+    return max(int(np.ceil(fraction * n_rows)), n_classes)
+
+
+def _give_each_class_a_row(
+    strata: NDArray[Any], train: IntArray, held_out: IntArray
+) -> None:
+    """Swap rows in place so that every class is in the training set.
+
+    `train_test_split` rounds, and may put all samples of a rare class on one side.
+    """
+    for label in np.setdiff1d(strata[held_out], strata[train]):
+        classes, counts = np.unique(strata[train], return_counts=True)
+        i = np.flatnonzero(strata[train] == classes[counts.argmax()])[0]
+        j = np.flatnonzero(strata[held_out] == label)[0]
+        train[i], held_out[j] = held_out[j], train[i]
