@@ -9,7 +9,12 @@ from scipy.sparse import issparse
 from .._utils.typing import BoolArray, FloatArray
 from ..nn.activations import Activation
 from ..nn.losses import LossFunction
-from .network import Network, apply_layer, cut_layers, write_gradient
+from ..nn.numeric_features import (
+    FittedFeatures,
+    write_periodic,
+    write_periodic_gradient,
+)
+from .network import Network, apply_layer, cut_features, cut_layers, write_gradient
 
 _N_AHEAD = 2**14  # units of a network for which dropout is drawn at once
 
@@ -43,9 +48,27 @@ class _Dropping(NamedTuple):
     scaled_weights: FloatArray  # [W b] of the next layer times `scale`
 
 
+class _Features(NamedTuple):
+    """Work arrays of the numeric features, likewise.
+
+    They take the place of the inputs, so there are inputs and features of each network.
+    """
+
+    extended: FloatArray  # (..., n_inputs + n_features + 1, n_samples), the last ones
+    extended_t: FloatArray  # transposed, for the gradient of the first layer
+    x: FloatArray  # the rows of it that are inputs
+    features: FloatArray  # the others, (..., n_inputs, n_frequencies, n_samples)
+    parameters: FittedFeatures
+    angles: FloatArray  # like `features`
+    grad: FloatArray  # with respect to them, (..., n_features, n_samples)
+    grad_by_input: FloatArray  # the same, shaped like `features`
+    weights_t: FloatArray  # of the first layer for the features, transposed
+
+
 class _Plan(NamedTuple):
     """The work arrays for a fixed number of samples, with all views made in advance."""
 
+    features: _Features | None
     hidden: list[_Hidden]
     reversed: list[_Hidden]
     logits: FloatArray
@@ -162,8 +185,11 @@ class Propagation:
     def write_gradient_to(self, gradient: FloatArray) -> None:
         """Write gradients to this array from now on."""
         self.gradient = gradient
-        first, *rest = cut_layers(self._network.layer_sizes, gradient)
+        layer_sizes = self._network.layer_sizes
+        first, *rest = cut_layers(layer_sizes, gradient)
         self._first, self._reversed = first, rest[::-1]
+        n_frequencies = self._network.n_frequencies
+        self._by_features = cut_features(layer_sizes, n_frequencies, gradient)
 
     def forward(self, inputs: Any, n_columns: int | None = None) -> FloatArray:
         """Return the logits, in a work array that the next call overwrites.
@@ -222,7 +248,10 @@ class Propagation:
                 np.multiply(grad, layer.dropping.mask, out=grad)
             layer.activation.backward(grad, z, a)
             grad = layer.grad
-        write_gradient(grad, inputs_t, out=self._first)
+        if plan.features is None:
+            write_gradient(grad, inputs_t, out=self._first)
+        else:
+            self._write_feature_gradient(plan.features, grad)
         return value
 
     def observe(
@@ -249,7 +278,17 @@ class Propagation:
         plan = self._plan(_n_samples(inputs))
         return self._weighted_loss(plan, inputs, target, weight, drops=False)
 
+    def _write_feature_gradient(self, features: _Features, grad: FloatArray) -> None:
+        """Write the gradient by the first layer, and by what its inputs are made of."""
+        np.matmul(grad, features.extended_t, out=self._first)
+        np.matmul(features.weights_t, grad, out=features.grad)
+        write_periodic_gradient(
+            features.grad_by_input, features.x, features.angles, self._by_features
+        )
+
     def _run(self, plan: _Plan, inputs: Any, drops: bool) -> FloatArray:
+        if plan.features is not None:
+            inputs = _add_features(plan.features, inputs)
         weights = self._network.layers[0]
         for layer in plan.hidden:
             apply_layer(weights, inputs, out=layer.z)
@@ -307,7 +346,29 @@ class Propagation:
         hidden = [self._make_hidden(i, empty) for i in range(len(network.activations))]
         logits = empty(network.layer_sizes[-1])
         scratch = np.stack([logits] * 3) if self._loss is not None else logits
-        return _Plan(hidden, hidden[::-1], logits, scratch)
+        features = self._make_features(empty) if network.n_frequencies else None
+        return _Plan(features, hidden, hidden[::-1], logits, scratch)
+
+    def _make_features(self, empty: Callable[[int], FloatArray]) -> _Features:
+        network = self._network
+        n_inputs, n_frequencies = network.features.frequencies.shape[-2:]
+        n_features = n_inputs * n_frequencies
+        extended = empty(n_inputs + n_features + 1)
+        extended[..., -1, :] = 1
+        features = extended[..., n_inputs:-1, :]
+        by_input = (*features.shape[:-2], n_inputs, n_frequencies, features.shape[-1])
+        grad = empty(n_features if self._trains else 0)
+        return _Features(
+            extended=extended,
+            extended_t=extended.swapaxes(-1, -2),
+            x=extended[..., :n_inputs, :],
+            features=features.reshape(by_input),
+            parameters=network.features,
+            angles=empty(n_features).reshape(by_input),
+            grad=grad,
+            grad_by_input=grad.reshape(by_input) if self._trains else grad,
+            weights_t=network.layers[0][..., n_inputs:-1].swapaxes(-1, -2),
+        )
 
     def _make_hidden(self, number: int, empty: Callable[[int], FloatArray]) -> _Hidden:
         network = self._network
@@ -345,6 +406,14 @@ class Propagation:
             next_weights_t=used_weights[..., :-1].swapaxes(-1, -2),
             dropping=dropping,
         )
+
+
+def _add_features(features: _Features, inputs: FloatArray) -> FloatArray:
+    """Return the work array that holds inputs, features and ones."""
+    extended, _, x, out, parameters, angles, *_ = features
+    np.copyto(x, inputs[..., :-1, :])
+    write_periodic(x, *parameters, angles, out)
+    return extended
 
 
 def _n_samples(inputs: Any) -> int:

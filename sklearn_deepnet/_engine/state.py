@@ -13,6 +13,7 @@ from ..nn.activations import Activation
 from ..nn.losses import LossFunction
 from ..nn.optimizers import LBFGS, Optimizer
 from ..nn.schedules import Constant, Schedule, forget_schedule
+from .network import Network
 
 NEVER = np.iinfo(np.int64).max  # an n_iter_no_change that is never reached
 
@@ -26,7 +27,7 @@ class TrainingSpec:
     Parameters
     ----------
     layer_sizes : tuple of int
-        Inputs, units of each hidden layer, outputs.
+        Inputs of the first layer, units of each hidden layer, outputs.
     activations : sequence of Activation
         One for each hidden layer.
     loss : LossFunction
@@ -55,6 +56,8 @@ class TrainingSpec:
     elementwise : bool, default=False
         Whether loss, optimizer and activations all say that they are element-wise, so
         that networks may be trained in a stack and by several threads.
+    n_frequencies : int, default=0
+        Number of numeric features that are made of each input.
     """
 
     layer_sizes: tuple[int, ...]
@@ -71,6 +74,14 @@ class TrainingSpec:
     dropout: FloatArray | float = 0.0
     schedules: Sequence[Schedule] = ()
     elementwise: bool = False
+    n_frequencies: int = 0
+
+    def make_network(self, params: FloatArray) -> Network:
+        """Return the network, or the stack of them, that has these parameters."""
+        n_frequencies = self.n_frequencies
+        return Network(
+            self.layer_sizes, self.activations, params, n_frequencies=n_frequencies
+        )
 
     @property
     def is_scheduled(self) -> bool:

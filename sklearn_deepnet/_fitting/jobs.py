@@ -17,7 +17,6 @@ from sklearn.metrics import check_scoring
 from .._engine import (
     Batches,
     Callback,
-    Network,
     Propagation,
     Score,
     Threads,
@@ -94,6 +93,7 @@ class TrainingJob:
         spec, state, dataset = self.spec, self.state, self.dataset
         return (
             spec.layer_sizes,
+            spec.n_frequencies,
             tuple(spec.activations),
             spec.loss,
             spec.optimizer,
@@ -353,7 +353,7 @@ def _share_or_stack(values: Sequence[FloatArray | float]) -> FloatArray | float:
 def data_loss(job: TrainingJob, params: FloatArray) -> float:
     """Return the training loss of all rows, without penalties and dropout."""
     spec, n_rows = job.spec, job.dataset.n_rows
-    network = Network(spec.layer_sizes, spec.activations, params)
+    network = spec.make_network(params)
     (batch,) = join(
         [job.dataset],
         trains=True,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 from .._engine import NEVER, TrainingSpec
@@ -15,6 +16,7 @@ from .._utils.warnings import warn
 from ..nn.activations import ACTIVATIONS, Activation
 from ..nn.initializers import is_scheme
 from ..nn.losses import LOSSES, LossFunction
+from ..nn.numeric_features import NUMERIC_FEATURES, PeriodicFeatures
 from ..nn.optimizers import LBFGS, SOLVERS, Optimizer
 from ..nn.schedules import SCHEDULES, Custom, Schedule
 from .dataset import Dataset
@@ -36,6 +38,7 @@ class ResolvedParams(NamedTuple):
     """The parameters of an estimator after names are looked up and sizes are known."""
 
     layer_sizes: tuple[int, ...]
+    numeric_features: PeriodicFeatures | None
     activations: list[Activation]
     out_activation: str
     loss: LossFunction
@@ -45,11 +48,18 @@ class ResolvedParams(NamedTuple):
     dropout: list[float]
     dtype: np.dtype[Any]
 
+    @property
+    def n_frequencies(self) -> int:
+        """Number of numeric features of each input."""
+        features = self.numeric_features
+        return 0 if features is None else int(features.n_frequencies)
+
 
 def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
     """Look up all names in the parameters, and check that they fit together."""
     check_schedule(estimator)
     hidden = resolve_hidden_layer_sizes(estimator.hidden_layer_sizes)
+    numeric_features = resolve_numeric_features(estimator)
     dropout = resolve_dropout(estimator.dropout, len(hidden))
     activations = resolve_activations(estimator.activation, len(hidden))
     loss = look_up(LOSSES, estimator.loss, "loss")
@@ -71,8 +81,12 @@ def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
         )
     schedule = _resolve_schedule(schedule, estimator.schedule)
     optimizer = _resolve_object(optimizer, estimator.solver, "solver")
+    n_inputs = dataset.X.shape[1]
+    if numeric_features is not None:
+        n_inputs *= 1 + int(numeric_features.n_frequencies)
     return ResolvedParams(
-        layer_sizes=(dataset.X.shape[1], *hidden, n_outputs),
+        layer_sizes=(n_inputs, *hidden, n_outputs),
+        numeric_features=numeric_features,
         activations=activations,
         out_activation=out_activation,
         loss=loss_function,
@@ -117,6 +131,32 @@ def resolve_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
                 f"layer. Got {hidden_layer_sizes!r} instead."
             )
     return tuple(int(n_units) for n_units in hidden_layer_sizes)
+
+
+def resolve_numeric_features(estimator: Any) -> PeriodicFeatures | None:
+    """Return the numeric features, or None; raise if `init` holds arrays as well."""
+    given = estimator.numeric_features
+    if given is None:
+        return None
+    found = look_up(NUMERIC_FEATURES, given, "numeric_features")
+    if not has_schemes(estimator.init):
+        raise ValueError(
+            "init gives the weights as arrays, but the frequencies of "
+            f"numeric_features={given!r} are drawn, and weights suit those that they "
+            "were trained with. Set numeric_features=None, or give schemes in init."
+        )
+    return _resolve_object(found, given, "numeric_features")
+
+
+def check_dense(resolved: ResolvedParams, *datasets: Dataset | None) -> None:
+    """Raise if X is sparse although there are numeric features."""
+    has_sparse = any(issparse(it.X) for it in datasets if it is not None)
+    if has_sparse and resolved.numeric_features is not None:
+        raise ValueError(
+            f"numeric_features={resolved.numeric_features!r} needs dense X, since the "
+            "features of its zeros are not zero. Set numeric_features=None, or give "
+            "X.toarray()."
+        )
 
 
 def resolve_activations(activation: Any, n_hidden: int) -> list[Activation]:
@@ -269,6 +309,7 @@ def make_spec(
     # compares losses at different weights, which the randomness of dropout would spoil.
     return TrainingSpec(
         layer_sizes=resolved.layer_sizes,
+        n_frequencies=resolved.n_frequencies,
         activations=resolved.activations,
         loss=resolved.loss,
         elementwise=resolved.elementwise,

@@ -6,6 +6,7 @@ they change, the first or the last layer changes with them, so that the network 
 predicts what it did.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -13,11 +14,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from .._engine import Network, TrainingState, cut_layers, predict_logits
+from .._engine import (
+    Network,
+    TrainingState,
+    cut_features,
+    cut_layers,
+    predict_logits,
+)
 from .._utils.lookup import look_up
 from .._utils.sharing import call_once
 from .._utils.typing import BoolArray, FloatArray
 from ..nn.initializers import initialize
+from ..nn.numeric_features import expand_columns, move_to_biases, rescale_features
 from ..nn.scaling import (
     InputScaling,
     Moments,
@@ -26,6 +34,7 @@ from ..nn.scaling import (
     rescale_first_layer,
     rescale_last_layer,
 )
+from .attributes import draw_features
 from .dataset import Dataset
 from .parameters import ResolvedParams, has_schemes
 from .targets import NumberTargets
@@ -190,7 +199,12 @@ def _scale_inputs(
         own = center, np.where(high > low, high - low, moments.deviation)
     if before is None:
         columns = _first_columns(moments, own)
-        _zero_first_layer(resolved, state, moments.deviation == 0)
+        silence_inputs(
+            moments.deviation == 0,
+            state.params,
+            resolved.layer_sizes,
+            resolved.n_frequencies,
+        )
     else:
         saved = estimator._input_scaling
         columns = Columns(saved["mean"], saved["scale"], saved["seen"])
@@ -207,6 +221,10 @@ def _scale_inputs(
     for params in _all_params(state):
         first, *_ = cut_layers(resolved.layer_sizes, params)
         rescale_first_layer(first, before, scaling_of(estimator))
+        features = cut_features(resolved.layer_sizes, resolved.n_frequencies, params)
+        rescale_features(features, before, scaling_of(estimator))
+    if not are_few:
+        _draw_features(resolved, state, ~constant_inputs(estimator))
     if are_open and not are_few:
         _draw_first_layer(estimator, resolved, state, ~constant_inputs(estimator))
 
@@ -247,17 +265,43 @@ def _resolve_kind(estimator: Any, X: Any, resumes: bool) -> str | None:
     return kind
 
 
-def _zero_first_layer(
-    resolved: ResolvedParams, state: TrainingState, constant: BoolArray
+def silence_inputs(
+    constant: BoolArray,
+    params: FloatArray,
+    layer_sizes: Sequence[int],
+    n_frequencies: int,
 ) -> None:
-    """Set in place the weights of constant inputs to zero.
+    """Set in place the weights and frequencies of constant inputs to zero.
 
     They would get no gradient and stay as they were drawn, and so disturb every
-    prediction for another value of that input.
+    prediction for another value of that input. With frequencies of zero, its numeric
+    features have the same value for any input.
     """
     if constant.any():
-        first, *_ = cut_layers(resolved.layer_sizes, state.params)
-        first[:, :-1][:, constant] = 0
+        first, *_ = cut_layers(layer_sizes, params)
+        first[:, :-1][:, expand_columns(constant, n_frequencies)] = 0
+        cut_features(layer_sizes, n_frequencies, params).frequencies[constant] = 0
+
+
+def _draw_features(
+    resolved: ResolvedParams, state: TrainingState, varies: BoolArray
+) -> None:
+    """Draw frequencies, in place, for inputs that vary and have frequencies of zero.
+
+    These were constant in all calls so far, see `silence_inputs`. What their features
+    add to the units of the first layer, the same for any X, stays as part of the biases.
+    """
+    sizes, n_frequencies = resolved.layer_sizes, resolved.n_frequencies
+    silent = ~cut_features(sizes, n_frequencies, state.params).frequencies.any(axis=-1)
+    new = silent & varies
+    if n_frequencies == 0 or not new.any():
+        return
+    drawn = draw_features(resolved, state.generators[0])
+    for params in _all_params(state):
+        first, *_ = cut_layers(sizes, params)
+        features = cut_features(sizes, n_frequencies, params)
+        move_to_biases(first, features, silent)
+        features.frequencies[new] = drawn.frequencies[new]
 
 
 def _draw_first_layer(
@@ -281,10 +325,16 @@ def _draw_first_layer(
         estimator.bias_init,
     )
     for params in _all_params(state):
-        network = Network(resolved.layer_sizes, resolved.activations, params)
+        network = Network(
+            resolved.layer_sizes,
+            resolved.activations,
+            params,
+            n_frequencies=resolved.n_frequencies,
+        )
         (outputs,) = predict_logits(network, np.zeros((1, len(varies))))
         first, *_, last = cut_layers(resolved.layer_sizes, params)
-        first[:, :-1][:, varies] = W[:, varies]
+        inputs = expand_columns(varies, resolved.n_frequencies)
+        first[:, :-1][:, inputs] = W[:, inputs]
         last[:] = 0
         last[:, -1] = outputs
 
