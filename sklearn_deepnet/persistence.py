@@ -293,6 +293,7 @@ def _are_alike(member: Any, first: Any) -> bool:
     return (
         type(member) is type(first)
         and one.layer_sizes == other.layer_sizes
+        and one.n_frequencies == other.n_frequencies
         and one.activations == other.activations
         and one.params.dtype == other.params.dtype
         and _kind_of_scaling(one) == _kind_of_scaling(other)

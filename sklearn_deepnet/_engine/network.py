@@ -47,7 +47,7 @@ class Network:
     ----------
     layers : list of ndarray of shape (*stack_shape, n_out, n_in + 1)
         ``[W b]`` of each layer, views of `params`.
-    features : FittedFeatures of ndarray of shape (*stack_shape, n_inputs, n_frequencies)
+    features : FittedFeatures of ndarray, (*stack_shape, n_inputs, n_frequencies)
         Frequencies and phases of the numeric features, views of `params`.
     """
 

@@ -289,7 +289,7 @@ def _draw_features(
     """Draw frequencies, in place, for inputs that vary and have frequencies of zero.
 
     These were constant in all calls so far, see `silence_inputs`. What their features
-    add to the units of the first layer, the same for any X, stays as part of the biases.
+    add to the units of the first layer is the same for any X. It stays, as biases.
     """
     sizes, n_frequencies = resolved.layer_sizes, resolved.n_frequencies
     silent = ~cut_features(sizes, n_frequencies, state.params).frequencies.any(axis=-1)

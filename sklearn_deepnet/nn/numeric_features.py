@@ -38,7 +38,7 @@ References
 from dataclasses import dataclass
 from numbers import Integral
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -94,11 +94,10 @@ class PeriodicFeatures:
     scale: float = 0.1
 
     def __post_init__(self) -> None:
-        n = self.n_frequencies
-        # To Python, True is an integer.
-        if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
+        if not _is_count(self.n_frequencies):
             raise ValueError(
-                f"n_frequencies must be an integer of at least 1. Got {n!r} instead."
+                "n_frequencies must be an integer of at least 1. Got "
+                f"{self.n_frequencies!r} instead."
             )
         if not 0 < self.scale < np.inf:
             raise ValueError(
@@ -220,6 +219,12 @@ def expand_columns(columns: BoolArray, n_frequencies: int) -> BoolArray:
     inputs : ndarray of bool of shape (n_columns * (1 + n_frequencies),)
     """
     return np.concatenate([columns, np.repeat(columns, n_frequencies)])
+
+
+def _is_count(value: Any) -> bool:
+    # To Python, True is an integer.
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    return is_integer and value >= 1
 
 
 NUMERIC_FEATURES = MappingProxyType({"periodic": PeriodicFeatures})
