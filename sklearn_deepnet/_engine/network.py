@@ -8,7 +8,7 @@ Axes before those two are the stack.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,17 @@ _BLOCK_ELEMENTS = 2**18  # of the work arrays of one block: 2 MB in float64
 _MANY_PARAMS = 2**17
 # Of the copies of the left side of a sparse product, and of the product
 _LEFT_BYTES, _PRODUCT_BYTES = 2**22, 2**20
+
+
+class Architecture(Protocol):
+    """What a network is besides its parameters; see there."""
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]: ...
+    @property
+    def activations(self) -> Sequence[Activation]: ...
+    @property
+    def n_frequencies(self) -> int: ...
 
 
 class Network:
@@ -67,6 +78,12 @@ class Network:
         self.stack_shape = params.shape[:-1]
         self.layers = cut_layers(self.layer_sizes, params)
         self.features = cut_features(self.layer_sizes, n_frequencies, params)
+
+    @classmethod
+    def from_spec(cls, spec: Architecture, params: FloatArray) -> Self:
+        """Return a network that does not scale its inputs, with these parameters."""
+        n_frequencies = spec.n_frequencies
+        return cls(spec.layer_sizes, spec.activations, params, None, n_frequencies)
 
     @property
     def shares_inputs(self) -> bool:

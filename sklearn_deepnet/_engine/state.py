@@ -13,7 +13,6 @@ from ..nn.activations import Activation
 from ..nn.losses import LossFunction
 from ..nn.optimizers import LBFGS, Optimizer
 from ..nn.schedules import Constant, Schedule, forget_schedule
-from .network import Network
 
 NEVER = np.iinfo(np.int64).max  # an n_iter_no_change that is never reached
 
@@ -75,13 +74,6 @@ class TrainingSpec:
     schedules: Sequence[Schedule] = ()
     elementwise: bool = False
     n_frequencies: int = 0
-
-    def make_network(self, params: FloatArray) -> Network:
-        """Return the network, or the stack of them, that has these parameters."""
-        n_frequencies = self.n_frequencies
-        return Network(
-            self.layer_sizes, self.activations, params, n_frequencies=n_frequencies
-        )
 
     @property
     def is_scheduled(self) -> bool:

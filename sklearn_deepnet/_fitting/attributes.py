@@ -18,8 +18,8 @@ from ..nn.initializers import initialize
 from ..nn.numeric_features import FittedFeatures
 from .parameters import (
     ResolvedParams,
+    has_schemes,
     resolve_random_state,
-    warn_of_ignored_draws,
 )
 
 # The logit of a class that is predicted for any X, of probability 1 - 1e-7
@@ -148,8 +148,8 @@ def save_state(
 
 def initial_state(estimator: Any, resolved: ResolvedParams) -> TrainingState:
     """Return the state before the first epoch, with initialized weights."""
+    _warn_of_ignored_draws(estimator)
     rng = resolve_random_state(estimator.random_state)
-    warn_of_ignored_draws(estimator)
     layers = initialize(
         resolved.layer_sizes,
         rng,
@@ -175,6 +175,17 @@ def initial_state(estimator: Any, resolved: ResolvedParams) -> TrainingState:
     return TrainingState.start(
         params, [rng], resolved.optimizer.n_moments, estimator.n_iter
     )
+
+
+def _warn_of_ignored_draws(estimator: Any) -> None:
+    """Warn if `init_scale` or `bias_init` is set although `init` holds arrays."""
+    if estimator.init_scale is None and estimator.bias_init == "random":
+        return
+    if not has_schemes(estimator.init):
+        warn(
+            "init gives the weights and biases themselves, so init_scale and "
+            "bias_init are ignored.",
+        )
 
 
 def draw_features(

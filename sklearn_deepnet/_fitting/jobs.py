@@ -17,6 +17,7 @@ from sklearn.metrics import check_scoring
 from .._engine import (
     Batches,
     Callback,
+    Network,
     Propagation,
     Score,
     Threads,
@@ -353,7 +354,7 @@ def _share_or_stack(values: Sequence[FloatArray | float]) -> FloatArray | float:
 def data_loss(job: TrainingJob, params: FloatArray) -> float:
     """Return the training loss of all rows, without penalties and dropout."""
     spec, n_rows = job.spec, job.dataset.n_rows
-    network = spec.make_network(params)
+    network = Network.from_spec(spec, params)
     (batch,) = join(
         [job.dataset],
         trains=True,

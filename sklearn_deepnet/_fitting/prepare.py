@@ -34,7 +34,6 @@ from .convergence import describe_failure
 from .dataset import Dataset, make_validation_set
 from .jobs import TrainingJob, make_score
 from .parameters import (
-    check_dense,
     check_schedule,
     make_spec,
     resolve_params,
@@ -231,8 +230,7 @@ class PreparedFit:
 
     def _make_job(self, validation_set: Dataset | None) -> TrainingJob:
         draft = self._draft
-        self._resolved = resolve_params(draft, self._dataset)
-        check_dense(self._resolved, self._dataset, validation_set)
+        self._resolved = resolve_params(draft, self._dataset, validation_set)
         warn_of_ignored(draft)
         self._only_class = None
         is_trained = self._partial or (self._resumes and draft.n_iter_)

@@ -6,7 +6,6 @@ they change, the first or the last layer changes with them, so that the network 
 predicts what it did.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -17,7 +16,6 @@ from scipy.sparse import issparse
 from .._engine import (
     Network,
     TrainingState,
-    cut_features,
     cut_layers,
     predict_logits,
 )
@@ -199,12 +197,9 @@ def _scale_inputs(
         own = center, np.where(high > low, high - low, moments.deviation)
     if before is None:
         columns = _first_columns(moments, own)
-        silence_inputs(
-            moments.deviation == 0,
-            state.params,
-            resolved.layer_sizes,
-            resolved.n_frequencies,
-        )
+        constant = moments.deviation == 0
+        if constant.any():
+            silence_inputs(Network.from_spec(resolved, state.params), constant)
     else:
         saved = estimator._input_scaling
         columns = Columns(saved["mean"], saved["scale"], saved["seen"])
@@ -218,15 +213,14 @@ def _scale_inputs(
     estimator._input_scaling = {"kind": kind, **columns._asdict()}
     if before is None:
         return
-    for params in _all_params(state):
-        first, *_ = cut_layers(resolved.layer_sizes, params)
-        rescale_first_layer(first, before, scaling_of(estimator))
-        features = cut_features(resolved.layer_sizes, resolved.n_frequencies, params)
-        rescale_features(features, before, scaling_of(estimator))
+    for network in _all_networks(resolved, state):
+        rescale_first_layer(network.layers[0], before, scaling_of(estimator))
+        rescale_features(network.features, before, scaling_of(estimator))
     if not are_few:
-        _draw_features(resolved, state, ~constant_inputs(estimator))
-    if are_open and not are_few:
-        _draw_first_layer(estimator, resolved, state, ~constant_inputs(estimator))
+        varies = ~constant_inputs(estimator)
+        _draw_features(resolved, state, varies)
+        if are_open:
+            _draw_first_layer(estimator, resolved, state, varies)
 
 
 def _are_few_rows(columns: Columns, n_calls: int) -> bool:
@@ -265,22 +259,16 @@ def _resolve_kind(estimator: Any, X: Any, resumes: bool) -> str | None:
     return kind
 
 
-def silence_inputs(
-    constant: BoolArray,
-    params: FloatArray,
-    layer_sizes: Sequence[int],
-    n_frequencies: int,
-) -> None:
+def silence_inputs(network: Network, constant: BoolArray) -> None:
     """Set in place the weights and frequencies of constant inputs to zero.
 
     They would get no gradient and stay as they were drawn, and so disturb every
     prediction for another value of that input. With frequencies of zero, its numeric
     features have the same value for any input.
     """
-    if constant.any():
-        first, *_ = cut_layers(layer_sizes, params)
-        first[:, :-1][:, expand_columns(constant, n_frequencies)] = 0
-        cut_features(layer_sizes, n_frequencies, params).frequencies[constant] = 0
+    inputs = expand_columns(constant, network.n_frequencies)
+    network.layers[0][:, :-1][:, inputs] = 0
+    network.features.frequencies[constant] = 0
 
 
 def _draw_features(
@@ -291,17 +279,15 @@ def _draw_features(
     These were constant in all calls so far, see `silence_inputs`. What their features
     add to the units of the first layer is the same for any X. It stays, as biases.
     """
-    sizes, n_frequencies = resolved.layer_sizes, resolved.n_frequencies
-    silent = ~cut_features(sizes, n_frequencies, state.params).frequencies.any(axis=-1)
+    networks = _all_networks(resolved, state)
+    silent = ~networks[0].features.frequencies.any(axis=-1)
     new = silent & varies
-    if n_frequencies == 0 or not new.any():
+    if resolved.n_frequencies == 0 or not new.any():
         return
     drawn = draw_features(resolved, state.generators[0])
-    for params in _all_params(state):
-        first, *_ = cut_layers(sizes, params)
-        features = cut_features(sizes, n_frequencies, params)
-        move_to_biases(first, features, silent)
-        features.frequencies[new] = drawn.frequencies[new]
+    for network in networks:
+        move_to_biases(network.layers[0], network.features, silent)
+        network.features.frequencies[new] = drawn.frequencies[new]
 
 
 def _draw_first_layer(
@@ -324,16 +310,10 @@ def _draw_first_layer(
         estimator.init_scale,
         estimator.bias_init,
     )
-    for params in _all_params(state):
-        network = Network(
-            resolved.layer_sizes,
-            resolved.activations,
-            params,
-            n_frequencies=resolved.n_frequencies,
-        )
+    inputs = expand_columns(varies, resolved.n_frequencies)
+    for network in _all_networks(resolved, state):
         (outputs,) = predict_logits(network, np.zeros((1, len(varies))))
-        first, *_, last = cut_layers(resolved.layer_sizes, params)
-        inputs = expand_columns(varies, resolved.n_frequencies)
+        first, *_, last = network.layers
         first[:, :-1][:, inputs] = W[:, inputs]
         last[:] = 0
         last[:, -1] = outputs
@@ -370,15 +350,17 @@ def _scale_targets(
             last[constant] = 0
     else:
         columns = before.updated(moments, own)
-        for params in _all_params(state):
-            last = cut_layers(resolved.layer_sizes, params)[-1]
+        for network in _all_networks(resolved, state):
+            last = network.layers[-1]
             rescale_last_layer(last, before[:2], columns[:2], estimator._has_counts)
         state.first_loss = np.full_like(state.first_loss, np.nan)
         state.forget_values(resolved.schedule)  # in other units
     estimator.target_mean_, estimator.target_scale_, estimator._target_seen = columns
 
 
-def _all_params(state: TrainingState) -> list[FloatArray]:
-    """Return all arrays of parameters that a state holds."""
+def _all_networks(resolved: ResolvedParams, state: TrainingState) -> list[Network]:
+    """Return a network for each array of parameters that a state holds."""
     every = state.params, state.best_params, state.finite_params
-    return [params for params in every if params is not None]
+    return [
+        Network.from_spec(resolved, params) for params in every if params is not None
+    ]

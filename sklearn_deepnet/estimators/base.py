@@ -156,7 +156,7 @@ class BaseDeepNet(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.numeric_features is None
         return tags
 
 

@@ -41,7 +41,7 @@ class GradientCheck:
     error : float
         The largest difference, over the derivative or a hundredth of the largest in
         its layer, whichever is larger.
-    kind : {"weight", "bias", "frequency", "phase"}
+    parameter : {"weight", "bias", "frequency", "phase"}
         What that parameter is.
     layer : int
         Its layer, from 1; 0 for a frequency or phase.
@@ -63,7 +63,7 @@ class GradientCheck:
     """
 
     error: float
-    kind: str
+    parameter: str
     layer: int
     unit: int
     input: int | None
@@ -80,11 +80,13 @@ class GradientCheck:
 
     def __str__(self) -> str:
         kinks = f" ({self.n_kinks} more are at a kink)" if self.n_kinks else ""
-        where = f"layer {self.layer}, unit {self.unit}, {self.kind}"
-        if self.kind == "weight":
+        where = f"layer {self.layer}, unit {self.unit}, {self.parameter}"
+        if self.parameter == "weight":
             where += f" of input {self.input}"
         elif self.layer == 0:
-            where = f"numeric features, column {self.input}, {self.kind} {self.unit}"
+            where = (
+                f"numeric features, column {self.input}, {self.parameter} {self.unit}"
+            )
         return (
             f"{'Passed' if self.passed else 'FAILED'}: {self.n_checked} of "
             f"{self.n_params} derivatives{kinks}, largest error {self.error:.1e}, in "
@@ -232,7 +234,7 @@ def _errors(
 
 
 def _position(spec: TrainingSpec, k: int) -> tuple[str, int, int, int | None]:
-    """Return kind, layer, unit and input of parameter k, as in `GradientCheck`."""
+    """Return what parameter k is, its layer, unit and input, as in `GradientCheck`."""
     marked = np.zeros(count_params(spec.layer_sizes, spec.n_frequencies))
     marked[k] = 1
     for number, layer in enumerate(cut_layers(spec.layer_sizes, marked), start=1):
@@ -243,6 +245,6 @@ def _position(spec: TrainingSpec, k: int) -> tuple[str, int, int, int | None]:
                 return "bias", number, unit, None
             return "weight", number, unit, column
     features = cut_features(spec.layer_sizes, spec.n_frequencies, marked)
-    kind = "frequency" if features.frequencies.any() else "phase"
+    parameter = "frequency" if features.frequencies.any() else "phase"
     column, unit = map(int, np.argwhere(sum(features))[0])
-    return kind, 0, unit, column
+    return parameter, 0, unit, column

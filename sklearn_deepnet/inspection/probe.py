@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from .._engine import (
     Batches,
     MicroBatch,
+    Network,
     ParameterUpdater,
     Propagation,
     cut_layers,
@@ -64,11 +65,11 @@ def initial_job(
             f"fitted one has {layer_sizes}; give data like those it was "
             "trained on."
         )
-    sizes, params = job.spec.layer_sizes, job.state.params
-    silence_inputs(constant_inputs(network), params, sizes, job.spec.n_frequencies)
+    initial = Network.from_spec(job.spec, job.state.params)
+    silence_inputs(initial, constant_inputs(network))
     changes: dict[str, Any] = {"input_scaling": scaling_of(network)}
     if isinstance(job.dataset.targets, NumberTargets):
-        cut_layers(sizes, params)[-1][constant_outputs(network)] = 0
+        initial.layers[-1][constant_outputs(network)] = 0
         changes["targets"] = replace(
             job.dataset.targets, mean=network.target_mean_, scale=network.target_scale_
         )
@@ -86,7 +87,8 @@ def make_propagation(
     job: TrainingJob, params: FloatArray, *, trains: bool = True
 ) -> Propagation:
     """Return the propagation of the network of `job` with these parameters."""
-    return Propagation(job.spec.make_network(params), job.spec.loss, trains=trains)
+    network = Network.from_spec(job.spec, params)
+    return Propagation(network, job.spec.loss, trains=trains)
 
 
 def micro_batch(job: TrainingJob, n_rows: int | None = None) -> MicroBatch:
