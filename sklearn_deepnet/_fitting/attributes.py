@@ -194,8 +194,8 @@ def draw_features(
     """Return frequencies and phases that numeric features start from."""
     assert resolved.numeric_features is not None
     n_inputs = count_inputs(resolved.layer_sizes, resolved.n_frequencies)
-    features = resolved.numeric_features.draw(n_inputs, rng)
     with np.errstate(over="ignore"):
+        features = resolved.numeric_features.draw(n_inputs, rng)
         frequencies, phases = (it.astype(resolved.dtype) for it in features)
     if not np.isfinite(frequencies).all():
         raise ValueError(

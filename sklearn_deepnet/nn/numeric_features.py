@@ -120,7 +120,7 @@ class PeriodicFeatures:
         """
         shape = n_inputs, int(self.n_frequencies)
         return FittedFeatures(
-            self.scale * rng.randn(*shape), rng.uniform(-0.5, 0.5, shape)
+            float(self.scale) * rng.randn(*shape), rng.uniform(-0.5, 0.5, shape)
         )
 
 
