@@ -38,6 +38,7 @@ from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegre
 from .estimators.fitted import network_of
 from .estimators.mixins import value_before, warn_of_version
 from .estimators.regressor import DeepNetRegressor
+from .nn.numeric_features import NUMERIC_FEATURES
 from .nn.optimizers import SOLVERS
 from .nn.schedules import SCHEDULES
 
@@ -60,7 +61,8 @@ TRUSTED_TYPES = tuple(
     sorted(
         {
             f"{cls.__module__}.{cls.__qualname__}"
-            for cls in (*_CLASSES.values(), *SOLVERS.values(), *SCHEDULES.values())
+            for table in (_CLASSES, SOLVERS, SCHEDULES, NUMERIC_FEATURES)
+            for cls in table.values()
         }.union(_SEARCHES)
     )
 )

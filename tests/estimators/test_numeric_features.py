@@ -200,6 +200,14 @@ def test_the_size_of_a_stack_counts_their_arrays():
     assert max_stack_size((width, 6, 3), n_rows, 8, n_frequencies=4) == expected
 
 
+@pytest.mark.parametrize("batch_size", [None, 150])
+def test_blocks_of_a_large_batch_are_summed(batch_size, monkeypatch):
+    whole = net("periodic", batch_size=batch_size).fit(X, y)
+    monkeypatch.setattr("sklearn_deepnet._fitting.jobs.rows_per_block", lambda *_: 16)
+    blocks = net("periodic", batch_size=batch_size).fit(X, y)
+    assert_same_training(blocks, whole, rtol=1e-7)
+
+
 # ---- going on
 
 

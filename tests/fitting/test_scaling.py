@@ -250,6 +250,17 @@ def test_all_units_learn_in_a_stream_whose_first_rows_are_equal(
     assert stream.score(given, target) > 0.95
 
 
+def test_weights_are_drawn_in_a_stream_although_a_column_stays_constant():
+    """What its features have learned does not count as weights."""
+    given = np.column_stack([RAW, np.full(len(y), 5.0)])
+    stream = net(numeric_features="periodic", learning_rate=0.05)
+    stream.partial_fit(given[:1].repeat(3, axis=0), y[:3], classes=[0, 1, 2])
+    assert (stream.coefs_[0][-4:] != 0).any()  # features of the constant column
+    stream.set_params(learning_rate=1e-12).partial_fit(given, y)
+    weights = stream.coefs_[0][:13]
+    assert 0.5 < weights.std() / np.sqrt(2 / (14 * 5)) < 2  # as "he" draws
+
+
 @pytest.mark.slow
 def test_two_close_rows_do_not_scale_the_rest_of_a_stream():
     given, target = RAW[::8].copy(), number[::8]
