@@ -27,7 +27,7 @@ _LEFT_BYTES, _PRODUCT_BYTES = 2**22, 2**20
 
 
 class Architecture(Protocol):
-    """What a network is besides its parameters; see there."""
+    """The fields of a specification that `Network.from_spec` needs."""
 
     @property
     def layer_sizes(self) -> tuple[int, ...]: ...

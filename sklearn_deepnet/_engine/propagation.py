@@ -285,16 +285,17 @@ class Propagation:
         extended[..., -1, :] = 1
         features = extended[..., n_inputs:-1, :]
         by_input = (*features.shape[:-2], n_inputs, n_frequencies, features.shape[-1])
-        grad = empty(n_features if self._trains else 0)
+        angles = empty(n_features)
+        grad = empty(n_features) if self._trains else angles
         return _Features(
             extended=extended,
             extended_t=extended.swapaxes(-1, -2),
             x=extended[..., :n_inputs, :],
             features=features.reshape(by_input),
             parameters=network.features,
-            angles=empty(n_features).reshape(by_input),
+            angles=angles.reshape(by_input),
             grad=grad,
-            grad_by_input=grad.reshape(by_input) if self._trains else grad,
+            grad_by_input=grad.reshape(by_input),
             weights_t=network.layers[0][..., n_inputs:-1].swapaxes(-1, -2),
         )
 

@@ -161,8 +161,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     classes_ : ndarray of shape (n_classes,)
         Sorted class labels; for multilabel y, the column indices.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of each layer; those of the first layer are for scaled inputs. See
-        `folded_coefs`.
+        Weights of each layer; those of the first layer are for scaled inputs, followed
+        by numeric features, if there are any. See `folded_coefs`.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer.
     loss_curve_ : list of float
