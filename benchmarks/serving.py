@@ -81,7 +81,7 @@ def forms(folder, X, y, hidden, n_iter):
         return session.run(["probabilities"], {"X": row})[0]
 
     def by_numpy(loaded, row):
-        return NUMPY_ALONE["predict_proba"](*loaded[:2], row)
+        return NUMPY_ALONE["predict_proba"](*loaded[:-1], row)
 
     def trusting(path):
         return skops.io.load(path, trusted=[*TRUSTED_TYPES])
@@ -99,7 +99,7 @@ def forms(folder, X, y, hidden, n_iter):
         "InferenceSession({path!r}).run(None, {{'X': X}})"
     )
     lines = NUMPY_LINES.replace("{", "{{").replace("}", "}}")
-    of_numpy = lines + "\npredict_proba(*load({path!r})[:2], X)"
+    of_numpy = lines + "\npredict_proba(*load({path!r})[:-1], X)"
     return {
         "MLPClassifier, joblib": (mlp_path, joblib.load, by_method, of_joblib),
         "DeepNetClassifier, joblib": (pickle, joblib.load, by_method, of_joblib),

@@ -18,6 +18,7 @@ PUBLIC_MODULES = {
         "sklearn_deepnet.nn.losses",
         "sklearn_deepnet.nn.optimizers",
         "sklearn_deepnet.nn.schedules",
+        "sklearn_deepnet.nn.numeric_features",
         "sklearn_deepnet.nn.functional",
         "sklearn_deepnet.model_selection",
         "sklearn_deepnet.inspection",

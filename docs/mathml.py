@@ -12,7 +12,7 @@ from sphinx.util import logging
 
 # TeX puts a space between a function such as log and its argument.
 FUNCTION = re.compile(
-    r"<m([io])>(cos|exp|log|max|min|sign|tanh)</m\1>(?=(<mo [^>]*>&#x00028;)?)"
+    r"<m([io])>(cos|exp|log|max|min|sign|sin|tanh)</m\1>(?=(<mo [^>]*>&#x00028;)?)"
 )
 AS_IN_TEX = {
     # ~ is a relation, with space around it

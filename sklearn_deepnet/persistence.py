@@ -39,6 +39,7 @@ from .estimators.fitted import network_of
 from .estimators.mixins import value_before, warn_of_version
 from .estimators.regressor import DeepNetRegressor
 from .estimators.tables import columns, conversion, pipeline
+from .nn.numeric_features import NUMERIC_FEATURES
 from .nn.optimizers import SOLVERS
 from .nn.schedules import SCHEDULES
 
@@ -71,12 +72,8 @@ TRUSTED_TYPES = tuple(
     sorted(
         {
             f"{it.__module__}.{it.__qualname__}"
-            for it in (
-                *_CLASSES.values(),
-                *SOLVERS.values(),
-                *SCHEDULES.values(),
-                *_TABLES,
-            )
+            for table in (_CLASSES, SOLVERS, SCHEDULES, NUMERIC_FEATURES)
+            for it in (*table.values(), *_TABLES)
         }.union(_SEARCHES)
     )
 )
@@ -309,6 +306,7 @@ def _are_alike(member: Any, first: Any) -> bool:
     return (
         type(member) is type(first)
         and one.layer_sizes == other.layer_sizes
+        and one.n_frequencies == other.n_frequencies
         and one.activations == other.activations
         and one.params.dtype == other.params.dtype
         and _kind_of_scaling(one) == _kind_of_scaling(other)

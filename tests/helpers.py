@@ -85,8 +85,8 @@ def network_factory(*positional, **usual):
 
 
 def weights(net):
-    """Return the arrays of weights and of biases, from the first layer to the last."""
-    return [*net.coefs_, *net.intercepts_]
+    """Return the arrays of weights, of biases and of numeric features, if there are."""
+    return [*net.coefs_, *net.intercepts_, *(net.numeric_features_ or ())]
 
 
 def assert_same_weights(net, other, rtol=0.0):

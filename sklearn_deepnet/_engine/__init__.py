@@ -9,7 +9,9 @@ from .lbfgs import train_quasi_newton
 from .network import (
     Network,
     copy_inputs,
+    count_inputs,
     count_params,
+    cut_features,
     cut_layers,
     rows_per_block,
 )
@@ -46,7 +48,9 @@ __all__ = [
     "ValidationSet",
     "as_curve",
     "copy_inputs",
+    "count_inputs",
     "count_params",
+    "cut_features",
     "cut_layers",
     "loss_limit",
     "one_blas_thread",

@@ -8,7 +8,7 @@ Axes before those two are the stack.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from scipy.sparse import csr_array, issparse
 
 from .._utils.typing import FloatArray
 from ..nn.activations import Activation
+from ..nn.numeric_features import FittedFeatures
 from ..nn.scaling import InputScaling
 
 _BLOCK_ELEMENTS = 2**18  # of the work arrays of one block: 2 MB in float64
@@ -25,24 +26,40 @@ _MANY_PARAMS = 2**17
 _LEFT_BYTES, _PRODUCT_BYTES = 2**22, 2**20
 
 
+class Architecture(Protocol):
+    """The fields of a specification that `Network.from_spec` needs."""
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]: ...
+    @property
+    def activations(self) -> Sequence[Activation]: ...
+    @property
+    def n_frequencies(self) -> int: ...
+
+
 class Network:
     """Parameters of one network, or a stack, and the views that cut them into layers.
 
     Parameters
     ----------
     layer_sizes : sequence of int
-        Inputs, units of each hidden layer, outputs.
+        Inputs of the first layer, units of each hidden layer, outputs.
     activations : sequence of Activation
         One for each hidden layer.
     params : ndarray of shape (*stack_shape, n_params)
-        Layer after layer, ``[W b]`` row by row; see `count_params`.
+        Layer after layer, ``[W b]`` row by row, then the numeric features; see
+        `count_params`.
     input_scaling : InputScaling or None, default=None
         What is done to the inputs first.
+    n_frequencies : int, default=0
+        Number of numeric features that are then made of each input.
 
     Attributes
     ----------
     layers : list of ndarray of shape (*stack_shape, n_out, n_in + 1)
         ``[W b]`` of each layer, views of `params`.
+    features : FittedFeatures of ndarray, (*stack_shape, n_inputs, n_frequencies)
+        Frequencies and phases of the numeric features, views of `params`.
     """
 
     def __init__(
@@ -51,23 +68,44 @@ class Network:
         activations: Sequence[Activation],
         params: FloatArray,
         input_scaling: InputScaling | None = None,
+        n_frequencies: int = 0,
     ) -> None:
         self.layer_sizes = tuple(layer_sizes)
         self.activations = tuple(activations)
         self.params = params
         self.input_scaling = input_scaling
+        self.n_frequencies = n_frequencies
         self.stack_shape = params.shape[:-1]
         self.layers = cut_layers(self.layer_sizes, params)
+        self.features = cut_features(self.layer_sizes, n_frequencies, params)
+
+    @classmethod
+    def from_spec(cls, spec: Architecture, params: FloatArray) -> Self:
+        """Return a network that does not scale its inputs, with these parameters."""
+        n_frequencies = spec.n_frequencies
+        return cls(spec.layer_sizes, spec.activations, params, None, n_frequencies)
 
     @property
     def shares_inputs(self) -> bool:
         """Whether a stack has the same inputs, rather than each network its own."""
         return self.input_scaling is None or self.input_scaling.is_shared
 
+    @property
+    def takes_sparse(self) -> bool:
+        """Whether sparse inputs stay sparse, rather than become dense in blocks."""
+        return self.input_scaling is None and self.n_frequencies == 0
 
-def count_params(layer_sizes: Sequence[int]) -> int:
-    """Return the number of weights and biases of one network."""
-    return sum(n_out * (n_in + 1) for n_in, n_out in pairwise(layer_sizes))
+
+def count_inputs(layer_sizes: Sequence[int], n_frequencies: int) -> int:
+    """Return the number of inputs of a network, before features are made of them."""
+    return layer_sizes[0] // (1 + n_frequencies)
+
+
+def count_params(layer_sizes: Sequence[int], n_frequencies: int = 0) -> int:
+    """Return the number of weights, biases, frequencies and phases of one network."""
+    n_features = layer_sizes[0] - count_inputs(layer_sizes, n_frequencies)
+    n_in_layers = sum(n_out * (n_in + 1) for n_in, n_out in pairwise(layer_sizes))
+    return n_in_layers + 2 * n_features
 
 
 def cut_layers(layer_sizes: Sequence[int], flat: FloatArray) -> list[FloatArray]:
@@ -79,6 +117,17 @@ def cut_layers(layer_sizes: Sequence[int], flat: FloatArray) -> list[FloatArray]
         layers.append(flat[..., start:stop].reshape(shape))
         start = stop
     return layers
+
+
+def cut_features(
+    layer_sizes: Sequence[int], n_frequencies: int, flat: FloatArray
+) -> FittedFeatures:
+    """Return views, each of shape ``(*stack_shape, n_inputs, n_frequencies)``."""
+    n_inputs = count_inputs(layer_sizes, n_frequencies)
+    after_layers = flat[..., count_params(layer_sizes) :]
+    shape = (*flat.shape[:-1], 2, n_inputs, n_frequencies)
+    both = after_layers.reshape(shape)
+    return FittedFeatures(both[..., 0, :, :], both[..., 1, :, :])
 
 
 def rows_per_block(layer_sizes: Sequence[int], sparse: bool = False) -> int:
@@ -100,10 +149,11 @@ def rows_per_block(layer_sizes: Sequence[int], sparse: bool = False) -> int:
 
 def copy_inputs(X: Any, scaling: InputScaling | None, out: FloatArray) -> None:
     """Write rows of X, scaled and cast, to `out`."""
+    X = X.toarray() if issparse(X) else X
     if scaling is None:
         out[...] = X
     else:
-        scaling.apply(X.toarray() if issparse(X) else X, out)
+        scaling.apply(X, out)
 
 
 def apply_layer(layer: FloatArray, inputs: Any, out: FloatArray) -> None:

@@ -22,10 +22,11 @@ import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
 
 from .._utils.typing import FloatArray
+from ..nn.dropout import Dropout
 from ..nn.losses import LossFunction
 from .batches import Batch, MicroBatch
 from .network import Network
-from .propagation import Dropout, Propagation
+from .propagation import Propagation
 
 MOST_THREADS = 16  # since each has its own work arrays
 

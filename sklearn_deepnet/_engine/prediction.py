@@ -35,7 +35,7 @@ def predict_logits(
     -------
     outputs : ndarray of shape (*stack_shape, n_samples, n_units)
     """
-    is_sparse = issparse(X) and network.input_scaling is None
+    is_sparse = issparse(X) and network.takes_sparse
     size = rows_per_block(network.layer_sizes, is_sparse)
     n_units = network.layer_sizes[-1 if hidden_layer is None else hidden_layer + 1]
     shape = (*network.stack_shape, X.shape[-2], n_units)
@@ -66,7 +66,7 @@ def _fill_rows(
     for rows in blocks:
         block = outputs[..., rows, :]
         n_rows, n_columns = block.shape[-2], _pad(block.shape[-2])
-        if issparse(X) and scaling is None:
+        if issparse(X) and network.takes_sparse:
             inputs = X if n_rows == X.shape[0] else X[rows]
             inputs = inputs.astype(dtype, copy=False)
         else:

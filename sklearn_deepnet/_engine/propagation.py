@@ -1,17 +1,21 @@
 """Forward and backward propagation through a network, or a stack of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 
-from .._utils.typing import BoolArray, FloatArray
+from .._utils.typing import FloatArray
 from ..nn.activations import Activation
+from ..nn.dropout import Dropout
 from ..nn.losses import LossFunction
-from .network import Network, apply_layer, cut_layers, write_gradient
-
-_N_AHEAD = 2**14  # units of a network for which dropout is drawn at once
+from ..nn.numeric_features import (
+    FittedFeatures,
+    write_periodic,
+    write_periodic_gradient,
+)
+from .network import Network, apply_layer, cut_features, cut_layers, write_gradient
 
 
 class _Hidden(NamedTuple):
@@ -43,84 +47,31 @@ class _Dropping(NamedTuple):
     scaled_weights: FloatArray  # [W b] of the next layer times `scale`
 
 
+class _Features(NamedTuple):
+    """Work arrays of the numeric features, likewise.
+
+    They take the place of the inputs, so there are inputs and features of each network.
+    """
+
+    extended: FloatArray  # (..., n_inputs + n_features + 1, n_samples), the last ones
+    extended_t: FloatArray  # transposed, for the gradient of the first layer
+    x: FloatArray  # the rows of it that are inputs
+    features: FloatArray  # the others, (..., n_inputs, n_frequencies, n_samples)
+    parameters: FittedFeatures
+    angles: FloatArray  # like `features`
+    grad: FloatArray  # with respect to them, (..., n_features, n_samples)
+    grad_by_input: FloatArray  # the same, shaped like `features`
+    weights_t: FloatArray  # of the first layer for the features, transposed
+
+
 class _Plan(NamedTuple):
     """The work arrays for a fixed number of samples, with all views made in advance."""
 
+    features: _Features | None
     hidden: list[_Hidden]
     reversed: list[_Hidden]
     logits: FloatArray
     scratch: FloatArray
-
-
-class Dropout:
-    """Inverted dropout [1]_: hidden units are dropped at random.
-
-    The others are scaled up, so that the mean input of the next layer stays the same.
-    A unit is dropped if a random 16-bit integer is below ``2**16`` times the rate, so
-    rates are rounded to multiples of ``2**-16``.
-
-    The integers are drawn for several batches at once, since those of a small one take
-    less time than the call. None are drawn for the next epoch: between two epochs, the
-    generators are all there is to keep.
-
-    Parameters
-    ----------
-    rates : ndarray of shape (*stack_shape, n_hidden)
-        Share of the units dropped after each hidden layer.
-    generators : sequence of RandomState
-        One for each network; a layer with rate 0 draws nothing.
-    n_samples : int
-        Number of samples in an epoch.
-
-    References
-    ----------
-    .. [1] Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from
-       Overfitting", JMLR 2014.
-    """
-
-    def __init__(
-        self,
-        rates: FloatArray,
-        generators: Sequence[np.random.RandomState],
-        n_samples: int,
-    ) -> None:
-        self._thresholds = np.rint(2**16 * rates).clip(max=2**16 - 1).astype(np.uint16)
-        self._generators = generators
-        self._n_samples = n_samples
-        n_hidden = rates.shape[-1]
-        self._n_left = [n_samples] * n_hidden  # in this epoch
-        self._kept = [np.empty((*rates.shape[:-1], 0), bool)] * n_hidden
-
-    def applies_to(self, layer: int) -> bool:
-        """Return whether any network drops units of this hidden layer."""
-        return bool(self._thresholds[..., layer].any())
-
-    def share_kept(self, layer: int) -> FloatArray:
-        """Return the share of units that stay, of shape ``(*stack_shape, 1, 1)``."""
-        return 1 - self._thresholds[..., layer, np.newaxis, np.newaxis] / 2**16
-
-    def draw(self, layer: int, n_units: int, n_samples: int) -> BoolArray:
-        """Return which units stay, of shape ``(*stack_shape, n_units, n_samples)``."""
-        size = n_units * n_samples
-        if self._kept[layer].shape[-1] < size:
-            n_ahead = max(1, _N_AHEAD // size) * n_samples
-            n_ahead = min(n_ahead, self._n_left[layer])
-            self._kept[layer] = self._draw_ahead(layer, n_units * n_ahead)
-        kept = self._kept[layer]
-        self._kept[layer] = kept[..., size:]
-        self._n_left[layer] = self._n_left[layer] - n_samples or self._n_samples
-        return kept[..., :size].reshape(*kept.shape[:-1], n_units, n_samples)
-
-    def _draw_ahead(self, layer: int, size: int) -> BoolArray:
-        """Return for `size` units of each network which ones stay."""
-        thresholds = self._thresholds[..., layer]
-        # Four integers in one, which takes less time
-        drawn = np.zeros((*thresholds.shape, -(-size // 4)), np.uint64)
-        for rng, k in zip(self._generators, np.ndindex(thresholds.shape), strict=True):
-            if thresholds[k]:
-                drawn[k] = rng.randint(2**64, size=drawn.shape[-1], dtype=np.uint64)
-        integers = drawn.view(np.uint16)[..., :size]
-        return integers >= thresholds[..., np.newaxis]
 
 
 class Propagation:
@@ -162,8 +113,11 @@ class Propagation:
     def write_gradient_to(self, gradient: FloatArray) -> None:
         """Write gradients to this array from now on."""
         self.gradient = gradient
-        first, *rest = cut_layers(self._network.layer_sizes, gradient)
+        layer_sizes = self._network.layer_sizes
+        first, *rest = cut_layers(layer_sizes, gradient)
         self._first, self._reversed = first, rest[::-1]
+        n_frequencies = self._network.n_frequencies
+        self._by_features = cut_features(layer_sizes, n_frequencies, gradient)
 
     def forward(self, inputs: Any, n_columns: int | None = None) -> FloatArray:
         """Return the logits, in a work array that the next call overwrites.
@@ -222,7 +176,10 @@ class Propagation:
                 np.multiply(grad, layer.dropping.mask, out=grad)
             layer.activation.backward(grad, z, a)
             grad = layer.grad
-        write_gradient(grad, inputs_t, out=self._first)
+        if plan.features is None:
+            write_gradient(grad, inputs_t, out=self._first)
+        else:
+            self._write_feature_gradient(plan.features, grad)
         return value
 
     def observe(
@@ -249,7 +206,17 @@ class Propagation:
         plan = self._plan(_n_samples(inputs))
         return self._weighted_loss(plan, inputs, target, weight, drops=False)
 
+    def _write_feature_gradient(self, features: _Features, grad: FloatArray) -> None:
+        """Write the gradient by the first layer, and by what its inputs are made of."""
+        np.matmul(grad, features.extended_t, out=self._first)
+        np.matmul(features.weights_t, grad, out=features.grad)
+        write_periodic_gradient(
+            features.grad_by_input, features.x, features.angles, self._by_features
+        )
+
     def _run(self, plan: _Plan, inputs: Any, drops: bool) -> FloatArray:
+        if plan.features is not None:
+            inputs = _add_features(plan.features, inputs)
         weights = self._network.layers[0]
         for layer in plan.hidden:
             apply_layer(weights, inputs, out=layer.z)
@@ -307,7 +274,30 @@ class Propagation:
         hidden = [self._make_hidden(i, empty) for i in range(len(network.activations))]
         logits = empty(network.layer_sizes[-1])
         scratch = np.stack([logits] * 3) if self._loss is not None else logits
-        return _Plan(hidden, hidden[::-1], logits, scratch)
+        features = self._make_features(empty) if network.n_frequencies else None
+        return _Plan(features, hidden, hidden[::-1], logits, scratch)
+
+    def _make_features(self, empty: Callable[[int], FloatArray]) -> _Features:
+        network = self._network
+        n_inputs, n_frequencies = network.features.frequencies.shape[-2:]
+        n_features = n_inputs * n_frequencies
+        extended = empty(n_inputs + n_features + 1)
+        extended[..., -1, :] = 1
+        features = extended[..., n_inputs:-1, :]
+        by_input = (*features.shape[:-2], n_inputs, n_frequencies, features.shape[-1])
+        angles = empty(n_features)
+        grad = empty(n_features) if self._trains else angles
+        return _Features(
+            extended=extended,
+            extended_t=extended.swapaxes(-1, -2),
+            x=extended[..., :n_inputs, :],
+            features=features.reshape(by_input),
+            parameters=network.features,
+            angles=angles.reshape(by_input),
+            grad=grad,
+            grad_by_input=grad.reshape(by_input),
+            weights_t=network.layers[0][..., n_inputs:-1].swapaxes(-1, -2),
+        )
 
     def _make_hidden(self, number: int, empty: Callable[[int], FloatArray]) -> _Hidden:
         network = self._network
@@ -345,6 +335,14 @@ class Propagation:
             next_weights_t=used_weights[..., :-1].swapaxes(-1, -2),
             dropping=dropping,
         )
+
+
+def _add_features(features: _Features, inputs: FloatArray) -> FloatArray:
+    """Return the work array that holds inputs, features and ones."""
+    extended, _, x, out, parameters, angles, *_ = features
+    np.copyto(x, inputs[..., :-1, :])
+    write_periodic(x, *parameters, angles, out)
+    return extended
 
 
 def _n_samples(inputs: Any) -> int:

@@ -26,7 +26,7 @@ class TrainingSpec:
     Parameters
     ----------
     layer_sizes : tuple of int
-        Inputs, units of each hidden layer, outputs.
+        Inputs of the first layer, units of each hidden layer, outputs.
     activations : sequence of Activation
         One for each hidden layer.
     loss : LossFunction
@@ -55,6 +55,8 @@ class TrainingSpec:
     elementwise : bool, default=False
         Whether loss, optimizer and activations all say that they are element-wise, so
         that networks may be trained in a stack and by several threads.
+    n_frequencies : int, default=0
+        Number of numeric features that are made of each input.
     """
 
     layer_sizes: tuple[int, ...]
@@ -71,6 +73,7 @@ class TrainingSpec:
     dropout: FloatArray | float = 0.0
     schedules: Sequence[Schedule] = ()
     elementwise: bool = False
+    n_frequencies: int = 0
 
     @property
     def is_scheduled(self) -> bool:

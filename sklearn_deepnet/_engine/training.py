@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from .._utils.typing import BoolArray, FloatArray
+from ..nn.dropout import Dropout
 from .batches import Batches
 from .early_stopping import EarlyStopping, LearningCurves, ValidationSet
 from .network import Network
 from .parallel import BlockwisePropagation, Threads
-from .propagation import Dropout
 from .state import TrainingSpec, TrainingState
 from .update import ParameterUpdater
 
@@ -160,7 +160,7 @@ class TrainingLoop:
         """Allocate the work arrays for the networks that are left."""
         self.state = state
         self._spec, self._batches, self._validation = spec, batches, validation
-        network = Network(spec.layer_sizes, spec.activations, state.params)
+        network = Network.from_spec(spec, state.params)
         dropout = None
         if np.any(spec.dropout):
             rates = np.asarray(spec.dropout)

@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from .._engine import Curve, TrainingResult, TrainingState, cut_layers
+from .._engine import Curve, TrainingResult, TrainingState, count_inputs, cut_layers
 from .._utils.typing import FloatArray
 from .._utils.warnings import warn
 from ..nn.activations import ACTIVATIONS, Activation
 from ..nn.initializers import initialize
+from ..nn.numeric_features import FittedFeatures
 from .parameters import (
     ResolvedParams,
+    has_schemes,
     resolve_random_state,
-    warn_of_ignored_draws,
 )
 
 # The logit of a class that is predicted for any X, of probability 1 - 1e-7
@@ -147,8 +148,8 @@ def save_state(
 
 def initial_state(estimator: Any, resolved: ResolvedParams) -> TrainingState:
     """Return the state before the first epoch, with initialized weights."""
+    _warn_of_ignored_draws(estimator)
     rng = resolve_random_state(estimator.random_state)
-    warn_of_ignored_draws(estimator)
     layers = initialize(
         resolved.layer_sizes,
         rng,
@@ -164,6 +165,9 @@ def initial_state(estimator: Any, resolved: ResolvedParams) -> TrainingState:
             f"init gives weights too large for {resolved.dtype.name}. Lower "
             f"init_scale (now {estimator.init_scale})."
         )
+    if resolved.numeric_features is not None:
+        features = draw_features(resolved, rng)
+        params = np.concatenate([params, *map(np.ravel, features)])
     if rng is estimator.random_state:
         # The caller's RandomState is advanced by the initial weights alone. Training
         # draws from a copy, so the number of epochs does not change what follows.
@@ -171,6 +175,35 @@ def initial_state(estimator: Any, resolved: ResolvedParams) -> TrainingState:
     return TrainingState.start(
         params, [rng], resolved.optimizer.n_moments, estimator.n_iter
     )
+
+
+def _warn_of_ignored_draws(estimator: Any) -> None:
+    """Warn if `init_scale` or `bias_init` is set although `init` holds arrays."""
+    if estimator.init_scale is None and estimator.bias_init == "random":
+        return
+    if not has_schemes(estimator.init):
+        warn(
+            "init gives the weights and biases themselves, so init_scale and "
+            "bias_init are ignored.",
+        )
+
+
+def draw_features(
+    resolved: ResolvedParams, rng: np.random.RandomState
+) -> FittedFeatures:
+    """Return frequencies and phases that numeric features start from."""
+    assert resolved.numeric_features is not None
+    n_inputs = count_inputs(resolved.layer_sizes, resolved.n_frequencies)
+    with np.errstate(over="ignore"):
+        features = resolved.numeric_features.draw(n_inputs, rng)
+        frequencies, phases = (it.astype(resolved.dtype) for it in features)
+    if not np.isfinite(frequencies).all():
+        raise ValueError(
+            "numeric_features gives frequencies too large for "
+            f"{resolved.dtype.name}. Lower its scale (now "
+            f"{resolved.numeric_features.scale})."
+        )
+    return FittedFeatures(frequencies, phases)
 
 
 def set_constant(params: FloatArray, resolved: ResolvedParams, index: int) -> None:
@@ -222,11 +255,21 @@ def load_state(
     return state, saved["split_seed"]
 
 
+def n_frequencies_of(estimator: Any) -> int:
+    """Return the number of numeric features of each input of a fitted network."""
+    return estimator._layer_sizes[0] // estimator.n_features_in_ - 1
+
+
 def _check_same_network(estimator: Any, resolved: ResolvedParams) -> None:
     hidden = list(resolved.layer_sizes[1:-1])
     activations = name_activations(resolved.activations)
     for name, now, before in (
         ("hidden_layer_sizes", hidden, estimator._layer_sizes[1:-1]),
+        (
+            "n_frequencies of numeric_features",
+            resolved.n_frequencies,
+            n_frequencies_of(estimator),
+        ),
         ("activation", activations, estimator._activations),
         ("n_outputs_", resolved.layer_sizes[-1], estimator.n_outputs_),
         ("out_activation_", resolved.out_activation, estimator.out_activation_),

@@ -94,6 +94,7 @@ class TrainingJob:
         spec, state, dataset = self.spec, self.state, self.dataset
         return (
             spec.layer_sizes,
+            spec.n_frequencies,
             tuple(spec.activations),
             spec.loss,
             spec.optimizer,
@@ -359,7 +360,7 @@ def _share_or_stack(values: Sequence[FloatArray | float]) -> FloatArray | float:
 def data_loss(job: TrainingJob, params: FloatArray) -> float:
     """Return the training loss of all rows, without penalties and dropout."""
     spec, n_rows = job.spec, job.dataset.n_rows
-    network = Network(spec.layer_sizes, spec.activations, params)
+    network = Network.from_spec(spec, params)
     (batch,) = join(
         [job.dataset],
         trains=True,

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 from .._engine import NEVER, TrainingSpec
-from .._utils.lookup import claims, look_up
+from .._utils.lookup import claims, look_up, look_up_object
 from .._utils.warnings import warn
 from ..nn.activations import ACTIVATIONS, Activation
 from ..nn.initializers import is_scheme
 from ..nn.losses import LOSSES, LossFunction
+from ..nn.numeric_features import NUMERIC_FEATURES, PeriodicFeatures
 from ..nn.optimizers import LBFGS, SOLVERS, Optimizer
 from ..nn.schedules import SCHEDULES, Custom, Schedule
 from .dataset import Dataset
@@ -36,6 +38,7 @@ class ResolvedParams(NamedTuple):
     """The parameters of an estimator after names are looked up and sizes are known."""
 
     layer_sizes: tuple[int, ...]
+    numeric_features: PeriodicFeatures | None
     activations: list[Activation]
     out_activation: str
     loss: LossFunction
@@ -45,16 +48,24 @@ class ResolvedParams(NamedTuple):
     dropout: list[float]
     dtype: np.dtype[Any]
 
+    @property
+    def n_frequencies(self) -> int:
+        """Number of numeric features of each input."""
+        return _n_frequencies(self.numeric_features)
 
-def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
+
+def resolve_params(
+    estimator: Any, dataset: Dataset, validation_set: Dataset | None
+) -> ResolvedParams:
     """Look up all names in the parameters, and check that they fit together."""
     check_schedule(estimator)
     hidden = resolve_hidden_layer_sizes(estimator.hidden_layer_sizes)
+    numeric_features = _resolve_numeric_features(estimator, dataset, validation_set)
     dropout = resolve_dropout(estimator.dropout, len(hidden))
     activations = resolve_activations(estimator.activation, len(hidden))
     loss = look_up(LOSSES, estimator.loss, "loss")
-    optimizer = look_up(SOLVERS, estimator.solver, "solver")
-    schedule = look_up(SCHEDULES, estimator.schedule, "schedule")
+    schedule = look_up_object(SCHEDULES, estimator.schedule, "schedule")
+    optimizer = look_up_object(SOLVERS, estimator.solver, "solver")
     targets = dataset.targets
     out_activation, n_outputs = targets.name_out_activation(loss), targets.n_outputs
     loss_function = getattr(loss, out_activation)
@@ -69,10 +80,10 @@ def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
             f"loss={loss!r} is not defined for the {outputs} outputs of "
             f"{type(estimator).__name__}. Choose one of {sorted(known)}."
         )
-    schedule = _resolve_schedule(schedule, estimator.schedule)
-    optimizer = _resolve_object(optimizer, estimator.solver, "solver")
+    n_inputs = dataset.X.shape[1] * (1 + _n_frequencies(numeric_features))
     return ResolvedParams(
-        layer_sizes=(dataset.X.shape[1], *hidden, n_outputs),
+        layer_sizes=(n_inputs, *hidden, n_outputs),
+        numeric_features=numeric_features,
         activations=activations,
         out_activation=out_activation,
         loss=loss_function,
@@ -80,7 +91,7 @@ def resolve_params(estimator: Any, dataset: Dataset) -> ResolvedParams:
         # own component has to say that it does.
         elementwise=claims(optimizer, "elementwise", default=False)
         and all(part.elementwise for part in (loss, *activations)),
-        schedule=schedule,
+        schedule=_wrap_function(schedule),
         optimizer=optimizer,
         dropout=dropout,
         dtype=resolve_dtype(estimator.dtype, dataset.X.dtype),
@@ -119,6 +130,33 @@ def resolve_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
     return tuple(int(n_units) for n_units in hidden_layer_sizes)
 
 
+def _resolve_numeric_features(
+    estimator: Any, *datasets: Dataset | None
+) -> PeriodicFeatures | None:
+    """Return the numeric features, or None; raise if they cannot be made or drawn."""
+    given = estimator.numeric_features
+    if given is None:
+        return None
+    features = look_up_object(NUMERIC_FEATURES, given, "numeric_features")
+    if any(it is not None and issparse(it.X) for it in datasets):
+        raise ValueError(
+            f"numeric_features={given!r} would make sparse X dense, since features of "
+            "its zeros are not zero. Set numeric_features=None, or give X.toarray()."
+        )
+    if not has_schemes(estimator.init):
+        raise ValueError(
+            "init gives the weights as arrays, but the frequencies of "
+            f"numeric_features={given!r} are drawn, and weights suit only those that "
+            "they were trained with. Set numeric_features=None, or give a scheme as "
+            "init."
+        )
+    return features
+
+
+def _n_frequencies(features: PeriodicFeatures | None) -> int:
+    return 0 if features is None else int(features.n_frequencies)
+
+
 def resolve_activations(activation: Any, n_hidden: int) -> list[Activation]:
     """Return the activation of each hidden layer."""
     if isinstance(activation, str | Activation):
@@ -143,26 +181,12 @@ def is_quasi_newton(solver: Any) -> bool:
 
 
 def resolve_schedule(schedule: Any) -> Schedule:
-    """Return the schedule, with default settings if it is a name."""
-    return _resolve_schedule(look_up(SCHEDULES, schedule, "schedule"), schedule)
+    """Return the schedule; a function is wrapped in `Custom`."""
+    return _wrap_function(look_up_object(SCHEDULES, schedule, "schedule"))
 
 
-def _resolve_schedule(found: Any, given: Any) -> Schedule:
-    """Return the schedule for what was looked up; a function is wrapped in `Custom`."""
-    schedule = _resolve_object(found, given, "schedule")
+def _wrap_function(schedule: Any) -> Schedule:
     return Custom(schedule) if callable(schedule) else schedule
-
-
-def _resolve_object(found: Any, given: Any, parameter: str) -> Any:
-    """Return an object with default settings for a name, else the user's own object."""
-    if isinstance(given, str):
-        return found()
-    if isinstance(given, type):
-        raise ValueError(
-            f"{parameter} is the class {given.__name__}; give an object, such as "
-            f"{given.__name__}()."
-        )
-    return given
 
 
 def resolve_dropout(dropout: Any, n_hidden: int) -> list[float]:
@@ -269,6 +293,7 @@ def make_spec(
     # compares losses at different weights, which the randomness of dropout would spoil.
     return TrainingSpec(
         layer_sizes=resolved.layer_sizes,
+        n_frequencies=resolved.n_frequencies,
         activations=resolved.activations,
         loss=resolved.loss,
         elementwise=resolved.elementwise,
@@ -303,17 +328,6 @@ def warn_of_ignored(estimator: BaseEstimator) -> None:
 
 def _are_equal(value: Any, other: Any) -> bool:
     return np.array_equal(np.asarray(value, object), np.asarray(other, object))
-
-
-def warn_of_ignored_draws(estimator: BaseEstimator) -> None:
-    """Warn if `init_scale` or `bias_init` is set although `init` holds arrays."""
-    if estimator.init_scale is None and estimator.bias_init == "random":
-        return
-    if not has_schemes(estimator.init):
-        warn(
-            "init gives the weights and biases themselves, so init_scale and "
-            "bias_init are ignored.",
-        )
 
 
 def has_schemes(init: Any) -> bool:

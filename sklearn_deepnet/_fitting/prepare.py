@@ -225,7 +225,7 @@ class PreparedFit:
 
     def _make_job(self, validation_set: Dataset | None) -> TrainingJob:
         draft = self._draft
-        self._resolved = resolve_params(draft, self._dataset)
+        self._resolved = resolve_params(draft, self._dataset, validation_set)
         warn_of_ignored(draft)
         self._only_class = None
         is_trained = self._partial or (self._resumes and draft.n_iter_)

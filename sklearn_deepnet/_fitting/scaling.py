@@ -13,11 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from .._engine import Network, TrainingState, cut_layers, predict_logits
+from .._engine import (
+    Network,
+    TrainingState,
+    cut_layers,
+    predict_logits,
+)
 from .._utils.lookup import look_up
 from .._utils.sharing import call_once
 from .._utils.typing import BoolArray, FloatArray
 from ..nn.initializers import initialize
+from ..nn.numeric_features import expand_columns, move_to_biases, rescale_features
 from ..nn.scaling import (
     InputScaling,
     Moments,
@@ -26,6 +32,7 @@ from ..nn.scaling import (
     rescale_first_layer,
     rescale_last_layer,
 )
+from .attributes import draw_features
 from .dataset import Dataset
 from .parameters import ResolvedParams, has_schemes
 from .targets import NumberTargets
@@ -190,7 +197,9 @@ def _scale_inputs(
         own = center, np.where(high > low, high - low, moments.deviation)
     if before is None:
         columns = _first_columns(moments, own)
-        _zero_first_layer(resolved, state, moments.deviation == 0)
+        constant = moments.deviation == 0
+        if constant.any():
+            silence_inputs(Network.from_spec(resolved, state.params), constant)
     else:
         saved = estimator._input_scaling
         columns = Columns(saved["mean"], saved["scale"], saved["seen"])
@@ -204,11 +213,14 @@ def _scale_inputs(
     estimator._input_scaling = {"kind": kind, **columns._asdict()}
     if before is None:
         return
-    for params in _all_params(state):
-        first, *_ = cut_layers(resolved.layer_sizes, params)
-        rescale_first_layer(first, before, scaling_of(estimator))
-    if are_open and not are_few:
-        _draw_first_layer(estimator, resolved, state, ~constant_inputs(estimator))
+    for network in _all_networks(resolved, state):
+        rescale_first_layer(network.layers[0], before, scaling_of(estimator))
+        rescale_features(network.features, before, scaling_of(estimator))
+    if not are_few:
+        varies = ~constant_inputs(estimator)
+        _draw_features(resolved, state, varies)
+        if are_open:
+            _draw_first_layer(estimator, resolved, state, varies)
 
 
 def _are_few_rows(columns: Columns, n_calls: int) -> bool:
@@ -247,17 +259,35 @@ def _resolve_kind(estimator: Any, X: Any, resumes: bool) -> str | None:
     return kind
 
 
-def _zero_first_layer(
-    resolved: ResolvedParams, state: TrainingState, constant: BoolArray
-) -> None:
-    """Set in place the weights of constant inputs to zero.
+def silence_inputs(network: Network, constant: BoolArray) -> None:
+    """Set in place the weights and frequencies of constant inputs to zero.
 
     They would get no gradient and stay as they were drawn, and so disturb every
-    prediction for another value of that input.
+    prediction for another value of that input. With frequencies of zero, its numeric
+    features have the same value for any input.
     """
-    if constant.any():
-        first, *_ = cut_layers(resolved.layer_sizes, state.params)
-        first[:, :-1][:, constant] = 0
+    inputs = expand_columns(constant, network.n_frequencies)
+    network.layers[0][:, :-1][:, inputs] = 0
+    network.features.frequencies[constant] = 0
+
+
+def _draw_features(
+    resolved: ResolvedParams, state: TrainingState, varies: BoolArray
+) -> None:
+    """Draw frequencies, in place, for inputs that vary and have frequencies of zero.
+
+    These were constant in all calls so far, see `silence_inputs`. What their features
+    add to the units of the first layer is the same for any X. It stays, as biases.
+    """
+    networks = _all_networks(resolved, state)
+    silent = ~networks[0].features.frequencies.any(axis=-1)
+    new = silent & varies
+    if resolved.n_frequencies == 0 or not new.any():
+        return
+    drawn = draw_features(resolved, state.generators[0])
+    for network in networks:
+        move_to_biases(network.layers[0], network.features, silent)
+        network.features.frequencies[new] = drawn.frequencies[new]
 
 
 def _draw_first_layer(
@@ -280,11 +310,11 @@ def _draw_first_layer(
         estimator.init_scale,
         estimator.bias_init,
     )
-    for params in _all_params(state):
-        network = Network(resolved.layer_sizes, resolved.activations, params)
+    inputs = expand_columns(varies, resolved.n_frequencies)
+    for network in _all_networks(resolved, state):
         (outputs,) = predict_logits(network, np.zeros((1, len(varies))))
-        first, *_, last = cut_layers(resolved.layer_sizes, params)
-        first[:, :-1][:, varies] = W[:, varies]
+        first, *_, last = network.layers
+        first[:, :-1][:, inputs] = W[:, inputs]
         last[:] = 0
         last[:, -1] = outputs
 
@@ -320,15 +350,17 @@ def _scale_targets(
             last[constant] = 0
     else:
         columns = before.updated(moments, own)
-        for params in _all_params(state):
-            last = cut_layers(resolved.layer_sizes, params)[-1]
+        for network in _all_networks(resolved, state):
+            last = network.layers[-1]
             rescale_last_layer(last, before[:2], columns[:2], estimator._has_counts)
         state.first_loss = np.full_like(state.first_loss, np.nan)
         state.forget_values(resolved.schedule)  # in other units
     estimator.target_mean_, estimator.target_scale_, estimator._target_seen = columns
 
 
-def _all_params(state: TrainingState) -> list[FloatArray]:
-    """Return all arrays of parameters that a state holds."""
+def _all_networks(resolved: ResolvedParams, state: TrainingState) -> list[Network]:
+    """Return a network for each array of parameters that a state holds."""
     every = state.params, state.best_params, state.finite_params
-    return [params for params in every if params is not None]
+    return [
+        Network.from_spec(resolved, params) for params in every if params is not None
+    ]

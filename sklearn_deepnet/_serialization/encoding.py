@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..nn.activations import ACTIVATIONS, Activation
 from ..nn.initializers import INITIALIZERS
 from ..nn.losses import LOSSES, Loss, focal, huber, quantile
+from ..nn.numeric_features import NUMERIC_FEATURES
 from ..nn.optimizers import SOLVERS
 from ..nn.schedules import SCHEDULES, Custom
 from .container import Arrays, can_hold
@@ -38,6 +39,14 @@ _SCHEDULES = {
     schedule.__name__: schedule
     for schedule in SCHEDULES.values()
     if schedule is not Custom
+}
+_NUMERIC_FEATURES = {
+    features.__name__: features for features in NUMERIC_FEATURES.values()
+}
+_WITH_SETTINGS = {
+    "solver": _SOLVERS,
+    "schedule": _SCHEDULES,
+    "numeric_features": _NUMERIC_FEATURES,
 }
 
 
@@ -131,7 +140,7 @@ def _encode_component(value: Any) -> tuple[str, Any]:
         for name, function in INITIALIZERS.items():
             if value is function:
                 return "initializer", name
-    for kind, known in (("solver", _SOLVERS), ("schedule", _SCHEDULES)):
+    for kind, known in _WITH_SETTINGS.items():
         if known.get(type(value).__name__) is type(value) and is_dataclass(value):
             settings = {f.name: getattr(value, f.name) for f in fields(value)}
             settings = {
@@ -291,7 +300,6 @@ DECODERS = MappingProxyType(
         "activation": lambda name, _: ACTIVATIONS[name],
         "loss": _decode_loss,
         "initializer": lambda name, _: INITIALIZERS[name],
-        "solver": _decode_settings(_SOLVERS),
-        "schedule": _decode_settings(_SCHEDULES),
+        **{kind: _decode_settings(known) for kind, known in _WITH_SETTINGS.items()},
     }
 )

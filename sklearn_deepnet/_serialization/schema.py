@@ -150,7 +150,9 @@ def _are_feature_names(value: Any, network: Any) -> bool:
 
 def _are_layer_sizes(value: Any, network: Any) -> bool:
     is_list = isinstance(value, list) and all(_is_count(n, 1) for n in value)
-    return is_list and len(value) >= 2 and value[0] == network.n_features_in_
+    # The first layer has inputs for columns, and for equally many features of each.
+    n_columns = network.n_features_in_
+    return is_list and len(value) >= 2 and value[0] > 0 == value[0] % n_columns
 
 
 def _are_activations(value: Any, network: Any) -> bool:
@@ -168,7 +170,8 @@ def _is_out_activation(value: Any, network: Any) -> bool:
 
 
 def _are_params(value: Any, network: Any) -> bool:
-    n_params = count_params(network._layer_sizes)
+    n_frequencies = network._layer_sizes[0] // network.n_features_in_ - 1
+    n_params = count_params(network._layer_sizes, n_frequencies)
     is_vector = _is_array(value, "f", (n_params,)) and value.itemsize in (4, 8)
     return is_vector and bool(np.isfinite(value).all())
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Component = TypeVar("Component")
 
@@ -52,6 +52,32 @@ def look_up(
     raise ValueError(
         f"{parameter}={name!r} is not one of {sorted(table)}.{suggest(name, table)}"
     )
+
+
+def look_up_object(table: Mapping[str, Any], given: Any, parameter: str) -> Any:
+    """Return an object with default settings for a name, else the user's own object.
+
+    Parameters
+    ----------
+    table : mapping of str to class
+        The classes of objects that `parameter` accepts, such as `SCHEDULES`.
+    given : str or object
+        What the user gave.
+    parameter : str
+        Name of the parameter, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a name is not in the table, or if `given` is a class.
+    """
+    if isinstance(given, type):
+        raise ValueError(
+            f"{parameter} is the class {given.__name__}; give an object, such as "
+            f"{given.__name__}()."
+        )
+    found = look_up(table, given, parameter)
+    return found() if isinstance(given, str) else found
 
 
 def suggest(name: str, names: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from .._utils.sklearn_compat import (
 )
 from ..nn.activations import Activation
 from ..nn.losses import Loss
+from ..nn.numeric_features import PeriodicFeatures
 from ..nn.optimizers import LBFGS
 from .fitted import FittedNetwork
 from .mixins import HTMLReprMixin, PickleVersionMixin
@@ -49,6 +50,7 @@ class BaseDeepNet(
         ],
         "activation": [str, Activation, "array-like"],
         "input_scaling": [str, None],
+        "numeric_features": [str, PeriodicFeatures, None],
         "init": [str, callable, "array-like"],
         "init_scale": [Interval(Real, 0, None, closed="neither"), None],
         "bias_init": [str],
@@ -154,7 +156,7 @@ class BaseDeepNet(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.numeric_features is None
         return tags
 
 

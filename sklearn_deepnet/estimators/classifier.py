@@ -49,14 +49,22 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         result z to ``z / sqrt(1 + (z / 3)**2)``; None takes X as it comes. "auto" is
         "standard" for dense X and None for sparse X. A feature that is constant in the
         training set has no effect on predictions.
+    numeric_features : "periodic", PeriodicFeatures or None, default=None
+        Trained features of each column, which the network gets beside the column:
+        "periodic" adds four cosines ``cos(2π (c x + b))``, whose frequencies c and
+        phases b are trained like weights, but without a penalty. An object has other
+        settings, such as ``PeriodicFeatures(n_frequencies=8, scale=0.5)``. The first
+        layer then has inputs for all columns, followed by the features of the first
+        column, of the second, and so on. Not for sparse X. See
+        `sklearn_deepnet.nn.numeric_features`.
     init : str, callable, list of these, or list of arrays, default="he"
         How to initialize the weights: "zeros", "random", "orthogonal", or "xavier" (or
         "glorot"), "he" or "lecun", each of these also with "_uniform"; a callable that
         takes ``(n_out, n_in)`` and a RandomState and returns an array of that shape; or
         a list with one of these for each layer, the output layer included. Or a list of
         the initial arrays ``[W1, b1, W2, b2, ...]``, shaped like `coefs_` and
-        `intercepts_`; they need ``input_scaling=None``. See
-        `sklearn_deepnet.nn.initializers`.
+        `intercepts_`; they need ``input_scaling=None`` and ``numeric_features=None``.
+        See `sklearn_deepnet.nn.initializers`.
     init_scale : float, default=None
         Factor by which the drawn weights are multiplied. None is the default of the
         scheme: 0.01 for "random", otherwise 1.
@@ -155,8 +163,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     classes_ : ndarray of shape (n_classes,)
         Sorted class labels; for multilabel y, the column indices.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of each layer; those of the first layer are for scaled inputs. See
-        `folded_coefs`.
+        Weights of each layer; those of the first layer are for scaled inputs, followed
+        by numeric features, if there are any. See `folded_coefs`.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer.
     loss_curve_ : list of float
@@ -190,6 +198,9 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     input_scale_ : ndarray of shape (`n_features_in_`,) or None
         What the difference is divided by, 1 for a constant feature. None without input
         scaling.
+    numeric_features_ : FittedFeatures or None
+        Named tuple of the trained `frequencies` and `phases`, each of shape
+        (`n_features_in_`, n_frequencies). None without numeric features.
     n_layers_ : int
         Number of layers, input and output included.
     n_outputs_ : int
@@ -247,6 +258,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         *,
         activation: Any = "relu",
         input_scaling: str | None = "auto",
+        numeric_features: Any = None,
         init: Any = "he",
         init_scale: float | None = None,
         bias_init: str = "random",
@@ -277,6 +289,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.input_scaling = input_scaling
+        self.numeric_features = numeric_features
         self.init = init
         self.init_scale = init_scale
         self.bias_init = bias_init

@@ -242,7 +242,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self._base.__sklearn_tags__().input_tags.sparse
         return tags
 
 

@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._engine import Curve, Network, as_curve, predict_logits
+from .._fitting.attributes import n_frequencies_of
 from .._fitting.dataset import check_features, is_plain
 from .._fitting.parameters import resolve_activations
 from .._fitting.scaling import scaling_of
@@ -16,6 +17,7 @@ from .._utils.byte_order import in_native_order
 from .._utils.typing import FloatArray
 from .._utils.values import check_no_dates
 from .._utils.warnings import max_abs
+from ..nn.numeric_features import FittedFeatures
 from ..nn.scaling import InputScaling, fold_into_first_layer
 
 
@@ -23,8 +25,13 @@ def network_of(estimator: Any) -> Network:
     """Return the network of a fitted estimator, which shares its weights."""
     n_hidden = len(estimator._layer_sizes) - 2
     activations = resolve_activations(estimator._activations, n_hidden)
-    scaling = scaling_of(estimator)
-    return Network(estimator._layer_sizes, activations, estimator._params, scaling)
+    return Network(
+        estimator._layer_sizes,
+        activations,
+        estimator._params,
+        scaling_of(estimator),
+        n_frequencies_of(estimator),
+    )
 
 
 def stack_of(estimators: Sequence[Any]) -> Network:
@@ -32,7 +39,9 @@ def stack_of(estimators: Sequence[Any]) -> Network:
     first = network_of(estimators[0])
     params = np.stack([estimator._params for estimator in estimators])
     scaling = InputScaling.stack([scaling_of(estimator) for estimator in estimators])
-    return Network(first.layer_sizes, first.activations, params, scaling)
+    return Network(
+        first.layer_sizes, first.activations, params, scaling, first.n_frequencies
+    )
 
 
 def mean_and_std(values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
@@ -228,6 +237,13 @@ class FittedNetwork:
         scaling = scaling_of(self)
         return None if scaling is None else scaling.scale
 
+    @property
+    def numeric_features_(self) -> FittedFeatures | None:
+        """Frequencies and phases of the numeric features, as views; None without."""
+        check_is_fitted(self)
+        network = network_of(self)
+        return network.features if network.n_frequencies else None
+
     def folded_coefs(self) -> tuple[list[FloatArray], list[FloatArray]]:
         r"""Return weights and biases for X as it comes, before any scaling.
 
@@ -245,9 +261,16 @@ class FittedNetwork:
         Raises
         ------
         ValueError
-            With ``input_scaling="robust"``, which is not linear.
+            With ``input_scaling="robust"``, which is not linear, or with numeric
+            features.
         """
         coefs, intercepts, scaling = self.coefs_, self.intercepts_, scaling_of(self)
+        if self.numeric_features_ is not None:
+            raise ValueError(
+                "numeric_features are not linear, so no weights for X as it comes are "
+                "equal to them. Compute them from numeric_features_, or train with "
+                "numeric_features=None."
+            )
         if scaling is None:
             return coefs, intercepts
         if scaling.squashes:

@@ -25,6 +25,8 @@ class HTMLReprMixin(HTMLSummaryMixin):
     def _html_summary(self) -> str:
         network = network_of(self)
         sizes = " → ".join(map(str, network.layer_sizes))
+        if network.n_frequencies:  # the columns of X, then those and their features
+            sizes = f"{self.n_features_in_} → {sizes}"
         return (
             '<div class="estimator-table" style="padding: 0.5em">'
             f"Layers {sizes}: {network.params.size:,} parameters"

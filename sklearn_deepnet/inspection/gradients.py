@@ -9,7 +9,9 @@ from numpy.typing import ArrayLike
 from .._engine import (
     MicroBatch,
     ParameterUpdater,
+    TrainingSpec,
     count_params,
+    cut_features,
     cut_layers,
     one_blas_thread,
 )
@@ -32,17 +34,22 @@ _FLOOR = 1e-2
 class GradientCheck:
     """Result of `check_gradients`: where the gradient is most wrong, and by how much.
 
+    Frequencies and phases of numeric features count as layer 0.
+
     Parameters
     ----------
     error : float
         The largest difference, over the derivative or a hundredth of the largest in
         its layer, whichever is larger.
+    parameter : {"weight", "bias", "frequency", "phase"}
+        What that parameter is.
     layer : int
-        Layer of that parameter, from 1.
+        Its layer, from 1; 0 for a frequency or phase.
     unit : int
-        Its unit in the layer, from 0.
+        Its unit in the layer, from 0. For a frequency or phase, which of its column.
     input : int or None
-        The input that it weighs, from 0; None if it is the bias.
+        The input that it weighs, or the column of a frequency or phase, from 0; None
+        for a bias.
     analytic : float
         Its derivative by backward propagation.
     numeric : float
@@ -56,6 +63,7 @@ class GradientCheck:
     """
 
     error: float
+    parameter: str
     layer: int
     unit: int
     input: int | None
@@ -72,11 +80,17 @@ class GradientCheck:
 
     def __str__(self) -> str:
         kinks = f" ({self.n_kinks} more are at a kink)" if self.n_kinks else ""
-        what = "bias" if self.input is None else f"weight of input {self.input}"
+        where = f"layer {self.layer}, unit {self.unit}, {self.parameter}"
+        if self.parameter == "weight":
+            where += f" of input {self.input}"
+        elif self.layer == 0:
+            where = (
+                f"numeric features, column {self.input}, {self.parameter} {self.unit}"
+            )
         return (
             f"{'Passed' if self.passed else 'FAILED'}: {self.n_checked} of "
             f"{self.n_params} derivatives{kinks}, largest error {self.error:.1e}, in "
-            f"layer {self.layer}, unit {self.unit}, {what}: {self.analytic:.6g} by "
+            f"{where}: {self.analytic:.6g} by "
             f"backward propagation, {self.numeric:.6g} by central differences."
         )
 
@@ -145,8 +159,7 @@ def check_gradients(
     with np.errstate(all="ignore"), one_blas_thread():
         loss, analytic, slopes = _slopes(job, batch, chosen)
     numeric = slopes.mean(axis=0)  # the mean of both slopes is the central difference
-    layer_sizes = job.spec.layer_sizes
-    errors = _errors(layer_sizes, analytic, numeric, loss)
+    errors = _errors(job.spec, analytic, numeric, loss)
     slopes_differ = np.abs(slopes[1] - slopes[0]) >= np.abs(analytic - numeric)
     at_kink = (errors > _LIMIT) & slopes_differ
     errors = np.where(np.isnan(errors), np.inf, np.where(at_kink, 0, errors))
@@ -154,7 +167,7 @@ def check_gradients(
     n_kinks = int(at_kink.sum())
     return GradientCheck(
         float(errors[k]),
-        *_position(layer_sizes, k),
+        *_position(job.spec, k),
         float(analytic[k]),
         float(numeric[k]),
         len(chosen) - n_kinks,
@@ -192,8 +205,14 @@ def _slopes(
     return loss, analytic, slopes
 
 
+def _groups(spec: TrainingSpec, flat: FloatArray) -> list[FloatArray]:
+    """Return views of the layers, then of frequencies and phases."""
+    features = cut_features(spec.layer_sizes, spec.n_frequencies, flat)
+    return [*cut_layers(spec.layer_sizes, flat), *features]
+
+
 def _errors(
-    layer_sizes: tuple[int, ...],
+    spec: TrainingSpec,
     analytic: FloatArray,
     numeric: FloatArray,
     loss: float,
@@ -204,22 +223,28 @@ def _errors(
     also those of its differences.
     """
     floor = np.empty_like(analytic)
-    for layer, sizes in zip(
-        cut_layers(layer_sizes, floor), cut_layers(layer_sizes, analytic), strict=True
+    for group, slopes in zip(
+        _groups(spec, floor), _groups(spec, analytic), strict=True
     ):
-        layer[...] = max(_FLOOR * np.max(np.abs(sizes)), 1e-6 * abs(loss))
+        largest = np.max(np.abs(slopes), initial=0)
+        group[...] = max(_FLOOR * largest, 1e-6 * abs(loss))
     size = np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), floor)
     errors: FloatArray = np.abs(analytic - numeric) / size
     return errors
 
 
-def _position(layer_sizes: tuple[int, ...], k: int) -> tuple[int, int, int | None]:
-    """Return layer (from 1), unit and input of parameter k, None if it is a bias."""
-    marked = np.zeros(count_params(layer_sizes))
+def _position(spec: TrainingSpec, k: int) -> tuple[str, int, int, int | None]:
+    """Return what parameter k is, its layer, unit and input, as in `GradientCheck`."""
+    marked = np.zeros(count_params(spec.layer_sizes, spec.n_frequencies))
     marked[k] = 1
-    for number, layer in enumerate(cut_layers(layer_sizes, marked), start=1):
+    for number, layer in enumerate(cut_layers(spec.layer_sizes, marked), start=1):
         if layer.any():
             unit, column = map(int, np.argwhere(layer)[0])
             is_bias = column == layer.shape[-1] - 1
-            return number, unit, None if is_bias else column
-    raise IndexError(k)
+            if is_bias:
+                return "bias", number, unit, None
+            return "weight", number, unit, column
+    features = cut_features(spec.layer_sizes, spec.n_frequencies, marked)
+    parameter = "frequency" if features.frequencies.any() else "phase"
+    column, unit = map(int, np.argwhere(sum(features))[0])
+    return parameter, 0, unit, column

@@ -17,7 +17,12 @@ from .._engine import (
 )
 from .._fitting.jobs import TrainingJob, join
 from .._fitting.prepare import prepare
-from .._fitting.scaling import constant_inputs, constant_outputs, scaling_of
+from .._fitting.scaling import (
+    constant_inputs,
+    constant_outputs,
+    scaling_of,
+    silence_inputs,
+)
 from .._fitting.targets import NumberTargets
 from .._utils.sklearn_compat import remove_callbacks
 from .._utils.typing import FloatArray
@@ -60,11 +65,11 @@ def initial_job(
             f"fitted one has {layer_sizes}; give data like those it was "
             "trained on."
         )
-    first, *_, last = cut_layers(job.spec.layer_sizes, job.state.params) * 2
-    first[:, :-1][:, constant_inputs(network)] = 0
+    initial = Network.from_spec(job.spec, job.state.params)
+    silence_inputs(initial, constant_inputs(network))
     changes: dict[str, Any] = {"input_scaling": scaling_of(network)}
     if isinstance(job.dataset.targets, NumberTargets):
-        last[constant_outputs(network)] = 0
+        initial.layers[-1][constant_outputs(network)] = 0
         changes["targets"] = replace(
             job.dataset.targets, mean=network.target_mean_, scale=network.target_scale_
         )
@@ -82,7 +87,7 @@ def make_propagation(
     job: TrainingJob, params: FloatArray, *, trains: bool = True
 ) -> Propagation:
     """Return the propagation of the network of `job` with these parameters."""
-    network = Network(job.spec.layer_sizes, job.spec.activations, params)
+    network = Network.from_spec(job.spec, params)
     return Propagation(network, job.spec.loss, trains=trains)
 
 

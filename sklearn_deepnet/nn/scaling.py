@@ -324,8 +324,11 @@ class InputScaling(NamedTuple):
 def rescale_first_layer(
     layer: FloatArray, before: InputScaling, after: InputScaling
 ) -> None:
-    """Change ``[W b]`` in place, so that newly scaled inputs give the same outputs."""
-    W = layer[..., :-1]
+    """Change ``[W b]`` in place, so that newly scaled inputs give the same outputs.
+
+    Columns of W beyond the scaled inputs stay, such as those of numeric features.
+    """
+    W = layer[..., : len(before.scale)]
     layer[..., -1] += W @ ((after.center - before.center) / before.scale)
     W *= after.scale / before.scale
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine import Network
+from .._engine import Network, count_inputs
 from .._utils.lookup import is_ours
 from .._utils.typing import FloatArray
 from ..estimators.fitted import FittedNetwork, network_of, stack_of
@@ -66,11 +66,12 @@ def add_estimator(
 
 
 def _add_logits(graph: Graph, network: Network, A: str) -> str:
-    """Add all layers, and return the logits.
+    """Add numeric features and all layers, and return the logits.
 
     The networks of an ensemble are stacked: their logits have the shape
     (n_networks, n_samples, n_outputs), those of one network (n_samples, n_outputs).
     """
+    A = _add_features(graph, network, A)
     activations = [*network.activations, identity]
     for W, activation in zip(network.layers, activations, strict=True):
         # One row per sample here, so a layer is A Wᵀ + b.
@@ -102,6 +103,22 @@ def _add_scaling(graph: Graph, network: Network, X: str) -> str:
     third = graph.add("Div", A, 3.0)
     square = graph.add("Add", graph.add("Mul", third, third), 1.0)
     return graph.add("Div", A, graph.add("Sqrt", square))
+
+
+def _add_features(graph: Graph, network: Network, A: str) -> str:
+    """Add numeric features, see `write_periodic`, as further columns."""
+    if not network.n_frequencies:
+        return A
+    # One column for each feature; those of one input follow each other.
+    frequencies, phases = (
+        2 * np.pi * it.reshape(*network.stack_shape, 1, -1) for it in network.features
+    )
+    inputs = np.arange(count_inputs(network.layer_sizes, network.n_frequencies))
+    repeated = graph.add("Gather", A, np.repeat(inputs, network.n_frequencies), axis=-1)
+    angles = graph.add("Add", graph.add("Mul", repeated, frequencies), phases)
+    if network.stack_shape:  # each network needs its own copy of inputs that they share
+        A = graph.add("Add", A, np.zeros((*network.stack_shape, 1, 1)))
+    return graph.add("Concat", A, graph.add("Cos", angles), axis=-1)
 
 
 def _unstacked(values: FloatArray) -> FloatArray:

@@ -18,13 +18,21 @@ from numpydoc.docscrape import get_doc_object
 import sklearn_deepnet
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
 from sklearn_deepnet._serialization.encoding import Encoder, NotEncodable, decode
-from sklearn_deepnet.nn import activations, initializers, losses, optimizers, schedules
+from sklearn_deepnet.nn import (
+    activations,
+    initializers,
+    losses,
+    numeric_features,
+    optimizers,
+    schedules,
+)
 from sklearn_deepnet.nn.activations import Activation
 from sklearn_deepnet.nn.losses import Loss
 from sklearn_deepnet.onnx.activations import NODES
 from tests.nn.test_activations import FORMULAS as ACTIVATION_FORMULAS
 from tests.nn.test_initializers import VARIANCE
 from tests.nn.test_losses import FORMULAS as LOSS_FORMULAS
+from tests.nn.test_numeric_features import FORMULAS as FEATURE_FORMULAS
 from tests.nn.test_optimizers import RECURSIONS
 from tests.nn.test_schedules import BY_NAME
 
@@ -79,6 +87,12 @@ FAMILIES = {
         schedules.SCHEDULES,
         SCHEDULES_TESTED,
         "BY_NAME in tests/nn/test_schedules.py",
+    ),
+    "numeric_features": Family(
+        numeric_features,
+        numeric_features.NUMERIC_FEATURES,
+        FEATURE_FORMULAS,
+        "FORMULAS in tests/nn/test_numeric_features.py",
     ),
 }
 
@@ -179,6 +193,7 @@ class Nowhere:
         ("loss", Loss("nowhere", exponential=lambda z, y, scratch: z)),
         ("solver", Nowhere),
         ("schedule", Nowhere),
+        ("numeric_features", Nowhere),
     ],
 )
 def test_a_component_that_is_nowhere_is_missed_in_every_place(parameter, component):

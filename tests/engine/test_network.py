@@ -23,6 +23,7 @@ from sklearn_deepnet.nn.losses import (
     squared_error_logistic,
     squared_error_softmax,
 )
+from sklearn_deepnet.nn.optimizers import AdamW
 from tests.engine.helpers import train_arrays
 
 OUTPUTS = [
@@ -37,8 +38,8 @@ OUTPUTS = [
 STACKS = {"one": ((), ()), "stack": ((3,), ()), "stack, own data": ((3,), (3,))}
 
 
-def draw_params(layer_sizes, stack_shape=(), dtype=float):
-    shape = (*stack_shape, count_params(layer_sizes))
+def draw_params(layer_sizes, stack_shape=(), dtype=float, n_frequencies=0):
+    shape = (*stack_shape, count_params(layer_sizes, n_frequencies))
     return np.random.RandomState(0).randn(*shape).astype(dtype)
 
 
@@ -120,6 +121,84 @@ def test_gradient_without_hidden_layers_is_the_slope(loss, n_outputs, stack):
     assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
 
 
+# Of three inputs there are two features each, so the first layer has nine inputs.
+N_FREQUENCIES, WIDTH = 2, 9
+
+
+@pytest.mark.parametrize("hidden", [(), (4, 5)], ids=["no hidden layer", "two"])
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize(("loss", "n_outputs"), OUTPUTS)
+def test_gradient_with_numeric_features_is_the_slope(loss, n_outputs, stack, hidden):
+    stack_shape, data_shape = STACKS[stack]
+    layer_sizes, activations = (WIDTH, *hidden, n_outputs), [softplus] * len(hidden)
+    params = draw_params(layer_sizes, stack_shape, n_frequencies=N_FREQUENCIES)
+    inputs, target, weight = draw_samples(3, n_outputs, 6, data_shape)
+    network = Network(layer_sizes, activations, params, None, N_FREQUENCIES)
+    propagation = Propagation(network, loss)
+    value = propagation.loss_and_gradient(
+        inputs, inputs.swapaxes(-1, -2), target, weight
+    )
+    gradient = propagation.gradient.copy()
+    assert_array_equal(value, propagation.loss(inputs, target, weight))
+    expected = slopes(lambda: propagation.loss(inputs, target, weight), params)
+    assert_allclose(gradient, expected, rtol=1e-6, atol=1e-7)
+    assert (np.abs(gradient[..., -2 * 3 * N_FREQUENCIES :]) > 1e-6).all()
+
+
+def test_forward_with_numeric_features_is_the_formula():
+    layer_sizes, activations = (WIDTH, 4, 5, 2), [relu, softplus]
+    params = draw_params(layer_sizes, (2,), n_frequencies=N_FREQUENCIES)
+    inputs, _, _ = draw_samples(3, 2, 6)
+    network = Network(layer_sizes, activations, params, None, N_FREQUENCIES)
+    logits = Propagation(network).forward(inputs)
+    n_in_layers, X = count_params(layer_sizes), inputs[:-1].T
+    for k in range(2):
+        c, b = params[k, n_in_layers:].reshape(2, 3, N_FREQUENCIES)
+        features = np.cos(2 * np.pi * (X[:, :, np.newaxis] * c + b)).reshape(6, -1)
+        expected = logits_by_formula(
+            layer_sizes, activations, params[k, :n_in_layers], np.hstack([X, features])
+        )
+        assert_allclose(logits[k].T, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("stack_shape", [(), (2,), (2, 3)])
+def test_features_are_views_of_what_the_layers_leave(stack_shape):
+    params = np.zeros(
+        (*stack_shape, count_params((WIDTH, 4, 2), N_FREQUENCIES)), np.float32
+    )
+    network = Network((WIDTH, 4, 2), [tanh], params, None, N_FREQUENCIES)
+    for layer in network.layers:
+        layer += 1
+    for number, views in enumerate(network.features, start=2):
+        assert views.shape == (*stack_shape, 3, N_FREQUENCIES)
+        views += number
+    n_in_layers = 4 * 10 + 2 * 5
+    numbers = [1] * n_in_layers + [2] * 3 * N_FREQUENCIES + [3] * 3 * N_FREQUENCIES
+    assert_array_equal(params, np.broadcast_to(numbers, params.shape))
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_numeric_features_have_no_penalty(decoupled):
+    """Where the data have no gradient, penalties move the weights alone."""
+    layer_sizes = (WIDTH, 4, 2)
+    params = draw_params(layer_sizes, n_frequencies=N_FREQUENCIES)
+    data = np.zeros((6, 3)), np.zeros((6, 2)), np.zeros((6, 1))
+    (result,) = train_arrays(
+        1,
+        data,
+        layer_sizes,
+        [tanh],
+        optimizer=AdamW() if decoupled else None,
+        params=params,
+        decay=0.1,
+        l1=0.0 if decoupled else 0.2,
+        n_frequencies=N_FREQUENCIES,
+    )
+    n_in_layers, moved = count_params(layer_sizes), result.state.params != params
+    assert not moved[n_in_layers:].any()
+    assert sum(moved) == 4 * WIDTH + 2 * 4
+
+
 @pytest.mark.parametrize("decay", [0.0, 0.7])
 @pytest.mark.parametrize("stack_shape", [(), (3,)])
 def test_step_goes_down_the_slope_of_the_penalized_loss(stack_shape, decay):
@@ -161,9 +240,13 @@ def test_parameters_may_be_moved_in_between():
 
 @pytest.mark.parametrize("stack_shape", [(), (2,)])
 @pytest.mark.parametrize("activations", [[tanh, relu], [softplus, softplus]])
-def test_number_of_samples_may_change_from_call_to_call(activations, stack_shape):
-    layer_sizes = (3, 4, 5, 2)
-    network = Network(layer_sizes, activations, draw_params(layer_sizes, stack_shape))
+@pytest.mark.parametrize("n_frequencies", [0, N_FREQUENCIES])
+def test_number_of_samples_may_change_from_call_to_call(
+    n_frequencies, activations, stack_shape
+):
+    layer_sizes = (3 * (1 + n_frequencies), 4, 5, 2)
+    params = draw_params(layer_sizes, stack_shape, n_frequencies=n_frequencies)
+    network = Network(layer_sizes, activations, params, None, n_frequencies)
     used = Propagation(network, cross_entropy)
     for n_samples in (8, 3, 8, 1, 12, 3, 12):
         inputs, target, weight = draw_samples(3, 2, n_samples)

@@ -84,6 +84,7 @@ FITS = {
     "batches of three blocks": {"batch_size": 175, "n_iter": 1},
     "plain gradient descent": {"solver": "sgd", "learning_rate": 0.1},
     "l-bfgs": {"solver": "lbfgs", "batch_size": "auto"},
+    "numeric features": {"batch_size": 500, "numeric_features": "periodic"},
     "many rows held out": {"batch_size": 50, "validation_fraction": 0.5},
     "all at once": {
         "solver": "adamw",

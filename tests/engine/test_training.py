@@ -195,14 +195,14 @@ def steady_peak(n_samples, layer_sizes, activation, loss, **options):
             peak = tracemalloc.get_traced_memory()[1] - before
         return values
 
-    rng = np.random.RandomState(0)
-    X = rng.randn(n_samples, layer_sizes[0])
+    rng, n_frequencies = np.random.RandomState(0), options.get("n_frequencies", 0)
+    X = rng.randn(n_samples, layer_sizes[0] // (1 + n_frequencies))
     y = rng.rand(n_samples, layer_sizes[-1])
     tracemalloc.start()
     try:
         run(
             10,
-            params=rng.randn(count_params(layer_sizes)) * 0.1,
+            params=rng.randn(count_params(layer_sizes, n_frequencies)) * 0.1,
             layer_sizes=layer_sizes,
             activations=[ACTIVATIONS[activation]],
             loss=watched,
@@ -237,6 +237,14 @@ def test_activations_allocate_nothing_per_step(activation, batch_size):
 )
 def test_losses_allocate_nothing_per_step(loss):
     assert steady_peak(4096, (8, 12, 10), "tanh", loss, block_size=4096) < SMALL
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize("batch_size", [4096, 3500])
+def test_numeric_features_allocate_nothing_per_step(batch_size):
+    loss = LOSSES["log_loss"].softmax
+    options = {"batch_size": batch_size, "block_size": 4096, "n_frequencies": 4}
+    assert steady_peak(4096, (40, 12, 10), "tanh", loss, **options) < SMALL
 
 
 @pytest.mark.serial

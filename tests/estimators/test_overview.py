@@ -1,6 +1,7 @@
 """The HTML form of a fitted network shows its layers and its training."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
-from tests.helpers import network_factory
+from tests.helpers import network_factory, weights
 
 pytestmark = pytest.mark.skipif(
     parse_version(sklearn.__version__) < parse_version("1.9"),
@@ -35,11 +36,15 @@ def points_of(html):
     [
         (DeepNetClassifier, "Layers 4 → 8 → 4 → 3: 91 parameters"),
         (DeepNetRegressor, "Layers 4 → 8 → 4 → 1: 81 parameters"),
+        (
+            partial(DeepNetRegressor, numeric_features="periodic"),
+            "Layers 4 → 20 → 8 → 4 → 1: 241 parameters",
+        ),
     ],
 )
 def test_layers_and_number_of_parameters_are_shown(estimator, summary):
     fitted = net(3, estimator).fit(X, y)
-    n_parameters = sum(array.size for array in (*fitted.coefs_, *fitted.intercepts_))
+    n_parameters = sum(array.size for array in weights(fitted))
     assert summary in fitted._repr_html_()
     assert summary.endswith(f" {n_parameters} parameters")
 

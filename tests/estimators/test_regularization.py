@@ -17,9 +17,10 @@ from sklearn.utils.fixes import parse_version
 
 from sklearn_deepnet import DeepNetRegressor
 from sklearn_deepnet._engine.network import Network, count_params
-from sklearn_deepnet._engine.propagation import Dropout, Propagation
+from sklearn_deepnet._engine.propagation import Propagation
 from sklearn_deepnet.nn import losses
 from sklearn_deepnet.nn.activations import ACTIVATIONS
+from sklearn_deepnet.nn.dropout import Dropout
 from tests.helpers import (
     assert_same_training,
     cancer,
@@ -239,7 +240,7 @@ def test_networks_of_a_stack_draw_each_from_its_own_generator():
 @pytest.mark.parametrize("sizes", [[100], [32, 32, 32, 4], [32, 18, 32, 18], [1] * 7])
 def test_what_is_drawn_ahead_ends_with_the_epoch(sizes, n_ahead, monkeypatch):
     """Whatever the epoch before, the next one depends on the generator alone."""
-    monkeypatch.setattr("sklearn_deepnet._engine.propagation._N_AHEAD", n_ahead)
+    monkeypatch.setattr("sklearn_deepnet.nn.dropout._N_AHEAD", n_ahead)
     rng = np.random.RandomState(0)
     dropout = Dropout(np.array([0.5, 0.3]), [rng], sum(sizes))
     for _ in range(2):

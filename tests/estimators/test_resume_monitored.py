@@ -131,7 +131,7 @@ def test_partial_fits_with_validation_equal_warm_starts(kind, request):
 
 @pytest.mark.parametrize("batch_size", [None, 32])
 def test_a_stack_with_dropout_goes_on_like_each_network_alone(batch_size, monkeypatch):
-    monkeypatch.setattr("sklearn_deepnet._engine.propagation._N_AHEAD", 1000)
+    monkeypatch.setattr("sklearn_deepnet.nn.dropout._N_AHEAD", 1000)
     X, y = cancer()
     weight = np.random.RandomState(0).uniform(0, 2, len(y)).round(1)
     networks = [

@@ -22,6 +22,7 @@ from sklearn_deepnet.estimators.stacking.training import Waiting, train_stacks
 from sklearn_deepnet.model_selection import StackSummary, fit_stack
 from sklearn_deepnet.nn.activations import ACTIVATIONS
 from sklearn_deepnet.nn.losses import focal
+from sklearn_deepnet.nn.numeric_features import PeriodicFeatures
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import Exponential, Plateau
 from tests.helpers import network_factory
@@ -73,7 +74,7 @@ def assert_same_fit(estimator, other):
     assert_identical(
         dict(sorted(vars(estimator).items())), dict(sorted(vars(other).items()))
     )
-    for weights in ("coefs_", "intercepts_"):
+    for weights in ("coefs_", "intercepts_", "numeric_features_"):
         assert_identical(getattr(estimator, weights), getattr(other, weights))
 
 
@@ -129,6 +130,7 @@ MUST_NOT = {
     "shuffle": [True, False],
     "dtype": [None, "float32"],
     "input_scaling": ["standard", "robust", None],
+    "numeric_features": [None, "periodic", PeriodicFeatures(n_frequencies=3)],
     "early_stopping": [True, False],
     "validation_fraction": [0.1, 0.2],
     "scoring": [None, "accuracy"],

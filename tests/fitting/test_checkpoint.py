@@ -99,6 +99,10 @@ SETTINGS = {
     "robust": ({"input_scaling": "robust", "batch_size": None}, {}),
     "as it comes": ({"input_scaling": None}, PARTS),
     "float32": ({"input_scaling": "standard", "dtype": "float32"}, PARTS),
+    "periodic": (
+        {"numeric_features": "periodic", "clip_norm": 0.5, "dropout": 0.2},
+        {"sample_weight": WEIGHT},
+    ),
     "warm": (
         {"warm_start": True, "label_smoothing": 0.1},
         {"sample_weight": WEIGHT},

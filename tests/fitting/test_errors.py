@@ -10,6 +10,7 @@ from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
 from sklearn_deepnet.nn.activations import ACTIVATIONS
 from sklearn_deepnet.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from sklearn_deepnet.nn.losses import LOSSES, Loss, binary_cross_entropy
+from sklearn_deepnet.nn.numeric_features import PeriodicFeatures
 from sklearn_deepnet.nn.optimizers import SOLVERS, Adam
 from sklearn_deepnet.nn.schedules import SCHEDULES, Step
 from tests.helpers import (
@@ -160,6 +161,13 @@ OURS = [
     ),
     ("input_scaling", "minmax", f"input_scaling='minmax' is not one of {SCALINGS}."),
     ("input_scaling", "None", f"input_scaling='None' is not one of {SCALINGS}."),
+    (
+        "numeric_features",
+        "periodical",
+        "numeric_features='periodical' is not one of ['periodic']. Did you mean "
+        "'periodic'?",
+    ),
+    ("numeric_features", "plr", "numeric_features='plr' is not one of ['periodic']."),
     ("dtype", "float16", "dtype='float16' is not 'float32', 'float64' or None."),
     ("dtype", "floot", "dtype='floot' is not 'float32', 'float64' or None."),
     ("dtype", int, "dtype=<class 'int'> is not 'float32', 'float64' or None."),
@@ -169,6 +177,10 @@ A_SIZE = "an array-like or an int in the range [1, inf)"
 AN_ACTIVATION = (
     "an instance of 'str', an instance of "
     "'sklearn_deepnet.nn.activations.Activation' or an array-like"
+)
+NUMERIC_FEATURES = (
+    "an instance of 'str', an instance of "
+    "'sklearn_deepnet.nn.numeric_features.PeriodicFeatures' or None"
 )
 A_LOSS = "an instance of 'str' or an instance of 'sklearn_deepnet.nn.losses.Loss'"
 A_SOLVER = (
@@ -204,6 +216,7 @@ SCIKIT_LEARNS = [
     ),
     ("bias_init", [None, 0], "an instance of 'str'"),
     ("input_scaling", [True, 1.0], "an instance of 'str' or None"),
+    ("numeric_features", [True, 4, PeriodicFeatures], NUMERIC_FEATURES),
     ("loss", [None, binary_cross_entropy], A_LOSS),
     ("solver", [None, 0.1], A_SOLVER),
     ("schedule", [None, 0.1], A_SCHEDULE),

@@ -114,13 +114,19 @@ def test_the_largest_number_in_place_of_missing_values_is_an_outlier(dtype):
 @pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
 @pytest.mark.parametrize("input_scaling", ["standard", "robust"])
 @pytest.mark.parametrize("solver", ["adam", "sgd", "rmsprop", "lbfgs"])
-def test_a_column_that_was_constant_has_no_effect(estimator, input_scaling, solver):
+@pytest.mark.parametrize("numeric_features", [None, "periodic"])
+def test_a_column_that_was_constant_has_no_effect(
+    estimator, input_scaling, solver, numeric_features
+):
     given = np.column_stack([RAW, np.zeros(len(y)), np.full(len(y), 1e6)])
     model = net(estimator=estimator, input_scaling=input_scaling, solver=solver)
-    fitted = model.fit(given, y)
+    fitted = model.set_params(numeric_features=numeric_features).fit(given, y)
     np.testing.assert_array_equal(fitted.input_mean_[-2:], [0, 1e6])
     np.testing.assert_array_equal(fitted.input_scale_[-2:], 1)
-    np.testing.assert_array_equal(fitted.coefs_[0][-2:], 0)
+    np.testing.assert_array_equal(fitted.coefs_[0][13:15], 0)
+    if numeric_features is not None:
+        np.testing.assert_array_equal(fitted.numeric_features_.frequencies[13:], 0)
+        assert (fitted.numeric_features_.frequencies[:13] != 0).all()
     later = given.copy()
     later[:, -2:] = 1
     expected = fitted.predict(given)
@@ -183,11 +189,33 @@ def test_a_stream_of_single_rows_has_the_statistics_of_all_rows(copied, tmp_path
     np.testing.assert_allclose(stream.target_scale_, number[:40].std(), rtol=1e-6)
 
 
+def test_features_of_a_column_that_begins_to_vary_are_drawn():
+    """What its features have learned, as they were constant, stays as biases."""
+    given = np.column_stack([RAW, np.full(len(y), 5.0)])
+    stream = net(numeric_features="periodic", learning_rate=0.05)
+    for _ in range(5):
+        stream.partial_fit(given[:90], y[:90], classes=[0, 1, 2])
+    of_it = slice(14 + 13 * 4, 14 * 5)
+    assert (stream.coefs_[0][of_it] != 0).any()
+    before = stream.predict_proba(given[:90])
+    given[90:, -1] = np.arange(len(y) - 90)
+    stream.set_params(learning_rate=1e-12).partial_fit(given[90:], y[90:])
+    np.testing.assert_allclose(stream.predict_proba(given[:90]), before, rtol=1e-6)
+    frequencies = stream.numeric_features_.frequencies
+    deviation = np.sqrt(np.mean(frequencies[-1] ** 2))
+    assert 0.02 < deviation < 0.3  # the scale is 0.1
+    np.testing.assert_allclose(stream.coefs_[0][of_it], 0, atol=1e-9)
+    stream.set_params(learning_rate=0.05).partial_fit(given[90:], y[90:])
+    assert (stream.coefs_[0][of_it] != 0).all()
+
+
+@pytest.mark.parametrize("numeric_features", [None, "periodic"])
 @pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
-def test_predictions_stay_when_statistics_change(estimator):
+def test_predictions_stay_when_statistics_change(estimator, numeric_features):
     target = y if estimator is DeepNetClassifier else number
     options = {"classes": [0, 1, 2]} if estimator is DeepNetClassifier else {}
     stream = net(estimator=estimator, learning_rate=1e-12)
+    stream.set_params(numeric_features=numeric_features)
     predict = "predict_proba" if options else "predict"
     for k in (0, 60, 100):  # each of another class
         stream.partial_fit(RAW[k : k + 1], target[k : k + 1], **options)
@@ -199,14 +227,16 @@ def test_predictions_stay_when_statistics_change(estimator):
 @pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
 @pytest.mark.parametrize("bias_init", ["random", "zeros"])
 @pytest.mark.parametrize("n_first", [1, 3])
+@pytest.mark.parametrize("numeric_features", [None, "periodic"])
 def test_all_units_learn_in_a_stream_whose_first_rows_are_equal(
-    n_first, bias_init, estimator
+    n_first, bias_init, estimator, numeric_features
 ):
     given = np.vstack([RAW[:1].repeat(n_first, axis=0), RAW])
     target = number if estimator is DeepNetRegressor else y
     target = np.concatenate([target[:1].repeat(n_first), target])
     options = {"classes": [0, 1, 2]} if estimator is DeepNetClassifier else {}
     stream = net(estimator=estimator, bias_init=bias_init, hidden_layer_sizes=(8, 8))
+    stream.set_params(numeric_features=numeric_features)
     stream.partial_fit(given[:n_first], target[:n_first], **options)
     before = stream.predict(RAW)
     stream.set_params(learning_rate=1e-12).partial_fit(given, target)
@@ -220,6 +250,17 @@ def test_all_units_learn_in_a_stream_whose_first_rows_are_equal(
     assert stream.score(given, target) > 0.95
 
 
+def test_weights_are_drawn_in_a_stream_although_a_column_stays_constant():
+    """What its features have learned does not count as weights."""
+    given = np.column_stack([RAW, np.full(len(y), 5.0)])
+    stream = net(numeric_features="periodic", learning_rate=0.05)
+    stream.partial_fit(given[:1].repeat(3, axis=0), y[:3], classes=[0, 1, 2])
+    assert (stream.coefs_[0][-4:] != 0).any()  # features of the constant column
+    stream.set_params(learning_rate=1e-12).partial_fit(given, y)
+    weights = stream.coefs_[0][:13]
+    assert 0.5 < weights.std() / np.sqrt(2 / (14 * 5)) < 2  # as "he" draws
+
+
 @pytest.mark.slow
 def test_two_close_rows_do_not_scale_the_rest_of_a_stream():
     given, target = RAW[::8].copy(), number[::8]
@@ -231,8 +272,12 @@ def test_two_close_rows_do_not_scale_the_rest_of_a_stream():
     assert stream.score(given, target) > 0.8
 
 
-def test_predictions_stay_while_single_rows_go_on_changing_the_statistics():
+@pytest.mark.parametrize("numeric_features", [None, "periodic"])
+def test_predictions_stay_while_single_rows_go_on_changing_the_statistics(
+    numeric_features,
+):
     stream = net(estimator=DeepNetRegressor, learning_rate=0.05, solver="sgd")
+    stream.set_params(numeric_features=numeric_features)
     for row, target in zip(RAW[:40], number, strict=False):
         stream.partial_fit([row], [target])
     before, mean = stream.predict(RAW), stream.input_mean_

@@ -11,8 +11,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import DeepNetRegressor, check_gradients
+from sklearn_deepnet._engine import propagation
 from sklearn_deepnet.nn.activations import ACTIVATIONS, Activation, tanh
 from sklearn_deepnet.nn.losses import Loss, binary_cross_entropy
+from sklearn_deepnet.nn.numeric_features import write_periodic_gradient
 from tests.helpers import iris, network_factory, raises, wine
 
 X_raw, X, y = load_wine().data[::3], wine()[0][::3], wine()[1][::3]
@@ -36,6 +38,7 @@ CASES = {
     "early stopping": (net(early_stopping=True), y),
     "regressor": (DeepNetRegressor((6,), random_state=0), X[:, :2] @ [[1, 2], [0, 1]]),
     "huber": (DeepNetRegressor((6,), loss="huber", random_state=0), X[:, 0]),
+    "numeric features": (net(numeric_features="periodic", alpha=1), y),
     "poisson": (DeepNetRegressor((6,), loss="poisson", random_state=0), X_raw[:, 0]),
 }
 
@@ -67,6 +70,22 @@ def test_a_wrong_derivative_of_an_activation_is_found_in_its_unit():
     assert (check.layer, check.unit) == (1, 2)
     assert check.error == pytest.approx(0.01, rel=0.05)
     assert check.analytic == pytest.approx(1.01 * check.numeric, rel=1e-4)
+
+
+@pytest.mark.parametrize("parameter", [0, 1])
+def test_a_wrong_derivative_of_numeric_features_is_found(parameter, monkeypatch):
+    def write_wrong_gradient(grad, x, angles, out):
+        write_periodic_gradient(grad, x, angles, out)
+        out[parameter][2, 1] *= 1.01
+
+    monkeypatch.setattr(propagation, "write_periodic_gradient", write_wrong_gradient)
+    network = net((6,), numeric_features="periodic", activation="tanh")
+    check = check_gradients(network, X, y)
+    assert not check.passed
+    assert check.parameter == ("frequency", "phase")[parameter]
+    assert (check.layer, check.input, check.unit) == (0, 2, 1)
+    where = f"numeric features, column 2, {check.parameter} 1"
+    assert f"largest error {check.error:.1e}, in {where}: " in str(check)
 
 
 def half(logits, target, scratch):
@@ -132,7 +151,8 @@ def test_a_pipeline_is_checked_like_its_network_on_transformed_data():
 
 def test_the_report_is_one_sentence():
     check = check_gradients(net((3,), activation="tanh", init="zeros"), *iris())
-    what = "bias" if check.input is None else f"weight of input {check.input}"
+    what = check.parameter
+    what += f" of input {check.input}" if what == "weight" else ""
     assert str(check) == (
         f"Passed: 27 of 27 derivatives, largest error {check.error:.1e}, in layer "
         f"{check.layer}, unit {check.unit}, {what}: {check.analytic:.6g} by backward "

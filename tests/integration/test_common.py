@@ -21,6 +21,8 @@ ESTIMATORS = [
     DeepNetClassifier(batch_size=None),
     DeepNetClassifier(solver="sgd", learning_rate=0.1),
     DeepNetClassifier(dtype="float32"),
+    DeepNetClassifier(numeric_features="periodic"),
+    DeepNetRegressor(numeric_features="periodic"),
     DeepNetRegressor(),
 ]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sklearn_deepnet import DeepNetClassifier, save_model
+from sklearn_deepnet.nn.numeric_features import PeriodicFeatures
 from tests.helpers import cancer, wine
 
 pytestmark = pytest.mark.slow
@@ -25,36 +26,37 @@ import sys
 for name in ("sklearn", "scipy", "joblib", "sklearn_deepnet"):
     sys.modules[name] = None
 %s
-scaling, layers, classes = load(sys.argv[1])
-p = predict_proba(scaling, layers, np.load(sys.argv[2]))
+*network, classes = load(sys.argv[1])
+p = predict_proba(*network, np.load(sys.argv[2]))
 print(json.dumps([p.tolist(), classes[p.argmax(axis=1)].tolist()]))
 """
 
 
 NAMES = ["a", "bc", "d"]
+PERIODIC = {"numeric_features": PeriodicFeatures(3), "input_scaling": "robust"}
 
 
 @pytest.mark.parametrize(
-    ("data", "names", "dtype", "activation", "input_scaling"),
+    ("data", "names", "dtype", "activation", "parameters"),
     [
-        (cancer, None, "float64", "relu", "standard"),
-        (wine, None, "float64", "tanh", "robust"),
-        (wine, None, "float32", "sigmoid", "standard"),
-        (cancer, NAMES, "float64", "relu", None),
-        (wine, np.array(NAMES, object), "float64", "relu", "standard"),
-        (wine, [1.0, 2.0, 7.0], "float64", "relu", "robust"),
+        (cancer, None, "float64", "relu", {}),
+        (wine, None, "float64", "tanh", {"input_scaling": "robust"}),
+        (wine, None, "float32", "sigmoid", {"numeric_features": "periodic"}),
+        (cancer, NAMES, "float64", "relu", {"input_scaling": None}),
+        (wine, np.array(NAMES, object), "float64", "relu", {}),
+        (wine, [1.0, 2.0, 7.0], "float64", "relu", PERIODIC),
     ],
 )
 def test_numpy_alone_predicts_the_same(
-    data, names, dtype, activation, input_scaling, tmp_path
+    data, names, dtype, activation, parameters, tmp_path
 ):
     X, y = data()
     X = (100 + 5 * X).astype(dtype)
     if names is not None:
         y = np.array(names)[y]
     net = DeepNetClassifier((6, 5), activation=activation, n_iter=3, tol=None)
-    net.set_params(input_scaling=input_scaling)
-    save_model(net.set_params(random_state=0).fit(X, y), tmp_path / "net")
+    net.set_params(random_state=0, **parameters)
+    save_model(net.fit(X, y), tmp_path / "net")
     np.save(tmp_path / "X.npy", X)
     command = [sys.executable, "-c", SCRIPT % LINES, tmp_path / "net"]
     done = subprocess.run(

@@ -19,6 +19,7 @@ from sklearn_deepnet import (
     StackedGridSearchCV,
 )
 from sklearn_deepnet.nn.activations import ACTIVATIONS, Activation, relu
+from sklearn_deepnet.nn.numeric_features import PeriodicFeatures
 from sklearn_deepnet.onnx import register_converters, to_onnx
 from sklearn_deepnet.onnx.activations import NODES
 from tests.helpers import cancer, diabetes, iris, raises, wine
@@ -243,6 +244,33 @@ def test_times_keep_their_seconds_if_a_model_takes_float32(n_estimators, scaling
     options = {"bootstrap": True, "n_estimators": n_estimators, "random_state": 0}
     ensemble = DeepNetEnsembleClassifier(net, **options).fit(TIMES, y_wine)
     assert_exported(assert_same_classes, ensemble, TIMES, "float32")
+
+
+# ---- numeric features
+
+
+@DTYPES
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_numeric_features_are_exported(scaling, dtype):
+    X = X_wine if scaling is None else RAW
+    own = {"input_scaling": scaling, "numeric_features": PeriodicFeatures(3, 0.5)}
+    net = classifier(dtype=dtype, **own).fit(X, y_wine)
+    assert_exported(assert_same_classes, net, X, dtype)
+    net = regressor(dtype=dtype, **own).fit(X, y_wine)
+    assert_exported(assert_same_numbers, net, X, dtype)
+
+
+@DTYPES
+@pytest.mark.parametrize("shared", [True, False])
+def test_members_with_numeric_features_are_exported(shared, dtype):
+    options = {"bootstrap": not shared, "n_estimators": 3, "random_state": 0}
+    net = classifier(numeric_features="periodic")
+    ensemble = DeepNetEnsembleClassifier(net, **options).fit(RAW, y_wine)
+    assert_exported(assert_same_classes, ensemble, RAW, dtype)
+    onnx.checker.check_model(to_onnx(ensemble, dtype=dtype), full_check=True)
+    net = regressor(numeric_features="periodic", input_scaling=None)
+    ensemble = DeepNetEnsembleRegressor(net, **options).fit(X_wine, y_wine)
+    assert_exported(assert_same_numbers, ensemble, X_wine, dtype)
 
 
 # ---- regressors

@@ -87,6 +87,12 @@ CLASSIFIERS = {
     "pipeline in a pipeline": scaled(make_pipeline(PCA(5), net())),
     "ensemble": scaled(ensemble()),
     "grid": search(scaled(net())),
+    "grid of numeric features": search(
+        scaled(net()), grid={"numeric_features": [None, "periodic"]}
+    ),
+    "ensemble with numeric features": scaled(
+        ensemble().set_params(estimator__numeric_features="periodic")
+    ),
     "random": search(scaled(net()), StackedRandomizedSearchCV, n_iter=2),
     "halving grid": search(
         scaled(net()),

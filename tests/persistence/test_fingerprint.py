@@ -26,6 +26,7 @@ from sklearn_deepnet._serialization.fingerprint import (
 )
 from sklearn_deepnet.nn.activations import relu, tanh
 from sklearn_deepnet.nn.losses import focal
+from sklearn_deepnet.nn.numeric_features import PeriodicFeatures
 from sklearn_deepnet.nn.optimizers import Adam
 from sklearn_deepnet.nn.schedules import Step
 
@@ -170,6 +171,7 @@ DIFFERENT = {
     "generators": [np.random.RandomState(0), np.random.default_rng(0)],
     "words": [relu, tanh, focal(1.0), focal(2.0), Adam(), Adam(beta1=0.8)],
     "schedules": [Step(every=2, factor=0.5), Step(every=3, factor=0.5)],
+    "numeric features": [PeriodicFeatures(4), PeriodicFeatures(5)],
     "estimators": [
         StandardScaler(),
         StandardScaler(with_mean=False),

@@ -432,6 +432,12 @@ def attributes(opened):
     return opened.description["attributes"]
 
 
+def have_features_of_fewer_columns(opened):
+    """Say that the inputs of the first layer are a column and features of it."""
+    attributes(opened)["n_features_in_"] = 1
+    attributes(opened)["_input_scaling"] = None
+
+
 def use_an_array_often(opened):
     attributes(opened)["estimators_"] *= 100
 
@@ -596,6 +602,7 @@ def take_classifiers_for_regressors(opened):
         (ensemble, set_attribute("estimators_", "x"), "its ensemble has no members"),
         (classifier, set_attribute("x", 1), "attributes of the network are unknown, ["),
         (classifier, set_attribute("n_features_in_", 5), wrong("_layer_sizes")),
+        (classifier, have_features_of_fewer_columns, wrong("_params")),
         (
             classifier,
             set_attribute("n_layers_", 3),  # which follows from `_layer_sizes`

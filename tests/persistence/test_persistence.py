@@ -43,6 +43,7 @@ from sklearn_deepnet.nn.activations import ACTIVATIONS, Activation, relu
 from sklearn_deepnet.nn.initializers import INITIALIZERS, he, orthogonal
 from sklearn_deepnet.nn.losses import LOSSES, Loss, focal, huber, log_loss, quantile
 from sklearn_deepnet.nn.losses.classification import focal_softmax
+from sklearn_deepnet.nn.numeric_features import PeriodicFeatures
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS, SGD, SOLVERS, Adam, Momentum
 from sklearn_deepnet.nn.schedules import SCHEDULES, Cosine, Plateau, Step
 from tests.helpers import exactly, iris, raises
@@ -62,6 +63,7 @@ EVERY = {
     "init_scale": np.float64(0.5),
     "bias_init": "uniform",
     "input_scaling": "robust",
+    "numeric_features": PeriodicFeatures(np.int64(2), np.float32(0.5)),
     "learning_rate": np.float32(0.01),
     "batch_size": 16,
     "n_iter": np.int32(4),
@@ -171,6 +173,13 @@ CASES = {
     "lbfgs": case(DeepNetClassifier(**WARM | LBFGS)),
     "robust": case(classifier(input_scaling="robust")),
     "as it comes": case(classifier(input_scaling=None)),
+    "periodic": case(classifier(numeric_features="periodic", early_stopping=True)),
+    "periodic ensemble": case(
+        DeepNetEnsembleRegressor(
+            DeepNetRegressor(**BRIEF, numeric_features="periodic"), n_estimators=2
+        ),
+        *(X, X[:, 0], None),
+    ),
     "a constant column": case(regressor(), X=X * [1, 0, 1, 1], y=X[:, 0]),
 } | {
     f"{solver} in {dtype}": case(classifier(solver=solver, dtype=dtype))

@@ -17,6 +17,7 @@ from sklearn_deepnet import (
     StackedHalvingRandomSearchCV,
     StackedRandomizedSearchCV,
 )
+from sklearn_deepnet.nn.numeric_features import NUMERIC_FEATURES
 from sklearn_deepnet.nn.optimizers import SOLVERS
 from sklearn_deepnet.nn.schedules import SCHEDULES, Custom
 from sklearn_deepnet.persistence import TRUSTED_TYPES
@@ -52,6 +53,12 @@ ESTIMATORS |= {
     )
     for name, make in SCHEDULES.items()
     if make is not Custom
+}
+ESTIMATORS |= {
+    f"numeric features {name}": DeepNetClassifier(
+        (4,), numeric_features=make(), **COMMON
+    )
+    for name, make in NUMERIC_FEATURES.items()
 }
 
 

@@ -1,0 +1,230 @@
+r"""Trained features of numeric columns, which the network gets beside the columns.
+
+A ReLU network has to bend a line at many places to follow a function that rises and
+falls along one column. With a few cosines of each column the first layer has such
+bends from the start, and training chooses where they are [1]_:
+
+.. math:: e_{jk} = \cos\bigl(2\pi (c_{jk} x_j + b_{jk})\bigr), \qquad k = 1, \dots, n
+
+The inputs of the first layer are then all columns :math:`x_j`, followed by the features
+:math:`e_{j1}, \dots, e_{jn}` of the first column, of the second, and so on. The
+frequencies :math:`c` and phases :math:`b` are parameters like weights and biases, but
+have no penalty. To have :math:`x_j` itself beside the cosines of one phase each, in
+place of a cosine and a sine, is from [2]_.
+
+With :math:`\theta = 2\pi (c x + b)` and the gradient :math:`d\!e` by a feature:
+
+.. math::
+    d\theta = -\sin(\theta)\, d\!e, \qquad
+    dc_{jk} = 2\pi \sum_i d\theta_{jki}\, x_{ji}, \qquad
+    db_{jk} = 2\pi \sum_i d\theta_{jki}
+
+>>> import numpy as np
+>>> frequencies, phases = np.array([[0.5]]), np.array([[0.0]])
+>>> x = np.array([[0.0, 0.5, 1.0]])  # one column, three samples
+>>> angles, features = np.empty((1, 1, 3)), np.empty((1, 1, 3))
+>>> write_periodic(x, frequencies, phases, angles, features)
+>>> features.round(6) + 0.0
+array([[[ 1.,  0., -1.]]])
+
+References
+----------
+.. [1] Gorishniy, Rubachev & Babenko, "On Embeddings for Numerical Features in Tabular
+   Deep Learning", NeurIPS 2022, section 3.3.
+.. [2] Holzmüller, Grinsztajn & Steinwart, "Better by Default: Strong Pre-Tuned MLPs and
+   Boosted Trees on Tabular Data", NeurIPS 2024, section 3.
+"""
+
+from dataclasses import dataclass
+from numbers import Integral
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._utils.typing import BoolArray, FloatArray
+from .scaling import InputScaling
+
+__all__ = ["NUMERIC_FEATURES", "FittedFeatures", "PeriodicFeatures"]
+
+
+class FittedFeatures(NamedTuple):
+    """The parameters of the features of all columns.
+
+    Parameters
+    ----------
+    frequencies : ndarray of shape (n_features_in, n_frequencies)
+        :math:`c`, in periods for each unit of the scaled column.
+    phases : ndarray of shape (n_features_in, n_frequencies)
+        :math:`b`, in periods.
+    """
+
+    frequencies: FloatArray
+    phases: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicFeatures:
+    r"""Cosines of each column, whose frequencies and phases are trained.
+
+    .. math:: e_{jk} = \cos\bigl(2\pi (c_{jk} x_j + b_{jk})\bigr)
+
+    Training starts from :math:`c_{jk} \sim \mathcal{N}(0, s^2)` and :math:`b_{jk}`
+    uniform in :math:`[-\tfrac12, \tfrac12)`.
+
+    Parameters
+    ----------
+    n_frequencies : int, default=4
+        Number of cosines of each column, at least 1.
+    scale : float, default=0.1
+        :math:`s`, in periods for each unit of the scaled column. With 0.1, most cosines
+        begin as less than half a period over the range of a column; larger scales fit
+        functions that rise and fall more often, and noise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.RandomState(0)
+    >>> frequencies, phases = PeriodicFeatures(n_frequencies=3).draw(2, rng)
+    >>> frequencies.shape, float(abs(phases).max()) <= 0.5
+    ((2, 3), True)
+    """
+
+    n_frequencies: int = 4
+    scale: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not _is_count(self.n_frequencies):
+            raise ValueError(
+                "n_frequencies must be an integer of at least 1. Got "
+                f"{self.n_frequencies!r} instead."
+            )
+        if not 0 < self.scale < np.inf:
+            raise ValueError(
+                f"scale must be above 0 and finite. Got {self.scale!r} instead."
+            )
+
+    def draw(self, n_inputs: int, rng: np.random.RandomState) -> FittedFeatures:
+        """Return the frequencies and phases that training starts from.
+
+        Parameters
+        ----------
+        n_inputs : int
+            Number of columns.
+        rng : RandomState
+            Advanced by the frequencies, then by the phases.
+
+        Returns
+        -------
+        features : FittedFeatures
+        """
+        shape = n_inputs, int(self.n_frequencies)
+        return FittedFeatures(
+            float(self.scale) * rng.randn(*shape), rng.uniform(-0.5, 0.5, shape)
+        )
+
+
+def write_periodic(
+    x: FloatArray,
+    frequencies: FloatArray,
+    phases: FloatArray,
+    angles: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Write the features to `out`, and what they are the cosines of to `angles`.
+
+    Parameters
+    ----------
+    x : ndarray of shape (..., n_inputs, n_samples)
+        The columns, as rows.
+    frequencies, phases : ndarray of shape (..., n_inputs, n_frequencies)
+        See `FittedFeatures`.
+    angles, out : ndarray of shape (..., n_inputs, n_frequencies, n_samples)
+        Overwritten.
+    """
+    np.multiply(frequencies[..., np.newaxis], x[..., np.newaxis, :], out=angles)
+    np.add(angles, phases[..., np.newaxis], out=angles)
+    np.multiply(angles, 2 * np.pi, out=angles)
+    np.cos(angles, out=out)
+
+
+def write_periodic_gradient(
+    grad: FloatArray, x: FloatArray, angles: FloatArray, out: FittedFeatures
+) -> None:
+    """Write the gradient by frequencies and phases into `out`.
+
+    Parameters
+    ----------
+    grad : ndarray of shape (..., n_inputs, n_frequencies, n_samples)
+        Gradient by the features.
+    x : ndarray of shape (..., n_inputs, n_samples)
+        The columns, as rows.
+    angles : ndarray of shape (..., n_inputs, n_frequencies, n_samples)
+        As `write_periodic` has left them; overwritten.
+    out : FittedFeatures of arrays of shape (..., n_inputs, n_frequencies)
+        Overwritten.
+    """
+    np.sin(angles, out=angles)
+    np.multiply(angles, grad, out=angles)  # minus the gradient by the angles
+    np.vecdot(angles, x[..., np.newaxis, :], out=out.frequencies)
+    np.add.reduce(angles, axis=-1, out=out.phases)
+    for by_parameter in out:
+        np.multiply(by_parameter, -2 * np.pi, out=by_parameter)
+
+
+def rescale_features(
+    features: FittedFeatures, before: InputScaling, after: InputScaling
+) -> None:
+    """Change `features` in place, so that newly scaled columns give the same ones."""
+    frequencies, phases = features
+    scale = before.scale[:, np.newaxis]
+    phases += frequencies * ((after.center - before.center)[:, np.newaxis] / scale)
+    frequencies *= after.scale[:, np.newaxis] / scale
+
+
+def move_to_biases(
+    layer: FloatArray, features: FittedFeatures, columns: BoolArray
+) -> None:
+    """Make weights of constant features zero, in place, and change biases instead.
+
+    Parameters
+    ----------
+    layer : ndarray of shape (n_out, n_columns * (1 + n_frequencies) + 1)
+        ``[W b]`` of the first layer.
+    features : FittedFeatures of arrays of shape (n_columns, n_frequencies)
+        Frequencies and phases.
+    columns : ndarray of bool of shape (n_columns,)
+        True for columns whose frequencies are all zero.
+    """
+    n_columns, n_frequencies = features.phases.shape
+    by_column = (len(layer), n_columns, n_frequencies)
+    weights = layer[:, n_columns:-1].reshape(by_column)
+    constant = np.cos(2 * np.pi * features.phases[columns])
+    layer[:, -1] += np.sum(weights[:, columns] * constant, axis=(1, 2))
+    weights[:, columns] = 0
+
+
+def expand_columns(columns: BoolArray, n_frequencies: int) -> BoolArray:
+    """Return which inputs of the first layer are, or are made of, these columns.
+
+    Parameters
+    ----------
+    columns : ndarray of bool of shape (n_columns,)
+        True for some columns.
+    n_frequencies : int
+        Number of features of each column.
+
+    Returns
+    -------
+    inputs : ndarray of bool of shape (n_columns * (1 + n_frequencies),)
+    """
+    return np.concatenate([columns, np.repeat(columns, n_frequencies)])
+
+
+def _is_count(value: Any) -> bool:
+    # To Python, True is an integer.
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    return is_integer and value >= 1
+
+
+NUMERIC_FEATURES = MappingProxyType({"periodic": PeriodicFeatures})

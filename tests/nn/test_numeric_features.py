@@ -1,0 +1,168 @@
+"""Numeric features follow their formula, and so does their gradient."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_deepnet.nn.numeric_features import (
+    NUMERIC_FEATURES,
+    FittedFeatures,
+    PeriodicFeatures,
+    expand_columns,
+    move_to_biases,
+    rescale_features,
+    write_periodic,
+    write_periodic_gradient,
+)
+from sklearn_deepnet.nn.scaling import InputScaling
+from tests.helpers import raises
+
+N_COLUMNS, N_FREQUENCIES, N_SAMPLES = 3, 2, 7
+STACKS = {"one": ((), ()), "stack": ((4,), ()), "stack, own data": ((4,), (4,))}
+
+
+def periodic(x, frequency, phase):
+    return np.cos(2 * np.pi * (frequency * x + phase))
+
+
+FORMULAS = {"periodic": periodic}
+
+
+def draw(stack_shape=(), data_shape=()):
+    """Return columns, as rows, and parameters of features."""
+    rng = np.random.RandomState(0)
+    x = rng.randn(*data_shape, N_COLUMNS, N_SAMPLES)
+    shape = (*stack_shape, N_COLUMNS, N_FREQUENCIES)
+    return x, FittedFeatures(rng.randn(*shape), rng.randn(*shape))
+
+
+def compute(x, features):
+    """Return the features and the angles, of shape (..., column, frequency, sample)."""
+    shape = (*features.phases.shape, x.shape[-1])
+    angles, out = np.empty(shape), np.empty(shape)
+    write_periodic(x, *features, angles, out)
+    return out, angles
+
+
+def test_every_kind_of_features_has_its_formula_checked():
+    assert FORMULAS.keys() == NUMERIC_FEATURES.keys()
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_features_follow_their_formula(stack):
+    stack_shape, data_shape = STACKS[stack]
+    x, features = draw(stack_shape, data_shape)
+    out, _ = compute(x, features)
+    x = np.broadcast_to(x, (*stack_shape, *x.shape[-2:]))
+    for at in np.ndindex(out.shape):
+        *k, column, frequency, sample = at
+        expected = periodic(
+            x[*k, column, sample],
+            features.frequencies[*k, column, frequency],
+            features.phases[*k, column, frequency],
+        )
+        assert_allclose(out[at], expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("parameter", [0, 1], ids=FittedFeatures._fields)
+@pytest.mark.parametrize("stack", STACKS)
+def test_gradient_is_the_slope_in_every_coordinate(stack, parameter):
+    x, features = draw(*STACKS[stack])
+    out, angles = compute(x, features)
+    grad = np.random.RandomState(1).randn(*out.shape)
+    gradient = FittedFeatures(*map(np.empty_like, features))
+    write_periodic_gradient(grad, x, angles, gradient)
+    h = 1e-6
+    for at in np.ndindex(features.phases.shape):
+        values = []
+        for step in (h, -h):
+            moved = FittedFeatures(*(array.copy() for array in features))
+            moved[parameter][at] += step
+            values.append(np.sum(grad * compute(x, moved)[0]))
+        slope = (values[0] - values[1]) / (2 * h)
+        assert_allclose(gradient[parameter][at], slope, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("scale", [0.1, 3.0])
+def test_draws_have_the_promised_distribution(scale):
+    n_columns, n_frequencies = 500, 40
+    drawn = PeriodicFeatures(n_frequencies, scale).draw(
+        n_columns, np.random.RandomState(0)
+    )
+    n = n_columns * n_frequencies
+    frequencies, phases = drawn
+    assert frequencies.shape == phases.shape == (n_columns, n_frequencies)
+    # Within four standard errors: of a mean, and of the deviation of normal numbers
+    assert abs(frequencies.mean()) < 4 * scale / np.sqrt(n)
+    assert abs(frequencies.std() / scale - 1) < 4 / np.sqrt(2 * n)
+    kurtosis = np.mean((frequencies / scale) ** 4)
+    assert abs(kurtosis - 3) < 4 * np.sqrt(96 / n)  # 9/5 if they were uniform
+    assert phases.min() >= -0.5
+    assert phases.max() < 0.5
+    assert abs(phases.mean()) < 4 / np.sqrt(12 * n)
+    assert abs(np.mean(phases**2) - 1 / 12) < 4 * np.sqrt(1 / 180 / n)
+
+
+def test_frequencies_are_drawn_before_phases():
+    drawn = PeriodicFeatures(2, 0.3).draw(3, np.random.RandomState(5))
+    rng = np.random.RandomState(5)
+    assert_array_equal(drawn.frequencies, 0.3 * rng.randn(3, 2))
+    assert_array_equal(drawn.phases, rng.uniform(-0.5, 0.5, (3, 2)))
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, "4", None, True, np.float64(3)])
+def test_a_number_of_frequencies_that_is_none_is_an_error(value):
+    with raises(
+        f"n_frequencies must be an integer of at least 1. Got {value!r} instead."
+    ):
+        PeriodicFeatures(n_frequencies=value)
+
+
+@pytest.mark.parametrize("value", [0, -0.1, np.inf, np.nan])
+def test_a_scale_that_is_none_is_an_error(value):
+    with raises(f"scale must be above 0 and finite. Got {value!r} instead."):
+        PeriodicFeatures(scale=value)
+
+
+def test_integers_of_numpy_are_numbers_of_frequencies():
+    drawn = PeriodicFeatures(np.int64(3)).draw(2, np.random.RandomState(0))
+    assert drawn.phases.shape == (2, 3)
+
+
+def test_newly_scaled_columns_give_the_same_features():
+    x, features = draw()
+    rng = np.random.RandomState(1)
+    before, after = (
+        InputScaling(rng.randn(N_COLUMNS), rng.uniform(0.2, 5, N_COLUMNS))
+        for _ in range(2)
+    )
+    raw = x * before.scale[:, np.newaxis] + before.center[:, np.newaxis]
+    expected, _ = compute(x, features)
+    rescale_features(features, before, after)
+    x = (raw - after.center[:, np.newaxis]) / after.scale[:, np.newaxis]
+    assert_allclose(compute(x, features)[0], expected, atol=1e-12)
+
+
+def test_what_constant_features_add_moves_to_the_biases():
+    x, features = draw()
+    constant = np.array([False, True, False])
+    features.frequencies[constant] = 0
+    n_inputs = N_COLUMNS * (1 + N_FREQUENCIES)
+    layer = np.random.RandomState(2).randn(5, n_inputs + 1)
+
+    def outputs():
+        inputs = np.vstack([x, compute(x, features)[0].reshape(-1, N_SAMPLES)])
+        return layer[:, :-1] @ inputs + layer[:, -1:]
+
+    before, weights = outputs(), layer[:, :-1].copy()
+    move_to_biases(layer, features, constant)
+    assert_allclose(outputs(), before, atol=1e-13)
+    made_of_it = expand_columns(constant, N_FREQUENCIES)
+    made_of_it[:N_COLUMNS] = False  # the column itself keeps its weight
+    assert (layer[:, :-1][:, made_of_it] == 0).all()
+    assert_array_equal(layer[:, :-1][:, ~made_of_it], weights[:, ~made_of_it])
+
+
+def test_features_follow_the_columns_column_by_column():
+    expanded = expand_columns(np.array([False, True, False]), 2)
+    assert np.flatnonzero(expanded).tolist() == [1, 5, 6]
