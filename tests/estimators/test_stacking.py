@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
@@ -161,6 +162,22 @@ def test_wide_networks_are_trained_in_stacks_no_larger_than_pays():
     networks = nets(*[{}] * 5, hidden_layer_sizes=(100, 100), n_iter=2)
     assert sizes_of_stacks(networks) == [2, 2, 1]
     assert_stack_equals_alone(nets(*[{}] * 5, hidden_layer_sizes=(100, 100), n_iter=2))
+
+
+ONE_BY_ONE = {  # networks that are trained one by one, while others wait
+    "large": {"hidden_layer_sizes": (512, 256)},
+    "lbfgs": {"solver": "lbfgs"},
+    "verbose": {"verbose": 1},
+}
+
+
+@pytest.mark.parametrize("kind", ONE_BY_ONE)
+def test_networks_trained_alone_stop_and_warn_as_by_their_own_fit(kind):
+    stops = {"init": "zeros", "n_iter": 10, "tol": 1e-4}
+    networks = [net(**stops, random_state=k, **ONE_BY_ONE[kind]) for k in range(2)]
+    networks.insert(1, net(**stops))
+    with pytest.warns(ConvergenceWarning, match="has learned nothing from X"):
+        assert_stack_equals_alone(networks)
 
 
 def test_all_parameters_are_tested():

@@ -138,6 +138,7 @@ def _fit_networks(
 ) -> None:
     """Prepare all networks, train them, and set their fitted attributes."""
     fits, results = _prepare(networks, arguments)
+    alone = {*results}
     waiting = [k for k, fit in enumerate(fits) if fit.job is not None]
     interrupt = find_interrupt(results.values())
     if interrupt is None:
@@ -151,7 +152,8 @@ def _fit_networks(
     # A network without a job has nothing to learn; one without a result no time for it.
     done = [k for k in range(len(fits)) if k not in results or results[k].result]
     for k in done:
-        fits[k].finish(results[k].result if k in results else None)
+        if k not in alone:  # these are finished
+            fits[k].finish(results[k].result if k in results else None)
     for k in done:
         fits[k].commit()
     interrupt = find_interrupt(results.values())
@@ -162,7 +164,7 @@ def _fit_networks(
 def _prepare(
     networks: Sequence[BaseDeepNet], arguments: Sequence[FitArguments]
 ) -> tuple[list[Any], dict[int, JobResult]]:
-    """Prepare networks, and train those that have to be trained alone.
+    """Prepare networks; train those that have to be trained alone, and finish them.
 
     Returns
     -------
@@ -179,9 +181,13 @@ def _prepare(
             fits.append(fit)
             if fit.job is not None and Waiting(fit.job).why_alone:
                 # Trained before the next is prepared, so that large networks are in
-                # memory one at a time.
+                # memory one at a time. What it was trained with goes with `finish`.
                 (result,) = train_all([fit.job])
-                results[len(fits) - 1], fit.job = result, None
+                if isinstance(result.error, Exception):
+                    raise result.error
+                results[len(fits) - 1] = result
+                if result.result is not None:
+                    fit.finish(result.result)
                 if result.interrupt is not None:
                     break
     return fits, results
