@@ -2,7 +2,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lint check test test-all test-oldest bench docs clean
+.PHONY: help demo lint check test test-all test-oldest bench bench-tables docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,18 +38,23 @@ bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier, PyTorch and
 		.venv-bench/bin/python benchmarks/$$name.py --json build/bench/$$name.json || exit; \
 	done
 
+bench-tables: .venv-bench-tables/ready ## accuracy on real tables beside boosting and others, for hours
+	.venv-bench-tables/bin/python benchmarks/tables.py
+
 docs: .venv-docs/ready ## the documentation, offline, into build/docs
 	.venv-docs/bin/python -m sphinx -W --keep-going -b html -d build/doctrees docs build/docs
 	.venv-docs/bin/python docs/check_site.py build/docs
 
 clean: ## remove environments, caches, builds and figures
-	rm -rf .venv .venv-oldest .venv-bench .venv-docs .mypy_cache .pytest_cache .ruff_cache
-	rm -rf build dist docs/api/generated docs/gallery docs/_static/sweep.svg examples/*.png
+	rm -rf .venv .venv-oldest .venv-bench* .venv-docs .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist docs/api/generated docs/gallery docs/_static/sweep.svg docs/_static/tables.svg \
+		examples/*.png
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/ready: EXTRA = test
 .venv-oldest/ready: EXTRA = test
 .venv-bench/ready: EXTRA = bench
+.venv-bench-tables/ready: EXTRA = bench-tables
 .venv-docs/ready: EXTRA = docs
 
 # "numpy>=2.0" becomes 'numpy==2.0.*'; a wheel or nothing, since compiling takes an hour.
@@ -58,7 +63,8 @@ clean: ## remove environments, caches, builds and figures
 	for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")
 
 # Built from nothing and stamped last, so an interrupted installation is started over.
-.venv/ready .venv-oldest/ready .venv-bench/ready .venv-docs/ready: pyproject.toml
+.venv/ready .venv-oldest/ready .venv-bench/ready .venv-bench-tables/ready \
+.venv-docs/ready: pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
 	'Python 3.11 or newer is needed, $(PYTHON) is %d.%d. Try: make PYTHON=python3.12' % v[:2])"
 	$(PYTHON) -m venv --clear $(@D)

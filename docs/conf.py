@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from check_site import PUBLIC_MODULES  # noqa: E402
-from figures import draw_stacks, draw_sweep  # noqa: E402
+from figures import draw_ranks, draw_stacks, draw_sweep  # noqa: E402
 
 import sklearn_deepnet  # noqa: E402
 
@@ -174,6 +174,7 @@ sphinx_gallery_conf = {
 # The pages
 
 draw_sweep(HERE / "sweep.json", HERE / "_static" / "sweep.svg")
+draw_ranks(HERE / "tables.json", HERE / "_static" / "tables.svg")
 
 exclude_patterns = ["gallery/backreferences/*", "gallery_header.txt"]
 

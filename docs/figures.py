@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from scipy.stats import rankdata, studentized_range
 
 STYLES = {
     "ours": ("sklearn_deepnet", "-o"),
@@ -42,6 +45,62 @@ def draw_sweep(results: Path, path: Path) -> None:
         xscale="log", yscale="log", xlabel="rows", ylabel="seconds per epoch, ours"
     )
     figure.savefig(path)
+
+
+def draw_ranks(results: Path, path: Path) -> None:
+    """Draw critical-difference diagrams [1]_: mean ranks of models over tables.
+
+    Models whose ranks differ by less than the critical difference of Nemenyi's test, at
+    5 %, are joined by a line.
+
+    References
+    ----------
+    .. [1] Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets",
+       JMLR 2006, section 3.2.2.
+    """
+    means = json.loads(results.read_text("utf-8"))["means"]
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    kinds = {
+        "log-loss, tables of classes": {
+            name: {model: it["log_loss"] for model, it in of.items()}
+            for name, of in means.items()
+            if all("log_loss" in it for it in of.values())
+        },
+        "R², tables of numbers": {
+            name: {model: -it["score"] for model, it in of.items()}
+            for name, of in means.items()
+            if not any("log_loss" in it for it in of.values())
+        },
+    }
+    for ax, (title, errors) in zip(figure.subplots(2), kinds.items(), strict=True):
+        models = [*next(iter(errors.values()))]
+        models = [it for it in models if all(it in of for of in errors.values())]
+        values = np.array([[of[model] for model in models] for of in errors.values()])
+        ranks = rankdata(values, axis=1).mean(axis=0)
+        _draw_ranks(ax, dict(zip(models, ranks, strict=True)), len(errors))
+        ax.set_title(f"mean rank by {title} (1 is best)", fontsize=10)
+    figure.savefig(path)
+
+
+def _draw_ranks(ax: Axes, ranks: dict[str, float], n_tables: int) -> None:
+    models, k = sorted(ranks, key=lambda model: ranks[model]), len(ranks)
+    quantile = studentized_range.ppf(0.95, k, np.inf) / np.sqrt(2)
+    critical = quantile * np.sqrt(k * (k + 1) / (6 * n_tables))
+    for at, model in enumerate(models):
+        rank = ranks[model]
+        ax.plot([rank, rank], [0, -at - 1], "-", color="0.7", linewidth=1)
+        ax.plot(rank, 0, "o", color="C0" if model == "ensemble" else "0.3")
+        ax.text(rank, -at - 1, f" {model}, {rank:.1f}", va="center", fontsize=9)
+    for at, model in enumerate(models):  # groups that the test cannot tell apart
+        last = max(ranks[it] for it in models if ranks[it] <= ranks[model] + critical)
+        before = [it for it in models[:at] if last <= ranks[it] + critical]
+        if not before and last > ranks[model]:
+            height = 0.5 + 0.45 * (at % 4)
+            ax.plot([ranks[model], last], [height] * 2, "-", color="0.3", linewidth=3)
+    ax.plot([1, 1 + critical], [2.6, 2.6], "|-", color="black")
+    ax.text(1 + critical, 2.6, f"  critical difference {critical:.1f}", va="center")
+    ax.set(xlim=(0.8, k + 0.8), ylim=(-k - 0.6, 3.2), yticks=[])
+    ax.spines[["left", "right", "top"]].set_visible(False)
 
 
 def draw_stacks(path: Path) -> None:

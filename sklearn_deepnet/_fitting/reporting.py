@@ -15,8 +15,9 @@ from .._utils.sklearn_compat import CallbackContext
 from .._utils.values import items_of
 from .._utils.warnings import max_abs, warn
 from ..exceptions import DivergenceWarning
+from ..nn.schedules import Custom, depends_on_n_iter
 from .dataset import Dataset
-from .parameters import is_quasi_newton
+from .parameters import is_quasi_newton, resolve_schedule
 
 _MAX_TASKS = 1000  # ProgressBar takes time quadratic in the number of tasks
 _N_LINES = 10
@@ -220,7 +221,7 @@ def warn_of_ending(
         )
     elif failure:
         warn(failure, ConvergenceWarning)
-    elif ended_by == "n_iter" and stops and n_iter:
+    elif ended_by == "n_iter" and stops and n_iter and not _is_planned(estimator):
         no_rate = is_quasi_newton(estimator.solver)
         advice = f"Raise {'n_iter' if no_rate else 'n_iter or learning_rate'}"
         last, lowest = estimator.loss_curve_[-1], estimator.best_loss_
@@ -236,6 +237,17 @@ def warn_of_ending(
             "or set tol=None, if so many epochs are wanted.",
             ConvergenceWarning,
         )
+
+
+def _is_planned(estimator: Any) -> bool:
+    """Return whether the learning rate falls over as many epochs as there are.
+
+    More of them would be another plan, not the rest of this one.
+    """
+    schedule = resolve_schedule(estimator.schedule)
+    is_known = not isinstance(schedule, Custom)  # what a function does is unknown
+    is_used = not is_quasi_newton(estimator.solver)
+    return is_used and is_known and depends_on_n_iter(schedule)
 
 
 def _advise_on_divergence(estimator: Any, dataset: Dataset) -> str:

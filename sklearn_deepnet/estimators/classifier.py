@@ -133,7 +133,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     early_stopping : bool or "auto", default=False
         Whether to hold out a validation set and monitor it in place of the training
         loss. Not needed if `X_val` is given to `fit`. "auto" does so in `fit` if there
-        are at least 100 samples, and trains on classes of a single sample, which True
+        are at least 30 samples, and trains on classes of a single sample, which True
         refuses.
     validation_fraction : float, default=0.1
         Fraction of the samples to hold out as validation set, stratified by class. At

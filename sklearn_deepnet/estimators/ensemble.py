@@ -38,8 +38,9 @@ _RECIPE = MappingProxyType(
     {
         "learning_rate": 0.01,
         "schedule": "cosine",
+        "batch_size": 64,
         "alpha": 0.1,
-        "tol": None,
+        "n_iter_no_change": 30,
         "early_stopping": "auto",
         "validation_fraction": 0.15,
     }
@@ -270,9 +271,9 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     estimator : DeepNetClassifier or None, default=None
         The network to clone for each member, with its own `random_state`. None is the
         recipe for tables: ``DeepNetClassifier(learning_rate=0.01, schedule="cosine",
-        alpha=0.1, tol=None, early_stopping="auto", validation_fraction=0.15)``,
-        without `early_stopping` if `bootstrap`. A subclass must not override
-        ``predict_proba``.
+        batch_size=64, alpha=0.1, n_iter_no_change=30, early_stopping="auto",
+        validation_fraction=0.15)``, without `early_stopping` if `bootstrap`. A subclass
+        must not override ``predict_proba``.
     n_estimators : int, default=4
         Number of members.
     bootstrap : bool, default=False
@@ -435,9 +436,9 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
     estimator : DeepNetRegressor or None, default=None
         The network to clone for each member, with its own `random_state`. None is the
         recipe for tables: ``DeepNetRegressor(learning_rate=0.01, schedule="cosine",
-        alpha=0.1, tol=None, early_stopping="auto", validation_fraction=0.15)``,
-        without `early_stopping` if `bootstrap`. A subclass must not override
-        ``predict``.
+        batch_size=64, alpha=0.1, n_iter_no_change=30, early_stopping="auto",
+        validation_fraction=0.15)``, without `early_stopping` if `bootstrap`. A subclass
+        must not override ``predict``.
     n_estimators : int, default=4
         Number of members.
     bootstrap : bool, default=False

@@ -124,7 +124,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     early_stopping : bool or "auto", default=False
         Whether to hold out a validation set and monitor it in place of the training
         loss. Not needed if `X_val` is given to `fit`. "auto" does so in `fit` if there
-        are at least 100 samples.
+        are at least 30 samples.
     validation_fraction : float, default=0.1
         Fraction of the samples to hold out as validation set.
     scoring : str, callable or None, default=None

@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
 from sklearn_deepnet.nn.activations import Activation, relu
 from sklearn_deepnet.nn.losses import Loss, binary_cross_entropy
+from sklearn_deepnet.nn.schedules import Cosine
 from tests.helpers import cancer
 
 X, y = cancer()
@@ -284,12 +285,21 @@ def test_steps_that_are_too_large_are_not_to_be_raised():
     )
 
 
+@pytest.mark.parametrize("schedule", [Cosine(horizon=30), lambda t: 0.99**t])
+def test_epochs_may_be_too_few_where_the_schedule_does_not_end_with_them(schedule):
+    net = DeepNetClassifier((5,), n_iter=30, schedule=schedule, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="epochs were used before the loss"):
+        net.fit(X, y)
+
+
 @pytest.mark.parametrize(
     ("parameters", "n_epochs"),
     [
         ({"tol": None}, 30),
         ({"tol": 10.0, "n_iter_no_change": 10}, 11),
         ({"n_iter": 0}, 0),
+        ({"schedule": "cosine"}, 30),
+        ({"schedule": "onecycle"}, 30),
     ],
 )
 def test_nothing_is_said_where_nothing_is_to_be_said(parameters, n_epochs):

@@ -9,7 +9,7 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from ..._utils.typing import IntArray
 from ..._utils.values import items_of
 
-_FEWEST_ROWS = 100  # of which ``early_stopping="auto"`` holds some out
+_FEWEST_ROWS = 30  # of which ``early_stopping="auto"`` holds some out
 
 
 def count_strata(
