@@ -11,11 +11,11 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 
 from .._engine import Callback, TrainingLoop, TrainingResult, loss_limit
+from .._utils.lookup import claims
 from .._utils.sklearn_compat import CallbackContext
 from .._utils.values import items_of
 from .._utils.warnings import max_abs, warn
 from ..exceptions import DivergenceWarning
-from ..nn.schedules import Custom, depends_on_n_iter
 from .dataset import Dataset
 from .parameters import is_quasi_newton, resolve_schedule
 
@@ -245,9 +245,8 @@ def _is_planned(estimator: Any) -> bool:
     More of them would be another plan, not the rest of this one.
     """
     schedule = resolve_schedule(estimator.schedule)
-    is_known = not isinstance(schedule, Custom)  # what a function does is unknown
-    is_used = not is_quasi_newton(estimator.solver)
-    return is_used and is_known and depends_on_n_iter(schedule)
+    says_so = claims(schedule, "depends_on_n_iter", default=False)
+    return says_so and not is_quasi_newton(estimator.solver)
 
 
 def _advise_on_divergence(estimator: Any, dataset: Dataset) -> str:
