@@ -1,4 +1,4 @@
-"""Recipes for members of an ensemble: the default one, and one change from it each."""
+"""Recipes for ensembles: the defaults, and one change from them each."""
 
 from sklearn_deepnet import (
     DeepNetClassifier,
@@ -6,24 +6,43 @@ from sklearn_deepnet import (
     DeepNetEnsembleRegressor,
     DeepNetRegressor,
 )
+from sklearn_deepnet.estimators.ensemble import RECIPE
 
-RECIPE = {
-    "learning_rate": 0.01,
-    "schedule": "cosine",
-    "alpha": 0.1,
-    "early_stopping": "auto",
-    "validation_fraction": 0.15,
-    "tol": None,
+PLAIN = {  # the networks' own defaults
+    name: value
+    for name, value in DeepNetClassifier().get_params().items()
+    if name in RECIPE
 }
 CHANGES = {
-    "4 members": {},
-    "8 members": {"n_estimators": 8},
+    "as it is": {},
     "1 member": {"n_estimators": 1},
+    "2 members": {"n_estimators": 2},
+    "8 members": {"n_estimators": 8},
+    "members with the defaults of networks": PLAIN,
+    "no rows held out": {"early_stopping": False},
+    "a tenth of the rows held out": {"validation_fraction": 0.1},
+    "a quarter of the rows held out": {"validation_fraction": 0.25},
+    "learning_rate=0.005": {"learning_rate": 0.005},
+    "learning_rate=0.02": {"learning_rate": 0.02},
+    'schedule="constant"': {"schedule": "constant"},
+    "batch_size=32": {"batch_size": 32},
+    "batch_size=200": {"batch_size": 200},
+    "alpha=0.01": {"alpha": 0.01},
+    "alpha=1": {"alpha": 1.0},
+    'n_iter_no_change="auto"': {"n_iter_no_change": "auto"},
+    "n_iter_no_change=60": {"n_iter_no_change": 60},
+    "dropout=0.1": {"dropout": 0.1},
+    'input_scaling="robust"': {"input_scaling": "robust"},
+    'activation="tanh"': {"activation": "tanh", "init": "xavier"},
+    "last layer begins with zeros": {"init": ["he", "zeros"]},
+    "hidden_layer_sizes=(256,)": {"hidden_layer_sizes": (256,)},
+    "hidden_layer_sizes=(64, 64)": {"hidden_layer_sizes": (64, 64)},
+    'numeric_features="periodic"': {"numeric_features": "periodic"},
 }
 
 
 def recipe(n_estimators=4, **changes):
-    """Return a function of seed and has_classes, as `tables.MODELS` has them."""
+    """Return a function of seed and has_classes that makes an ensemble."""
 
     def make(seed, has_classes):
         network = DeepNetClassifier if has_classes else DeepNetRegressor

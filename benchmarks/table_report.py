@@ -10,7 +10,12 @@ MEASURES = {
     "log_loss": ("log-loss", 1, 3),
     "auc": ("AUC, %", 100, 2),
 }
-FIT = ("CPU seconds of a fit", 1, 2)
+COSTS = {
+    "fit": ("CPU seconds of a fit", 1, 2),
+    "predict": ("CPU milliseconds to predict a fifth of the rows", 1e3, 1),
+    "one_row": ("CPU milliseconds to predict one row", 1e3, 2),
+    "bytes": ("kB of a pickle", 1e-3, 0),
+}
 
 
 def means_of(lines):
@@ -18,7 +23,7 @@ def means_of(lines):
     values = {}
     for line in lines:
         measures = values.setdefault(line["table"], {}).setdefault(line["model"], {})
-        for measure in (*MEASURES, "fit", "predict"):
+        for measure in (*MEASURES, *COSTS):
             if measure in line:
                 measures.setdefault(measure, []).append(line[measure])
     return {
@@ -201,11 +206,15 @@ def print_report(means, tables, recipes, ours="ensemble", peer="MLP"):
     """
     labels = dict.fromkeys(label for it in means.values() for label in it)
     models = [label for label in labels if label not in recipes]
-    for measure, (title, factor, digits) in (MEASURES | {"fit": FIT}).items():
+    for measure, (title, factor, digits) in (MEASURES | COSTS).items():
         print(f"\n{title}\n\n{table_of(means, measure, models, factor, digits)}")
     for kind, has_classes in (("classes", True), ("numbers", False)):
         names = [name for name in means if tables[name].has_classes is has_classes]
-        pairs = {it: (ours, it) for it in models if it != ours}
+        pairs = {
+            it: (ours, it)
+            for it in models
+            if it != ours and {*names_with(means, "fit", (ours, it))} & {*names}
+        }
         if ours in models and names:
             print(f"\n{ours}, differences on tables of {kind}\n")
             print(comparison_of(means, pairs, names))

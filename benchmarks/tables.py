@@ -2,8 +2,8 @@
 
 Every model is fitted to five folds of each table, with several seeds, on one thread.
 All get the columns as they are, but for what needs a StandardScaler. Measured are
-accuracy or R², log-loss, the area under the ROC curve where there are two classes, and
-the CPU seconds of fit and predict.
+accuracy or R², log-loss, the area under the ROC curve where there are two classes, the
+CPU seconds of fit and predict, and the bytes of a pickle.
 
 Each result is a line of a file, so that a run can be interrupted and continued, and
 another model added. The file knows a model by its label: remove its lines (`--forget`)
@@ -18,6 +18,7 @@ and what a choice between them on half of the tables is worth on the other half.
 """
 
 import json
+import pickle
 import time
 import warnings
 from pathlib import Path
@@ -139,9 +140,24 @@ def measure(label, make, name, table, seed, fold, train, test):
         model = make(seed, table.has_classes).fit(table.X[train], table.y[train])
         fitted = time.process_time()
         scores = scores_of(model, table, test)
-    times = {"fit": fitted - start, "predict": time.process_time() - fitted}
+        costs = {
+            "fit": fitted - start,
+            "predict": time.process_time() - fitted,
+            "one_row": seconds_for_one_row(model, table.X[test[:1]]),
+            "bytes": len(pickle.dumps(model)),
+        }
     about = {"model": label, "table": name, "seed": seed, "fold": fold}
-    return about | {key: float(it) for key, it in (scores | times).items()}
+    return about | {key: float(it) for key, it in (scores | costs).items()}
+
+
+def seconds_for_one_row(model, row):
+    """Return the median time of 20 predictions of one row."""
+    times = []
+    for _ in range(20):
+        start = time.process_time()
+        model.predict(row)
+        times.append(time.process_time() - start)
+    return np.median(times)
 
 
 def read(path):
@@ -211,7 +227,8 @@ def main():
     if options.quick:
         tables = {name: it for name, it in tables.items() if len(it.y) <= QUICK_ROWS}
         n_seeds = 1
-    forget(options.results, options.forget)
+    if options.forget:
+        forget(options.results, options.forget)
     if not options.report:
         models = {label: known[label] for label in labels}
         run(models, tables, n_seeds, options.n_jobs, options.results, options.max_rows)

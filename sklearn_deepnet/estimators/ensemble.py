@@ -34,7 +34,7 @@ from .stacking import fit_stack
 __all__ = ["DeepNetEnsembleClassifier", "DeepNetEnsembleRegressor"]
 
 # Of a member if no network is given; docs/tables.md has what each of them contributes.
-_RECIPE = MappingProxyType(
+RECIPE = MappingProxyType(
     {
         "learning_rate": 0.01,
         "schedule": "cosine",
@@ -160,7 +160,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         """The estimator that the members are clones of."""
         if self.estimator is not None:
             return self.estimator
-        network = self._member(**_RECIPE)
+        network = self._member(**RECIPE)
         if self.bootstrap:  # copies of a row could be both trained on and held out
             network.early_stopping = False
         return network

@@ -11,6 +11,7 @@ PAGES = (
     "index.md",
     "start.md",
     "guide.md",
+    "tables.md",
     "learn.md",
     "production.md",
 )
