@@ -190,6 +190,7 @@ OF_PANDAS = {
         [True, None, False, True],
         [Decimal(1), None, Decimal("0.5"), 2],
         [1, None, 2.5, True],
+        [1, "", 2.5, None],
         pd.array([1, None, 3, 4], "Int64"),
         pd.array([1.5, None, 3, 4], "Float32"),
         pd.array([True, None, False, True], "boolean"),
@@ -215,6 +216,7 @@ OF_PANDAS = {
     "dates": [
         [MOMENT, None, MOMENT, MOMENT],
         pd.Series([MOMENT, None, MOMENT, MOMENT], dtype=object),
+        pd.Series([MOMENT, "", MOMENT, MOMENT], dtype=object),
         pd.to_datetime(["2020-01-01", None] * 2).tz_localize("Europe/Berlin"),
         [date(2020, 1, 1), None, date(2020, 1, 2), date(2020, 1, 3)],
     ],
@@ -316,6 +318,26 @@ def test_columns_without_values_are_left_out(frame):
     assert columns.transform(new).tolist() == [[1.0]]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([1, 2, 5, 3]),
+        np.array([True, False, False, True]),
+        np.array([*"abab"], dtype=object),
+        np.array([1, 2, 5, 3], dtype="timedelta64[ns]"),
+        np.array([1, 2, 5, 3], dtype="datetime64[D]"),
+    ],
+)
+def test_masked_values_are_gaps(values):
+    masked = np.ma.masked_array(values, mask=[True, False, False, False])
+    X, frame = masked.reshape(-1, 1), pd.DataFrame({"x": masked})
+    expected = fit_columns(frame).transform(frame)
+    np.testing.assert_array_equal(fit_columns(X).transform(X), expected)
+    new = fit_columns(frame.dropna()).transform(frame)
+    unmasked = values[1:].reshape(-1, 1)
+    np.testing.assert_array_equal(fit_columns(unmasked).transform(X), new)
+
+
 # ---- numbers
 
 
@@ -324,6 +346,7 @@ def test_columns_without_values_are_left_out(frame):
     [
         [1, None, 5, 2],
         [1, np.nan, Decimal(5), True + 1],
+        [1, "", 5, 2],
         pd.array([1, None, 5, 2], "Int64"),
         pd.to_timedelta([1, None, 5, 2], "s"),
         pl.Series([1, None, 5, 2], dtype=pl.Int32),
@@ -353,14 +376,35 @@ def test_new_gap_in_numbers_is_the_median(frame):
     assert columns.transform(frame({"x": [None], "b": [None]})).tolist() == [[2, 1]]
 
 
-def test_text_in_numbers_is_an_error():
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("many", "could not convert string to float: 'many'"),
+        pytest.param(10**400, "int too large to convert to float", id="too large"),
+        (np.datetime64("2020-01-01", "ns"), "2020-01-01T00:00:00.000000000 is a date"),
+        (pd.Timestamp("2020-01-01"), "2020-01-01 00:00:00 is a date"),
+    ],
+)
+def test_what_is_no_number_is_an_error(value, reason):
     columns = fit_columns(pd.DataFrame({"x": [1.0, 2.0]}))
     message = (
-        "Column 'x' held numbers in fit, and now holds other values, which cannot be "
-        "converted: could not convert string to float: 'many'."
+        "Column 'x' held numbers in fit, but has values that cannot be converted to "
+        f"numbers: {reason}."
     )
     with raises(message):
-        columns.transform(pd.DataFrame({"x": ["many"]}))
+        columns.transform(pd.DataFrame({"x": pd.Series([value], dtype=object)}))
+
+
+def test_dates_in_numbers_are_an_error():
+    columns = fit_columns(pd.DataFrame({"x": [1.0, 2.0]}))
+    message = (
+        "Column 'x' held numbers in fit, but has values that cannot be converted to "
+        "numbers: 2020-01-01T00:00:00.000000 is a date."
+    )
+    with raises(message):
+        columns.transform(pd.DataFrame({"x": pd.to_datetime(["2020-01-01"])}))
+    gap = pd.DataFrame({"x": pd.to_datetime([None])})
+    assert columns.transform(gap).tolist() == [[1.5]]
 
 
 # ---- categories
@@ -392,6 +436,15 @@ def test_categories_that_are_numbers_keep_their_names_beside_gaps():
     columns = fit_columns(X)
     new = pd.DataFrame({"x": pd.Categorical([2, None, 3], categories=[3, 2, 7])})
     assert columns.transform(new).tolist() == [[0, 1], [0, 0], [0, 0]]
+
+
+def test_categories_that_are_dates_do_not_depend_on_the_unit():
+    def frame(unit):
+        dates = pd.to_datetime(["2020-01-01", "2021-01-01"] * 2).as_unit(unit)
+        return pd.DataFrame({"x": pd.Categorical(dates)})
+
+    columns = fit_columns(frame("ns"))
+    assert columns.transform(frame("us")).tolist() == [[1, 0], [0, 1]] * 2
 
 
 # ---- high cardinality
@@ -487,6 +540,7 @@ def in_zone(moment):
     [
         MOMENTS,
         pd.Series(MOMENTS, dtype=object),
+        pd.Series([it or "" for it in MOMENTS], dtype=object),
         pd.Series(MOMENTS).dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"),
         pd.Series([in_zone(it) for it in MOMENTS], dtype=object),
         pl.Series(MOMENTS, dtype=pl.Datetime("ms")),
@@ -533,8 +587,8 @@ def test_new_gap_in_dates_is_the_median(frame):
 def test_numbers_in_dates_are_an_error():
     columns = fit_columns(pd.DataFrame({"x": [MOMENT, MOMENT]}))
     message = (
-        "Column 'x' held dates in fit, and now holds other values, which cannot be "
-        "converted: 3 is not a date."
+        "Column 'x' held dates in fit, but has values that cannot be converted to "
+        "dates: 3 is not a date."
     )
     with raises(message):
         columns.transform(pd.DataFrame({"x": pd.Series([3], dtype=object)}))

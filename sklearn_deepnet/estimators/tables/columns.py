@@ -74,10 +74,21 @@ def name_of(X: Any, k: int) -> Any:
 
 
 def values_of(column: Any) -> NDArray[Any]:
-    """Return a column as an array, in which dates are in UTC."""
+    """Return a column as an array, in which dates are in UTC and microseconds."""
     # pandas would make objects of dates with a time zone.
     is_dates = getattr(column.dtype, "kind", None) == "M"
-    return np.asarray(column, dtype="datetime64[us]" if is_dates else None)
+    values = np.asarray(column, dtype="datetime64[us]" if is_dates else None)
+    if values.dtype.kind == "M":  # ``tolist`` makes integers of nanoseconds
+        values = values.astype("datetime64[us]", copy=False)
+    if np.ma.is_masked(column):
+        values = np.array([*values], dtype=object)
+        values[np.ma.getmaskarray(column)] = None
+    return values
+
+
+def is_gap(value: Any) -> bool:
+    """Return whether an object is missing, or empty text."""
+    return is_missing(value) or (isinstance(value, str) and not value)
 
 
 def _group_of(column: Any, max_levels: int) -> str:
@@ -95,7 +106,7 @@ def _group_of(column: Any, max_levels: int) -> str:
         counts = Counter(values.tolist())
     except TypeError:  # lists and dicts have no hash
         return "unknown"
-    levels = [it for it in counts if not (is_missing(it) or it == "")]
+    levels = [it for it in counts if not is_gap(it)]
     group = _group_of_objects({type(it) for it in levels})
     if group != "categories" and not (is_categorical and levels):
         return group
