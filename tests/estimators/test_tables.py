@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 import skops.io
 from scipy.sparse import csr_array
 from sklearn import config_context
@@ -18,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 
 from sklearn_deepnet import (
     DeepNetClassifier,
@@ -32,6 +34,10 @@ from tests.helpers import exactly, network_factory, raises
 
 GROUPS = ("numbers", "categories", "high_cardinality", "dates", "left_out")
 LIBRARIES = pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+STRATIFIES_BY_CHOICE = pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.9"),
+    reason="TargetEncoder of scikit-learn < 1.9 always stratifies",
+)
 UNIQUE = (
     "Left out of the table, since they hold text that differs in all rows: columns {}. "
     "Convert them, or drop them from X."
@@ -504,6 +510,19 @@ def test_mean_of_a_level_is_that_of_its_rows():
     y = level % 2 == 0
     encoded = fit_columns(X, y).transform(X)
     np.testing.assert_allclose(encoded[:, 0], y, rtol=0, atol=0.01)
+
+
+@STRATIFIES_BY_CHOICE
+@pytest.mark.parametrize("n_classes", [2, 50, 100])
+def test_classes_of_few_rows_are_encoded(n_classes):
+    X, *_ = levels()
+    y = np.arange(200) % n_classes if n_classes > 2 else np.arange(200) == 7
+    columns = make_table_pipeline(net())["columns"]
+    encoded = columns.fit_transform(X, y)
+    assert encoded.shape == (200, n_classes if n_classes > 2 else 1)
+    if n_classes == 2:  # the other rows say that there is no such class
+        assert encoded[7] == 0
+        assert encoded.max() > 0
 
 
 @LIBRARIES

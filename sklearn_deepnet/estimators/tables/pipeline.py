@@ -204,4 +204,4 @@ class HighCardinalityEncoder(TransformerMixin, BaseEstimator):
         shape = np.shape(y)
         if len(shape) == 2 and shape[1] > 1:
             return _one_hot(self.max_categories)
-        return make_target_encoder(self.target_type, self.random_state)
+        return make_target_encoder(self.target_type, self.random_state, y)
