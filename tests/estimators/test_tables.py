@@ -28,6 +28,7 @@ from sklearn_deepnet import (
     make_table_pipeline,
     stacked,
 )
+from sklearn_deepnet.estimators.tables import columns as columns_module
 from sklearn_deepnet.estimators.tables.columns import ColumnsOf
 from sklearn_deepnet.persistence import TRUSTED_TYPES
 from tests.helpers import exactly, network_factory, raises
@@ -306,6 +307,29 @@ def test_what_is_left_out_is_named(frame):
         UNKNOWN.format(["lists"]),
     ]
     assert columns.get_feature_names_out().tolist() == ["numbers__x"]
+
+
+def test_columns_are_looked_at_once_in_a_fit(monkeypatch):
+    seen = []
+
+    def group_of(column, max_levels):
+        seen.append(max_levels)
+        return "numbers"
+
+    monkeypatch.setattr(columns_module, "_group_of", group_of)
+    X = pd.DataFrame({"a": [1, 2, 3, 4], "b": [1, 2, 3, 4]})
+    step = make_table_pipeline(net(), max_levels=7)["columns"]
+    step.fit(X, [0, 1, 0, 1])
+    assert seen == [7, 7]
+    X["c"] = [1, 2, 3, 4]  # the same frame, in another fit
+    assert step.fit(X, [0, 1, 0, 1]).n_features_in_ == 3
+    assert seen == [7] * 5
+
+
+def test_rows_may_be_lists():
+    X = [[1, "a"], [2, "b"], [3, None]]
+    columns = fit_columns(X)
+    assert columns.transform(X).tolist() == [[1, 1, 0, 0], [2, 0, 1, 0], [3, 0, 0, 1]]
 
 
 def test_columns_of_an_array_are_named_by_position():
@@ -766,11 +790,19 @@ def test_wrong_max_levels_is_an_error(max_levels):
         make_table_pipeline(net(), max_levels=max_levels)
 
 
-@pytest.mark.parametrize("X", [csr_array(np.eye(4)), np.arange(4)])
-def test_what_is_no_table_is_an_error(X):
+@pytest.mark.parametrize(
+    ("X", "what"),
+    [
+        (csr_array(np.eye(4)), "csr_array of shape (4, 4)"),
+        (np.arange(4), "ndarray of shape (4,)"),
+        (pl.LazyFrame({"x": [1, 2, 3, 4]}), "LazyFrame"),
+        ({"x": [1, 2, 3, 4]}, "dict"),
+    ],
+)
+def test_what_is_no_table_is_an_error(X, what):
     message = (
         "make_table_pipeline takes a data frame or a dense array of two dimensions. "
-        f"Got a {type(X).__name__} of shape {X.shape} instead; give sparse X to the "
+        f"Got a {what} instead; collect a LazyFrame, and give sparse X to the "
         "estimator itself."
     )
     with raises(message):

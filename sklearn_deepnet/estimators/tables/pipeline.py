@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from ..._utils.sklearn_compat import make_target_encoder
 from ..._utils.typing import FloatArray
-from .columns import ColumnsOf
+from .columns import ColumnsOf, check_is_table, grouping_once
 from .conversion import date_part_names, date_parts, to_floats, to_text
 
 # A level in 1 % of the rows is a column of at most 10, once it is standardized.
@@ -133,7 +133,16 @@ def _check(estimator: Any, max_levels: Any) -> None:
 
 
 class TableColumns(ColumnTransformer):
-    """scikit-learn's `ColumnTransformer`, as a class that `onnx` can recognize."""
+    """scikit-learn's `ColumnTransformer`, as a class that `onnx` can recognize.
+
+    Its selectors look at each column once in a fit, rather than once for each group.
+    """
+
+    def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Choose the columns of each group, and fit and apply their transformers."""
+        check_is_table(X)
+        with grouping_once():
+            return super().fit_transform(X, y, **params)
 
 
 def _function(
