@@ -332,6 +332,12 @@ def test_rows_may_be_lists():
     assert columns.transform(X).tolist() == [[1, 1, 0, 0], [2, 0, 1, 0], [3, 0, 0, 1]]
 
 
+def test_numbers_as_names_are_shown_as_such():
+    X = pd.DataFrame([[1, []], [2, []]], columns=[5, 7])
+    with pytest.warns(UserWarning, match=exactly(UNKNOWN.format([7]))):
+        fit_columns(X)
+
+
 def test_columns_of_an_array_are_named_by_position():
     X = np.array([[1, []], [2, []]], dtype=object)
     with pytest.warns(UserWarning, match=exactly(UNKNOWN.format([1]))):
@@ -534,6 +540,19 @@ def test_mean_of_a_level_is_that_of_its_rows():
     y = level % 2 == 0
     encoded = fit_columns(X, y).transform(X)
     np.testing.assert_allclose(encoded[:, 0], y, rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint8", "int16", "float16", "float32", "object", "Int64"]
+)
+def test_targets_of_a_regressor_may_be_of_any_dtype(dtype):
+    X, level, _ = levels()
+    y = pd.Series(level % 2)
+    found = [
+        fit_columns(X, it, net(estimator=DeepNetRegressor)).transform(X)
+        for it in (y.astype(dtype), y.astype(float))
+    ]
+    np.testing.assert_array_equal(*found)
 
 
 @STRATIFIES_BY_CHOICE

@@ -105,7 +105,7 @@ def _warn_of_left_out(X: Any, groups: Sequence[str]) -> None:
 
 def name_of(X: Any, k: int) -> Any:
     """Return the name of a column, or its position in an array."""
-    return X.columns[k] if hasattr(X, "columns") else k
+    return [*X.columns][k] if hasattr(X, "columns") else k
 
 
 def values_of(column: Any) -> NDArray[Any]:

@@ -191,11 +191,13 @@ class HighCardinalityEncoder(TransformerMixin, BaseEstimator):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn the means, or the most frequent levels."""
+        y = self._convert(y)
         self.encoder_ = self._make_encoder(y).fit(X, y)
         return self
 
     def fit_transform(self, X: ArrayLike, y: ArrayLike) -> FloatArray:
         """Encode training rows, each by means over rows of other folds."""
+        y = self._convert(y)
         self.encoder_ = self._make_encoder(y)
         # With metadata routing, scikit-learn 1.9.1 asks for groups that nobody needs.
         with config_context(enable_metadata_routing=False):
@@ -208,6 +210,10 @@ class HighCardinalityEncoder(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of the columns that `transform` returns."""
         return self.encoder_.get_feature_names_out(input_features)
+
+    def _convert(self, y: ArrayLike) -> ArrayLike:
+        # `TargetEncoder` takes neither booleans nor integers of 8 or 16 bits.
+        return np.asarray(y, float) if self.target_type == "continuous" else y
 
     def _make_encoder(self, y: ArrayLike) -> Any:
         shape = np.shape(y)
