@@ -425,7 +425,7 @@ def test_what_is_no_number_is_an_error(value, reason):
     columns = fit_columns(pd.DataFrame({"x": [1.0, 2.0]}))
     message = (
         "Column 'x' held numbers in fit, but has values that cannot be converted to "
-        f"numbers: {reason}."
+        f"numbers: {reason}. Make all its values of one kind."
     )
     with raises(message):
         columns.transform(pd.DataFrame({"x": pd.Series([value], dtype=object)}))
@@ -435,7 +435,8 @@ def test_dates_in_numbers_are_an_error():
     columns = fit_columns(pd.DataFrame({"x": [1.0, 2.0]}))
     message = (
         "Column 'x' held numbers in fit, but has values that cannot be converted to "
-        "numbers: 2020-01-01T00:00:00.000000 is a date."
+        "numbers: 2020-01-01T00:00:00.000000 is a date. Make all its values of one "
+        "kind."
     )
     with raises(message):
         columns.transform(pd.DataFrame({"x": pd.to_datetime(["2020-01-01"])}))
@@ -650,7 +651,7 @@ def test_numbers_in_dates_are_an_error():
     columns = fit_columns(pd.DataFrame({"x": [MOMENT, MOMENT]}))
     message = (
         "Column 'x' held dates in fit, but has values that cannot be converted to "
-        "dates: 3 is not a date."
+        "dates: 3 is not a date. Make all its values of one kind."
     )
     with raises(message):
         columns.transform(pd.DataFrame({"x": pd.Series([3], dtype=object)}))

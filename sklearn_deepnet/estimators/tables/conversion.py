@@ -61,7 +61,8 @@ def _convert_columns(
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(
                 f"Column {name_of(X, k)!r} held {what} in fit, but has values that "
-                f"cannot be converted to {what}: {error}."
+                f"cannot be converted to {what}: {error}. Make all its values of one "
+                "kind."
             ) from error
     return converted
 

@@ -75,6 +75,8 @@ def make_table_pipeline(
 
     Notes
     -----
+    Gaps are None, NaN, NaT, NA, nulls, masked values and empty text.
+
     Sample weights reach the estimator alone, as of any pipeline, by
     ``fit(X, y, deepnetclassifier__sample_weight=weights)``. Medians and levels count
     each row once.
