@@ -1,13 +1,14 @@
 """All that is used of scikit-learn beyond its public and stable interface."""
 
 import inspect
-from collections import UserDict
+from collections import Counter, UserDict
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.ensemble._bagging import (
     _parallel_build_estimators as parallel_build_estimators,
 )
@@ -181,17 +182,24 @@ def split_bagging(
 # Since scikit-learn 1.9, a `TargetEncoder` gets its seed by a splitter as its cv.
 _TARGET_ENCODER = inspect.signature(TargetEncoder).parameters
 _HAS_SEED = _TARGET_ENCODER["random_state"].default is None
+_N_FOLDS = 5
 
 
-def make_target_encoder(target_type: str, random_state: int) -> TargetEncoder:
+def make_target_encoder(
+    target_type: str, random_state: int, y: ArrayLike
+) -> TargetEncoder:
     """Return an encoder whose five folds are drawn by `random_state`.
 
-    They are stratified unless `target_type` is "continuous".
+    They are stratified by the classes of `y`, unless `target_type` is "continuous" or a
+    class has fewer rows than there are folds, which scikit-learn warns of, or refuses.
+    Before its version 1.9 they are stratified in any case.
     """
     if _HAS_SEED:
         return TargetEncoder(target_type=target_type, random_state=random_state)
-    splitter = KFold if target_type == "continuous" else StratifiedKFold
-    cv = splitter(5, shuffle=True, random_state=random_state)
+    counts = Counter(np.ravel(y).tolist()).values()
+    is_stratified = target_type != "continuous" and min(counts, default=0) >= _N_FOLDS
+    splitter = StratifiedKFold if is_stratified else KFold
+    cv = splitter(_N_FOLDS, shuffle=True, random_state=random_state)
     return TargetEncoder(target_type=target_type, cv=cv)
 
 

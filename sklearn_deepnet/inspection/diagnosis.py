@@ -93,8 +93,8 @@ def diagnose(
     Parameters
     ----------
     estimator : DeepNetClassifier, DeepNetRegressor, or a pipeline that ends in one
-        Fitted, or not, in which case its initial weights are checked. It is not
-        changed.
+        Fitted, or not, in which case its initial weights are checked. The earlier steps
+        of a pipeline have to be fitted. It is not changed.
     X : array-like or sparse matrix of shape (n_samples, n_features)
         The training data or, if the network is fitted, other rows, such as validation
         data. Layers are checked on up to 1000 rows.

@@ -190,7 +190,8 @@ class stacked:
     all their networks together, as stacks, which is several times faster for small
     networks. Each network is bit-for-bit the one that it would be without it, and so
     are scores, predictions, errors and warnings. Only times differ: that of a stack is
-    shared among its networks.
+    shared among its networks. A step of several pipelines that is fitted once for them
+    warns once.
 
     It sets a backend of joblib. ``joblib.parallel_config(backend="stacked")`` does the
     same.

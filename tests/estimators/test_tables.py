@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 import skops.io
 from scipy.sparse import csr_array
 from sklearn import config_context
@@ -18,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 
 from sklearn_deepnet import (
     DeepNetClassifier,
@@ -26,12 +28,17 @@ from sklearn_deepnet import (
     make_table_pipeline,
     stacked,
 )
+from sklearn_deepnet.estimators.tables import columns as columns_module
 from sklearn_deepnet.estimators.tables.columns import ColumnsOf
 from sklearn_deepnet.persistence import TRUSTED_TYPES
 from tests.helpers import exactly, network_factory, raises
 
 GROUPS = ("numbers", "categories", "high_cardinality", "dates", "left_out")
 LIBRARIES = pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+STRATIFIES_BY_CHOICE = pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.9"),
+    reason="TargetEncoder of scikit-learn < 1.9 always stratifies",
+)
 UNIQUE = (
     "Left out of the table, since they hold text that differs in all rows: columns {}. "
     "Convert them, or drop them from X."
@@ -190,6 +197,7 @@ OF_PANDAS = {
         [True, None, False, True],
         [Decimal(1), None, Decimal("0.5"), 2],
         [1, None, 2.5, True],
+        [1, "", 2.5, None],
         pd.array([1, None, 3, 4], "Int64"),
         pd.array([1.5, None, 3, 4], "Float32"),
         pd.array([True, None, False, True], "boolean"),
@@ -215,6 +223,7 @@ OF_PANDAS = {
     "dates": [
         [MOMENT, None, MOMENT, MOMENT],
         pd.Series([MOMENT, None, MOMENT, MOMENT], dtype=object),
+        pd.Series([MOMENT, "", MOMENT, MOMENT], dtype=object),
         pd.to_datetime(["2020-01-01", None] * 2).tz_localize("Europe/Berlin"),
         [date(2020, 1, 1), None, date(2020, 1, 2), date(2020, 1, 3)],
     ],
@@ -300,6 +309,35 @@ def test_what_is_left_out_is_named(frame):
     assert columns.get_feature_names_out().tolist() == ["numbers__x"]
 
 
+def test_columns_are_looked_at_once_in_a_fit(monkeypatch):
+    seen = []
+
+    def group_of(column, max_levels):
+        seen.append(max_levels)
+        return "numbers"
+
+    monkeypatch.setattr(columns_module, "_group_of", group_of)
+    X = pd.DataFrame({"a": [1, 2, 3, 4], "b": [1, 2, 3, 4]})
+    step = make_table_pipeline(net(), max_levels=7)["columns"]
+    step.fit(X, [0, 1, 0, 1])
+    assert seen == [7, 7]
+    X["c"] = [1, 2, 3, 4]  # the same frame, in another fit
+    assert step.fit(X, [0, 1, 0, 1]).n_features_in_ == 3
+    assert seen == [7] * 5
+
+
+def test_rows_may_be_lists():
+    X = [[1, "a"], [2, "b"], [3, None]]
+    columns = fit_columns(X)
+    assert columns.transform(X).tolist() == [[1, 1, 0, 0], [2, 0, 1, 0], [3, 0, 0, 1]]
+
+
+def test_numbers_as_names_are_shown_as_such():
+    X = pd.DataFrame([[1, []], [2, []]], columns=[5, 7])
+    with pytest.warns(UserWarning, match=exactly(UNKNOWN.format([7]))):
+        fit_columns(X)
+
+
 def test_columns_of_an_array_are_named_by_position():
     X = np.array([[1, []], [2, []]], dtype=object)
     with pytest.warns(UserWarning, match=exactly(UNKNOWN.format([1]))):
@@ -316,6 +354,26 @@ def test_columns_without_values_are_left_out(frame):
     assert columns.transform(new).tolist() == [[1.0]]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([1, 2, 5, 3]),
+        np.array([True, False, False, True]),
+        np.array([*"abab"], dtype=object),
+        np.array([1, 2, 5, 3], dtype="timedelta64[ns]"),
+        np.array([1, 2, 5, 3], dtype="datetime64[D]"),
+    ],
+)
+def test_masked_values_are_gaps(values):
+    masked = np.ma.masked_array(values, mask=[True, False, False, False])
+    X, frame = masked.reshape(-1, 1), pd.DataFrame({"x": masked})
+    expected = fit_columns(frame).transform(frame)
+    np.testing.assert_array_equal(fit_columns(X).transform(X), expected)
+    new = fit_columns(frame.dropna()).transform(frame)
+    unmasked = values[1:].reshape(-1, 1)
+    np.testing.assert_array_equal(fit_columns(unmasked).transform(X), new)
+
+
 # ---- numbers
 
 
@@ -324,6 +382,7 @@ def test_columns_without_values_are_left_out(frame):
     [
         [1, None, 5, 2],
         [1, np.nan, Decimal(5), True + 1],
+        [1, "", 5, 2],
         pd.array([1, None, 5, 2], "Int64"),
         pd.to_timedelta([1, None, 5, 2], "s"),
         pl.Series([1, None, 5, 2], dtype=pl.Int32),
@@ -353,14 +412,36 @@ def test_new_gap_in_numbers_is_the_median(frame):
     assert columns.transform(frame({"x": [None], "b": [None]})).tolist() == [[2, 1]]
 
 
-def test_text_in_numbers_is_an_error():
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("many", "could not convert string to float: 'many'"),
+        pytest.param(10**400, "int too large to convert to float", id="too large"),
+        (np.datetime64("2020-01-01", "ns"), "2020-01-01T00:00:00.000000000 is a date"),
+        (pd.Timestamp("2020-01-01"), "2020-01-01 00:00:00 is a date"),
+    ],
+)
+def test_what_is_no_number_is_an_error(value, reason):
     columns = fit_columns(pd.DataFrame({"x": [1.0, 2.0]}))
     message = (
-        "Column 'x' held numbers in fit, and now holds other values, which cannot be "
-        "converted: could not convert string to float: 'many'."
+        "Column 'x' held numbers in fit, but has values that cannot be converted to "
+        f"numbers: {reason}. Make all its values of one kind."
     )
     with raises(message):
-        columns.transform(pd.DataFrame({"x": ["many"]}))
+        columns.transform(pd.DataFrame({"x": pd.Series([value], dtype=object)}))
+
+
+def test_dates_in_numbers_are_an_error():
+    columns = fit_columns(pd.DataFrame({"x": [1.0, 2.0]}))
+    message = (
+        "Column 'x' held numbers in fit, but has values that cannot be converted to "
+        "numbers: 2020-01-01T00:00:00.000000 is a date. Make all its values of one "
+        "kind."
+    )
+    with raises(message):
+        columns.transform(pd.DataFrame({"x": pd.to_datetime(["2020-01-01"])}))
+    gap = pd.DataFrame({"x": pd.to_datetime([None])})
+    assert columns.transform(gap).tolist() == [[1.5]]
 
 
 # ---- categories
@@ -392,6 +473,15 @@ def test_categories_that_are_numbers_keep_their_names_beside_gaps():
     columns = fit_columns(X)
     new = pd.DataFrame({"x": pd.Categorical([2, None, 3], categories=[3, 2, 7])})
     assert columns.transform(new).tolist() == [[0, 1], [0, 0], [0, 0]]
+
+
+def test_categories_that_are_dates_do_not_depend_on_the_unit():
+    def frame(unit):
+        dates = pd.to_datetime(["2020-01-01", "2021-01-01"] * 2).as_unit(unit)
+        return pd.DataFrame({"x": pd.Categorical(dates)})
+
+    columns = fit_columns(frame("ns"))
+    assert columns.transform(frame("us")).tolist() == [[1, 0], [0, 1]] * 2
 
 
 # ---- high cardinality
@@ -453,6 +543,32 @@ def test_mean_of_a_level_is_that_of_its_rows():
     np.testing.assert_allclose(encoded[:, 0], y, rtol=0, atol=0.01)
 
 
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint8", "int16", "float16", "float32", "object", "Int64"]
+)
+def test_targets_of_a_regressor_may_be_of_any_dtype(dtype):
+    X, level, _ = levels()
+    y = pd.Series(level % 2)
+    found = [
+        fit_columns(X, it, net(estimator=DeepNetRegressor)).transform(X)
+        for it in (y.astype(dtype), y.astype(float))
+    ]
+    np.testing.assert_array_equal(*found)
+
+
+@STRATIFIES_BY_CHOICE
+@pytest.mark.parametrize("n_classes", [2, 50, 100])
+def test_classes_of_few_rows_are_encoded(n_classes):
+    X, *_ = levels()
+    y = np.arange(200) % n_classes if n_classes > 2 else np.arange(200) == 7
+    columns = make_table_pipeline(net())["columns"]
+    encoded = columns.fit_transform(X, y)
+    assert encoded.shape == (200, n_classes if n_classes > 2 else 1)
+    if n_classes == 2:  # the other rows say that there is no such class
+        assert encoded[7] == 0
+        assert encoded.max() > 0
+
+
 @LIBRARIES
 def test_new_level_of_high_cardinality_is_the_mean(frame):
     X, level, _ = levels()
@@ -487,6 +603,7 @@ def in_zone(moment):
     [
         MOMENTS,
         pd.Series(MOMENTS, dtype=object),
+        pd.Series([it or "" for it in MOMENTS], dtype=object),
         pd.Series(MOMENTS).dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"),
         pd.Series([in_zone(it) for it in MOMENTS], dtype=object),
         pl.Series(MOMENTS, dtype=pl.Datetime("ms")),
@@ -533,8 +650,8 @@ def test_new_gap_in_dates_is_the_median(frame):
 def test_numbers_in_dates_are_an_error():
     columns = fit_columns(pd.DataFrame({"x": [MOMENT, MOMENT]}))
     message = (
-        "Column 'x' held dates in fit, and now holds other values, which cannot be "
-        "converted: 3 is not a date."
+        "Column 'x' held dates in fit, but has values that cannot be converted to "
+        "dates: 3 is not a date. Make all its values of one kind."
     )
     with raises(message):
         columns.transform(pd.DataFrame({"x": pd.Series([3], dtype=object)}))
@@ -693,11 +810,19 @@ def test_wrong_max_levels_is_an_error(max_levels):
         make_table_pipeline(net(), max_levels=max_levels)
 
 
-@pytest.mark.parametrize("X", [csr_array(np.eye(4)), np.arange(4)])
-def test_what_is_no_table_is_an_error(X):
+@pytest.mark.parametrize(
+    ("X", "what"),
+    [
+        (csr_array(np.eye(4)), "csr_array of shape (4, 4)"),
+        (np.arange(4), "ndarray of shape (4,)"),
+        (pl.LazyFrame({"x": [1, 2, 3, 4]}), "LazyFrame"),
+        ({"x": [1, 2, 3, 4]}, "dict"),
+    ],
+)
+def test_what_is_no_table_is_an_error(X, what):
     message = (
         "make_table_pipeline takes a data frame or a dense array of two dimensions. "
-        f"Got a {type(X).__name__} of shape {X.shape} instead; give sparse X to the "
+        f"Got a {what} instead; collect a LazyFrame, and give sparse X to the "
         "estimator itself."
     )
     with raises(message):

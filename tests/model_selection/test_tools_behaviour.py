@@ -218,6 +218,19 @@ def test_warnings_become_errors(error_score):
     assert_same_outcome(search)
 
 
+def test_shared_steps_warn_once_for_each_fold():
+    def search():
+        grid = {"deepnetclassifier__alpha": [0.0, 1.0, 10.0]}
+        search = GridSearchCV(after(warns), grid, cv=3, refit=False).fit(X, y)
+        return search.cv_results_["mean_test_score"]
+
+    expected, each = outcome(search, nullcontext())
+    found, once = outcome(search, stacked())
+    np.testing.assert_array_equal(found, expected)
+    assert each == {key: 3 * count for key, count in once.items()}
+    assert sum(once.values()) == 6  # two in each fold
+
+
 def test_networks_warn_as_often():
     model = net(n_iter=12, tol=1e-4)
     _, count = assert_same_outcome(lambda: cross_val_score(model, X, y, cv=3))

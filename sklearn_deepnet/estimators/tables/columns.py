@@ -5,7 +5,9 @@ are numbers would be categories, and levels would not be counted.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,20 +38,53 @@ class ColumnsOf:
 
     def __call__(self, X: Any) -> list[int]:
         """Return the positions of these columns."""
-        if issparse(X) or len(X.shape) != 2:
-            raise ValueError(
-                "make_table_pipeline takes a data frame or a dense array of two "
-                f"dimensions. Got a {type(X).__name__} of shape {X.shape} instead; "
-                "give sparse X to the estimator itself."
-            )
-        columns = range(X.shape[1])
-        groups = [
-            _group_of(safe_indexing(X, k, axis=1), self.max_levels) for k in columns
-        ]
+        groups = _groups_of(X, self.max_levels)
         if self.group == "left_out":
             _warn_of_left_out(X, groups)
-            return [k for k in columns if groups[k] in _LEFT_OUT]
-        return [k for k in columns if groups[k] == self.group]
+            return [k for k, it in enumerate(groups) if it in _LEFT_OUT]
+        return [k for k, it in enumerate(groups) if it == self.group]
+
+
+_known: ContextVar[dict[Any, list[str]] | None] = ContextVar("known", default=None)
+
+
+@contextmanager
+def grouping_once() -> Iterator[None]:
+    """Find the groups of columns once for all selectors that are called in this block.
+
+    The tables that they are called with must outlive it.
+    """
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
+def _groups_of(X: Any, max_levels: int) -> list[str]:
+    """Return the group of each column."""
+    known, key = _known.get(), (id(X), max_levels)
+    if known is not None and key in known:
+        return known[key]
+    columns = range(X.shape[1])
+    groups = [_group_of(safe_indexing(X, k, axis=1), max_levels) for k in columns]
+    if known is not None:
+        known[key] = groups
+    return groups
+
+
+def check_is_table(X: Any) -> None:
+    """Raise unless X is a data frame, an array of two dimensions, or a list of rows."""
+    has_shape = hasattr(X, "shape")
+    if issparse(X) or not (
+        len(X.shape) == 2 if has_shape else isinstance(X, list | tuple)
+    ):
+        shape = f" of shape {X.shape}" if has_shape else ""
+        raise ValueError(
+            "make_table_pipeline takes a data frame or a dense array of two "
+            f"dimensions. Got a {type(X).__name__}{shape} instead; collect a "
+            "LazyFrame, and give sparse X to the estimator itself."
+        )
 
 
 _LEFT_OUT = {
@@ -70,14 +105,25 @@ def _warn_of_left_out(X: Any, groups: Sequence[str]) -> None:
 
 def name_of(X: Any, k: int) -> Any:
     """Return the name of a column, or its position in an array."""
-    return X.columns[k] if hasattr(X, "columns") else k
+    return [*X.columns][k] if hasattr(X, "columns") else k
 
 
 def values_of(column: Any) -> NDArray[Any]:
-    """Return a column as an array, in which dates are in UTC."""
+    """Return a column as an array, in which dates are in UTC and microseconds."""
     # pandas would make objects of dates with a time zone.
     is_dates = getattr(column.dtype, "kind", None) == "M"
-    return np.asarray(column, dtype="datetime64[us]" if is_dates else None)
+    values = np.asarray(column, dtype="datetime64[us]" if is_dates else None)
+    if values.dtype.kind == "M":  # ``tolist`` makes integers of nanoseconds
+        values = values.astype("datetime64[us]", copy=False)
+    if np.ma.is_masked(column):
+        values = np.array([*values], dtype=object)
+        values[np.ma.getmaskarray(column)] = None
+    return values
+
+
+def is_gap(value: Any) -> bool:
+    """Return whether an object is missing, or empty text."""
+    return is_missing(value) or (isinstance(value, str) and not value)
 
 
 def _group_of(column: Any, max_levels: int) -> str:
@@ -95,7 +141,7 @@ def _group_of(column: Any, max_levels: int) -> str:
         counts = Counter(values.tolist())
     except TypeError:  # lists and dicts have no hash
         return "unknown"
-    levels = [it for it in counts if not (is_missing(it) or it == "")]
+    levels = [it for it in counts if not is_gap(it)]
     group = _group_of_objects({type(it) for it in levels})
     if group != "categories" and not (is_categorical and levels):
         return group

@@ -10,8 +10,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from ..._utils.sklearn_compat import safe_indexing
 from ..._utils.typing import FloatArray
-from ..._utils.values import DATES, DURATIONS, is_missing
-from .columns import name_of, values_of
+from ..._utils.values import DATES, DURATIONS
+from .columns import is_gap, name_of, values_of
 
 MISSING = "missing"  # the level of a gap
 _SECOND = np.timedelta64(1, "s")
@@ -58,10 +58,11 @@ def _convert_columns(
         values = values_of(safe_indexing(X, k, axis=1))
         try:
             converted[:, k] = convert(values)
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(
-                f"Column {name_of(X, k)!r} held {what} in fit, and now holds other "
-                f"values, which cannot be converted: {error}."
+                f"Column {name_of(X, k)!r} held {what} in fit, but has values that "
+                f"cannot be converted to {what}: {error}. Make all its values of one "
+                "kind."
             ) from error
     return converted
 
@@ -69,20 +70,22 @@ def _convert_columns(
 def _floats_of(values: NDArray[Any]) -> Any:
     if values.dtype.kind == "m":
         return values / _SECOND
-    if values.dtype.kind != "O":
+    if values.dtype.kind in "biuf":
         return values.astype(np.float64)
-    return [np.nan if is_missing(it) else _float_of(it) for it in values]
+    return [np.nan if is_gap(it) else _float_of(it) for it in values]
 
 
 def _float_of(value: Any) -> float:
     if isinstance(value, DURATIONS):
         return np.timedelta64(value) / _SECOND
+    if isinstance(value, DATES):  # of which NumPy would make a count
+        raise TypeError(f"{value} is a date")
     return float(value)
 
 
 def _text_of(values: NDArray[Any]) -> Any:
     values = values.tolist()
-    text = {it: MISSING if is_missing(it) else _name_level(it) for it in {*values}}
+    text = {it: MISSING if is_gap(it) else _name_level(it) for it in {*values}}
     return [text[it] for it in values]
 
 
@@ -90,13 +93,13 @@ def _name_level(value: Any) -> str:
     # Beside gaps, pandas makes 1.0 of a category 1.
     if isinstance(value, float | np.floating) and value.is_integer():
         value = int(value)
-    return str(value) or MISSING
+    return str(value)
 
 
 def _dates_of(values: NDArray[Any]) -> Any:
     if values.dtype.kind == "M":
         return values
-    return [None if is_missing(it) else _date_of(it) for it in values.tolist()]
+    return [None if is_gap(it) else _date_of(it) for it in values.tolist()]
 
 
 def _date_of(value: Any) -> Any:

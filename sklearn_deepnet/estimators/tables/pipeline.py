@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from ..._utils.sklearn_compat import make_target_encoder
 from ..._utils.typing import FloatArray
-from .columns import ColumnsOf
+from .columns import ColumnsOf, check_is_table, grouping_once
 from .conversion import date_part_names, date_parts, to_floats, to_text
 
 # A level in 1 % of the rows is a column of at most 10, once it is standardized.
@@ -75,6 +75,8 @@ def make_table_pipeline(
 
     Notes
     -----
+    Gaps are None, NaN, NaT, NA, nulls, masked values and empty text.
+
     Sample weights reach the estimator alone, as of any pipeline, by
     ``fit(X, y, deepnetclassifier__sample_weight=weights)``. Medians and levels count
     each row once.
@@ -133,7 +135,16 @@ def _check(estimator: Any, max_levels: Any) -> None:
 
 
 class TableColumns(ColumnTransformer):
-    """scikit-learn's `ColumnTransformer`, as a class that `onnx` can recognize."""
+    """scikit-learn's `ColumnTransformer`, as a class that `onnx` can recognize.
+
+    Its selectors look at each column once in a fit, rather than once for each group.
+    """
+
+    def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Choose the columns of each group, and fit and apply their transformers."""
+        check_is_table(X)
+        with grouping_once():
+            return super().fit_transform(X, y, **params)
 
 
 def _function(
@@ -182,11 +193,13 @@ class HighCardinalityEncoder(TransformerMixin, BaseEstimator):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn the means, or the most frequent levels."""
+        y = self._convert(y)
         self.encoder_ = self._make_encoder(y).fit(X, y)
         return self
 
     def fit_transform(self, X: ArrayLike, y: ArrayLike) -> FloatArray:
         """Encode training rows, each by means over rows of other folds."""
+        y = self._convert(y)
         self.encoder_ = self._make_encoder(y)
         # With metadata routing, scikit-learn 1.9.1 asks for groups that nobody needs.
         with config_context(enable_metadata_routing=False):
@@ -200,8 +213,12 @@ class HighCardinalityEncoder(TransformerMixin, BaseEstimator):
         """Return the names of the columns that `transform` returns."""
         return self.encoder_.get_feature_names_out(input_features)
 
+    def _convert(self, y: ArrayLike) -> ArrayLike:
+        # `TargetEncoder` takes neither booleans nor integers of 8 or 16 bits.
+        return np.asarray(y, float) if self.target_type == "continuous" else y
+
     def _make_encoder(self, y: ArrayLike) -> Any:
         shape = np.shape(y)
         if len(shape) == 2 and shape[1] > 1:
             return _one_hot(self.max_categories)
-        return make_target_encoder(self.target_type, self.random_state)
+        return make_target_encoder(self.target_type, self.random_state, y)
