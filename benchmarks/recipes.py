@@ -4,14 +4,12 @@ from sklearn_deepnet import (
     DeepNetClassifier,
     DeepNetEnsembleClassifier,
     DeepNetEnsembleRegressor,
-    DeepNetRegressor,
 )
-from sklearn_deepnet.estimators.ensemble import RECIPE
 
-PLAIN = {  # the networks' own defaults
-    name: value
-    for name, value in DeepNetClassifier().get_params().items()
-    if name in RECIPE
+DEFAULTS = DeepNetClassifier().get_params()
+RECIPE = DeepNetEnsembleClassifier.recipe().get_params()
+PLAIN = {  # the networks' own defaults, where the recipe differs from them
+    name: value for name, value in DEFAULTS.items() if value != RECIPE[name]
 }
 CHANGES = {
     "as it is": {},
@@ -45,11 +43,10 @@ def recipe(n_estimators=4, **changes):
     """Return a function of seed and has_classes that makes an ensemble."""
 
     def make(seed, has_classes):
-        network = DeepNetClassifier if has_classes else DeepNetRegressor
         ensemble = (
             DeepNetEnsembleClassifier if has_classes else DeepNetEnsembleRegressor
         )
-        member = network(**RECIPE | changes)
+        member = ensemble.recipe(**changes)
         return ensemble(member, n_estimators=n_estimators, random_state=seed)
 
     return make

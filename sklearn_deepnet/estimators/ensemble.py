@@ -34,7 +34,7 @@ from .stacking import fit_stack
 __all__ = ["DeepNetEnsembleClassifier", "DeepNetEnsembleRegressor"]
 
 # Of a member if no network is given; docs/tables.md has what each of them contributes.
-RECIPE = MappingProxyType(
+_RECIPE = MappingProxyType(
     {
         "learning_rate": 0.01,
         "schedule": "cosine",
@@ -155,15 +155,37 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
             raise interrupt
         return self
 
+    @classmethod
+    def recipe(cls, **parameters: Any) -> BaseDeepNet:
+        """Return the network that members are by default, to change or search over it.
+
+        Parameters
+        ----------
+        **parameters : dict
+            Parameters of the network that differ from the recipe.
+
+        Returns
+        -------
+        network : DeepNetClassifier or DeepNetRegressor
+            Not fitted.
+
+        Examples
+        --------
+        >>> from sklearn_deepnet import DeepNetEnsembleRegressor
+        >>> net = DeepNetEnsembleRegressor.recipe(hidden_layer_sizes=(64, 64))
+        >>> net.hidden_layer_sizes, net.learning_rate, net.schedule
+        ((64, 64), 0.01, 'cosine')
+        >>> ensemble = DeepNetEnsembleRegressor(net, n_estimators=8)
+        """
+        return cls._member(**_RECIPE | parameters)
+
     @property
     def _base(self) -> BaseDeepNet:
         """The estimator that the members are clones of."""
         if self.estimator is not None:
             return self.estimator
-        network = self._member(**RECIPE)
-        if self.bootstrap:  # copies of a row could be both trained on and held out
-            network.early_stopping = False
-        return network
+        # Copies of a row could be both trained on and held out.
+        return self.recipe(early_stopping=False) if self.bootstrap else self.recipe()
 
     def _check_predicts_as_a_stack(self) -> None:
         """Raise if a subclass of the network overrides the method that is averaged.

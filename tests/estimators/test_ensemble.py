@@ -214,6 +214,7 @@ def test_members_are_as_documented_if_none_is_given(kind, bootstrap):
     network = eval(
         recipe, {it.__name__: it for it in (DeepNetClassifier, DeepNetRegressor)}
     )
+    assert kind.recipe().get_params() == network.get_params()
     if bootstrap:
         network.set_params(early_stopping=False)
     members = kind(bootstrap=bootstrap, random_state=0).fit(X, y).estimators_
@@ -222,6 +223,13 @@ def test_members_are_as_documented_if_none_is_given(kind, bootstrap):
         network.set_params(random_state=member.random_state)
         assert type(member) is type(network)
         assert member.get_params() == network.get_params()
+
+
+def test_the_recipe_may_be_changed():
+    network = DeepNetEnsembleRegressor.recipe(alpha=7, early_stopping=True)
+    expected = DeepNetEnsembleRegressor.recipe()
+    expected.set_params(alpha=7, early_stopping=True)
+    assert network.get_params() == expected.get_params()
 
 
 @pytest.mark.parametrize("kind", [DeepNetEnsembleClassifier, DeepNetEnsembleRegressor])
