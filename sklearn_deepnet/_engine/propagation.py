@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from .._utils.typing import FloatArray
+from .._utils.typing import FloatArray, IntArray
 from ..nn.activations import Activation
 from ..nn.dropout import Dropout
 from ..nn.losses import LossFunction
@@ -62,6 +62,7 @@ class _Features(NamedTuple):
     grad: FloatArray  # with respect to them, (..., n_features, n_samples)
     grad_by_input: FloatArray  # the same, shaped like `features`
     weights_t: FloatArray  # of the first layer for the features, transposed
+    silent: tuple[IntArray, ...]  # indices of the inputs whose frequencies are all zero
 
 
 class _Plan(NamedTuple):
@@ -76,6 +77,9 @@ class _Plan(NamedTuple):
 
 class Propagation:
     """Forward and backward propagation, in work arrays that are made once.
+
+    Numeric features of an input without frequencies, since it was constant in the
+    training set, are zero. So their weights, which begin at zero, get no gradient.
 
     Parameters
     ----------
@@ -297,6 +301,7 @@ class Propagation:
             grad=grad,
             grad_by_input=grad.reshape(by_input),
             weights_t=network.layers[0][..., n_inputs:-1].swapaxes(-1, -2),
+            silent=np.nonzero(~network.features.frequencies.any(axis=-1)),
         )
 
     def _make_hidden(self, number: int, empty: Callable[[int], FloatArray]) -> _Hidden:
@@ -339,9 +344,13 @@ class Propagation:
 
 def _add_features(features: _Features, inputs: FloatArray) -> FloatArray:
     """Return the work array that holds inputs, features and ones."""
-    extended, _, x, out, parameters, angles, *_ = features
+    extended, _, x, out, parameters, angles, *_, silent = features
     np.copyto(x, inputs[..., :-1, :])
     write_periodic(x, *parameters, angles, out)
+    if silent[0].size:
+        # Else each would be one more bias, and together they would learn many times
+        # as fast as the learning rate says
+        out[silent] = 0
     return extended
 
 

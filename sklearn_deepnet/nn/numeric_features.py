@@ -182,28 +182,6 @@ def rescale_features(
     frequencies *= after.scale[:, np.newaxis] / scale
 
 
-def move_to_biases(
-    layer: FloatArray, features: FittedFeatures, columns: BoolArray
-) -> None:
-    """Make weights of constant features zero, in place, and change biases instead.
-
-    Parameters
-    ----------
-    layer : ndarray of shape (n_out, n_columns * (1 + n_frequencies) + 1)
-        ``[W b]`` of the first layer.
-    features : FittedFeatures of arrays of shape (n_columns, n_frequencies)
-        Frequencies and phases.
-    columns : ndarray of bool of shape (n_columns,)
-        True for columns whose frequencies are all zero.
-    """
-    n_columns, n_frequencies = features.phases.shape
-    by_column = (len(layer), n_columns, n_frequencies)
-    weights = layer[:, n_columns:-1].reshape(by_column)
-    constant = np.cos(2 * np.pi * features.phases[columns])
-    layer[:, -1] += np.sum(weights[:, columns] * constant, axis=(1, 2))
-    weights[:, columns] = 0
-
-
 def expand_columns(columns: BoolArray, n_frequencies: int) -> BoolArray:
     """Return which inputs of the first layer are, or are made of, these columns.
 

@@ -9,7 +9,6 @@ from sklearn_deepnet.nn.numeric_features import (
     FittedFeatures,
     PeriodicFeatures,
     expand_columns,
-    move_to_biases,
     rescale_features,
     write_periodic,
     write_periodic_gradient,
@@ -141,26 +140,6 @@ def test_newly_scaled_columns_give_the_same_features():
     rescale_features(features, before, after)
     x = (raw - after.center[:, np.newaxis]) / after.scale[:, np.newaxis]
     assert_allclose(compute(x, features)[0], expected, atol=1e-12)
-
-
-def test_what_constant_features_add_moves_to_the_biases():
-    x, features = draw()
-    constant = np.array([False, True, False])
-    features.frequencies[constant] = 0
-    n_inputs = N_COLUMNS * (1 + N_FREQUENCIES)
-    layer = np.random.RandomState(2).randn(5, n_inputs + 1)
-
-    def outputs():
-        inputs = np.vstack([x, compute(x, features)[0].reshape(-1, N_SAMPLES)])
-        return layer[:, :-1] @ inputs + layer[:, -1:]
-
-    before, weights = outputs(), layer[:, :-1].copy()
-    move_to_biases(layer, features, constant)
-    assert_allclose(outputs(), before, atol=1e-13)
-    made_of_it = expand_columns(constant, N_FREQUENCIES)
-    made_of_it[:N_COLUMNS] = False  # the column itself keeps its weight
-    assert (layer[:, :-1][:, made_of_it] == 0).all()
-    assert_array_equal(layer[:, :-1][:, ~made_of_it], weights[:, ~made_of_it])
 
 
 def test_features_follow_the_columns_column_by_column():
