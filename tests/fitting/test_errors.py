@@ -233,7 +233,7 @@ SCIKIT_LEARNS = [
         "a float in the range (0.0, inf) or None",
     ),
     ("class_weight", ["balance", 2.0], A_CLASS_WEIGHT),
-    ("early_stopping", [None, 1, "yes"], A_BOOLEAN),
+    ("early_stopping", [None, 1, "yes"], f"{A_BOOLEAN} or a str among {{'auto'}}"),
     ("validation_fraction", [0.0, 1.0, 10, None], "a float in the range (0.0, 1.0)"),
     ("scoring", [0.5], "an instance of 'str', a callable or None"),
     ("restore_best", [None, 1, "yes"], A_BOOLEAN),
