@@ -36,7 +36,7 @@ References
 """
 
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -99,7 +99,7 @@ class PeriodicFeatures:
                 "n_frequencies must be an integer of at least 1. Got "
                 f"{self.n_frequencies!r} instead."
             )
-        if not 0 < self.scale < np.inf:
+        if not _is_positive(self.scale):
             raise ValueError(
                 f"scale must be above 0 and finite. Got {self.scale!r} instead."
             )
@@ -237,6 +237,12 @@ def _is_count(value: Any) -> bool:
     # To Python, True is an integer.
     is_integer = isinstance(value, Integral) and not isinstance(value, bool)
     return is_integer and value >= 1
+
+
+def _is_positive(value: Any) -> bool:
+    is_number = isinstance(value, Real)
+    # An integer may be finite, and yet too large for a float.
+    return is_number and 0 < value <= float(np.finfo(float).max)
 
 
 NUMERIC_FEATURES = MappingProxyType({"periodic": PeriodicFeatures})

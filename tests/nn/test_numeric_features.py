@@ -132,7 +132,9 @@ def test_a_number_of_frequencies_that_is_none_is_an_error(value):
         PeriodicFeatures(n_frequencies=value)
 
 
-@pytest.mark.parametrize("value", [0, -0.1, np.inf, np.nan])
+@pytest.mark.parametrize(
+    "value", [0, -0.1, np.inf, np.nan, 10**310, "0.1", None, 1j, np.ones(2)]
+)
 def test_a_scale_that_is_none_is_an_error(value):
     with raises(f"scale must be above 0 and finite. Got {value!r} instead."):
         PeriodicFeatures(scale=value)
