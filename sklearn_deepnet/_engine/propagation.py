@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from .._utils.typing import FloatArray
+from .._utils.typing import FloatArray, IntArray
 from ..nn.activations import Activation
 from ..nn.dropout import Dropout
 from ..nn.losses import LossFunction
@@ -58,10 +58,11 @@ class _Features(NamedTuple):
     x: FloatArray  # the rows of it that are inputs
     features: FloatArray  # the others, (..., n_inputs, n_frequencies, n_samples)
     parameters: FittedFeatures
-    angles: FloatArray  # like `features`
+    sines: FloatArray | None  # of the same angles, like `features`, for the gradient
     grad: FloatArray  # with respect to them, (..., n_features, n_samples)
     grad_by_input: FloatArray  # the same, shaped like `features`
     weights_t: FloatArray  # of the first layer for the features, transposed
+    silent: tuple[IntArray, ...]  # indices of the inputs whose frequencies are all zero
 
 
 class _Plan(NamedTuple):
@@ -76,6 +77,9 @@ class _Plan(NamedTuple):
 
 class Propagation:
     """Forward and backward propagation, in work arrays that are made once.
+
+    Numeric features of an input without frequencies, since it was constant in the
+    training set, are zero. So their weights, which begin at zero, get no gradient.
 
     Parameters
     ----------
@@ -208,10 +212,11 @@ class Propagation:
 
     def _write_feature_gradient(self, features: _Features, grad: FloatArray) -> None:
         """Write the gradient by the first layer, and by what its inputs are made of."""
+        assert features.sines is not None  # since there are gradients
         np.matmul(grad, features.extended_t, out=self._first)
         np.matmul(features.weights_t, grad, out=features.grad)
         write_periodic_gradient(
-            features.grad_by_input, features.x, features.angles, self._by_features
+            features.grad_by_input, features.x, features.sines, self._by_features
         )
 
     def _run(self, plan: _Plan, inputs: Any, drops: bool) -> FloatArray:
@@ -285,18 +290,18 @@ class Propagation:
         extended[..., -1, :] = 1
         features = extended[..., n_inputs:-1, :]
         by_input = (*features.shape[:-2], n_inputs, n_frequencies, features.shape[-1])
-        angles = empty(n_features)
-        grad = empty(n_features) if self._trains else angles
+        grad = empty(n_features) if self._trains else features
         return _Features(
             extended=extended,
             extended_t=extended.swapaxes(-1, -2),
             x=extended[..., :n_inputs, :],
             features=features.reshape(by_input),
             parameters=network.features,
-            angles=angles.reshape(by_input),
+            sines=empty(n_features).reshape(by_input) if self._trains else None,
             grad=grad,
             grad_by_input=grad.reshape(by_input),
             weights_t=network.layers[0][..., n_inputs:-1].swapaxes(-1, -2),
+            silent=np.nonzero(~network.features.frequencies.any(axis=-1)),
         )
 
     def _make_hidden(self, number: int, empty: Callable[[int], FloatArray]) -> _Hidden:
@@ -339,9 +344,13 @@ class Propagation:
 
 def _add_features(features: _Features, inputs: FloatArray) -> FloatArray:
     """Return the work array that holds inputs, features and ones."""
-    extended, _, x, out, parameters, angles, *_ = features
+    extended, _, x, out, parameters, sines, *_, silent = features
     np.copyto(x, inputs[..., :-1, :])
-    write_periodic(x, *parameters, angles, out)
+    write_periodic(x, *parameters, out, sines)
+    if silent[0].size:
+        # Else each would be one more bias, and together they would learn many times
+        # as fast as the learning rate says
+        out[silent] = 0
     return extended
 
 

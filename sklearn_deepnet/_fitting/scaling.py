@@ -23,7 +23,7 @@ from .._utils.lookup import look_up
 from .._utils.sharing import call_once
 from .._utils.typing import BoolArray, FloatArray
 from ..nn.initializers import initialize
-from ..nn.numeric_features import expand_columns, move_to_biases, rescale_features
+from ..nn.numeric_features import expand_columns, rescale_features
 from ..nn.scaling import (
     InputScaling,
     Moments,
@@ -54,7 +54,7 @@ class Columns(NamedTuple):
     mean : ndarray of shape (n_columns,)
         Subtracted.
     scale : ndarray of shape (n_columns,)
-        Divisor; 1 for a column that has not varied yet.
+        Divisor; 1 for a column that has not varied yet, see also `without_rounding`.
     seen : ndarray of shape (3, n_columns) or None
         `Moments` of the rows so far, of those columns that are not final, and 0 for the
         others; None if all are final.
@@ -89,6 +89,16 @@ class Columns(NamedTuple):
         stays_open = is_open & ~varies
         seen = np.where(stays_open, merged, 0.0)
         return Columns(mean, scale, seen if stays_open.any() else None)
+
+    def without_rounding(self) -> "Columns":
+        """Return the same with constant columns divided by their size, if above 1.
+
+        A column counts as constant if it varies by rounding alone. In large units that
+        may be many times one, such as half a minute of a time stamp in float32.
+        """
+        constant = _are_constant(self.seen, len(self.mean))
+        size = np.maximum(np.abs(self.mean), 1.0)
+        return self._replace(scale=np.where(constant, size, self.scale))
 
 
 def _first_columns(moments: Moments, own: tuple[FloatArray, FloatArray]) -> Columns:
@@ -210,6 +220,7 @@ def _scale_inputs(
             # Two rows may be close, and others many of their deviations away. So the
             # inputs of this call become zero, and the first layer stays zero.
             columns = columns._replace(mean=moments.mean, scale=np.ones_like(own[1]))
+    columns = columns.without_rounding()
     estimator._input_scaling = {"kind": kind, **columns._asdict()}
     if before is None:
         return
@@ -263,8 +274,8 @@ def silence_inputs(network: Network, constant: BoolArray) -> None:
     """Set in place the weights and frequencies of constant inputs to zero.
 
     They would get no gradient and stay as they were drawn, and so disturb every
-    prediction for another value of that input. With frequencies of zero, its numeric
-    features have the same value for any input.
+    prediction for another value of that input. Without frequencies, its numeric
+    features are zero for any input, see `Propagation`.
     """
     inputs = expand_columns(constant, network.n_frequencies)
     network.layers[0][:, :-1][:, inputs] = 0
@@ -276,17 +287,15 @@ def _draw_features(
 ) -> None:
     """Draw frequencies, in place, for inputs that vary and have frequencies of zero.
 
-    These were constant in all calls so far, see `silence_inputs`. What their features
-    add to the units of the first layer is the same for any X. It stays, as biases.
+    These were constant in all calls so far, see `silence_inputs`. The weights of their
+    features are zero, so the network still has the same outputs.
     """
     networks = _all_networks(resolved, state)
-    silent = ~networks[0].features.frequencies.any(axis=-1)
-    new = silent & varies
+    new = ~networks[0].features.frequencies.any(axis=-1) & varies
     if resolved.n_frequencies == 0 or not new.any():
         return
     drawn = draw_features(resolved, state.generators[0])
     for network in networks:
-        move_to_biases(network.layers[0], network.features, silent)
         network.features.frequencies[new] = drawn.frequencies[new]
 
 

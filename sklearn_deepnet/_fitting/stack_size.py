@@ -37,7 +37,7 @@ def max_stack_size(
     """
     # Ten arrays have the size of the parameters: moments, gradient, scratch and so on.
     # For each sample there are its inputs, the activations and their gradients, and the
-    # scratch arrays of the loss. Of numeric features there are angles and gradients.
+    # scratch arrays of the loss. Of numeric features there are sines and gradients.
     width, *hidden, n_outputs = layer_sizes
     n_features = width - count_inputs(layer_sizes, n_frequencies)
     n_units = width + 2 * n_features + 2 * sum(hidden) + 5 * n_outputs

@@ -22,8 +22,8 @@ With :math:`\theta = 2\pi (c x + b)` and the gradient :math:`d\!e` by a feature:
 >>> import numpy as np
 >>> frequencies, phases = np.array([[0.5]]), np.array([[0.0]])
 >>> x = np.array([[0.0, 0.5, 1.0]])  # one column, three samples
->>> angles, features = np.empty((1, 1, 3)), np.empty((1, 1, 3))
->>> write_periodic(x, frequencies, phases, angles, features)
+>>> features = np.empty((1, 1, 3))
+>>> write_periodic(x, frequencies, phases, features)
 >>> features.round(6) + 0.0
 array([[[ 1.,  0., -1.]]])
 
@@ -36,7 +36,7 @@ References
 """
 
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -99,7 +99,7 @@ class PeriodicFeatures:
                 "n_frequencies must be an integer of at least 1. Got "
                 f"{self.n_frequencies!r} instead."
             )
-        if not 0 < self.scale < np.inf:
+        if not _is_positive(self.scale):
             raise ValueError(
                 f"scale must be above 0 and finite. Got {self.scale!r} instead."
             )
@@ -128,10 +128,10 @@ def write_periodic(
     x: FloatArray,
     frequencies: FloatArray,
     phases: FloatArray,
-    angles: FloatArray,
     out: FloatArray,
+    sines: FloatArray | None = None,
 ) -> None:
-    """Write the features to `out`, and what they are the cosines of to `angles`.
+    """Write the features to `out`, and the sines of the same angles to `sines`.
 
     Parameters
     ----------
@@ -139,17 +139,52 @@ def write_periodic(
         The columns, as rows.
     frequencies, phases : ndarray of shape (..., n_inputs, n_frequencies)
         See `FittedFeatures`.
-    angles, out : ndarray of shape (..., n_inputs, n_frequencies, n_samples)
+    out : ndarray of shape (..., n_inputs, n_frequencies, n_samples)
         Overwritten.
+    sines : ndarray like `out`, or None, default=None
+        Overwritten; None if they are not needed.
     """
-    np.multiply(frequencies[..., np.newaxis], x[..., np.newaxis, :], out=angles)
-    np.add(angles, phases[..., np.newaxis], out=angles)
-    np.multiply(angles, 2 * np.pi, out=angles)
-    np.cos(angles, out=out)
+    np.multiply(frequencies[..., np.newaxis], x[..., np.newaxis, :], out=out)
+    np.add(out, phases[..., np.newaxis], out=out)
+    if out.dtype == np.float32:
+        _write_by_cos_and_sin(out, sines)
+    else:
+        _write_by_tan(out, sines)
+
+
+def _write_by_cos_and_sin(periods: FloatArray, sines: FloatArray | None) -> None:
+    """Replace numbers of periods by their cosines, in place, and write their sines."""
+    np.multiply(periods, 2 * np.pi, out=periods)
+    if sines is not None:
+        np.sin(periods, out=sines)
+    np.cos(periods, out=periods)
+
+
+def _write_by_tan(periods: FloatArray, sines: FloatArray | None) -> None:
+    r"""Do the same by one tangent, of half the angle.
+
+    .. math::
+        t = \tan(\theta / 2), \qquad
+        \cos\theta = \frac{2}{1 + t^2} - 1, \qquad
+        \sin\theta = \frac{2}{1 + t^2}\, t
+
+    In double precision NumPy uses vector instructions for tangents alone, under Linux
+    with AVX-512, where this takes a sixth of the time. Elsewhere it is one function
+    instead of two. The errors are below 1e-15.
+    """
+    t = periods if sines is None else sines
+    np.multiply(periods, np.pi, out=periods)
+    np.tan(periods, out=t)
+    np.multiply(t, t, out=periods)
+    np.add(periods, 1, out=periods)
+    np.divide(2, periods, out=periods)
+    if sines is not None:
+        np.multiply(t, periods, out=sines)
+    np.subtract(periods, 1, out=periods)
 
 
 def write_periodic_gradient(
-    grad: FloatArray, x: FloatArray, angles: FloatArray, out: FittedFeatures
+    grad: FloatArray, x: FloatArray, sines: FloatArray, out: FittedFeatures
 ) -> None:
     """Write the gradient by frequencies and phases into `out`.
 
@@ -159,15 +194,14 @@ def write_periodic_gradient(
         Gradient by the features.
     x : ndarray of shape (..., n_inputs, n_samples)
         The columns, as rows.
-    angles : ndarray of shape (..., n_inputs, n_frequencies, n_samples)
+    sines : ndarray of shape (..., n_inputs, n_frequencies, n_samples)
         As `write_periodic` has left them; overwritten.
     out : FittedFeatures of arrays of shape (..., n_inputs, n_frequencies)
         Overwritten.
     """
-    np.sin(angles, out=angles)
-    np.multiply(angles, grad, out=angles)  # minus the gradient by the angles
-    np.vecdot(angles, x[..., np.newaxis, :], out=out.frequencies)
-    np.add.reduce(angles, axis=-1, out=out.phases)
+    np.multiply(sines, grad, out=sines)  # minus the gradient by the angles
+    np.vecdot(sines, x[..., np.newaxis, :], out=out.frequencies)
+    np.add.reduce(sines, axis=-1, out=out.phases)
     for by_parameter in out:
         np.multiply(by_parameter, -2 * np.pi, out=by_parameter)
 
@@ -180,28 +214,6 @@ def rescale_features(
     scale = before.scale[:, np.newaxis]
     phases += frequencies * ((after.center - before.center)[:, np.newaxis] / scale)
     frequencies *= after.scale[:, np.newaxis] / scale
-
-
-def move_to_biases(
-    layer: FloatArray, features: FittedFeatures, columns: BoolArray
-) -> None:
-    """Make weights of constant features zero, in place, and change biases instead.
-
-    Parameters
-    ----------
-    layer : ndarray of shape (n_out, n_columns * (1 + n_frequencies) + 1)
-        ``[W b]`` of the first layer.
-    features : FittedFeatures of arrays of shape (n_columns, n_frequencies)
-        Frequencies and phases.
-    columns : ndarray of bool of shape (n_columns,)
-        True for columns whose frequencies are all zero.
-    """
-    n_columns, n_frequencies = features.phases.shape
-    by_column = (len(layer), n_columns, n_frequencies)
-    weights = layer[:, n_columns:-1].reshape(by_column)
-    constant = np.cos(2 * np.pi * features.phases[columns])
-    layer[:, -1] += np.sum(weights[:, columns] * constant, axis=(1, 2))
-    weights[:, columns] = 0
 
 
 def expand_columns(columns: BoolArray, n_frequencies: int) -> BoolArray:
@@ -225,6 +237,12 @@ def _is_count(value: Any) -> bool:
     # To Python, True is an integer.
     is_integer = isinstance(value, Integral) and not isinstance(value, bool)
     return is_integer and value >= 1
+
+
+def _is_positive(value: Any) -> bool:
+    is_number = isinstance(value, Real)
+    # An integer may be finite, and yet too large for a float.
+    return is_number and 0 < value <= float(np.finfo(float).max)
 
 
 NUMERIC_FEATURES = MappingProxyType({"periodic": PeriodicFeatures})

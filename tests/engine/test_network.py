@@ -161,6 +161,26 @@ def test_forward_with_numeric_features_is_the_formula():
         assert_allclose(logits[k].T, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_features_of_an_input_without_frequencies_are_zero(stack):
+    stack_shape, data_shape = STACKS[stack]
+    layer_sizes = (WIDTH, 4, 1)
+    params = draw_params(layer_sizes, stack_shape, n_frequencies=N_FREQUENCIES)
+    inputs, target, weight = draw_samples(3, 1, 6, data_shape)
+    network = Network(layer_sizes, [softplus], params, None, N_FREQUENCIES)
+    last = stack_shape and (-1,)  # of a stack, the last network alone
+    network.features.frequencies[*last, 1] = 0
+    propagation = Propagation(network, binary_cross_entropy)
+    batch = inputs, inputs.swapaxes(-1, -2), target, weight
+    loss = propagation.loss_and_gradient(*batch)
+    first, _ = cut_layers(layer_sizes, propagation.gradient)
+    of_it = slice(3 + N_FREQUENCIES, 3 + 2 * N_FREQUENCIES)
+    assert (first[*last][:, of_it] == 0).all()
+    assert np.count_nonzero(first == 0) == 4 * N_FREQUENCIES
+    network.layers[0][*last][:, of_it] = 0
+    assert_array_equal(propagation.loss(inputs, target, weight), loss)
+
+
 @pytest.mark.parametrize("stack_shape", [(), (2,), (2, 3)])
 def test_features_are_views_of_what_the_layers_leave(stack_shape):
     params = np.zeros(

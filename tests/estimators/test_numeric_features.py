@@ -169,6 +169,21 @@ def test_networks_of_other_scales_are_trained_side_by_side():
     assert sorted(context.summary.stack_sizes) == [2, 6]  # and one alone
 
 
+def test_a_column_may_be_constant_for_some_networks_of_a_stack():
+    given = np.column_stack([X, np.arange(len(y)) >= 120])
+    rows = [np.arange(120), np.arange(58, 178), np.arange(1, 121)]
+    members = [net("periodic", random_state=k, batch_size=32) for k in range(3)]
+    alone = [
+        clone(member).fit(given[some], y[some])
+        for member, some in zip(members, rows, strict=True)
+    ]
+    fit_stack(members, given, y, rows=rows)
+    for member, other in zip(members, alone, strict=True):
+        assert_same_training(member, other)
+    learned = [(member.coefs_[0][-4:] != 0).any() for member in members]
+    assert learned == [False, True, True]
+
+
 def test_equal_layers_of_other_columns_are_no_stack():
     """Two columns with one feature each, and four without, give as many inputs."""
     models = [net(PeriodicFeatures(1)), net()]

@@ -74,8 +74,8 @@ def test_a_wrong_derivative_of_an_activation_is_found_in_its_unit():
 
 @pytest.mark.parametrize("parameter", [0, 1])
 def test_a_wrong_derivative_of_numeric_features_is_found(parameter, monkeypatch):
-    def write_wrong_gradient(grad, x, angles, out):
-        write_periodic_gradient(grad, x, angles, out)
+    def write_wrong_gradient(grad, x, sines, out):
+        write_periodic_gradient(grad, x, sines, out)
         out[parameter][2, 1] *= 1.01
 
     monkeypatch.setattr(propagation, "write_periodic_gradient", write_wrong_gradient)

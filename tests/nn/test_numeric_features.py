@@ -9,7 +9,6 @@ from sklearn_deepnet.nn.numeric_features import (
     FittedFeatures,
     PeriodicFeatures,
     expand_columns,
-    move_to_biases,
     rescale_features,
     write_periodic,
     write_periodic_gradient,
@@ -37,11 +36,11 @@ def draw(stack_shape=(), data_shape=()):
 
 
 def compute(x, features):
-    """Return the features and the angles, of shape (..., column, frequency, sample)."""
+    """Return the features and the sines, of shape (..., column, frequency, sample)."""
     shape = (*features.phases.shape, x.shape[-1])
-    angles, out = np.empty(shape), np.empty(shape)
-    write_periodic(x, *features, angles, out)
-    return out, angles
+    out, sines = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
+    write_periodic(x, *features, out, sines)
+    return out, sines
 
 
 def test_every_kind_of_features_has_its_formula_checked():
@@ -64,14 +63,29 @@ def test_features_follow_their_formula(stack):
         assert_allclose(out[at], expected, atol=1e-14)
 
 
+@pytest.mark.parametrize("largest", [1, 1e5, 1e9])
+@pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-15), ("float32", 2e-7)])
+def test_cosines_and_sines_are_exact_but_for_rounding(dtype, error, largest):
+    rng = np.random.RandomState(0)
+    periods = np.append(rng.uniform(-largest, largest, 10000), np.arange(-40, 40) / 4)
+    x, one = periods.astype(dtype)[np.newaxis], np.ones((1, 1), dtype)
+    out, sines = compute(x, FittedFeatures(one, 0 * one))
+    angles = (x * np.array(2 * np.pi, dtype)).astype(np.longdouble)
+    assert_allclose(out[0], np.cos(angles), rtol=0, atol=error)
+    assert_allclose(sines[0], np.sin(angles), rtol=0, atol=error)
+    alone = np.empty_like(out)
+    write_periodic(x, one, 0 * one, alone)
+    assert_array_equal(alone, out)
+
+
 @pytest.mark.parametrize("parameter", [0, 1], ids=FittedFeatures._fields)
 @pytest.mark.parametrize("stack", STACKS)
 def test_gradient_is_the_slope_in_every_coordinate(stack, parameter):
     x, features = draw(*STACKS[stack])
-    out, angles = compute(x, features)
+    out, sines = compute(x, features)
     grad = np.random.RandomState(1).randn(*out.shape)
     gradient = FittedFeatures(*map(np.empty_like, features))
-    write_periodic_gradient(grad, x, angles, gradient)
+    write_periodic_gradient(grad, x, sines, gradient)
     h = 1e-6
     for at in np.ndindex(features.phases.shape):
         values = []
@@ -118,7 +132,9 @@ def test_a_number_of_frequencies_that_is_none_is_an_error(value):
         PeriodicFeatures(n_frequencies=value)
 
 
-@pytest.mark.parametrize("value", [0, -0.1, np.inf, np.nan])
+@pytest.mark.parametrize(
+    "value", [0, -0.1, np.inf, np.nan, 10**310, "0.1", None, 1j, np.ones(2)]
+)
 def test_a_scale_that_is_none_is_an_error(value):
     with raises(f"scale must be above 0 and finite. Got {value!r} instead."):
         PeriodicFeatures(scale=value)
@@ -141,26 +157,6 @@ def test_newly_scaled_columns_give_the_same_features():
     rescale_features(features, before, after)
     x = (raw - after.center[:, np.newaxis]) / after.scale[:, np.newaxis]
     assert_allclose(compute(x, features)[0], expected, atol=1e-12)
-
-
-def test_what_constant_features_add_moves_to_the_biases():
-    x, features = draw()
-    constant = np.array([False, True, False])
-    features.frequencies[constant] = 0
-    n_inputs = N_COLUMNS * (1 + N_FREQUENCIES)
-    layer = np.random.RandomState(2).randn(5, n_inputs + 1)
-
-    def outputs():
-        inputs = np.vstack([x, compute(x, features)[0].reshape(-1, N_SAMPLES)])
-        return layer[:, :-1] @ inputs + layer[:, -1:]
-
-    before, weights = outputs(), layer[:, :-1].copy()
-    move_to_biases(layer, features, constant)
-    assert_allclose(outputs(), before, atol=1e-13)
-    made_of_it = expand_columns(constant, N_FREQUENCIES)
-    made_of_it[:N_COLUMNS] = False  # the column itself keeps its weight
-    assert (layer[:, :-1][:, made_of_it] == 0).all()
-    assert_array_equal(layer[:, :-1][:, ~made_of_it], weights[:, ~made_of_it])
 
 
 def test_features_follow_the_columns_column_by_column():
