@@ -21,12 +21,13 @@ from .._engine import (
 )
 from .._utils.lookup import look_up
 from .._utils.sharing import call_once
-from .._utils.typing import BoolArray, FloatArray
+from .._utils.typing import BoolArray, FloatArray, IntArray
 from ..nn.initializers import initialize
 from ..nn.numeric_features import expand_columns, rescale_features
 from ..nn.scaling import (
     InputScaling,
     Moments,
+    column_bounds,
     column_moments,
     column_quartiles,
     rescale_first_layer,
@@ -90,15 +91,20 @@ class Columns(NamedTuple):
         seen = np.where(stays_open, merged, 0.0)
         return Columns(mean, scale, seen if stays_open.any() else None)
 
-    def without_rounding(self) -> "Columns":
-        """Return the same with constant columns divided by their size, if above 1.
+    def without_rounding(self, X: Any, rows: IntArray | None) -> "Columns":
+        """Return the same with columns that vary by rounding alone made small.
 
-        A column counts as constant if it varies by rounding alone. In large units that
-        may be many times one, such as half a minute of a time stamp in float32.
+        They count as constant. In large units rounding may be many times one, such as
+        half a minute of a time stamp in float32. So they are divided by their mean.
         """
-        constant = _are_constant(self.seen, len(self.mean))
-        size = np.maximum(np.abs(self.mean), 1.0)
-        return self._replace(scale=np.where(constant, size, self.scale))
+        constant = np.flatnonzero(_are_constant(self.seen, len(self.mean)))
+        if not len(constant):
+            return self
+        low, high = column_bounds(X[:, constant], rows)
+        mean, scale = self.mean[constant], self.scale.copy()
+        is_exact = (low == mean) & (high == mean)
+        scale[constant] = np.where(is_exact, 1.0, np.maximum(np.abs(mean), 1.0))
+        return self._replace(scale=scale)
 
 
 def _first_columns(moments: Moments, own: tuple[FloatArray, FloatArray]) -> Columns:
@@ -220,7 +226,7 @@ def _scale_inputs(
             # Two rows may be close, and others many of their deviations away. So the
             # inputs of this call become zero, and the first layer stays zero.
             columns = columns._replace(mean=moments.mean, scale=np.ones_like(own[1]))
-    columns = columns.without_rounding()
+    columns = columns.without_rounding(dataset.X, dataset.rows)
     estimator._input_scaling = {"kind": kind, **columns._asdict()}
     if before is None:
         return

@@ -129,9 +129,9 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         X, y = check_rows(draft, X, y, reset=True)
         if X_val is not None and y_val is not None:
             X_val, y_val = check_rows(draft, X_val, y_val, reset=False, suffix="_val")
-        params = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
-        params |= {"sample_weight_val": sample_weight_val}
-        given = {name: it for name, it in params.items() if it is not None}
+        given = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
+        given |= {"sample_weight_val": sample_weight_val}
+        given = {name: it for name, it in given.items() if it is not None}
         rng = resolve_random_state(self.random_state)
         members = [self._make_member(rng) for _ in range(self.n_estimators)]
         rows = None
@@ -219,8 +219,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
 
         With `rows` each member has a copy of its rows, so few are fitted at once.
         """
-        n_shares = min(effective_n_jobs(self.n_jobs), len(members))
-        n_calls = n_shares
+        n_calls = n_shares = min(effective_n_jobs(self.n_jobs), len(members))
         if rows is not None:
             n_at_once = max(1, _BOOTSTRAP_BYTES // (8 * X.shape[0] * X.shape[1]))
             n_calls = max(n_shares, -(-len(members) // n_at_once))

@@ -19,7 +19,13 @@ from scipy.sparse import issparse
 
 from .._utils.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["InputScaling", "Moments", "column_moments", "column_quartiles"]
+__all__ = [
+    "InputScaling",
+    "Moments",
+    "column_bounds",
+    "column_moments",
+    "column_quartiles",
+]
 
 _BLOCK_ELEMENTS = 2**17  # of X, converted to float64 at once
 
@@ -100,7 +106,7 @@ def column_moments(
         Its arrays have the shape (n_columns,).
     """
     weight, factor = _without_equal(weight, rows)
-    low, high = _bounds(X, rows)
+    low, high = column_bounds(X, rows)
     largest = np.maximum(np.abs(low), np.abs(high))
     # Powers of two divide exactly, and keep squares from overflow and underflow.
     unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
@@ -124,6 +130,29 @@ def column_moments(
         noise = _ROUNDING * largest
     deviation = np.where((low == high) | (deviation <= noise), 0.0, deviation)
     return Moments(factor * total.weight, np.where(low == high, low, mean), deviation)
+
+
+def column_bounds(
+    X: NDArray[Any], rows: IntArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return the lowest and the highest value of each column, as float64.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_columns)
+        Of any numeric dtype.
+    rows : ndarray of int or None, default=None
+        The rows to use; None is all.
+
+    Returns
+    -------
+    low, high : ndarray of shape (n_columns,)
+    """
+    bounds = [
+        (block.min(axis=0), block.max(axis=0)) for block, _ in _blocks(X, None, rows)
+    ]
+    low, high = zip(*bounds, strict=True)
+    return np.min(low, axis=0).astype(float), np.max(high, axis=0).astype(float)
 
 
 def column_quartiles(
@@ -190,15 +219,6 @@ def _blocks(
         which = part if rows is None else rows[part]
         block = X[which].toarray() if issparse(X) else X[which]
         yield block, None if weight is None else weight[which]
-
-
-def _bounds(X: NDArray[Any], rows: IntArray | None) -> tuple[FloatArray, FloatArray]:
-    """Return the lowest and the highest value of each column, as float64."""
-    bounds = [
-        (block.min(axis=0), block.max(axis=0)) for block, _ in _blocks(X, None, rows)
-    ]
-    low, high = zip(*bounds, strict=True)
-    return np.min(low, axis=0).astype(float), np.max(high, axis=0).astype(float)
 
 
 class InputScaling(NamedTuple):
