@@ -28,7 +28,7 @@ def means_of(lines):
                 measures.setdefault(measure, []).append(line[measure])
     return {
         table: {
-            model: {measure: float(np.mean(them)) for measure, them in of.items()}
+            model: {key: float(f"{np.mean(them):.5g}") for key, them in of.items()}
             for model, of in by_model.items()
         }
         for table, by_model in values.items()
@@ -168,7 +168,10 @@ def cross_fitted(means, recipes, names, of_frequencies, peer, max_time, n_splits
                 values[name].append(means[name][recipe])
     found = {
         name: {
-            "chosen": {key: float(np.mean([it[key] for it in of])) for key in of[0]},
+            "chosen": {
+                key: float(np.mean([it[key] for it in of]))
+                for key in set.intersection(*map(set, of))
+            },
             peer: means[name][peer],
         }
         for name, of in values.items()

@@ -235,6 +235,9 @@ def main():
     means = means_of(it for it in read(options.results) if it["table"] in tables)
     print(machine_line())
     print_report(means, tables, RECIPES)
+    for by_model in means.values():
+        for label in RECIPES:
+            by_model.pop(label, None)
     save(options.json, means=means, tables=about(tables))
 
 

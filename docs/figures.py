@@ -90,7 +90,9 @@ def _draw_ranks(ax: Axes, ranks: dict[str, float], n_tables: int) -> None:
         rank = ranks[model]
         ax.plot([rank, rank], [0, -at - 1], "-", color="0.7", linewidth=1)
         ax.plot(rank, 0, "o", color="C0" if model == "ensemble" else "0.3")
-        ax.text(rank, -at - 1, f" {model}, {rank:.1f}", va="center", fontsize=9)
+        label = f" {model}, {rank:.1f}"
+        white = {"facecolor": "white", "edgecolor": "none", "pad": 0}
+        ax.text(rank, -at - 1, label, va="center", fontsize=9, bbox=white)
     for at, model in enumerate(models):  # groups that the test cannot tell apart
         last = max(ranks[it] for it in models if ranks[it] <= ranks[model] + critical)
         before = [it for it in models[:at] if last <= ranks[it] + critical]
