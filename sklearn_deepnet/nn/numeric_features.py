@@ -240,9 +240,12 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_positive(value: Any) -> bool:
-    is_number = isinstance(value, Real)
-    # An integer may be finite, and yet too large for a float.
-    return is_number and 0 < value <= float(np.finfo(float).max)
+    if not isinstance(value, Real):
+        return False
+    try:
+        return 0 < float(value) < np.inf
+    except OverflowError:  # an integer may be finite, and yet too large for a float
+        return False
 
 
 NUMERIC_FEATURES = MappingProxyType({"periodic": PeriodicFeatures})
