@@ -105,7 +105,14 @@ class Dataset:
         return self.weight.reshape(shape)
 
     def holds_out(self, estimator: Any, partial: bool) -> bool:
-        """Return whether to hold rows out, since `early_stopping` is True or "auto".
+        """Return whether to hold rows out, as the estimator's `early_stopping` asks.
+
+        Parameters
+        ----------
+        estimator : estimator
+            With `early_stopping` and `validation_fraction`.
+        partial : bool
+            Whether the rows are those of a call of ``partial_fit``.
 
         Raises
         ------
@@ -113,7 +120,7 @@ class Dataset:
             If it is True, and there are too few rows, or those of ``partial_fit``.
         """
         asked, fraction = estimator.early_stopping, estimator.validation_fraction
-        if partial and asked == "auto":
+        if not asked or (asked == "auto" and partial):
             return False
         if partial:
             raise ValueError(
