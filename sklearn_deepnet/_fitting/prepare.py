@@ -271,11 +271,9 @@ class PreparedFit:
     ) -> tuple[TrainingState, Dataset, Dataset | None]:
         """Return the initial state, the training set and the validation set."""
         draft = self._draft
-        is_split = (
-            validation_set is None
-            and self._only_class is None
-            and dataset.holds_out(draft, self._partial)
-        )
+        is_split = validation_set is None and self._only_class is None
+        if is_split:
+            is_split = draft.early_stopping and dataset.holds_out(draft, self._partial)
         self._monitored = _name_monitored(draft, validation_set, is_split)
         self._split_seed = None
         if self._resumes:

@@ -240,9 +240,10 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_positive(value: Any) -> bool:
-    is_number = isinstance(value, Real)
-    # An integer may be finite, and yet too large for a float.
-    return is_number and 0 < value <= float(np.finfo(float).max)
+    try:
+        return isinstance(value, Real) and 0 < float(value) < np.inf
+    except OverflowError:  # an integer may be finite, and yet too large for a float
+        return False
 
 
 NUMERIC_FEATURES = MappingProxyType({"periodic": PeriodicFeatures})

@@ -105,7 +105,7 @@ class Dataset:
         return self.weight.reshape(shape)
 
     def holds_out(self, estimator: Any, partial: bool) -> bool:
-        """Return whether to hold rows out, as the estimator's `early_stopping` asks.
+        """Return whether to hold rows out, since `early_stopping` is True or "auto".
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class Dataset:
             If it is True, and there are too few rows, or those of ``partial_fit``.
         """
         asked, fraction = estimator.early_stopping, estimator.validation_fraction
-        if not asked or (asked == "auto" and partial):
+        if partial and asked == "auto":
             return False
         if partial:
             raise ValueError(
