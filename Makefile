@@ -38,7 +38,7 @@ bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier, PyTorch and
 		.venv-bench/bin/python benchmarks/$$name.py --json build/bench/$$name.json || exit; \
 	done
 
-bench-tables: .venv-bench-tables/ready ## accuracy on real tables beside boosting and others, for hours
+bench-tables: .venv-bench-tables/ready ## accuracy on real tables beside boosting and others
 	.venv-bench-tables/bin/python benchmarks/tables.py
 
 docs: .venv-docs/ready ## the documentation, offline, into build/docs

@@ -1,19 +1,23 @@
 """Compare models on real tables: our ensembles, single networks, and their peers.
 
 Every model is fitted to five folds of each table, with several seeds, on one thread.
-All get the columns as they are, but for what needs a StandardScaler. Measured are
-accuracy or R², log-loss, the area under the ROC curve where there are two classes, the
-CPU seconds of fit and predict, and the bytes of a pickle.
+Linear models and scikit-learn's MLPs are behind a StandardScaler; all others get the
+columns as they are. Measured are accuracy or R², log-loss, the area under the ROC curve
+where there are two classes, the CPU seconds of fit and predict, and the bytes of a
+pickle.
 
 Each result is a line of a file, so that a run can be interrupted and continued, and
 another model added. The file knows a model by its label: remove its lines (`--forget`)
-after it has changed. `--recipes` measures single changes of the ensemble's defaults,
-and what a choice between them on half of the tables is worth on the other half.
+after it has changed. It does not know of `--max-rows`: give such runs a file of their
+own, or models are compared that were fitted to different numbers of rows. `--recipes`
+measures single changes of the ensemble's defaults, and what a choice between them on
+half of the tables is worth on the other half.
 
     python benchmarks/tables.py --n-jobs 2
     python benchmarks/tables.py --quick
     python benchmarks/tables.py --recipes
-    python benchmarks/tables.py --models RealMLP-TD-S TabM --seeds 1 --max-rows 5000
+    python benchmarks/tables.py --models ensemble RealMLP-TD-S TabM --seeds 1 \\
+        --max-rows 5000 --results build/bench/tables-5000.jsonl
     python benchmarks/tables.py --report --json docs/tables.json
 """
 
@@ -168,10 +172,21 @@ def read(path):
     return [json.loads(line) for line in lines if line.endswith("}")]
 
 
+def end_line(path):
+    """End the last line of a results file, in place, if it was cut off.
+
+    So the next result does not continue it, and `read` leaves it out.
+    """
+    if path.exists() and not path.read_bytes().endswith(b"\n"):
+        with path.open("a") as file:
+            print(file=file)
+
+
 def run(models, tables, n_seeds, n_jobs, path, max_rows=None):
     """Compute what the file does not hold yet, and append it."""
     known = {(it["model"], it["table"], it["seed"], it["fold"]) for it in read(path)}
     path.parent.mkdir(parents=True, exist_ok=True)
+    end_line(path)
     jobs = [
         delayed(measure)(label, make, name, table, seed, fold, train, test)
         for seed in range(n_seeds)
@@ -197,31 +212,45 @@ def about(tables):
 def forget(path, labels):
     """Remove the lines of some models from a results file."""
     lines = [line for line in read(path) if line["model"] not in labels]
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    rest = path.with_suffix(".tmp")  # so that an interrupted call loses nothing
+    rest.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    rest.replace(path)
+
+
+def check_names(parser, option, names, known):
+    """End the program with a message if a name is not known."""
+    for name in names:
+        if name not in known:
+            parser.error(f"{option} {name!r} is not one of: {'; '.join(known)}.")
 
 
 def main():
     """Parse the options, run, print."""
     known = {**MODELS, **PEERS, **RECIPES}
     parser = parser_of(__doc__)
-    parser.add_argument("--models", nargs="+", metavar="LABEL", help=", ".join(known))
-    parser.add_argument("--recipes", action="store_true", help="all of them")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N")
+    parser.add_argument("--models", nargs="+", metavar="LABEL", help="; ".join(known))
+    parser.add_argument("--recipes", action="store_true", help="all models so called")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="default: 3")
     parser.add_argument("--n-jobs", type=int, default=1, metavar="N")
     parser.add_argument("--only", nargs="+", metavar="TABLE")
-    parser.add_argument("--max-rows", type=int, metavar="N", help="draw so many")
+    parser.add_argument("--max-rows", type=int, metavar="N", help="of each table")
     parser.add_argument("--tables", type=Path, metavar="DIR", help="further tables")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE")
-    parser.add_argument("--forget", nargs="+", default=[], metavar="LABEL")
+    parser.add_argument(
+        "--forget", nargs="+", default=[], metavar="LABEL", help="and measure again"
+    )
     parser.add_argument("--quick", action="store_true", help="small tables, one seed")
     parser.add_argument("--report", action="store_true", help="measure nothing")
     options = parser.parse_args()
     labels = options.models or [*(RECIPES if options.recipes else MODELS)]
-    if unknown := {*labels} - {*known}:
-        parser.error(f"LABEL {unknown} is not one of {[*known]}.")
+    check_names(parser, "--models", labels, known)
+    if options.forget:
+        measured = {line["model"]: None for line in read(options.results)}
+        check_names(parser, "--forget", options.forget, measured)
 
     tables = load_tables(options.tables)
     if options.only:
+        check_names(parser, "--only", options.only, tables)
         tables = {name: tables[name] for name in options.only}
     n_seeds = options.seeds
     if options.quick:

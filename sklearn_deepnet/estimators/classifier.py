@@ -133,8 +133,9 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     early_stopping : bool or "auto", default=False
         Whether to hold out a validation set and monitor it in place of the training
         loss. Not needed if `X_val` is given to `fit`. "auto" does so in `fit` if there
-        are at least 30 samples, and trains on classes of a single sample, which True
-        refuses.
+        are at least 30 samples and `validation_fraction` of them is at least one for
+        each class. Classes of a single sample, which True refuses, do not count and are
+        trained on.
     validation_fraction : float, default=0.1
         Fraction of the samples to hold out as validation set, stratified by class. At
         least as many samples as classes are held out.
@@ -196,8 +197,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         What is subtracted from each feature, with "robust" its median. None without
         input scaling.
     input_scale_ : ndarray of shape (`n_features_in_`,) or None
-        What the difference is divided by, for a constant feature its size or, if that
-        is less, 1. None without input scaling.
+        What the difference is divided by: 1 for a constant feature; if that varies by
+        rounding, its size or, if that is less, 1. None without input scaling.
     numeric_features_ : FittedFeatures or None
         Named tuple of the trained `frequencies` and `phases`, each of shape
         (`n_features_in_`, n_frequencies). None without numeric features.

@@ -159,6 +159,8 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
     def recipe(cls, **parameters: Any) -> BaseDeepNet:
         """Return the network that members are by default, to change or search over it.
 
+        With `bootstrap` they are by default ``recipe(early_stopping=False)``.
+
         Parameters
         ----------
         **parameters : dict

@@ -150,9 +150,13 @@ class ParameterNamesMixin(ParamNamesMixin):
             if not hasattr(value, "set_params"):
                 raise ValueError(
                     f"{name} cannot be set, since {own}={value!r} has no parameters; "
-                    f"give {own} as an object with the settings that you want."
+                    f"give {self._object_to_give(own)}."
                 )
         return super().set_params(**params)
+
+    def _object_to_give(self, name: str) -> str:
+        """Return what has the parameters that are to be set of the value of `name`."""
+        return f"{name} as an object with the settings that you want"
 
     def _explain_name(self, name: str, value: Any, names: list[str]) -> str:
         """Return what to write in place of an unknown name; "" if nothing is known."""
@@ -167,16 +171,19 @@ class EnsembleNamesMixin(ParameterNamesMixin):
     _names_elsewhere = MappingProxyType({**NAMES_ELSEWHERE, **NAMES_OF_BAGGING})
     _member: type[Any]
 
+    def _object_to_give(self, name: str) -> str:
+        return f"{name}={type(self).__name__}.recipe()"
+
     def _explain_name(self, name: str, value: Any, names: list[str]) -> str:
-        network = self._member.__name__
+        recipe = f"{type(self).__name__}.recipe"
         if name in self._member().get_params():
             return (
-                f" It belongs to the network: write estimator={network}({name}="
+                f" It belongs to the network: write estimator={recipe}({name}="
                 f"{value!r}), or estimator__{name} in a search."
             )
         known = super()._explain_name(name, value, names)
         if name in NAMES_ELSEWHERE:
-            return f" It belongs to the network, estimator={network}(...).{known}"
+            return f" It belongs to the network, estimator={recipe}(...).{known}"
         return known
 
     def _check_is_no_size(self, estimator: Any) -> None:
@@ -184,7 +191,8 @@ class EnsembleNamesMixin(ParameterNamesMixin):
         if isinstance(estimator, Integral | tuple | list):
             raise ValueError(
                 f"estimator is {estimator!r}, but has to be a network; for hidden "
-                f"layers write estimator={self._member.__name__}({estimator!r})."
+                f"layers write estimator={type(self).__name__}.recipe("
+                f"hidden_layer_sizes={estimator!r})."
             )
 
 

@@ -192,8 +192,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         What is subtracted from each feature, with "robust" its median. None without
         input scaling.
     input_scale_ : ndarray of shape (`n_features_in_`,) or None
-        What the difference is divided by, for a constant feature its size or, if that
-        is less, 1. None without input scaling.
+        What the difference is divided by: 1 for a constant feature; if that varies by
+        rounding, its size or, if that is less, 1. None without input scaling.
     numeric_features_ : FittedFeatures or None
         Named tuple of the trained `frequencies` and `phases`, each of shape
         (`n_features_in_`, n_frequencies). None without numeric features.

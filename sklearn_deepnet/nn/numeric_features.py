@@ -240,10 +240,8 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_positive(value: Any) -> bool:
-    if not isinstance(value, Real):
-        return False
     try:
-        return 0 < float(value) < np.inf
+        return isinstance(value, Real) and 0 < float(value) < np.inf
     except OverflowError:  # an integer may be finite, and yet too large for a float
         return False
 

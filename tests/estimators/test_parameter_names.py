@@ -144,7 +144,7 @@ def test_a_parameter_of_mlp_is_explained_by_the_ensemble(cls, given, said):
     network = cls._member.__name__
     message = (
         f"{cls.__name__} has no parameter {name!r}. It belongs to the network, "
-        f"estimator={network}(...). {advice}"
+        f"estimator={cls.__name__}.recipe(...). {advice}"
     )
     with raises(message, TypeError):
         cls(**{name: value})
@@ -178,10 +178,9 @@ def test_all_unknown_names_are_explained_at_once():
 
 @pytest.mark.parametrize("cls", ENSEMBLES)
 def test_a_parameter_of_the_network_is_explained_by_the_ensemble(cls):
-    network = cls._member.__name__
     message = (
         f"{cls.__name__} has no parameter 'hidden_layer_sizes'. It belongs to the "
-        f"network: write estimator={network}(hidden_layer_sizes=(3,)), or "
+        f"network: write estimator={cls.__name__}.recipe(hidden_layer_sizes=(3,)), or "
         "estimator__hidden_layer_sizes in a search."
     )
     with raises(message, TypeError):
@@ -195,7 +194,7 @@ def test_a_parameter_of_the_network_is_explained_by_the_ensemble(cls):
 def test_sizes_given_to_the_ensemble_are_explained(cls, sizes):
     with raises(
         f"estimator is {sizes!r}, but has to be a network; for hidden layers write "
-        f"estimator={cls._member.__name__}({sizes!r})."
+        f"estimator={cls.__name__}.recipe(hidden_layer_sizes={sizes!r})."
     ):
         cls(sizes).fit(X, Y)
 
@@ -257,7 +256,7 @@ def test_set_params_with_an_unknown_name_sets_nothing():
             DeepNetEnsembleClassifier(),
             "estimator__n_iter",
             "estimator__n_iter cannot be set, since estimator=None has no parameters; "
-            "give estimator as an object with the settings that you want.",
+            "give estimator=DeepNetEnsembleClassifier.recipe().",
         ),
         (
             DeepNetClassifier(),

@@ -552,6 +552,19 @@ def test_ctrl_c_ends_the_fit_of_all_networks(case):
     assert hasattr(first, "n_iter_") == (case != "alone, before a stack")
 
 
+@pytest.mark.parametrize("verbose", [0, 1])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_only_ctrl_c_leaves_what_was_trained_alone_before(error, verbose):
+    def fails(shape, rng):
+        raise error
+
+    first, second = nets(ALONE, {"init": fails}, n_iter=3, verbose=verbose)
+    with pytest.raises(error):
+        fit_stack([first, second], X, y)
+    assert first.__sklearn_is_fitted__() == (error is KeyboardInterrupt)
+    assert not second.__sklearn_is_fitted__()
+
+
 def test_ctrl_c_leaves_pipelines_that_fit_together():
     models = [make_pipeline(StandardScaler(), one) for one in nets({}, {})]
     fit_stack(models, X, y)

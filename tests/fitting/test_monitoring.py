@@ -236,6 +236,14 @@ def test_auto_holds_nothing_out_where_classes_are_too_many():
     assert net.fit(X, np.arange(178) % 72).validation_loss_curve_ is None  # 107 of 178
 
 
+@pytest.mark.parametrize(("n_classes", "holds_out"), [(18, True), (19, False)])
+def test_auto_holds_out_no_more_than_the_fraction(n_classes, holds_out):
+    """One row of each class would be more than a tenth of 178 rows, rounded up."""
+    X, _ = wine()
+    net = net_for(2, early_stopping="auto").fit(X, np.arange(178) % n_classes)
+    assert (net.validation_loss_curve_ is not None) == holds_out
+
+
 def test_auto_uses_given_validation_data():
     X, y, validation = in_two(*wine(), 120)
     nets = [

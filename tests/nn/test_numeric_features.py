@@ -132,6 +132,13 @@ def test_a_number_of_frequencies_that_is_none_is_an_error(value):
         PeriodicFeatures(n_frequencies=value)
 
 
+def test_settings_may_be_numbers_of_numpy():
+    given = PeriodicFeatures(np.int64(3), np.float32(0.5))
+    features = given.draw(2, np.random.RandomState(0))
+    expected = PeriodicFeatures(3, 0.5).draw(2, np.random.RandomState(0))
+    np.testing.assert_array_equal(features, expected)
+
+
 @pytest.mark.parametrize(
     "value", [0, -0.1, np.inf, np.nan, 10**310, "0.1", None, 1j, np.ones(2)]
 )

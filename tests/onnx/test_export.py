@@ -298,6 +298,18 @@ def test_ensemble_of_regressors_is_exported(data, loss, n_estimators, dtype):
     assert_exported(assert_same_numbers, ensemble, X, dtype)
 
 
+def test_targets_far_from_zero_keep_what_they_vary_by_in_float64():
+    """In float32, numbers of that size are 8 apart."""
+    X, y = diabetes()
+    X, far = X.astype(np.float32), y + 1e8
+    net = regressor().fit(X, far)
+    expected = net.predict(X)
+    outputs = run(to_onnx(net, dtype="float64"), X.astype(float))
+    np.testing.assert_allclose(*outputs.values(), expected[:, None], rtol=0, atol=1e-3)
+    (rounded,) = run(to_onnx(net), X).values()
+    np.testing.assert_allclose(rounded, expected[:, None], rtol=0, atol=16)
+
+
 # ---- models
 
 

@@ -107,6 +107,13 @@ class Dataset:
     def holds_out(self, estimator: Any, partial: bool) -> bool:
         """Return whether to hold rows out, since `early_stopping` is True or "auto".
 
+        Parameters
+        ----------
+        estimator : estimator
+            With `early_stopping` and `validation_fraction`.
+        partial : bool
+            Whether the rows are those of a call of ``partial_fit``.
+
         Raises
         ------
         ValueError

@@ -37,6 +37,9 @@ def count_strata(
 def has_rows_to_hold_out(counts: IntArray, fraction: float) -> bool:
     """Return whether ``early_stopping="auto"`` holds rows out.
 
+    It does if there are enough rows, and if `fraction` of them has a row of each class,
+    and so have the others. A row that is alone in its class does not count as one.
+
     Parameters
     ----------
     counts : ndarray of int
@@ -45,9 +48,11 @@ def has_rows_to_hold_out(counts: IntArray, fraction: float) -> bool:
         The fraction to hold out.
     """
     shared = counts[counts > 1]
-    n_rows = shared.sum()
-    n_trained = n_rows - _count_held_out(n_rows, len(shared), fraction)
-    return bool(counts.sum() >= _FEWEST_ROWS and n_trained >= len(shared) > 0)
+    n_rows, n_classes = shared.sum(), len(shared)
+    # With fewer rows than classes, one of each would be held out, up to half of all.
+    n_held_out = _count_asked(n_rows, fraction)
+    has_classes = 0 < n_classes <= min(n_held_out, n_rows - n_held_out)
+    return bool(counts.sum() >= _FEWEST_ROWS and has_classes)
 
 
 def check_split(classes: NDArray[Any], counts: IntArray, fraction: float) -> None:
@@ -125,8 +130,13 @@ def split_rows(
 
 
 def _count_held_out(n_rows: int, n_classes: int, fraction: float) -> int:
-    """Return how many rows are held out: rounded up, as by ``train_test_split``."""
-    return max(int(np.ceil(fraction * n_rows)), n_classes)
+    """Return how many rows are held out: as asked, and one of each class at least."""
+    return max(_count_asked(n_rows, fraction), n_classes)
+
+
+def _count_asked(n_rows: int, fraction: float) -> int:
+    """Return the number of rows, rounded up, as by ``train_test_split``."""
+    return int(np.ceil(fraction * n_rows))
 
 
 def _give_each_class_a_row(

@@ -137,60 +137,60 @@ def _fit_networks(
     networks: Sequence[BaseDeepNet], arguments: Sequence[FitArguments]
 ) -> None:
     """Prepare all networks, train them, and set their fitted attributes."""
-    fits, results = _prepare(networks, arguments)
-    alone = {*results}
-    waiting = [k for k, fit in enumerate(fits) if fit.job is not None]
-    interrupt = find_interrupt(results.values())
+    fits, interrupt = _prepare(networks, arguments)
+    jobs = [fit.job for fit in fits if fit.job is not None]
     if interrupt is None:
-        found = train_all([fits[k].job for k in waiting])
-    else:  # the other networks stay as they were
-        found = [JobResult(None, interrupt, 0.0)] * len(waiting)
-    results.update(zip(waiting, found, strict=True))
-    for result in results.values():
-        if isinstance(result.error, Exception):
-            raise result.error
-    # A network without a job has nothing to learn; one without a result no time for it.
-    done = [k for k in range(len(fits)) if k not in results or results[k].result]
-    for k in done:
-        if k not in alone:  # these are finished
-            fits[k].finish(results[k].result if k in results else None)
-    for k in done:
-        fits[k].commit()
-    interrupt = find_interrupt(results.values())
+        found = train_all(jobs)
+        interrupt = find_interrupt(found)
+    else:  # these networks stay as they were
+        found = [JobResult(None, interrupt, 0.0)] * len(jobs)
+    for job_result in found:
+        if isinstance(job_result.error, Exception):
+            raise job_result.error
+    results = iter(found)
+    done = []
+    for fit in fits:
+        # A network without a job has nothing to learn.
+        result = None if fit.job is None else next(results).result
+        if fit.job is None or result is not None:
+            fit.finish(result)
+            done.append(fit)
+    for fit in done:
+        fit.commit()
     if interrupt is not None:
         raise interrupt
 
 
 def _prepare(
     networks: Sequence[BaseDeepNet], arguments: Sequence[FitArguments]
-) -> tuple[list[Any], dict[int, JobResult]]:
-    """Prepare networks; train those that have to be trained alone, and finish them.
+) -> tuple[list[Any], BaseException | None]:
+    """Prepare networks, and fit those that have to be trained alone.
 
     Returns
     -------
     fits : list of PreparedFit
-        Those of all networks, or of the first ones if training was interrupted.
-    results : dict of int to JobResult
-        Of the networks that have been trained, by their numbers.
+        Those of all other networks; if one was interrupted, of those before it.
+    interrupt : BaseException or None
+        The Ctrl-C that ended the training of one network.
     """
     fits: list[Any] = []
-    results: dict[int, JobResult] = {}
     with sharing(SharedWork()):
         for network, (X, y, params) in zip(networks, arguments, strict=True):
             fit = prepare(network, X, y, **_check_arguments(params))
-            fits.append(fit)
-            if fit.job is not None and Waiting(fit.job).why_alone:
-                # Trained before the next is prepared, so that large networks are in
-                # memory one at a time. What it was trained with goes with `finish`.
-                (result,) = train_all([fit.job])
-                if isinstance(result.error, Exception):
-                    raise result.error
-                results[len(fits) - 1] = result
-                if result.result is not None:
-                    fit.finish(result.result)
-                if result.interrupt is not None:
-                    break
-    return fits, results
+            if fit.job is None or not Waiting(fit.job).why_alone:
+                fits.append(fit)
+                continue
+            # Trained before the next is prepared, so that large networks are in memory
+            # one at a time. What it was trained with goes with `finish`.
+            (result,) = train_all([fit.job])
+            if isinstance(result.error, Exception):
+                raise result.error
+            if result.result is not None:
+                fit.finish(result.result)
+                fit.commit()
+            if result.interrupt is not None:
+                return fits, result.interrupt
+    return fits, None
 
 
 def _fit_in_tasks(estimators: Sequence[Any], arguments: Sequence[FitArguments]) -> None:
