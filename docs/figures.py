@@ -1,6 +1,7 @@
 """Draw the benchmark figures when the documentation is built."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def draw_ranks(results: Path, path: Path) -> None:
     """Draw critical-difference diagrams [1]_: mean ranks of models over tables.
 
     Models whose ranks differ by less than the critical difference of Nemenyi's test, at
-    5 %, are joined by a line.
+    5 %, are joined by a line. Models of few tables are left out.
 
     References
     ----------
@@ -73,8 +74,9 @@ def draw_ranks(results: Path, path: Path) -> None:
         },
     }
     for ax, (title, errors) in zip(figure.subplots(2), kinds.items(), strict=True):
-        models = [*next(iter(errors.values()))]
-        models = [it for it in models if all(it in of for of in errors.values())]
+        counts = Counter(model for of in errors.values() for model in of)
+        models = [it for it, n in counts.items() if 2 * n > len(errors)]
+        errors = {name: of for name, of in errors.items() if {*models} <= {*of}}
         values = np.array([[of[model] for model in models] for of in errors.values()])
         ranks = rankdata(values, axis=1).mean(axis=0)
         _draw_ranks(ax, dict(zip(models, ranks, strict=True)), len(errors))
