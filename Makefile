@@ -58,7 +58,8 @@ clean: ## remove environments, caches, builds and figures
 .venv-docs/ready: EXTRA = docs
 
 # "numpy>=2.0" becomes 'numpy==2.0.*'; a wheel or nothing, since compiling takes an hour.
-.venv-oldest/ready: PINS = --only-binary numpy,scipy,scikit-learn \
+# scikit-learn before 1.9 does not find the names of columns in frames of polars 2.
+.venv-oldest/ready: PINS = --only-binary numpy,scipy,scikit-learn 'polars<2' \
 	$(shell $(PYTHON) -c "import tomllib; print(*(repr(d.replace('>=', '==') + '.*') \
 	for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")
 

@@ -81,6 +81,8 @@ def make_table_pipeline(
     ``fit(X, y, deepnetclassifier__sample_weight=weights)``. Medians and levels count
     each row once.
 
+    scikit-learn before 1.9 does not find the names of columns in frames of polars 2.
+
     Examples
     --------
     >>> import pandas as pd
