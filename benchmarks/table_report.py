@@ -222,7 +222,7 @@ def print_report(means, tables, recipes, ours="ensemble", peer="MLP"):
             for it in models
             if it != ours and {*names_with(means, "fit", (ours, it))} & {*names}
         }
-        if ours in models and names:
+        if ours in models and pairs:
             print(f"\n{ours}, differences on tables of {kind}\n")
             print(comparison_of(means, pairs, names))
         of_frequencies = {

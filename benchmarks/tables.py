@@ -60,50 +60,63 @@ QUICK_ROWS = 2000
 
 
 def scaled(model):
+    """Return the model behind a StandardScaler."""
     return make_pipeline(StandardScaler(), model)
 
 
-def scaled_targets(model):
-    return TransformedTargetRegressor(scaled(model), transformer=StandardScaler())
+def mlp_classifier(random_state):
+    """Return scikit-learn's network for classes."""
+    return scaled(MLPClassifier(random_state=random_state))
 
 
-def realmlp(seed, has_classes):
-    from pytabkit import RealMLP_TD_S_Classifier, RealMLP_TD_S_Regressor
-
-    make = RealMLP_TD_S_Classifier if has_classes else RealMLP_TD_S_Regressor
-    return make(random_state=seed, n_threads=1, device="cpu")
-
-
-def tabm(seed, has_classes):
-    from pytabkit import TabM_D_Classifier, TabM_D_Regressor
-
-    make = TabM_D_Classifier if has_classes else TabM_D_Regressor
-    return make(random_state=seed, n_threads=1, device="cpu")
+def mlp_regressor(random_state):
+    """Return scikit-learn's network for numbers, which also needs a standardized y."""
+    model = scaled(MLPRegressor(random_state=random_state))
+    return TransformedTargetRegressor(model, transformer=StandardScaler())
 
 
-MODELS = {  # label: function of seed and has_classes
-    "MLP": lambda seed, has_classes: (
-        scaled(MLPClassifier(random_state=seed))
-        if has_classes
-        else scaled_targets(MLPRegressor(random_state=seed))
-    ),
-    "single": lambda seed, has_classes: (
-        DeepNetClassifier if has_classes else DeepNetRegressor
-    )(random_state=seed),
-    "ensemble": lambda seed, has_classes: (
-        DeepNetEnsembleClassifier if has_classes else DeepNetEnsembleRegressor
-    )(random_state=seed),
-    "boosting": lambda seed, has_classes: (
-        HistGradientBoostingClassifier if has_classes else HistGradientBoostingRegressor
-    )(random_state=seed),
-    "forest": lambda seed, has_classes: (
-        RandomForestClassifier if has_classes else RandomForestRegressor
-    )(random_state=seed),
-    "linear": lambda seed, has_classes: scaled(
-        LogisticRegression(max_iter=1000) if has_classes else Ridge()
-    ),
+def logistic(random_state):
+    """Return a linear model for classes, with enough iterations to converge."""
+    return scaled(LogisticRegression(max_iter=1000, random_state=random_state))
+
+
+def ridge(random_state):
+    """Return a linear model for numbers."""
+    return scaled(Ridge(random_state=random_state))
+
+
+def either(for_classes, for_numbers):
+    """Return a function of seed and has_classes that makes one of the two models."""
+
+    def make(seed, has_classes):
+        return (for_classes if has_classes else for_numbers)(random_state=seed)
+
+    return make
+
+
+def of_pytabkit(name):
+    """Return such a function for a model of pytabkit, which imports PyTorch."""
+
+    def make(seed, has_classes):
+        import pytabkit
+
+        model = getattr(
+            pytabkit, f"{name}_{'Classifier' if has_classes else 'Regressor'}"
+        )
+        return model(random_state=seed, n_threads=1, device="cpu")
+
+    return make
+
+
+MODELS = {
+    "MLP": either(mlp_classifier, mlp_regressor),
+    "single": either(DeepNetClassifier, DeepNetRegressor),
+    "ensemble": either(DeepNetEnsembleClassifier, DeepNetEnsembleRegressor),
+    "boosting": either(HistGradientBoostingClassifier, HistGradientBoostingRegressor),
+    "forest": either(RandomForestClassifier, RandomForestRegressor),
+    "linear": either(logistic, ridge),
 }
-PEERS = {"RealMLP-TD-S": realmlp, "TabM": tabm}  # need the extra bench-tables
+PEERS = {"RealMLP-TD-S": of_pytabkit("RealMLP_TD_S"), "TabM": of_pytabkit("TabM_D")}
 
 
 def folds_of(table, max_rows):
