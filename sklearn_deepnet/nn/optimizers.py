@@ -18,8 +18,9 @@ stacks; a subclass does not inherit this, and has to say so itself.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from types import MappingProxyType
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -334,13 +335,15 @@ class LBFGS:
         _check_positive("n_corrections", self.n_corrections)
 
 
-def _check_share(name: str, value: float) -> None:
-    if not 0 <= value < 1:
+def _check_share(name: str, value: Any) -> None:
+    is_number = isinstance(value, Real)
+    if not (is_number and 0 <= value < 1):
         raise ValueError(f"{name} must be in [0, 1). Got {value!r} instead.")
 
 
-def _check_positive(name: str, value: float) -> None:
-    if not 0 < value < np.inf:
+def _check_positive(name: str, value: Any) -> None:
+    is_number = isinstance(value, Real)
+    if not (is_number and 0 < value < np.inf):
         raise ValueError(f"{name} must be a positive number. Got {value!r} instead.")
 
 

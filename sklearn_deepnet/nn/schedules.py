@@ -19,6 +19,7 @@ Horizon(n_epochs=10)
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from types import FunctionType, MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -423,8 +424,9 @@ def _horizon(own: int | None, state: Horizon) -> int:
     return max(state.n_epochs if own is None else own, 1)
 
 
-def _check(name: str, value: float, above: float, up_to: float) -> None:
-    if not above < value <= up_to or value == np.inf:
+def _check(name: str, value: Any, above: float, up_to: float) -> None:
+    is_number = isinstance(value, Real) and value < np.inf
+    if not (is_number and above < value <= up_to):
         limit = "finite" if up_to == np.inf else f"at most {up_to}"
         raise ValueError(
             f"{name} must be above {above} and {limit}. Got {value!r} instead."

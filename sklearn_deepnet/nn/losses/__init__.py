@@ -22,6 +22,7 @@ array([[-0.5,  1. ]])
 """
 
 from functools import partial
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -151,6 +152,10 @@ class _ComparablePartial(partial[FloatArray]):
         return self.func, self.args, *self.keywords.items()
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real)
+
+
 def focal(gamma: float = 2.0) -> Loss:
     r"""Return the focal loss with a given :math:`\gamma`.
 
@@ -164,7 +169,7 @@ def focal(gamma: float = 2.0) -> Loss:
     loss : Loss
         For the parameter `loss`.
     """
-    if not 0 <= gamma < np.inf:
+    if not (_is_number(gamma) and 0 <= gamma < np.inf):
         raise ValueError(f"gamma must not be negative. Got {gamma!r} instead.")
     return Loss(
         _name("focal", gamma, 2.0),
@@ -187,7 +192,7 @@ def huber(delta: float = 1.0) -> Loss:
     loss : Loss
         For the parameter `loss`.
     """
-    if not 0 < delta < np.inf:
+    if not (_is_number(delta) and 0 < delta < np.inf):
         raise ValueError(f"delta must be a positive number. Got {delta!r} instead.")
     return Loss(
         _name("huber", delta, 1.0),
@@ -209,7 +214,7 @@ def quantile(quantile: float = 0.5) -> Loss:
     loss : Loss
         For the parameter `loss`.
     """
-    if not 0 < quantile < 1:
+    if not (_is_number(quantile) and 0 < quantile < 1):
         raise ValueError(f"quantile must be in (0, 1). Got {quantile!r} instead.")
     function = _ComparablePartial(quantile_identity, quantile=quantile)
     name = _name("quantile", quantile, 0.5)
