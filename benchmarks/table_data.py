@@ -4,9 +4,9 @@ Both packages carry their data with them, so nothing is downloaded. Further tabl
 be read from a folder of CSV files without a header, whose last column is the target.
 """
 
-from pathlib import Path
 from typing import NamedTuple
 
+import accuracy
 import numpy as np
 from sklearn.datasets import load_diabetes, load_digits, load_wine
 
@@ -107,10 +107,8 @@ def _load_r(package, table, target, others):
 def _load_folder(folder, kind):
     if folder is None:
         return {}
-    tables = {}
-    for path in sorted((Path(folder) / kind).glob("*.csv")):
-        cells = np.loadtxt(path, dtype=str, delimiter=",")
-        has_classes = kind == "classification"
-        y = cells[:, -1] if has_classes else cells[:, -1].astype(float)
-        tables[path.stem] = DataTable(cells[:, :-1].astype(float), y, has_classes)
-    return tables
+    has_classes = kind == "classification"
+    found = accuracy.load_tables(
+        folder / kind, None, bundled={}, numeric=not has_classes
+    )
+    return {name: DataTable(X, y, has_classes) for name, (X, y) in found.items()}
