@@ -127,7 +127,8 @@ class Dataset:
                 "With early_stopping=True partial_fit needs X_val and y_val: rows held "
                 "out of one call would be trained on in another."
             )
-        classes, counts = count_strata(self.targets.strata(self.y), self.row_indices())
+        strata, n_rows = self.targets.strata(self.y), self.X.shape[0]
+        classes, counts = call_once(count_strata, strata, self.rows, n_rows=n_rows)
         if asked == "auto":
             return has_rows_to_hold_out(counts, fraction)
         check_split(classes, counts, fraction)

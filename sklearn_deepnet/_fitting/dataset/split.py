@@ -13,7 +13,7 @@ _FEWEST_ROWS = 30  # of which ``early_stopping="auto"`` holds some out
 
 
 def count_strata(
-    strata: NDArray[Any] | None, rows: IntArray
+    strata: NDArray[Any] | None, rows: IntArray | None, *, n_rows: int
 ) -> tuple[NDArray[Any], IntArray]:
     """Return the classes by which to stratify a split, and their numbers of rows.
 
@@ -21,8 +21,10 @@ def count_strata(
     ----------
     strata : ndarray of shape (n_samples,) or None
         Class of each row; None does not stratify, which is one class.
-    rows : ndarray of int
-        The rows to split.
+    rows : ndarray of int or None
+        The rows to split; None is all.
+    n_rows : int
+        Number of all rows.
 
     Returns
     -------
@@ -30,8 +32,9 @@ def count_strata(
     counts : ndarray of int of shape (n_classes,)
     """
     if strata is None:
-        return np.arange(1), np.array([len(rows)])
-    return np.unique(strata[rows], return_counts=True)
+        return np.arange(1), np.array([n_rows if rows is None else len(rows)])
+    labels = strata if rows is None else strata[rows]
+    return np.unique(labels, return_counts=True)
 
 
 def has_rows_to_hold_out(counts: IntArray, fraction: float) -> bool:
