@@ -9,6 +9,7 @@ from .lbfgs import train_quasi_newton
 from .network import (
     Network,
     copy_inputs,
+    count_frequencies,
     count_inputs,
     count_params,
     cut_features,
@@ -48,6 +49,7 @@ __all__ = [
     "ValidationSet",
     "as_curve",
     "copy_inputs",
+    "count_frequencies",
     "count_inputs",
     "count_params",
     "cut_features",

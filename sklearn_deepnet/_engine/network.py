@@ -101,6 +101,11 @@ def count_inputs(layer_sizes: Sequence[int], n_frequencies: int) -> int:
     return layer_sizes[0] // (1 + n_frequencies)
 
 
+def count_frequencies(layer_sizes: Sequence[int], n_inputs: int) -> int:
+    """Return how many numeric features a network with so many inputs makes of each."""
+    return layer_sizes[0] // n_inputs - 1
+
+
 def count_params(layer_sizes: Sequence[int], n_frequencies: int = 0) -> int:
     """Return the number of weights, biases, frequencies and phases of one network."""
     n_features = layer_sizes[0] - count_inputs(layer_sizes, n_frequencies)

@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .._engine import Curve, TrainingResult, TrainingState, count_inputs, cut_layers
+from .._engine import (
+    Curve,
+    TrainingResult,
+    TrainingState,
+    count_frequencies,
+    count_inputs,
+    cut_layers,
+)
 from .._utils.typing import FloatArray
 from .._utils.warnings import warn
 from ..nn.activations import ACTIVATIONS, Activation
@@ -257,7 +264,7 @@ def load_state(
 
 def n_frequencies_of(estimator: Any) -> int:
     """Return the number of numeric features of each input of a fitted network."""
-    return estimator._layer_sizes[0] // estimator.n_features_in_ - 1
+    return count_frequencies(estimator._layer_sizes, estimator.n_features_in_)
 
 
 def _check_same_network(estimator: Any, resolved: ResolvedParams) -> None:

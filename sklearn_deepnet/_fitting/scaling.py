@@ -13,12 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from .._engine import (
-    Network,
-    TrainingState,
-    cut_layers,
-    predict_logits,
-)
+from .._engine import Network, TrainingState, cut_layers, predict_logits
 from .._utils.lookup import look_up
 from .._utils.sharing import call_once
 from .._utils.typing import BoolArray, FloatArray, IntArray

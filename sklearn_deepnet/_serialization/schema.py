@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
 
-from .._engine import Ending, TrainingState, count_params
+from .._engine import Ending, TrainingState, count_frequencies, count_params
 from ..nn.activations import ACTIVATIONS
 from ..nn.optimizers import SOLVERS
 from .encoding import Encoder, NotEncodable, check_generator, decode
@@ -170,8 +170,9 @@ def _is_out_activation(value: Any, network: Any) -> bool:
 
 
 def _are_params(value: Any, network: Any) -> bool:
-    n_frequencies = network._layer_sizes[0] // network.n_features_in_ - 1
-    n_params = count_params(network._layer_sizes, n_frequencies)
+    layer_sizes = network._layer_sizes
+    n_frequencies = count_frequencies(layer_sizes, network.n_features_in_)
+    n_params = count_params(layer_sizes, n_frequencies)
     is_vector = _is_array(value, "f", (n_params,)) and value.itemsize in (4, 8)
     return is_vector and bool(np.isfinite(value).all())
 
