@@ -221,12 +221,14 @@ def test_auto_holds_rows_out_of_thirty(kind, n_rows, as_if):
         known.fit(X, y, sample_weight=weight)
 
 
-def test_auto_counts_rows_of_positive_weight():
-    X, y = wine()
-    net = net_for(2, early_stopping="auto")
-    assert net.fit(X, y).validation_loss_curve_ is not None
-    few = np.arange(178) % 7 == 0
-    assert clone(net).fit(X, y, sample_weight=few).validation_loss_curve_ is None
+@pytest.mark.parametrize("kind", SAMPLES)
+@pytest.mark.parametrize(("n_rows", "is_split"), [(30, True), (29, False)])
+def test_auto_counts_rows_of_positive_weight(kind, n_rows, is_split):
+    net, X, y = SAMPLES[kind]
+    weight = np.zeros(len(X))
+    weight[np.random.RandomState(0).permutation(len(X))[:n_rows]] = 1
+    net = clone(net).set_params(early_stopping="auto").fit(X, y, sample_weight=weight)
+    assert (net.validation_loss_curve_ is not None) == is_split
 
 
 def test_auto_holds_nothing_out_where_classes_are_too_many():
