@@ -52,11 +52,12 @@ array([0., 0., 2.])
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.special import expit, ndtr
 
 from .._utils.typing import FloatArray
@@ -76,6 +77,27 @@ __all__ = [
     "softplus",
     "tanh",
 ]
+
+
+_MOST_ZEROS = 2**20
+
+
+def zeros_like(array: FloatArray) -> FloatArray:
+    """Return zeros of the same shape, or a single one for a very large array.
+
+    NumPy has vector instructions for the maximum of two arrays, and none for that of an
+    array and a number, which takes several times as long. Zeros that are only read take
+    no memory: the operating system maps all of a large array to one page.
+    """
+    shape = array.shape if array.size <= _MOST_ZEROS else ()
+    return _zeros(shape, array.dtype)
+
+
+@lru_cache(maxsize=32)
+def _zeros(shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
+    zeros: FloatArray = np.zeros(shape, dtype)
+    zeros.flags.writeable = False  # all that compare with them share them
+    return zeros
 
 
 class _ActivationFields(NamedTuple):
@@ -127,7 +149,7 @@ def _identity_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
 
 
 def _relu(z: FloatArray, a: FloatArray) -> None:
-    np.maximum(z, 0, out=a)
+    np.maximum(z, zeros_like(z), out=a)
 
 
 def _relu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
@@ -173,14 +195,14 @@ def _leaky_relu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None
 
 
 def _elu(z: FloatArray, a: FloatArray) -> None:
-    np.minimum(z, 0, out=a)  # e^z of a large z would overflow
+    np.minimum(z, zeros_like(z), out=a)  # e^z of a large z would overflow
     np.expm1(a, out=a)  # more exact than exp(z) - 1 where z is near 0
     # Below zero, e^z - 1 >= z; above zero, `a` is 0 by now and z is larger.
     np.maximum(z, a, out=a)
 
 
 def _elu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
-    np.minimum(z, 0, out=z)
+    np.minimum(z, zeros_like(z), out=z)
     np.exp(z, out=z)  # f' = e^min(z, 0)
     np.multiply(grad, z, out=grad)
 
@@ -192,10 +214,10 @@ SELU_LAMBDA = 1.0507009873554805
 
 
 def _selu(z: FloatArray, a: FloatArray) -> None:
-    np.minimum(z, 0, out=a)
+    np.minimum(z, zeros_like(z), out=a)
     np.expm1(a, out=a)
     np.multiply(a, SELU_ALPHA, out=a)
-    np.maximum(z, 0, out=z)
+    np.maximum(z, zeros_like(z), out=z)
     np.add(a, z, out=a)
     np.multiply(a, SELU_LAMBDA, out=a)
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax
 
 from ..._utils.typing import FloatArray
+from ..activations import zeros_like
 
 
 def binary_cross_entropy(
@@ -28,11 +29,11 @@ def binary_cross_entropy(
     np.exp(log1p, out=log1p)
     np.log1p(log1p, out=log1p)
     np.multiply(logits, target, out=product)
-    np.maximum(logits, 0, out=values)
+    np.maximum(logits, zeros_like(logits), out=values)
     np.subtract(values, product, out=values)
     np.add(values, log1p, out=values)
     # log p = min(z, 0) - l reuses l, where a sigmoid would be computed anew
-    np.minimum(logits, 0, out=logits)
+    np.minimum(logits, zeros_like(logits), out=logits)
     np.subtract(logits, log1p, out=logits)
     np.exp(logits, out=logits)
     np.subtract(logits, target, out=logits)
