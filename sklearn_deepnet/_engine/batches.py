@@ -113,6 +113,11 @@ class Batches:
     input_scaling : InputScaling or None, default=None
         Applied to X, shared or one for each network. A sparse X is then dense in the
         batches.
+
+    Attributes
+    ----------
+    n_samples, n_batches : int
+        Number of samples, and of batches in an epoch.
     """
 
     def __init__(
@@ -142,6 +147,7 @@ class Batches:
         self._n_outputs = n_outputs
         self.n_samples = X.shape[-2] if rows is None else rows.shape[-1]
         self._batch_size = batch_size
+        self.n_batches = -(-self.n_samples // batch_size)
         self._block_size = block_size
         self._dtype = np.dtype(dtype)
         self._generators = generators
@@ -316,7 +322,9 @@ class Batches:
         if _is_own(array):
             picked = np.broadcast_to(picked, (*self._stack_shape, stop - start))
             return np.take_along_axis(array, picked[..., np.newaxis], axis=-2)
-        return array[picked]
+        if issparse(array):
+            return array[picked]
+        return np.take(array, picked, axis=-2, mode="clip")  # faster than array[picked]
 
     def _large_batch(self, order: IntArray | None, start: int) -> Batch:
         """Return a batch whose blocks are copied when a worker asks for them."""

@@ -15,7 +15,14 @@ from ..nn.numeric_features import (
     write_periodic,
     write_periodic_gradient,
 )
-from .network import Network, apply_layer, cut_features, cut_layers, write_gradient
+from .network import (
+    Network,
+    apply_layer,
+    cut_features,
+    cut_layers,
+    propagate_back,
+    write_gradient,
+)
 
 
 class _Hidden(NamedTuple):
@@ -30,6 +37,7 @@ class _Hidden(NamedTuple):
     operands: tuple[FloatArray, ...]  # z, a, grad as the activation takes them
     grad: FloatArray  # with respect to a, then to z
     next_weights: FloatArray  # [W b] of the next layer
+    next_z: FloatArray  # its outputs, before the activation
     next_weights_t: FloatArray  # its W transposed, times the scale of `dropping`
     dropping: "_Dropping | None"  # if units of this layer are dropped
 
@@ -69,6 +77,7 @@ class _Plan(NamedTuple):
     """The work arrays for a fixed number of samples, with all views made in advance."""
 
     features: _Features | None
+    first_z: FloatArray  # outputs of the first layer
     hidden: list[_Hidden]
     reversed: list[_Hidden]
     logits: FloatArray
@@ -168,12 +177,12 @@ class Propagation:
         -------
         loss : ndarray of shape stack_shape
         """
-        plan = self._plan(_n_samples(inputs))
+        plan = self._plan(target.shape[-1])
         value = self._weighted_loss(plan, inputs, target, weight, drops=True)
         grad = plan.logits
         for layer, gradient in zip(plan.reversed, self._reversed, strict=True):
             np.matmul(grad, layer.extended_t, out=gradient)
-            np.matmul(layer.next_weights_t, grad, out=layer.grad)
+            propagate_back(layer.next_weights_t, grad, out=layer.grad)
             z, a, grad = layer.operands
             if layer.dropping is not None:
                 np.multiply(gradient, layer.dropping.scale, out=gradient)
@@ -207,14 +216,14 @@ class Propagation:
 
     def loss(self, inputs: Any, target: FloatArray, weight: FloatArray) -> FloatArray:
         """Return the weighted sum of the losses, of shape ``stack_shape``."""
-        plan = self._plan(_n_samples(inputs))
+        plan = self._plan(target.shape[-1])
         return self._weighted_loss(plan, inputs, target, weight, drops=False)
 
     def _write_feature_gradient(self, features: _Features, grad: FloatArray) -> None:
         """Write the gradient by the first layer, and by what its inputs are made of."""
         assert features.sines is not None  # since there are gradients
         np.matmul(grad, features.extended_t, out=self._first)
-        np.matmul(features.weights_t, grad, out=features.grad)
+        propagate_back(features.weights_t, grad, out=features.grad)
         write_periodic_gradient(
             features.grad_by_input, features.x, features.sines, self._by_features
         )
@@ -222,17 +231,16 @@ class Propagation:
     def _run(self, plan: _Plan, inputs: Any, drops: bool) -> FloatArray:
         if plan.features is not None:
             inputs = _add_features(plan.features, inputs)
-        weights = self._network.layers[0]
+        apply_layer(self._network.layers[0], inputs, out=plan.first_z)
         for layer in plan.hidden:
-            apply_layer(weights, inputs, out=layer.z)
             z, a, _ = layer.operands
             layer.activation.forward(z, a)
             if layer.ones is not None:
                 layer.ones.fill(1)
-            inputs, weights = layer.extended, layer.next_weights
+            weights = layer.next_weights
             if drops and layer.dropping is not None:
                 weights = self._drop(layer, layer.dropping)
-        apply_layer(weights, inputs, out=plan.logits)
+            np.matmul(weights, layer.extended, out=layer.next_z)
         return plan.logits
 
     def _drop(self, layer: _Hidden, dropping: _Dropping) -> FloatArray:
@@ -276,11 +284,14 @@ class Propagation:
             shape = (*network.stack_shape, n_units, n_samples)
             return np.empty(shape, network.params.dtype)
 
-        hidden = [self._make_hidden(i, empty) for i in range(len(network.activations))]
-        logits = empty(network.layer_sizes[-1])
+        z = logits = empty(network.layer_sizes[-1])
+        backwards = []
+        for layer in reversed(range(len(network.activations))):
+            backwards.append(self._make_hidden(layer, empty, next_z=z))
+            z = backwards[-1].z
         scratch = np.stack([logits] * 3) if self._loss is not None else logits
         features = self._make_features(empty) if network.n_frequencies else None
-        return _Plan(features, hidden, hidden[::-1], logits, scratch)
+        return _Plan(features, z, backwards[::-1], backwards, logits, scratch)
 
     def _make_features(self, empty: Callable[[int], FloatArray]) -> _Features:
         network = self._network
@@ -304,7 +315,9 @@ class Propagation:
             silent=np.nonzero(~network.features.frequencies.any(axis=-1)),
         )
 
-    def _make_hidden(self, number: int, empty: Callable[[int], FloatArray]) -> _Hidden:
+    def _make_hidden(
+        self, number: int, empty: Callable[[int], FloatArray], next_z: FloatArray
+    ) -> _Hidden:
         network = self._network
         activation = network.activations[number]
         n_units = network.layer_sizes[number + 1]
@@ -337,6 +350,7 @@ class Propagation:
             operands=(whole_z, extended, whole_grad) if is_stack else (z, a, grad),
             grad=grad,
             next_weights=next_weights,
+            next_z=next_z,
             next_weights_t=used_weights[..., :-1].swapaxes(-1, -2),
             dropping=dropping,
         )

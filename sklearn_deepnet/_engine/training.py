@@ -19,7 +19,6 @@ from .parallel import BlockwisePropagation, Threads
 from .state import TrainingSpec, TrainingState
 from .update import ParameterUpdater
 
-_ZERO: FloatArray = np.zeros(())
 _DIVERGED = 1e6  # times the first loss: no path to a minimum climbs that high
 
 Ending: TypeAlias = Literal["n_iter", "tol", "callback", "divergence", "interrupt"]
@@ -173,6 +172,9 @@ class TrainingLoop:
             spec, state, network, validation, self._threads
         )
         self._epoch_start = np.empty_like(state.params)
+        by_step = (*state.params.shape[:-1], batches.n_batches)
+        self._shares = np.empty(batches.n_batches)
+        self._step_losses, self._penalties = np.empty(by_step), np.empty(by_step)
         self._in_epoch = False
         self._limit = loss_limit(state.first_loss)
         self._is_new = bool(np.isnan(state.first_loss).any())
@@ -210,15 +212,15 @@ class TrainingLoop:
             Weighted means over the batches, each measured before its step.
         """
         self.begin_epoch()
-        data_loss = penalty = _ZERO
+        shares, losses, penalties = self._shares, self._step_losses, self._penalties
         self._updater.start_epoch()
-        for batch in self._batches:
+        for step, batch in enumerate(self._batches):
             loss = self._propagation.loss_and_gradient(batch)
-            data_loss = data_loss + batch.share * loss
             if self._is_new:
                 self._set_limit(loss)
-            penalty = penalty + batch.share * self._updater.step()
-        return data_loss, penalty
+            shares[step], losses[..., step] = batch.share, loss
+            penalties[..., step] = self._updater.step()
+        return np.vecdot(losses, shares), np.vecdot(penalties, shares)
 
     def evaluate(self) -> tuple[FloatArray, FloatArray]:
         """Return the data loss and the penalty of the full batch, without a step.
