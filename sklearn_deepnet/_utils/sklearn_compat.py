@@ -165,7 +165,7 @@ def split_bagging(
     A bagging fits several estimators, one after the other, in one call for each of its
     jobs. Calls of other functions are returned as they are.
     """
-    # Trees and neighbours come with it, a tenth of the import of scikit-learn's networks
+    # Here, since trees and neighbours come with it, a tenth of a start of scikit-learn
     from sklearn.ensemble._bagging import _parallel_build_estimators
 
     if function is not _parallel_build_estimators:
