@@ -1,4 +1,4 @@
-"""What an import of the package loads, in a process of its own."""
+"""What an import of the package loads, in a new process."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import sklearn_deepnet
 
 
 def run(code):
-    """Return the words that a new process prints."""
+    """Return the output of a new process, split at spaces."""
     command = [sys.executable, "-c", f"import sys\n{code}"]
     return subprocess.check_output(command, text=True).split()
 
