@@ -38,7 +38,6 @@ from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegre
 from .estimators.fitted import network_of
 from .estimators.mixins import value_before, warn_of_version
 from .estimators.regressor import DeepNetRegressor
-from .estimators.tables import columns, conversion, pipeline
 from .nn.numeric_features import NUMERIC_FEATURES
 from .nn.optimizers import SOLVERS
 from .nn.schedules import SCHEDULES
@@ -50,21 +49,20 @@ _ENSEMBLE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 _CLASSES = MappingProxyType(
     {cls.__name__: cls for cls in (DeepNetClassifier, DeepNetRegressor, *_ENSEMBLES)}
 )
-# By name, since the folder of the searches is above the one of the estimators.
-_SEARCHES = (
+# By name: the folder of the searches is beside this file, not below, and tables import
+# much of scikit-learn.
+_BY_NAME = (
+    "sklearn_deepnet.estimators.tables.columns.ColumnsOf",
+    "sklearn_deepnet.estimators.tables.conversion.date_part_names",
+    "sklearn_deepnet.estimators.tables.conversion.date_parts",
+    "sklearn_deepnet.estimators.tables.conversion.to_floats",
+    "sklearn_deepnet.estimators.tables.conversion.to_text",
+    "sklearn_deepnet.estimators.tables.pipeline.HighCardinalityEncoder",
+    "sklearn_deepnet.estimators.tables.pipeline.TableColumns",
     "sklearn_deepnet.model_selection.search.StackedHalvingGridSearchCV",
     "sklearn_deepnet.model_selection.search.StackedHalvingRandomSearchCV",
     "sklearn_deepnet.model_selection.search.StackedGridSearchCV",
     "sklearn_deepnet.model_selection.search.StackedRandomizedSearchCV",
-)
-_TABLES = (
-    columns.ColumnsOf,
-    conversion.date_part_names,
-    conversion.date_parts,
-    conversion.to_floats,
-    conversion.to_text,
-    pipeline.HighCardinalityEncoder,
-    pipeline.TableColumns,
 )
 # For ``skops.io.load(path, trusted=...)``: making one does no more than set attributes,
 # and the functions make arrays of the columns of a table.
@@ -73,8 +71,8 @@ TRUSTED_TYPES = tuple(
         {
             f"{it.__module__}.{it.__qualname__}"
             for table in (_CLASSES, SOLVERS, SCHEDULES, NUMERIC_FEATURES)
-            for it in (*table.values(), *_TABLES)
-        }.union(_SEARCHES)
+            for it in table.values()
+        }.union(_BY_NAME)
     )
 )
 

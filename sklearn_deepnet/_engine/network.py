@@ -7,6 +7,7 @@ Axes before those two are the stack.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Protocol, Self
 
@@ -58,8 +59,6 @@ class Network:
     ----------
     layers : list of ndarray of shape (*stack_shape, n_out, n_in + 1)
         ``[W b]`` of each layer, views of `params`.
-    features : FittedFeatures of ndarray, (*stack_shape, n_inputs, n_frequencies)
-        Frequencies and phases of the numeric features, views of `params`.
     """
 
     def __init__(
@@ -77,13 +76,20 @@ class Network:
         self.n_frequencies = n_frequencies
         self.stack_shape = params.shape[:-1]
         self.layers = cut_layers(self.layer_sizes, params)
-        self.features = cut_features(self.layer_sizes, n_frequencies, params)
 
     @classmethod
     def from_spec(cls, spec: Architecture, params: FloatArray) -> Self:
         """Return a network that does not scale its inputs, with these parameters."""
         n_frequencies = spec.n_frequencies
         return cls(spec.layer_sizes, spec.activations, params, None, n_frequencies)
+
+    @cached_property
+    def features(self) -> FittedFeatures:
+        """Frequencies and phases of the numeric features, as views of `params`.
+
+        Each is of shape ``(*stack_shape, n_inputs, n_frequencies)``.
+        """
+        return cut_features(self.layer_sizes, self.n_frequencies, self.params)
 
     @property
     def shares_inputs(self) -> bool:
@@ -175,7 +181,7 @@ def apply_layer(layer: FloatArray, inputs: Any, out: FloatArray) -> None:
         Overwritten. If `inputs` is sparse, there may be further columns, which become
         zero.
     """
-    if not issparse(inputs):
+    if isinstance(inputs, np.ndarray):  # ten times as fast to ask as `issparse`
         np.matmul(layer, inputs, out=out)
         return
     n_samples = inputs.shape[0]
@@ -223,7 +229,7 @@ def write_gradient(grad: FloatArray, inputs_t: Any, out: FloatArray) -> None:
     out : ndarray of shape (..., n_out, n_in + 1)
         Overwritten.
     """
-    if not issparse(inputs_t):
+    if isinstance(inputs_t, np.ndarray):
         np.matmul(grad, inputs_t, out=out)
         return
     inputs = _transpose_sparse(inputs_t)

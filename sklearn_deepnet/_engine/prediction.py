@@ -35,8 +35,8 @@ def predict_logits(
     -------
     outputs : ndarray of shape (*stack_shape, n_samples, n_units)
     """
-    is_sparse = issparse(X) and network.takes_sparse
-    size = rows_per_block(network.layer_sizes, is_sparse)
+    stays_sparse = issparse(X) and network.takes_sparse
+    size = rows_per_block(network.layer_sizes, stays_sparse)
     n_units = network.layer_sizes[-1 if hidden_layer is None else hidden_layer + 1]
     shape = (*network.stack_shape, X.shape[-2], n_units)
     outputs = np.empty(shape, network.params.dtype)

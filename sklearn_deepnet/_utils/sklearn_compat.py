@@ -9,9 +9,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.ensemble._bagging import (
-    _parallel_build_estimators as parallel_build_estimators,
-)
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._search_successive_halving import (
@@ -168,7 +165,10 @@ def split_bagging(
     A bagging fits several estimators, one after the other, in one call for each of its
     jobs. Calls of other functions are returned as they are.
     """
-    if function is not parallel_build_estimators:
+    # Here, since trees and neighbours come with it, a tenth of a start of scikit-learn
+    from sklearn.ensemble._bagging import _parallel_build_estimators
+
+    if function is not _parallel_build_estimators:
         return [(args, options)]
     call = inspect.signature(function).bind(*args, **options)
     seeds = call.arguments["seeds"]

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import expit, log_expit, log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
@@ -23,6 +23,7 @@ from .._utils.sklearn_compat import Interval, StrOptions
 from .._utils.typing import FloatArray
 from ..nn.losses import log_loss
 from .base import BaseDeepNet, has_partial_fit
+from .fitted import softmax
 from .parameter_names import explains_names
 
 __all__ = ["DeepNetClassifier"]
@@ -514,7 +515,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         with np.errstate(over="ignore", under="ignore"):  # differences of logits
             if self._is_binary:
                 # The sigmoid of -z is more accurate than 1 minus the sigmoid of z.
-                return np.hstack([sigmoid(-logits), sigmoid(logits)])
+                return sigmoid(np.concatenate([-logits, logits], axis=1))
             if self.out_activation_ == "softmax":
                 return softmax(logits, axis=1)
             return sigmoid(logits)

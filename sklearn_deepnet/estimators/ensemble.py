@@ -10,7 +10,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
-from scipy.special import expit, log_expit, log_softmax, logsumexp, softmax
+from scipy.special import expit, log_expit, log_softmax, logsumexp
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
@@ -25,7 +25,7 @@ from .._utils.typing import FloatArray, IntArray
 from .._utils.warnings import said_once
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
-from .fitted import check_new_rows, mean_and_std, network_of, stack_of
+from .fitted import check_new_rows, mean_and_std, network_of, softmax, stack_of
 from .mixins import PickleVersionMixin
 from .parameter_names import EnsembleNamesMixin, explains_names
 from .regressor import DeepNetRegressor

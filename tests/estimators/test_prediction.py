@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.special import log_softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.datasets import load_iris
 
 from sklearn_deepnet.nn.activations import ACTIVATIONS
@@ -66,6 +66,22 @@ def test_probabilities_agree_with_logits(data, dtype):
     np.testing.assert_allclose(log_p, expected, rtol=tolerance, atol=tolerance)
     np.testing.assert_array_equal(fitted.predict(X), logits.argmax(axis=1))
     assert fitted.score(X, y) == np.mean(fitted.predict(X) == y) > 0.85
+
+
+@BOTH
+@DTYPES
+@pytest.mark.parametrize("n_rows", [1, 16, 150])
+def test_probabilities_have_the_bits_of_scipy(data, dtype, n_rows):
+    X, y = data()
+    fitted = net(dtype=dtype).fit(X, y)
+    z = fitted.decision_function(X[:n_rows])
+    if z.ndim == 1:
+        p = np.column_stack([expit(-z), expit(z)])
+        log_p = np.column_stack([log_expit(-z), log_expit(z)])
+    else:
+        p, log_p = softmax(z, axis=1), log_softmax(z, axis=1)
+    np.testing.assert_array_equal(fitted.predict_proba(X[:n_rows]), p)
+    np.testing.assert_array_equal(fitted.predict_log_proba(X[:n_rows]), log_p)
 
 
 def certain_net(n_classes, size):

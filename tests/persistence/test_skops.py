@@ -1,5 +1,7 @@
 """skops saves every estimator, and needs to trust no types but `TRUSTED_TYPES`."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import skops.io
@@ -85,6 +87,13 @@ def test_warm_start_resumes_after_loading():
     half = DeepNetClassifier((4,), warm_start=True, **COMMON).fit(X, y)
     loaded = skops.io.loads(skops.io.dumps(half), trusted=[*TRUSTED_TYPES])
     np.testing.assert_array_equal(loaded.fit(X, y).coefs_[0], whole.coefs_[0])
+
+
+def test_every_trusted_type_exists():
+    for name in TRUSTED_TYPES:
+        module, _, attribute = name.rpartition(".")
+        found = getattr(import_module(module), attribute)
+        assert f"{found.__module__}.{found.__qualname__}" == name
 
 
 def test_every_public_estimator_is_trusted():

@@ -1,0 +1,54 @@
+"""What an import of the package loads, in a new process."""
+
+import subprocess
+import sys
+
+import pytest
+
+import sklearn_deepnet
+
+
+def run(code):
+    """Return the output of a new process, split at spaces."""
+    command = [sys.executable, "-c", f"import sys\n{code}"]
+    return subprocess.check_output(command, text=True).split()
+
+
+def modules_after(code):
+    return {*run(f"{code}\nprint(*sys.modules)")}
+
+
+@pytest.mark.parametrize(
+    "code", ["import sklearn_deepnet", "from sklearn_deepnet import DeepNetClassifier"]
+)
+def test_import_loads_little_beyond_networks_of_sklearn(code):
+    beyond = modules_after(code) - modules_after("import sklearn.neural_network")
+    libraries = {name.partition(".")[0] for name in beyond}
+    assert libraries - sys.stdlib_module_names <= {"sklearn_deepnet", "sklearn"}
+    of_sklearn = {".".join(it.split(".")[:2]) for it in beyond if it[:8] == "sklearn."}
+    assert of_sklearn <= {
+        "sklearn.pipeline",
+        "sklearn.model_selection",
+        "sklearn.utils",
+    }
+
+
+def test_import_does_not_look_for_libraries_of_threads():
+    code = "from sklearn_deepnet._engine import parallel as it\n"
+    assert run(f"{code}print(it._libraries.cache_info().currsize)") == ["0"]
+
+
+def test_what_is_imported_later_is_found_like_the_rest():
+    code = (
+        "import sklearn_deepnet as it\n"
+        "assert 'sklearn_deepnet.estimators.tables' not in sys.modules\n"
+        "print(*[name for name in it.__all__ if name not in dir(it)])\n"
+        "print(it.make_table_pipeline.__name__)"
+    )
+    assert run(code) == ["make_table_pipeline"]
+
+
+def test_a_name_that_the_package_lacks_is_an_attribute_error():
+    expected = "^module 'sklearn_deepnet' has no attribute 'DeepNet'$"
+    with pytest.raises(AttributeError, match=expected):
+        sklearn_deepnet.DeepNet  # noqa: B018
