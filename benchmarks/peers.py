@@ -7,6 +7,8 @@ are not timed.
 """
 
 import math
+import os
+import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -118,12 +120,8 @@ def torch_optimizer(work: Work) -> Any:
     return {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[work.solver]
 
 
-def pytorch(work: Work) -> Training:
-    """PyTorch in a plain eager loop over indexed batches.
-
-    This is the fastest simple loop: it has no DataLoader and no ``.item()``, and uses
-    the optimizers at their defaults.
-    """
+def torch_step(work: Work) -> tuple[Any, Any]:
+    """Return functions that make a new network, and that make a step on some rows."""
     import torch
 
     torch.set_num_threads(work.threads)
@@ -133,19 +131,54 @@ def pytorch(work: Work) -> Training:
     y = y.to(X.dtype)[:, None] if binary else y.long()
     loss_of = torch.nn.BCEWithLogitsLoss() if binary else torch.nn.CrossEntropyLoss()
 
-    def train() -> int:
+    def begin() -> tuple[Any, Any]:
         model = torch_network(work)
-        optimizer = torch_optimizer(work)(model.parameters(), lr=work.learning_rate)
-        for _ in range(work.epochs):
-            order = torch.randperm(len(X)) if work.shuffle else torch.arange(len(X))
-            for batch in order.split(work.rows_per_step):
-                optimizer.zero_grad()
-                loss = loss_of(model(X[batch]), y[batch])
-                loss.backward()
-                optimizer.step()
-        return work.epochs
+        return model, torch_optimizer(work)(model.parameters(), lr=work.learning_rate)
 
-    return train
+    def step(model: Any, optimizer: Any, rows: Any) -> None:
+        optimizer.zero_grad()
+        loss = loss_of(model(X[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+
+    return begin, step
+
+
+def torch_loop(work: Work, step: Callable[[Any], None]) -> int:
+    """Make the steps of all epochs, on indexed batches, and return the epochs."""
+    import torch
+
+    n_rows = len(work.X)
+    for _ in range(work.epochs):
+        order = torch.randperm(n_rows) if work.shuffle else torch.arange(n_rows)
+        for rows in order.split(work.rows_per_step):
+            step(rows)
+    return work.epochs
+
+
+def pytorch(work: Work) -> Training:
+    """PyTorch in a plain eager loop over indexed batches.
+
+    This is the fastest simple loop: it has no DataLoader and no ``.item()``, and uses
+    the optimizers at their defaults.
+    """
+    begin, step = torch_step(work)
+    return lambda: torch_loop(work, partial(step, *begin()))
+
+
+def pytorch_compiled(work: Work) -> Training:
+    """The same with the whole step compiled by `torch.compile`.
+
+    Compiling takes seconds to minutes and is not timed: the first call does it. All
+    calls train the same network, since a new one would be compiled again.
+    """
+    import torch
+
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        raise NotImplementedError("torch.compile needs a C++ compiler.")
+    begin, step = torch_step(work)
+    compiled = torch.compile(partial(step, *begin()))
+    return lambda: torch_loop(work, compiled)
 
 
 def skorch(work: Work) -> Training:
