@@ -559,7 +559,7 @@ def clock(monkeypatch):
 @pytest.mark.parametrize("verbose", [1, 2])
 @pytest.mark.parametrize("monitors", [False, True])
 def test_an_epoch_of_many_seconds_tells_its_rows(verbose, monitors, clock, capsys):
-    clock(3.0)  # for each of the twelve steps of an epoch, so every other one is told
+    clock(3.0)  # a step, of which an epoch has twelve
     X, y = wine()
     held_out = {"X_val": X, "y_val": y} if monitors else {}
     net = net_for(2, verbose=verbose, batch_size=16).fit(X, y, **held_out)
@@ -581,7 +581,7 @@ def test_an_epoch_of_many_seconds_tells_its_rows(verbose, monitors, clock, capsy
 
 
 def test_an_epoch_of_few_seconds_tells_no_rows(clock, capsys):
-    clock(0.4)  # twelve steps are less than five seconds
+    clock(0.4)
     net_for(3, verbose=2, batch_size=16).fit(*wine())
     lines = capsys.readouterr().out.splitlines()
     assert [line[:13] for line in lines] == [f"epoch {k} of 3," for k in (1, 2, 3)]
