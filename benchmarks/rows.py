@@ -345,7 +345,7 @@ def main():
             *measure_epochs(options.threads, options.quick, n_rounds),
         ],
         "A tenth of the rows held out and scored, in ms per epoch. The metric alone is "
-        "scikit-learn's, without the prediction; for accuracy and r2 there is one of ours.": [
+        "scikit-learn's, without the prediction; accuracy and r2 are our own.": [
             ("data", "scoring", "without", "with", "metric alone", "with / without"),
             *measure_scores(options.quick, n_rounds),
         ],
