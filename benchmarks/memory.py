@@ -15,6 +15,7 @@ import sys
 import warnings
 from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -60,6 +61,43 @@ def megabytes_for(call):
     before, _ = resident_and_peak()
     result = call()
     return (resident_and_peak()[1] - before) / 1e6, result
+
+
+class AnonymousPeak:
+    """Looks at the anonymous memory of this process every few milliseconds, on Linux.
+
+    That is what was allocated, without the pages of mapped files. Use it as a context
+    manager; `megabytes` is then the highest, minus that at the beginning, and NaN on
+    other systems.
+    """
+
+    def __init__(self, seconds=0.003):
+        self._seconds, self._ends = seconds, Event()
+        self._thread = Thread(target=self._look, daemon=True)
+        self.megabytes = np.nan
+
+    def __enter__(self):
+        self._before = self._highest = anonymous_bytes()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._ends.set()
+        self._thread.join()
+        self._highest = max(self._highest, anonymous_bytes())
+        self.megabytes = (self._highest - self._before) / 1e6
+
+    def _look(self):
+        while not self._ends.wait(self._seconds):
+            self._highest = max(self._highest, anonymous_bytes())
+
+
+def anonymous_bytes():
+    """Return the resident memory that is no page of a file; NaN beside Linux."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return np.nan
+    return int(re.search(r"RssAnon:\s+(\d+) kB", status.read_text())[1]) * 1024
 
 
 def megabytes_beyond_the_data(call, who):

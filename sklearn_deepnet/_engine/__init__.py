@@ -25,6 +25,7 @@ from .training import (
     Ending,
     TrainingLoop,
     TrainingResult,
+    Watcher,
     loss_limit,
     train,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "TrainingSpec",
     "TrainingState",
     "ValidationSet",
+    "Watcher",
     "as_curve",
     "copy_inputs",
     "count_frequencies",

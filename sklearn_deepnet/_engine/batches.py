@@ -257,9 +257,12 @@ class Batches:
 
     def _draw_order(self) -> IntArray:
         """Return the order of this epoch, in an array that the next one overwrites."""
-        self._order[...] = (
-            np.arange(self.n_samples) if self._rows is None else self._rows
-        )
+        if self._rows is not None:
+            self._order[...] = self._rows
+        else:  # piece by piece, since a whole range is as large as the order
+            for start in range(0, self.n_samples, _PIECE_ELEMENTS):
+                part = self._order[..., start : start + _PIECE_ELEMENTS]
+                part[...] = np.arange(start, start + part.shape[-1])
         by_network = self._order.reshape(-1, self.n_samples)
         for rng, order in zip(self._generators, by_network, strict=True):
             rng.shuffle(order)

@@ -10,7 +10,7 @@ from .batches import Batches
 from .early_stopping import ValidationSet
 from .parallel import Threads
 from .state import NEVER, TrainingSpec, TrainingState
-from .training import Callback, TrainingLoop, TrainingResult
+from .training import Callback, TrainingLoop, TrainingResult, Watcher
 
 # With tol set, SciPy may stop below this relative progress and this slope
 _FTOL, _GTOL = 64 * np.finfo(float).eps, 1e-9
@@ -24,9 +24,12 @@ def train_quasi_newton(
     validation: ValidationSet | None = None,
     on_epoch_end: Callback | None = None,
     threads: Threads | None = None,
+    on_rows: Watcher | None = None,
 ) -> list[TrainingResult]:
     """Make up to `n_iter` iterations of L-BFGS with one network; see `train`."""
-    loop = TrainingLoop(spec, state, batches, n_iter, validation, on_epoch_end, threads)
+    loop = TrainingLoop(
+        spec, state, batches, n_iter, validation, on_epoch_end, threads, on_rows
+    )
     with np.errstate(all="ignore"):
         try:
             if n_iter:

@@ -150,6 +150,9 @@ class BlockwisePropagation:
         Whether gradients are needed.
     dropout : Dropout or None, default=None
         Applied by `loss_and_gradient` alone.
+    on_share : callable ``(share) -> None``, or None, default=None
+        Called by `loss_and_gradient`, in the calling thread, whenever it has propagated
+        that fraction of all samples.
 
     Attributes
     ----------
@@ -167,8 +170,10 @@ class BlockwisePropagation:
         *,
         trains: bool = True,
         dropout: Dropout | None = None,
+        on_share: Callable[[float], None] | None = None,
     ) -> None:
         self._network = network
+        self._on_share = on_share
         self._make = partial(Propagation, network, loss, trains=trains, dropout=dropout)
         self._first = self._make()
         self._workers: list[Worker] = []
@@ -187,7 +192,10 @@ class BlockwisePropagation:
         """
         if len(batch.blocks) == 1:
             block = self.last_block = batch.blocks[0](0)
-            return self._first.loss_and_gradient(*block)
+            loss = self._first.loss_and_gradient(*block)
+            if self._on_share is not None:
+                self._on_share(batch.share)
+            return loss
         loss, total = _ZERO, self.gradient
         for round_ in self._rounds(batch):
             totals = [worker.total for worker, _ in round_]
@@ -201,6 +209,9 @@ class BlockwisePropagation:
             for own in totals:
                 if own is not total:
                     np.add(total, own, out=total)
+            if self._on_share is not None:
+                n_blocks = sum(len(part) for _, part in round_)
+                self._on_share(batch.share * n_blocks / len(batch.blocks))
         return loss
 
     def loss(self, batch: Batch) -> FloatArray:

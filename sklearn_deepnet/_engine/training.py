@@ -23,6 +23,7 @@ _DIVERGED = 1e6  # times the first loss: no path to a minimum climbs that high
 
 Ending: TypeAlias = Literal["n_iter", "tol", "callback", "divergence", "interrupt"]
 Callback: TypeAlias = Callable[["TrainingLoop"], bool]
+Watcher: TypeAlias = Callable[["TrainingLoop"], None]
 
 
 class TrainingResult(NamedTuple):
@@ -67,6 +68,7 @@ def train(
     validation: ValidationSet | None = None,
     on_epoch_end: Callback | None = None,
     threads: Threads | None = None,
+    on_rows: Watcher | None = None,
 ) -> list[TrainingResult]:
     """Train for up to `n_iter` epochs.
 
@@ -86,6 +88,8 @@ def train(
         Called after each epoch; True ends the training.
     threads : Threads or None, default=None
         For the blocks of large batches; None is the calling thread alone.
+    on_rows : callable ``(loop) -> None``, or None, default=None
+        Called within each epoch, after some more of its rows.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def train(
     """
     with np.errstate(all="ignore"):
         loop = TrainingLoop(
-            spec, state, batches, n_iter, validation, on_epoch_end, threads
+            spec, state, batches, n_iter, validation, on_epoch_end, threads, on_rows
         )
         try:
             while loop.active and loop.n_epochs_done < n_iter:
@@ -110,7 +114,7 @@ class TrainingLoop:
 
     Parameters
     ----------
-    spec, state, batches, n_iter, validation, on_epoch_end, threads
+    spec, state, batches, n_iter, validation, on_epoch_end, threads, on_rows
         See `train`.
 
     Attributes
@@ -119,6 +123,9 @@ class TrainingLoop:
         Of the networks whose training has ended, by their index in the first stack.
     n_epochs_done : int
         Number of epochs so far.
+    share_done : float
+        The fraction of the rows that are done in this epoch, counted for `on_rows`
+        alone.
     active : bool
         Whether any network is left.
     state : TrainingState
@@ -134,12 +141,14 @@ class TrainingLoop:
         validation: ValidationSet | None,
         on_epoch_end: Callback | None,
         threads: Threads | None,
+        on_rows: Watcher | None = None,
     ) -> None:
         stack_shape = state.params.shape[:-1]
         self.results: dict[int, TrainingResult] = {}
         self.n_epochs_done = 0
         self.active = True
-        self._on_epoch_end = on_epoch_end
+        self.share_done = 0.0
+        self._on_epoch_end, self._on_rows = on_epoch_end, on_rows
         self._threads = threads or Threads(1)
         self._indices = np.arange(len(state.generators)).reshape(stack_shape)
         self._curves = LearningCurves(stack_shape, n_iter, validation)
@@ -165,7 +174,11 @@ class TrainingLoop:
             rates = np.asarray(spec.dropout)
             dropout = Dropout(rates, state.generators, batches.n_samples)
         self._propagation = BlockwisePropagation(
-            network, spec.loss, self._threads, dropout=dropout
+            network,
+            spec.loss,
+            self._threads,
+            dropout=dropout,
+            on_share=None if self._on_rows is None else self._count_rows,
         )
         self._updater = ParameterUpdater(spec, state, self._propagation.gradient)
         self._early_stopping = EarlyStopping(
@@ -190,6 +203,16 @@ class TrainingLoop:
         return self._early_stopping.validation_loss
 
     @property
+    def n_rows(self) -> int:
+        """Number of rows of an epoch."""
+        return self._batches.n_samples
+
+    def _count_rows(self, share: float) -> None:
+        assert self._on_rows is not None
+        self.share_done += share
+        self._on_rows(self)
+
+    @property
     def gradient(self) -> FloatArray:
         """Where `evaluate` leaves the gradient."""
         return self._propagation.gradient
@@ -198,6 +221,7 @@ class TrainingLoop:
         """Save the parameters, to which `rewind` or an interrupt returns."""
         np.copyto(self._epoch_start, self.state.params)
         self._in_epoch = True
+        self.share_done = 0.0
 
     def rewind(self) -> None:
         """Return in place to the parameters at the beginning of the epoch."""
@@ -227,6 +251,7 @@ class TrainingLoop:
 
         Their gradient is left in `gradient`.
         """
+        self.share_done = 0.0
         (batch,) = self._batches
         loss = self._propagation.loss_and_gradient(batch)
         if self._is_new:

@@ -8,13 +8,19 @@ from scipy.optimize import minimize
 from scipy.sparse import issparse
 from scipy.special import logit, xlogy
 
-from .._engine import TrainingResult, cut_layers
+from .._engine import (
+    Network,
+    Propagation,
+    TrainingResult,
+    cut_layers,
+    rows_per_block,
+)
 from .._utils.typing import FloatArray
 from .._utils.warnings import max_abs
 from ..nn.losses import LossFunction, log_loss, poisson, squared_error
 from ..nn.scaling import column_moments
 from .dataset import Dataset
-from .jobs import TrainingJob, data_loss
+from .jobs import TrainingJob, join
 from .parameters import ResolvedParams, has_schemes, is_quasi_newton
 from .targets import NumberTargets
 
@@ -253,3 +259,25 @@ def _are_small(hidden: list[FloatArray]) -> bool:
     """Return whether the layers shrink a signal to less than a tenth."""
     gains = [np.sqrt(np.mean(np.square(W[:, :-1])) * (W.shape[1] - 1)) for W in hidden]
     return float(np.prod(gains)) < 0.1
+
+
+def data_loss(job: TrainingJob, params: FloatArray) -> float:
+    """Return the training loss of all rows, without penalties and dropout."""
+    spec, n_rows = job.spec, job.dataset.n_rows
+    network = Network.from_spec(spec, params)
+    (batch,) = join(
+        [job.dataset],
+        trains=True,
+        batch_size=n_rows,
+        block_size=rows_per_block(spec.layer_sizes),
+        shuffle=False,
+        dtype=params.dtype,
+        generators=[],
+        stack_shape=(),
+    )
+    propagation = Propagation(network, spec.loss, trains=False)
+    loss = 0.0
+    for read in batch.blocks:
+        inputs, _, target, weight = read(0)
+        loss += float(propagation.loss(inputs, target, weight))
+    return loss

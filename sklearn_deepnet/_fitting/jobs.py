@@ -17,14 +17,13 @@ from sklearn.metrics import check_scoring
 from .._engine import (
     Batches,
     Callback,
-    Network,
-    Propagation,
     Score,
     Threads,
     TrainingResult,
     TrainingSpec,
     TrainingState,
     ValidationSet,
+    Watcher,
     one_blas_thread,
     rows_per_block,
     train,
@@ -61,7 +60,7 @@ class TrainingJob:
         Whether to draw a new order of the samples in every epoch.
     n_iter : int
         Maximum number of epochs.
-    on_epoch_end : callable or None
+    on_epoch_end, on_rows : callable or None
         See `train`.
     """
 
@@ -73,7 +72,8 @@ class TrainingJob:
     batch_size: int
     shuffle: bool
     n_iter: int
-    on_epoch_end: Callback | None
+    on_epoch_end: Callback | None = None
+    on_rows: Watcher | None = None
 
     @property
     def n_bytes(self) -> int:
@@ -237,7 +237,14 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
     # all components are known to treat each sample by itself.
     with one_blas_thread() as n, Threads(n if spec.elementwise else 1) as threads:
         return make(
-            spec, state, batches, first.n_iter, validation, first.on_epoch_end, threads
+            spec,
+            state,
+            batches,
+            first.n_iter,
+            validation,
+            first.on_epoch_end,
+            threads,
+            first.on_rows,
         )
 
 
@@ -355,25 +362,3 @@ def _share_or_stack(values: Sequence[FloatArray | float]) -> FloatArray | float:
     if all(np.array_equal(value, first) for value in values):
         return first
     return np.stack([np.atleast_2d(value) for value in values])
-
-
-def data_loss(job: TrainingJob, params: FloatArray) -> float:
-    """Return the training loss of all rows, without penalties and dropout."""
-    spec, n_rows = job.spec, job.dataset.n_rows
-    network = Network.from_spec(spec, params)
-    (batch,) = join(
-        [job.dataset],
-        trains=True,
-        batch_size=n_rows,
-        block_size=rows_per_block(spec.layer_sizes),
-        shuffle=False,
-        dtype=params.dtype,
-        generators=[],
-        stack_shape=(),
-    )
-    propagation = Propagation(network, spec.loss, trains=False)
-    loss = 0.0
-    for read in batch.blocks:
-        inputs, _, target, weight = read(0)
-        loss += float(propagation.loss(inputs, target, weight))
-    return loss

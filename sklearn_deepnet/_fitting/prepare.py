@@ -40,9 +40,9 @@ from .parameters import (
     rows_per_batch,
     warn_of_ignored,
 )
+from .progress import ProgressPrinter
 from .reporting import (
     CallbackTasks,
-    ProgressPrinter,
     combine,
     count_tasks,
     find_only_class,
@@ -263,7 +263,7 @@ class PreparedFit:
             score=make_score(draft, validation_set) if monitors else None,
             shuffle=draft.shuffle,
             n_iter=self._n_iter - self._n_epochs_done,
-            on_epoch_end=combine(self._callbacks) if self._callbacks else None,
+            **(combine(self._callbacks) if self._callbacks else {}),
         )
 
     def _start(

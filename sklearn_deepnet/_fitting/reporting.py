@@ -1,7 +1,5 @@
-"""Reports of a fit: printed progress, scikit-learn's callbacks, and final warnings."""
+"""Reports of a fit: scikit-learn's callbacks, and final warnings."""
 
-import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,61 +16,11 @@ from .._utils.warnings import max_abs, warn
 from ..exceptions import DivergenceWarning
 from .dataset import Dataset
 from .parameters import is_quasi_newton, resolve_schedule
+from .progress import ProgressPrinter
 
 _MAX_TASKS = 1000  # ProgressBar takes time quadratic in the number of tasks
-_N_LINES = 10
-_BAR_WIDTH = 30
 _MANY_EPOCHS = 10  # to undo
 _FAR_ABOVE = 0.5  # of the lowest loss; the last is above it where steps are too large
-
-
-class ProgressPrinter:
-    """Prints about ten lines per fit, or one line that is updated on a terminal.
-
-    Parameters
-    ----------
-    n_iter : int
-        Number of epochs of the fit.
-    verbose : int
-        1 prints about ten lines, 2 and more one line per epoch.
-    n_epochs_done : int
-        How many of the epochs a checkpoint has done already.
-    """
-
-    def __init__(self, n_iter: int, verbose: int, n_epochs_done: int) -> None:
-        self._n_iter, self._n_before = n_iter, n_epochs_done
-        self._in_place = verbose == 1 and sys.stdout.isatty()
-        self._every = 1 if verbose > 1 else -(-n_iter // _N_LINES)
-        self._start = self._printed = time.perf_counter()
-
-    def __call__(self, loop: TrainingLoop) -> bool:
-        """Print a line if one is due, and return False: training goes on."""
-        now, n_done = time.perf_counter(), self._n_before + loop.n_epochs_done
-        if self._in_place:
-            if now - self._printed > 0.2 or n_done == self._n_iter:
-                self._printed = now
-                done = _BAR_WIDTH * n_done // self._n_iter
-                print(
-                    f"\r[{'=' * done:{_BAR_WIDTH}}] {self._line(loop, now)}",
-                    end=" ",
-                    flush=True,
-                )
-        elif n_done % self._every == 0 or n_done == self._n_iter:
-            print(self._line(loop, now))
-        return False
-
-    def end(self) -> None:
-        """End the line that was updated in place."""
-        if self._in_place and self._printed > self._start:
-            print()
-
-    def _line(self, loop: TrainingLoop, now: float) -> str:
-        n_done = self._n_before + loop.n_epochs_done
-        left = (now - self._start) * (self._n_iter - n_done) / loop.n_epochs_done
-        line = f"epoch {n_done} of {self._n_iter}, loss {float(loop.last_loss):.5g}"
-        if loop.last_validation_loss is not None:
-            line += f", validation loss {float(loop.last_validation_loss):.5g}"
-        return f"{line}, at most {left:.1f} s left"
 
 
 class CallbackTasks:
@@ -155,14 +103,18 @@ def count_tasks(n_iter: int) -> int:
     return -(-n_iter // epochs_per_task(n_iter))
 
 
-def combine(callbacks: Sequence[Callback]) -> Callback:
-    """Return one callback that calls all, and asks to stop if one of them does."""
+def combine(callbacks: Sequence[Callback]) -> dict[str, Any]:
+    """Return the callbacks of a `TrainingJob`: all of these, as one.
+
+    It asks to stop if one of them does.
+    """
 
     def call_all(loop: TrainingLoop) -> bool:
         # A list, since ``any`` on a generator would skip those after the first True.
         return max([callback(loop) for callback in callbacks])
 
-    return call_all
+    watchers = [it.show_rows for it in callbacks if isinstance(it, ProgressPrinter)]
+    return {"on_epoch_end": call_all, "on_rows": watchers[0] if watchers else None}
 
 
 def find_only_class(estimator: Any, dataset: Dataset) -> int | None:

@@ -25,6 +25,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.extmath import _approximate_mode as approximate_mode
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight
 
@@ -207,9 +208,10 @@ def make_target_encoder(
 __all__ = [
     "BaseSearchCV", "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
     "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV", "HasMethods",
-    "Interval", "ParamNamesMixin", "StrOptions", "check_method_params",
-    "check_sample_weight", "fit_and_score", "has_callbacks", "has_own_fit",
-    "make_target_encoder", "open_callback_context", "remove_callbacks", "safe_indexing",
-    "split_bagging", "state_of_results", "validate_params", "with_callbacks",
+    "Interval", "ParamNamesMixin", "StrOptions", "approximate_mode",
+    "check_method_params", "check_sample_weight", "fit_and_score", "has_callbacks",
+    "has_own_fit", "make_target_encoder", "open_callback_context", "remove_callbacks",
+    "safe_indexing", "split_bagging", "state_of_results", "validate_params",
+    "with_callbacks",
 ]
 # fmt: on

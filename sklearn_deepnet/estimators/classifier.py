@@ -152,7 +152,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         between, but not the architecture, the classes or `dtype`.
     verbose : int, default=0
         1 prints about ten lines per fit, or one line that is updated in place on a
-        terminal; 2 prints one line per epoch.
+        terminal; 2 prints one line per epoch. In an epoch that takes more than some
+        seconds, both also tell how many rows are done.
     random_state : int, RandomState or None, default=None
         Seed of the initial weights, the validation split, shuffling and dropout. None
         uses fresh entropy. NumPy's global generator is never used.

@@ -11,9 +11,8 @@ from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._engine import copy_inputs, cut_layers, one_blas_thread
-from .._fitting.convergence import is_constant, loss_of_constant, lowest_loss
+from .._fitting.convergence import data_loss, is_constant, loss_of_constant, lowest_loss
 from .._fitting.dataset import Dataset
-from .._fitting.jobs import data_loss
 from .._fitting.scaling import constant_inputs, constant_outputs
 from .._fitting.targets import NumberTargets
 from .._fitting.units import are_deviations_far, are_means_far

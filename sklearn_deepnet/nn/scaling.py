@@ -179,8 +179,7 @@ def column_quartiles(
     quartiles : ndarray of shape (3, n_columns)
     """
     weight, _ = _without_equal(weight, rows)
-    own = np.ones(len(X)) if weight is None else weight
-    own = own if rows is None else own[rows]
+    own = weight if weight is None or rows is None else weight[rows]
     columns = (X[:, j] if rows is None else X[rows, j] for j in range(X.shape[1]))
     quartiles = [
         np.quantile(
@@ -188,6 +187,7 @@ def column_quartiles(
             [0.25, 0.5, 0.75],
             method="inverted_cdf",
             weights=own,
+            overwrite_input=True,  # which is a copy
         )
         for column in columns
     ]

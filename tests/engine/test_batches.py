@@ -80,9 +80,11 @@ def test_rows_come_in_their_order_unless_shuffled(block_size):
 
 @pytest.mark.parametrize("block_size", [1000, 4])
 @pytest.mark.parametrize("stack_shape", [(), (3,)])
+@pytest.mark.parametrize("n_elements", [2**15, 9])  # the order in one piece, or three
 def test_every_epoch_is_shuffled_by_the_permutation_of_each_network(
-    stack_shape, block_size
+    stack_shape, block_size, n_elements, monkeypatch
 ):
+    monkeypatch.setattr(engine_batches, "_PIECE_ELEMENTS", n_elements)
     n_networks = math.prod(stack_shape)
     X, y = numbered(23), np.random.RandomState(2).rand(23, 1)
     batches = make(
@@ -387,4 +389,4 @@ def test_memory_of_a_shuffled_epoch_grows_by_the_order_only(peak_of_an_epoch):
         for n_rows in (100_000, 200_000)
     ]
     assert peaks[0] < 16e6
-    assert peaks[1] - peaks[0] < 100_000 * 20
+    assert peaks[1] - peaks[0] < 100_000 * 9

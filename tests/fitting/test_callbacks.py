@@ -1,11 +1,14 @@
 """scikit-learn's callbacks during a fit, and what a fit prints."""
 
 import io
+import itertools
+import os
 import pickle
 import re
 import sys
 import time
 from contextlib import redirect_stdout
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,9 +19,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.fixes import parse_version
+from threadpoolctl import threadpool_limits
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
-from tests.helpers import assert_same_training, network_factory, wine
+from sklearn_deepnet._fitting import progress
+from tests.helpers import assert_same_training, digits, network_factory, wine
 
 HAS_CALLBACKS = parse_version(sklearn.__version__) >= parse_version("1.9")
 needs_callbacks = pytest.mark.skipif(
@@ -534,6 +539,125 @@ def test_a_terminal_gets_lines_with_verbose_of_two():
     text = show_fit(4, verbose=2).getvalue()
     assert text.count("\n") == 4
     assert "\r" not in text
+
+
+# ---- what is printed of an epoch that takes long
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Let a printer see so many seconds pass from look to look."""
+
+    def passing(seconds):
+        ticks = itertools.count(0.0, seconds)
+        fake = SimpleNamespace(perf_counter=lambda: next(ticks))
+        monkeypatch.setattr(progress, "time", fake)
+
+    return passing
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+@pytest.mark.parametrize("monitors", [False, True])
+def test_an_epoch_of_many_seconds_tells_its_rows(verbose, monitors, clock, capsys):
+    clock(3.0)  # a step, of which an epoch has twelve
+    X, y = wine()
+    held_out = {"X_val": X, "y_val": y} if monitors else {}
+    net = net_for(2, verbose=verbose, batch_size=16).fit(X, y, **held_out)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 12
+    for n_epochs in (0, 1):
+        *within, last = lines[6 * n_epochs : 6 * n_epochs + 6]
+        loss = f", loss {net.loss_curve_[0]:.5g}" * n_epochs
+        if monitors and n_epochs:
+            loss += f", validation loss {net.validation_loss_curve_[0]:.5g}"
+        left = [int(re.search(r"at most (\d+)", line)[1]) for line in within]
+        for n_steps, line, seconds in zip((2, 4, 6, 8, 10), within, left, strict=True):
+            assert line == (
+                f"epoch {n_epochs} of 2 and {16 * n_steps} of 178 rows{loss}, "
+                f"at most {seconds}.{line[-8]} s left"
+            )
+        assert left == sorted(left, reverse=True)
+        assert last.startswith(f"epoch {n_epochs + 1} of 2, loss")
+
+
+def test_an_epoch_of_few_seconds_tells_no_rows(clock, capsys):
+    clock(0.4)
+    net_for(3, verbose=2, batch_size=16).fit(*wine())
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:13] for line in lines] == [f"epoch {k} of 3," for k in (1, 2, 3)]
+
+
+def test_lines_become_rare_where_training_takes_hours(clock, capsys):
+    clock(6.0)
+    net_for(10, verbose=1, batch_size=2).fit(*wine())
+    lines = capsys.readouterr().out.splitlines()
+    # Of 89 minutes; one after each step would be 890.
+    assert 60 < len(lines) < 120
+
+
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+@pytest.mark.parametrize(("n_threads", "rows"), [(1, {"898"}), (2, set())])
+def test_a_large_batch_tells_the_rows_of_its_parts(
+    n_threads, rows, solver, clock, capsys
+):
+    """Of two blocks, which two threads work on at once."""
+    clock(6.0)
+    net = DeepNetClassifier((6,), n_iter=1, verbose=2, solver=solver, tol=None)
+    if solver == "sgd":
+        net.set_params(batch_size=None)
+    with threadpool_limits(n_threads):
+        net.fit(*digits())
+    found = re.findall(r"epoch 0 of 1 and (\d+) of 1797 rows", capsys.readouterr().out)
+    assert {*found} == rows
+
+
+def test_what_is_printed_changes_no_bit(clock, capsys):
+    clock(3.0)
+    X, y = wine()
+    quiet, loud = (
+        net_for(3, verbose=verbose, batch_size=16, early_stopping=True).fit(X, y)
+        for verbose in (0, 2)
+    )
+    assert_same_training(quiet, loud)
+    assert "rows" in capsys.readouterr().out
+
+
+def slow_first_epoch(t):
+    if t == 0:
+        time.sleep(0.25)
+    return 1.0
+
+
+def test_a_terminal_shows_rows_and_overwrites_them():
+    text = show_fit(3, verbose=1, batch_size=16, schedule=slow_first_epoch).getvalue()
+    shown = text.rstrip("\n").split("\r")[1:]
+    assert re.match(r"\[ +\] epoch 0 of 3 and 16 of 178 rows, at most", shown[0])
+    assert re.match(r"\[=+ +\] epoch 1 of 3, loss", shown[1])
+    for line, next_ in itertools.pairwise(shown):
+        assert len(next_) >= len(line.rstrip())
+
+
+@pytest.mark.parametrize("n_columns", [40, 80, 100, 200])
+def test_a_line_fits_into_a_real_terminal(n_columns):
+    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, n_columns))
+    with open(slave, "w") as terminal, redirect_stdout(terminal):
+        net = net_for(3, verbose=1, batch_size=16, schedule=slow_first_epoch)
+        net.fit(*wine())
+        text = ""
+        while "\n" not in text:
+            text += os.read(master, 2**14).decode()
+    os.close(master)
+    shown = [line.strip() for line in text.split("\r") if line.strip()]
+    assert "and 16 of 178 rows" in shown[0]
+    assert "epoch 3 of 3, loss" in shown[-1]
+    bars = {line.index("]") - 1 for line in shown}
+    if n_columns < 80:
+        assert min(bars) == 0  # there is room for the text alone, or not even that
+    else:
+        assert max(map(len, shown)) < n_columns
+        assert (bars == {30}) == (n_columns > 80)
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ from sklearn_deepnet import (
     DivergenceWarning,
 )
 from sklearn_deepnet._fitting.dataset import make_dataset
+from sklearn_deepnet._fitting.dataset.split import split_rows
 from sklearn_deepnet._fitting.targets import ClassTargets, NumberTargets
 from tests.helpers import (
     assert_same_weights,
@@ -76,6 +77,29 @@ def test_split_is_stratified_and_as_large_as_documented(classes, fraction):
         share = np.mean(y == label) * len(held_out)
         assert abs(np.sum(y[held_out] == label) - share) < 1.01
         assert label in y[train]
+
+
+@pytest.mark.parametrize("weighs", [False, True])
+@pytest.mark.parametrize("classes", DATA)
+def test_split_is_that_of_train_test_split(classes, weighs):
+    """So a seed goes on to hold out the rows that it held out before."""
+    y = np.array(list("abcdefghij"))[DATA[classes]()[1]]
+    weight = (np.arange(len(y)) % 3 > 0) * 2.0 if weighs else np.ones(len(y))
+    used = np.flatnonzero(weight)
+    for seed, fraction in enumerate([0.03, 0.1, 0.33, 0.5, 0.8] * 2):
+        n_held_out = max(int(np.ceil(fraction * len(used))), len(np.unique(y)))
+        expected = train_test_split(
+            used, test_size=n_held_out, random_state=seed, stratify=y[used]
+        )
+        found = split(y, fraction, seed, weight if weighs else None)
+        for rows, others in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(rows, np.sort(others))
+
+
+def test_a_split_takes_a_few_indices_for_each_row(peak_of):
+    y = np.arange(200_000) % 2
+    peak = peak_of(lambda: split_rows(y, None, n_rows=len(y), fraction=0.1, seed=0))
+    assert peak < 60 * len(y)  # seven indices of eight bytes
 
 
 def test_split_of_numbers_is_of_the_documented_size():

@@ -38,6 +38,35 @@ def test_fit_makes_no_copy_of_the_data(kind, dtype, batch_size, limit, peak_of):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("given", [False, True])
+def test_validation_makes_no_copy_of_the_data(given, kind, dtype, peak_of):
+    X, y = large_data(kind)
+    estimator = net(dtype=dtype, batch_size=1000, validation_fraction=0.5)
+    if given:
+        peak = peak_of(lambda: estimator.fit(X[:1000], y[:1000], X_val=X, y_val=y))
+        assert peak < 10e6
+    else:  # and some indices of each row, to split them
+        estimator.set_params(early_stopping=True)
+        assert peak_of(lambda: estimator.fit(X, y)) < 10e6 + 50 * N_ROWS
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_mapped_file_is_not_copied(early_stopping, order, tmp_path, peak_of):
+    X, y = large_data("float32")
+    path = tmp_path / "X.npy"
+    np.save(path, np.asarray(X, order=order))
+    mapped = np.load(path, mmap_mode="r")
+    estimator = net(batch_size=1000, early_stopping=early_stopping, random_state=0)
+    peak = peak_of(lambda: estimator.fit(mapped, y))
+    assert peak < 10e6 + 50 * N_ROWS * early_stopping
+    assert peak_of(lambda: estimator.predict_proba(mapped)) < 10e6
+    copied = net(batch_size=1000, early_stopping=early_stopping, random_state=0)
+    np.testing.assert_array_equal(estimator._params, copied.fit(X, y)._params)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["predict", "predict_proba"])
 def test_predictions_make_no_copy_of_the_data(method, kind, dtype, peak_of):
     X, y = large_data(kind)

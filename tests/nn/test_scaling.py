@@ -47,6 +47,15 @@ def test_quartiles_are_values_of_the_column():
     np.testing.assert_array_equal(quartiles, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("rows", [None, np.arange(100_000, 0, -1)])
+def test_quartiles_take_a_few_columns_and_leave_X(dtype, rows, peak_of):
+    many = np.random.RandomState(1).randint(0, 1000, (200_001, 3)).astype(dtype)
+    before = many.copy()
+    assert peak_of(lambda: column_quartiles(many, None, rows)) < 17 * len(many)
+    np.testing.assert_array_equal(many, before)
+
+
 @pytest.mark.parametrize("unit", [1e-250, 1e-5, 1e200, 1e300])
 def test_moments_have_the_unit_of_the_column(unit):
     moments, scaled = column_moments(X), column_moments(X * unit)

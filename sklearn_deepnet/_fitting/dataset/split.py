@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.model_selection import ShuffleSplit
 
+from ..._utils.sklearn_compat import approximate_mode
 from ..._utils.typing import IntArray
 from ..._utils.values import items_of
 
@@ -121,15 +122,38 @@ def split_rows(
         splitter = ShuffleSplit(1, test_size=n_held_out, random_state=seed)
         ((train, held_out),) = splitter.split(rows)
         return np.sort(rows[train]), np.sort(rows[held_out])
-    _, which, counts = np.unique(strata[rows], return_inverse=True, return_counts=True)
-    is_alone = counts[which] == 1
-    alone, rows = rows[is_alone], rows[~is_alone]
-    n_held_out = _count_held_out(len(rows), np.count_nonzero(counts > 1), fraction)
-    splitter = StratifiedShuffleSplit(1, test_size=n_held_out, random_state=seed)
-    ((train, held_out),) = splitter.split(rows, strata[rows])
-    train, held_out = rows[train], rows[held_out]
+    labels = strata if len(rows) == n_rows else strata[rows]
+    _, which, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    # Sorted by class, and in each class in their order
+    rows = rows[np.argsort(which, kind="stable")]
+    by_class = np.split(rows, np.cumsum(counts)[:-1])
+    alone = [own for own in by_class if len(own) == 1]
+    others = [own for own in by_class if len(own) > 1]
+    n_held_out = _count_held_out(sum(map(len, others)), len(others), fraction)
+    train, held_out = _draw_stratified(others, n_held_out, seed)
     _give_each_class_a_row(strata, train, held_out)
-    return np.sort(np.append(train, alone)), np.sort(held_out)
+    return np.sort(np.concatenate([train, *alone])), np.sort(held_out)
+
+
+def _draw_stratified(
+    by_class: list[IntArray], n_held_out: int, seed: int
+) -> tuple[IntArray, IntArray]:
+    """Return the rows to train on and those that are held out, in random order.
+
+    They are those of `StratifiedShuffleSplit`, which keeps rows as Python's integers:
+    a hundred bytes for each.
+    """
+    rng = np.random.RandomState(seed)
+    counts = np.array([len(own) for own in by_class])
+    n_train = approximate_mode(counts, counts.sum() - n_held_out, rng)
+    n_left = approximate_mode(counts - n_train, n_held_out, rng)
+    train, held_out = [], []
+    for own, n, n_more in zip(by_class, n_train, n_left, strict=True):
+        own = own[rng.permutation(len(own))]
+        train.append(own[:n])
+        held_out.append(own[n : n + n_more])
+    train, held_out = np.concatenate(train), np.concatenate(held_out)
+    return rng.permutation(train), rng.permutation(held_out)
 
 
 def _count_held_out(n_rows: int, n_classes: int, fraction: float) -> int:
