@@ -32,7 +32,7 @@ test-all: lint ## the gate and the longest tests
 test-oldest: .venv-oldest/ready ## tests on the oldest versions (Python 3.11 or 3.12)
 	$(ONE_THREAD) .venv-oldest/bin/python -m pytest $(PARALLEL) -m "not longest"
 
-BENCHMARKS = speed steps start rows text accuracy stacking ensembles sweep serving
+BENCHMARKS = speed steps start rows text accuracy stacking ensembles sweep serving aims
 bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier, PyTorch and skorch
 	for name in $(BENCHMARKS); do \
 		.venv-bench/bin/python benchmarks/$$name.py --json build/bench/$$name.json || exit; \

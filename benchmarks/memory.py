@@ -5,7 +5,7 @@
 
 prints megabytes (10^6 bytes): the highest resident memory during the call, minus the
 resident memory just before it, minus the size of the result. If the process had a
-higher peak before, the figure is too large, never too small. speed.py starts this
+higher peak before, the figure is too large, never too small. rows.py starts this
 script as a subprocess, since the peak belongs to a process and never falls.
 """
 

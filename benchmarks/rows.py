@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from memory import AnonymousPeak, resident_and_peak
+from memory import HIDDEN, SHAPES, AnonymousPeak, resident_and_peak
 from peers import Work, ours, pytorch
 from report import machine_line, markdown, parser_of, save
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
@@ -217,6 +217,21 @@ def measure_memory(quick):
     return lines
 
 
+def measure_beside_peer():
+    """Return the lines of memory.py, each estimator in a process of its own."""
+    script, lines = str(Path(__file__).with_name("memory.py")), []
+    for call, (n_rows, n_features) in SHAPES.items():
+        megabytes = []
+        for who in ("ours", "peer"):
+            command = [sys.executable, script, call, who]
+            output = subprocess.run(command, check=True, capture_output=True, text=True)
+            megabytes.append(f"{float(output.stdout):.0f}")
+        lines.append(
+            (f"{call}, {n_rows} × {n_features}, {HIDDEN}, float64", *megabytes)
+        )
+    return lines
+
+
 def measure_epochs(threads, quick, n_rounds):
     """Return the lines of an epoch of rows of a mapped file, beside PyTorch's."""
     case, lines = scaled(MAPPED, quick), []
@@ -339,6 +354,11 @@ def main():
         "Memory, in MB. A limit is the most that this library wants to take.": [
             ("call", "X", "peak", "anonymous", "seconds", "limit", "reached"),
             *measure_memory(options.quick),
+        ],
+        "Memory beyond the data of a full-batch fit, and beyond data and result "
+        "of a prediction, in MB.": [
+            ("call", "ours", "MLPClassifier"),
+            *measure_beside_peer(),
         ],
         "An epoch of the rows of a mapped file, in seconds.": [
             ("network", "threads", "ours", "PyTorch", "times faster than PyTorch"),

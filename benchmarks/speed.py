@@ -1,12 +1,12 @@
-"""Time one network against its peers and the limit, side by side in one run.
+"""Time the training of one network beside its peers and the limit, in one run.
 
-All take turns, A B A B, so that other load on the machine slows all of them alike.
-Times are medians. A ratio is the median over the rounds of the peer's time divided by
-ours, with the lowest and the highest in parentheses; above 1 we are faster. Each time
-is that of a whole fit (validation, initialization, all epochs), divided by its steps.
-An aim is the smallest ratio that this library wants to reach on one BLAS thread. The
-limit is the faster of the matrix products alone, with the same BLAS, and a loop
-compiled for this network alone (limit.py).
+All take turns, A B A B, so that other load on the machine slows all of them alike. Each
+time is that of a whole fit (validation, initialization, all epochs), divided by its
+steps. A ratio is the median over the rounds of the peer's time divided by ours: how
+many times faster we are. The limit is the faster of the matrix products of a step
+alone, with the same BLAS, and a loop compiled for this network alone (limit.py); no
+library reaches it, so its ratio is below 1. `torch.compile` takes up to a minute for a
+network, which is not timed.
 
     python benchmarks/speed.py
     python benchmarks/speed.py --quick      # a tenth of the epochs, three rounds
@@ -15,14 +15,11 @@ compiled for this network alone (limit.py).
 
 import os
 import statistics
-import subprocess
 import sys
 import time
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
-from memory import HIDDEN, N_EPOCHS, SHAPES
 from peers import (
     Work,
     bare_products,
@@ -31,72 +28,100 @@ from peers import (
     mlp_classifier,
     ours,
     pytorch,
+    pytorch_compiled,
     skorch,
 )
 from report import machine_line, markdown, parser_of, save
-from sklearn.datasets import load_breast_cancer, load_digits, make_circles
-from sklearn.neural_network import MLPClassifier
-from sklearn.preprocessing import StandardScaler
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    make_circles,
+    make_classification,
+)
+from sklearn.preprocessing import scale
 from threadpoolctl import threadpool_limits
 
-TRAINING_HEADER = (
+LIMITS = (bare_products, compiled_loop)
+PEERS = {
+    mlp_classifier: "MLPClassifier",
+    pytorch: "PyTorch",
+    pytorch_compiled: "PyTorch, compiled",
+    skorch: "skorch",
+    course_loop: "the course's loop",
+}
+HEADER = (
     "network, rows",
+    "batch, solver",
     "dtype",
-    "solver, batch",
     "threads",
     "ours, µs a step",
-    "ours / limit",
-    "peer",
-    "peer, µs a step",
-    "peer / ours",
-    "aim",
-    "reached",
+    *PEERS.values(),
+    "limit",
 )
-OTHER_HEADER = ("work", "MLPClassifier", "ours", "aim", "reached")
-MEMORY_LIMIT = 64.0  # MB
+ALL = (mlp_classifier, pytorch, pytorch_compiled)
+OPTIONAL = {"torch", "numba", "skorch"}  # of the extra "bench"
 
 
-LIMITS = (bare_products, compiled_loop)
+@dataclass(frozen=True)
+class Line:
+    """A network to train, and who else trains it."""
+
+    work: Work
+    peers: tuple = ALL
+
+    @property
+    def about(self):
+        """The first columns of the table."""
+        work = self.work
+        return (
+            f"{'-'.join(map(str, work.sizes))}, {len(work.X)}",
+            f"{work.batch_size or 'all'}, {work.solver}",
+            work.X.dtype.name,
+            str(work.threads),
+        )
 
 
-def training_rows(quick):
-    """Yield (work, {peer: aim}), where an aim is a ratio of peer's time to our time."""
-    scale = 10 if quick else 1
+def training_lines(quick):
+    """Yield what is measured, the default network first."""
+    fraction = 10 if quick else 1
+    digits = load_digits(return_X_y=True)
+    cancer = load_breast_cancer(return_X_y=True)
+    for X, y in (digits, cancer):
+        for dtype in (np.float64, np.float32):
+            rows = scale(X).astype(dtype)
+            work = Work(rows, y, (100,), epochs=100 // fraction, batch_size=200)
+            yield Line(work, (*ALL, skorch))
 
-    X, y = make_circles(n_samples=300, noise=0.05, random_state=1)
-    circles = Work(
-        X,
-        y,
-        (10, 5),
-        epochs=5000 // scale,
-        solver="sgd",
-        learning_rate=0.01,
-        alpha=0.0,
-        shuffle=False,
-    )
-    yield circles, {course_loop: 1.8, mlp_classifier: 5.0, pytorch: None}
-
-    X, y = load_breast_cancer(return_X_y=True)
-    X = StandardScaler().fit_transform(X).astype(np.float32)
-    cancer = Work(X, y, (32, 16), epochs=200 // scale, batch_size=64)
-    yield cancer, {mlp_classifier: 5.0, pytorch: 5.0, skorch: None}
-
-    X, y = load_digits(return_X_y=True)
-    X = StandardScaler().fit_transform(X)
+    X, y = make_classification(12_800, 100, n_informative=20, random_state=0)
     for dtype in (np.float64, np.float32):
-        digits = Work(X.astype(dtype), y, (100,), epochs=100 // scale, batch_size=200)
-        yield digits, {mlp_classifier: 2.0, pytorch: 2.5, skorch: None}
+        rows, epochs = X.astype(dtype), 10 // fraction
+        yield Line(Work(rows, y, (256, 128), epochs=epochs, batch_size=128))
 
     rng = np.random.default_rng(0)
+    X = rng.standard_normal((102_400, 28), dtype=np.float32)
+    y = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(np.int64)
+    yield Line(Work(X, y, (256, 256), epochs=1, batch_size=1024))
+
     X = rng.standard_normal((4096, 784), dtype=np.float32)
     y = rng.integers(10, size=len(X))
-    for solver, most in {"adam": 1.5, "sgd": 1.2}.items():
-        work = Work(X, y, (512, 256), epochs=20 // scale, solver=solver, batch_size=256)
-        yield work, {bare_products: 1 / most, mlp_classifier: None, pytorch: None}
+    for solver in ("adam", "sgd"):
+        epochs = 10 // fraction
+        work = Work(X, y, (512, 256), epochs=epochs, solver=solver, batch_size=256)
+        yield Line(work)
+
+    X, y = cancer
+    rows = scale(X).astype(np.float32)
+    work = Work(rows, y, (32, 16), epochs=200 // fraction, batch_size=64)
+    yield Line(work, (*ALL, skorch))
 
     X = rng.standard_normal((50_000, 50))
-    full = Work(X, (X[:, 0] > 0).astype(np.int64), (100, 50), epochs=20 // scale)
-    yield full, {mlp_classifier: None, pytorch: None}
+    y = (X[:, 0] > 0).astype(np.int64)
+    yield Line(Work(X, y, (100, 50), epochs=10 // fraction), (mlp_classifier, pytorch))
+
+    X, y = make_circles(n_samples=300, noise=0.05, random_state=1)
+    plain = {"solver": "sgd", "learning_rate": 0.01, "alpha": 0.0, "shuffle": False}
+    work = Work(X, y, (10, 5), epochs=5000 // fraction, **plain)
+    yield Line(work, (mlp_classifier, pytorch, course_loop))
 
 
 def interleaved(contenders, n_rounds):
@@ -129,114 +154,42 @@ def verdict(reached):
     return {True: "yes", False: "NO", None: ""}[reached]
 
 
-def measure_training(work, aims, n_rounds):
+def measure(line, n_rounds):
     """Return {name: seconds of each round} of all peers that are installed."""
     calls = {}
-    for make in dict.fromkeys((ours, *aims, *LIMITS)):
-        if make is compiled_loop and work.rows_per_step * max(work.sizes) > 10**5:
+    for make in (ours, *line.peers, *LIMITS):
+        if make is compiled_loop and line.work.rows_per_step * max(line.work.sizes) > (
+            10**5
+        ):
             continue  # BLAS is faster
         try:
-            calls[make.__name__] = make(work)
-        except ModuleNotFoundError as error:
-            if error.name not in ("torch", "numba", "skorch"):
+            calls[make.__name__] = make(line.work)
+        except (ModuleNotFoundError, NotImplementedError) as error:
+            if getattr(error, "name", "torch") not in OPTIONAL:
                 raise
-            print(f"{error.name} not installed: sklearn-deepnet[bench]")
+            print(f"Without {make.__name__}: {error}", file=sys.stderr)
     return interleaved(calls, n_rounds)
 
 
-def lines_for(work, aims, seconds):
-    """Return the table's lines for one network, one for each peer."""
+def ratios_of(seconds):
+    """Return {name: (median, lowest, highest) of its time divided by ours}."""
+    found = {}
+    for name, of_peer in seconds.items():
+        by_round = [p / o for p, o in zip(of_peer, seconds["ours"], strict=True)]
+        found[name] = statistics.median(by_round), min(by_round), max(by_round)
+    return found
 
-    def per_step(name):
-        steps = work.epochs * work.steps_per_epoch
-        return statistics.median(seconds[name]) / steps * 1e6
 
-    def ratios(name):
-        return [p / o for p, o in zip(seconds[name], seconds["ours"], strict=True)]
-
-    limits = [who.__name__ for who in LIMITS if who.__name__ in seconds]
-    limit = min(limits, key=per_step)
-    about = (
-        f"{'-'.join(map(str, work.sizes))}, {len(work.X)}",
-        work.X.dtype.name,
-        f"{work.solver}, {work.batch_size or 'all rows'}",
-        str(work.threads),
-        f"{per_step('ours'):.0f}",
-        f"{1 / statistics.median(ratios(limit)):.2f} ({limit})",
+def row_of(line, seconds):
+    """Return the line of the table."""
+    work, ratios = line.work, ratios_of(seconds)
+    step = statistics.median(seconds["ours"]) / work.epochs / work.steps_per_epoch
+    limit = min(ratios[who.__name__][0] for who in LIMITS if who.__name__ in ratios)
+    peers = (
+        f"{ratios[peer.__name__][0]:.2g}" if peer.__name__ in ratios else ""
+        for peer in PEERS
     )
-    for peer, aim in aims.items():
-        if peer.__name__ not in seconds:
-            continue
-        by_round = ratios(peer.__name__)
-        ratio = statistics.median(by_round)
-        aim = aim if work.threads == 1 else None
-        yield (
-            *about,
-            peer.__name__,
-            f"{per_step(peer.__name__):.0f}",
-            f"{ratio:.2f} ({min(by_round):.2f} to {max(by_round):.2f})",
-            aim_text(aim),
-            verdict(None if aim is None else ratio >= aim),
-        )
-
-
-def measure_latency(quick, n_rounds):
-    """Return the line for predict on one row, from NumPy, float64."""
-    from sklearn_deepnet import DeepNetClassifier
-
-    X, y = load_digits(return_X_y=True)
-    X = StandardScaler().fit_transform(X)
-    estimators = {
-        "peer": MLPClassifier((100,), random_state=0),
-        "ours": DeepNetClassifier((100,), tol=None, random_state=0),
-    }
-    n_calls = 200 if quick else 2000
-
-    def repeat(estimator):
-        estimator.fit(X, y)
-
-        def call():
-            for _ in range(n_calls):
-                estimator.predict(X[:1])
-            return n_calls
-
-        return call
-
-    seconds = interleaved(
-        {name: repeat(estimator) for name, estimator in estimators.items()}, n_rounds
-    )
-    peer, mine = (statistics.median(seconds[name]) / n_calls for name in estimators)
-    return (
-        "predict, 1 row, 64-100-10, float64",
-        f"{peer * 1e6:.0f} µs",
-        f"{mine * 1e6:.0f} µs",
-        "not slower",
-        verdict(mine <= peer),
-    )
-
-
-def measure_memory(call):
-    """Return the line for one call of memory.py, each estimator in its own process."""
-    script = str(Path(__file__).with_name("memory.py"))
-
-    def megabytes(who):
-        command = [sys.executable, script, call, who]
-        output = subprocess.run(command, check=True, capture_output=True, text=True)
-        return float(output.stdout)
-
-    peer, mine = megabytes("peer"), megabytes("ours")
-    n_rows, n_features = SHAPES[call]
-    if call == "fit":
-        beyond = f"full batch, adam, {N_EPOCHS} epochs: memory beyond the data"
-    else:
-        beyond = "memory beyond the data and the result"
-    return (
-        f"{call}, {n_rows} × {n_features}, {HIDDEN}, float64, {beyond}",
-        f"{peer:.0f} MB",
-        f"{mine:.0f} MB",
-        f"at most {MEMORY_LIMIT:.0f} MB",
-        verdict(mine <= MEMORY_LIMIT),
-    )
+    return (*line.about, f"{step * 1e6:.0f}", *peers, f"{limit:.2f}")
 
 
 def main():
@@ -248,24 +201,23 @@ def main():
     options = parser.parse_args()
     n_rounds = 3 if options.quick else 7
 
-    print(machine_line())
-    lines, training = [], []
-    for threads in options.threads:
-        with threadpool_limits(limits=threads):
-            for work, aims in training_rows(options.quick):
-                work = replace(work, threads=threads)
-                seconds = measure_training(work, aims, n_rounds)
-                lines += lines_for(work, aims, seconds)
-                training.append({"about": lines[-1][:4], "seconds": seconds})
-    with threadpool_limits(limits=1):
-        latency = measure_latency(options.quick, n_rounds)
-    others = [latency, *(measure_memory(call) for call in SHAPES)]
+    print(machine_line(), flush=True)
+    rows, networks = [], []
+    for line in training_lines(options.quick):
+        for threads in options.threads:
+            with threadpool_limits(limits=threads):
+                line = replace(line, work=replace(line.work, threads=threads))
+                seconds = measure(line, n_rounds)
+            rows.append(row_of(line, seconds))
+            networks.append({"about": line.about, "ratios": ratios_of(seconds)})
+            print("  ".join(rows[-1]), file=sys.stderr, flush=True)
 
-    print(f"Median of {n_rounds} interleaved rounds.\n")
-    print(markdown(TRAINING_HEADER, lines), end="\n\n")
-    print(markdown(OTHER_HEADER, others))
-    table = [TRAINING_HEADER, *lines], [OTHER_HEADER, *others]
-    save(options.json, table=table, training=training)
+    print(
+        f"Medians of {n_rounds} interleaved rounds. A figure below the name of a peer "
+    )
+    print("says how many times faster we are; an empty cell was not measured.\n")
+    print(markdown(HEADER, rows))
+    save(options.json, networks=networks)
 
 
 if __name__ == "__main__":
