@@ -37,9 +37,7 @@ def predict_logits(
     """
     stays_sparse = issparse(X) and network.takes_sparse
     size = rows_per_block(network.layer_sizes, stays_sparse)
-    n_units = network.layer_sizes[-1 if hidden_layer is None else hidden_layer + 1]
-    shape = (*network.stack_shape, X.shape[-2], n_units)
-    outputs = np.empty(shape, network.params.dtype)
+    outputs = _make_outputs(network, X.shape[-2], hidden_layer)
     fill = partial(_fill_rows, outputs, network, X, hidden_layer)
     blocks = [slice(at, at + size) for at in range(0, X.shape[-2], size)]
     # To set the number of threads of BLAS takes longer than one block
@@ -51,6 +49,14 @@ def predict_logits(
     return outputs
 
 
+def _make_outputs(
+    network: Network, n_rows: int, hidden_layer: int | None
+) -> FloatArray:
+    """Return an array for the outputs, of any values."""
+    n_units = network.layer_sizes[-1 if hidden_layer is None else hidden_layer + 1]
+    return np.empty((*network.stack_shape, n_rows, n_units), network.params.dtype)
+
+
 def _fill_rows(
     outputs: FloatArray,
     network: Network,
@@ -59,26 +65,69 @@ def _fill_rows(
     blocks: Sequence[slice],
 ) -> None:
     """Fill in place the rows of `outputs` that are in `blocks`."""
-    dtype, scaling = network.params.dtype, network.input_scaling
-    propagation = Propagation(network)
-    dense = np.empty((0, 0), dtype)
-    own = () if network.shares_inputs else network.stack_shape
+    write = BlockWriter(network, hidden_layer)
     for rows in blocks:
         block = outputs[..., rows, :]
-        n_rows, n_columns = block.shape[-2], _pad(block.shape[-2])
-        if issparse(X) and network.takes_sparse:
-            inputs = X if n_rows == X.shape[0] else X[rows]
-            inputs = inputs.astype(dtype, copy=False)
+        write(X if block.shape[-2] == X.shape[-2] else X[rows], block)
+
+
+class BlockWriter:
+    """Computes the outputs of one block after the other, in work arrays that it keeps.
+
+    To make the work arrays takes longer than the outputs of one row of a small network.
+    They are for one thread at a time, and there are those of each number of rows that
+    occurs, rounded up to a multiple of 16.
+
+    Parameters
+    ----------
+    network : Network
+        One, or a stack of them.
+    hidden_layer : int or None, default=None
+        The hidden layer, from 0, whose activations to write in place of the logits.
+    """
+
+    def __init__(self, network: Network, hidden_layer: int | None = None) -> None:
+        self._network = network
+        self._hidden_layer = hidden_layer
+        self._propagation = Propagation(network)
+        self._dense = np.empty((0, 0), network.params.dtype)
+
+    def outputs(self, X: Any) -> FloatArray:
+        """Return the outputs of the rows of one block in a new array."""
+        out = _make_outputs(self._network, X.shape[-2], self._hidden_layer)
+        self(X, out)
+        return out
+
+    def __call__(self, X: Any, out: FloatArray) -> None:
+        """Write the outputs of the rows of `X` to `out`.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_inputs)
+            The rows of one block.
+        out : ndarray of shape (*stack_shape, n_samples, n_units)
+            Overwritten.
+        """
+        n_rows, n_columns = out.shape[-2], _pad(out.shape[-2])
+        inputs = self._read(X, n_rows, n_columns)
+        if self._hidden_layer is None:
+            columns = self._propagation.forward(inputs, n_columns)
         else:
-            if n_columns > dense.shape[-2]:
-                dense = np.ones((*own, n_columns, X.shape[-1] + 1), dtype)
-            copy_inputs(X[rows], scaling, dense[..., :n_rows, :-1])
-            inputs = dense[..., :n_columns, :].swapaxes(-1, -2)
-        if hidden_layer is None:
-            columns = propagation.forward(inputs, n_columns)
-        else:
-            columns = propagation.activations(inputs, hidden_layer, n_columns)
-        block[...] = columns[..., :n_rows].swapaxes(-1, -2)
+            layer = self._hidden_layer
+            columns = self._propagation.activations(inputs, layer, n_columns)
+        out[...] = columns[..., :n_rows].swapaxes(-1, -2)
+
+    def _read(self, X: Any, n_rows: int, n_columns: int) -> Any:
+        """Return the rows, scaled and cast, as columns that end with a one."""
+        network, dtype = self._network, self._network.params.dtype
+        if network.takes_sparse and issparse(X):
+            return X.astype(dtype, copy=False)
+        if n_columns > self._dense.shape[-2]:
+            own = () if network.shares_inputs else network.stack_shape
+            self._dense = np.ones((*own, n_columns, X.shape[-1] + 1), dtype)
+        dense = self._dense
+        copy_inputs(X, network.input_scaling, dense[..., :n_rows, :-1])
+        return dense[..., :n_columns, :].swapaxes(-1, -2)
 
 
 def _pad(n_columns: int) -> int:

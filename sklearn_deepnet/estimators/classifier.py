@@ -485,7 +485,13 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         p : ndarray of shape (n_samples, n_classes)
             Probabilities. Rows sum to one, except for multilabel y.
         """
-        return self._activate(self._logits(X), expit, softmax)
+        return self._from_logits(self._logits(X), X)
+
+    _computed_method = predict_proba
+
+    def _from_logits(self, logits: FloatArray, X: Any) -> FloatArray:
+        """Return the probabilities that these logits of X are."""
+        return self._activate(logits, expit, softmax)
 
     def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Return the logarithm of the probability of each class or label.
