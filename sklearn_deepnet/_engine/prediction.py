@@ -37,7 +37,9 @@ def predict_logits(
     """
     stays_sparse = issparse(X) and network.takes_sparse
     size = rows_per_block(network.layer_sizes, stays_sparse)
-    outputs = _make_outputs(network, X.shape[-2], hidden_layer)
+    n_units = network.layer_sizes[-1 if hidden_layer is None else hidden_layer + 1]
+    shape = (*network.stack_shape, X.shape[-2], n_units)
+    outputs = np.empty(shape, network.params.dtype)
     fill = partial(_fill_rows, outputs, network, X, hidden_layer)
     blocks = [slice(at, at + size) for at in range(0, X.shape[-2], size)]
     # To set the number of threads of BLAS takes longer than one block
@@ -49,14 +51,6 @@ def predict_logits(
     return outputs
 
 
-def _make_outputs(
-    network: Network, n_rows: int, hidden_layer: int | None
-) -> FloatArray:
-    """Return an array for the outputs, of any values."""
-    n_units = network.layer_sizes[-1 if hidden_layer is None else hidden_layer + 1]
-    return np.empty((*network.stack_shape, n_rows, n_units), network.params.dtype)
-
-
 def _fill_rows(
     outputs: FloatArray,
     network: Network,
@@ -65,16 +59,16 @@ def _fill_rows(
     blocks: Sequence[slice],
 ) -> None:
     """Fill in place the rows of `outputs` that are in `blocks`."""
-    write = BlockWriter(network, hidden_layer)
+    propagation = BlockPropagation(network, hidden_layer)
     for rows in blocks:
         block = outputs[..., rows, :]
-        write(X if block.shape[-2] == X.shape[-2] else X[rows], block)
+        block[...] = propagation(X if block.shape[-2] == X.shape[-2] else X[rows])
 
 
-class BlockWriter:
-    """Computes the outputs of one block after the other, in work arrays that it keeps.
+class BlockPropagation:
+    """Forward propagation of one block of rows at a time, in work arrays that it keeps.
 
-    To make the work arrays takes longer than the outputs of one row of a small network.
+    To make the work arrays takes as long as the outputs of one row of a small network.
     They are for one thread at a time, and there are those of each number of rows that
     occurs, rounded up to a multiple of 16.
 
@@ -83,7 +77,7 @@ class BlockWriter:
     network : Network
         One, or a stack of them.
     hidden_layer : int or None, default=None
-        The hidden layer, from 0, whose activations to write in place of the logits.
+        The hidden layer, from 0, whose activations to return in place of the logits.
     """
 
     def __init__(self, network: Network, hidden_layer: int | None = None) -> None:
@@ -92,30 +86,27 @@ class BlockWriter:
         self._propagation = Propagation(network)
         self._dense = np.empty((0, 0), network.params.dtype)
 
-    def outputs(self, X: Any) -> FloatArray:
-        """Return the outputs of the rows of one block in a new array."""
-        out = _make_outputs(self._network, X.shape[-2], self._hidden_layer)
-        self(X, out)
-        return out
-
-    def __call__(self, X: Any, out: FloatArray) -> None:
-        """Write the outputs of the rows of `X` to `out`.
+    def __call__(self, X: Any) -> FloatArray:
+        """Return the outputs, in a work array that the next call overwrites.
 
         Parameters
         ----------
         X : ndarray or CSR matrix of shape (n_samples, n_inputs)
             The rows of one block.
-        out : ndarray of shape (*stack_shape, n_samples, n_units)
-            Overwritten.
+
+        Returns
+        -------
+        outputs : ndarray of shape (*stack_shape, n_samples, n_units)
         """
-        n_rows, n_columns = out.shape[-2], _pad(out.shape[-2])
+        n_rows = X.shape[-2]
+        n_columns = _pad(n_rows)
         inputs = self._read(X, n_rows, n_columns)
         if self._hidden_layer is None:
             columns = self._propagation.forward(inputs, n_columns)
         else:
             layer = self._hidden_layer
             columns = self._propagation.activations(inputs, layer, n_columns)
-        out[...] = columns[..., :n_rows].swapaxes(-1, -2)
+        return columns[..., :n_rows].swapaxes(-1, -2)
 
     def _read(self, X: Any, n_rows: int, n_columns: int) -> Any:
         """Return the rows, scaled and cast, as columns that end with a one."""

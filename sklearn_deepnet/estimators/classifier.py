@@ -529,7 +529,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     @property
     def _is_binary(self) -> bool:
         # A single label of a multilabel y has one output unit as well.
-        return self.n_outputs_ == 1 and len(self.classes_) == 2
+        return self._layer_sizes[-1] == 1 and len(self.classes_) == 2
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

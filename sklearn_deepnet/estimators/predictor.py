@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine import BlockWriter, predict_logits
+from .._engine import BlockPropagation, predict_logits
 from .._utils.typing import FloatArray
 from .fitted import network_of
 
@@ -68,7 +68,7 @@ class Predictor:
             if len(X) > _FEW_ROWS:
                 logits = predict_logits(self._network, X)
             else:
-                logits = self._writer().outputs(X)
+                logits = self._propagation()(X).copy()
         self._estimator._check_overflow(logits, X)
         return self._estimator._from_logits(logits, X)
 
@@ -88,12 +88,12 @@ class Predictor:
                 f"{n_features} columns; X is {given}."
             )
 
-    def _writer(self) -> BlockWriter:
+    def _propagation(self) -> BlockPropagation:
         try:
-            return self._of_thread.writer
+            return self._of_thread.propagation
         except AttributeError:
-            self._of_thread.writer = writer = BlockWriter(self._network)
-            return writer
+            self._of_thread.propagation = propagation = BlockPropagation(self._network)
+            return propagation
 
     def __getstate__(self) -> dict[str, Any]:
         return {"estimator": self._estimator}

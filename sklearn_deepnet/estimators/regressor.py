@@ -403,8 +403,9 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         mean, scale = self.target_mean_, self.target_scale_
         # The scaling is float64, but predictions have the dtype of the network, unless
         # float32 would round off what the targets vary by.
-        is_far = np.any(np.abs(mean) > _FAR * scale)
-        dtype = np.float64 if is_far else outputs.dtype
+        dtype = outputs.dtype
+        if dtype == np.float32 and np.any(np.abs(mean) > _FAR * scale):
+            dtype = np.dtype(np.float64)
         with np.errstate(all="ignore"):
             if self.out_activation_ == "exponential":
                 outputs = np.exp(outputs)
