@@ -33,7 +33,7 @@ _ATTRIBUTES = (
 class Predictor:
     """Predictions of a fitted estimator as it was; see `make_predictor`.
 
-    Each thread has work arrays of its own, which no copy and no pickle contains.
+    Each thread has work arrays of its own. Copies and pickles contain none of them.
 
     Parameters
     ----------
@@ -78,14 +78,15 @@ class Predictor:
             isinstance(X, np.ndarray)
             and X.ndim == 2
             and X.shape[1] == n_features
+            and len(X)
             and X.dtype.kind in "fiub"
         ):
             given = f"a {type(X).__name__}"
             if isinstance(X, np.ndarray):
                 given = f"an array of shape {X.shape} and dtype {X.dtype}"
             raise ValueError(
-                "A predictor takes a 2-D NumPy array of numbers with "
-                f"{n_features} columns; X is {given}."
+                f"A predictor takes a 2-D NumPy array of numbers with {n_features} "
+                f"columns and at least one row; X is {given}."
             )
 
     def _propagation(self) -> BlockPropagation:
@@ -109,7 +110,10 @@ def _freeze(estimator: Any) -> Any:
     frozen = object.__new__(type(estimator))
     for name in _ATTRIBUTES:
         if name in vars(estimator):
-            vars(frozen)[name] = copy.deepcopy(vars(estimator)[name])
+            value = vars(estimator)[name]
+            # A deep copy of a memory-mapped array would still be of its slower class
+            is_array = isinstance(value, np.ndarray)
+            vars(frozen)[name] = np.array(value) if is_array else copy.deepcopy(value)
     return frozen
 
 
@@ -120,19 +124,18 @@ class PredictorMixin:
         """Return a function for services that predict one row or few at a time.
 
         It returns bit for bit what ``predict_proba`` of a classifier or ``predict`` of
-        a regressor returns, in less than half the time for one row: it checks little,
+        a regressor returns, for one row in less than half the time: it checks little,
         and keeps its work arrays between calls. Several threads may call it at once. It
-        can be pickled, and its pickle is loaded with the same version of this library.
+        can be pickled, for the same version of this library.
 
         Returns
         -------
         predictor : callable ``(X) -> ndarray``
-            It takes a NumPy array of numbers of shape (n_samples, n_features), of any
-            number of rows. Another shape or type is a ValueError, and so are outputs
-            that are not finite; but X is not searched for NaN or infinity, and has no
-            feature names to compare. It is a copy: what is later done to the estimator,
-            such as another ``fit`` or a change of `coefs_`, does not change it. Its
-            attributes are private.
+            It takes a NumPy array of numbers of shape (n_samples, n_features), with any
+            number of rows. Another shape or type raises a ValueError, and so do outputs
+            that are not finite. X itself is not searched for NaN or infinity. The
+            predictor is a copy: another ``fit`` of the estimator, or a change of its
+            `coefs_`, does not change it.
 
         Raises
         ------
@@ -155,6 +158,6 @@ class PredictorMixin:
         if getattr(cls, method.__name__) is not method:
             raise ValueError(
                 f"{cls.__name__} has a {method.__name__} of its own, which a predictor "
-                f"never calls; call it instead, or remove it."
+                "never calls. Call that method instead."
             )
         return Predictor(self)
