@@ -3,8 +3,8 @@
 `DeepNetClassifier` and `DeepNetRegressor` beside scikit-learn's. The import and the
 first fit are whole processes, started and ended, with epochs as the only parameter that
 is not a default. Predictions are of one row and of 16, of an array; those by
-`make_predictor` are beside those of the method that it stands for. All run on one thread
-and take turns, so that other load on the machine slows all of them alike.
+`make_predictor` are beside those of the method that it stands for. All run on one
+thread and take turns, so that other load on the machine slows all of them alike.
 
     python benchmarks/start.py
     python benchmarks/start.py --quick

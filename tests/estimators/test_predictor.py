@@ -239,7 +239,7 @@ def test_overflow_is_the_error_of_the_estimator(kind, n_rows):
     fitted.coefs_[-1][:] *= 1e200
     errors = []
     for call in (method, fitted.make_predictor()):
-        with pytest.raises(ValueError, match="^The network overflows on X, ") as caught:
+        with pytest.raises(ValueError, match="The network overflows") as caught:
             call(large)
         errors.append(str(caught.value))
     assert errors[0] == errors[1]
