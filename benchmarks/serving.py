@@ -58,11 +58,12 @@ def forms(folder, X, y, hidden, n_iter):
         warnings.simplefilter("ignore")
         mlp = MLPClassifier(hidden, max_iter=n_iter, random_state=0).fit(X, y)
     net = DeepNetClassifier(hidden, n_iter=n_iter, tol=None, random_state=0).fit(X, y)
-    mlp_path, pickle, file, archive, model = (
+    mlp_path, pickle, predictor, file, archive, model = (
         str(folder / name)
         for name in (
             "mlp.joblib",
             "net.joblib",
+            "predictor.joblib",
             "net.safetensors",
             "net.skops",
             "net.onnx",
@@ -70,12 +71,16 @@ def forms(folder, X, y, hidden, n_iter):
     )
     joblib.dump(mlp, mlp_path)
     joblib.dump(net, pickle)
+    joblib.dump(net.make_predictor(), predictor)
     save_model(net, file)
     skops.io.dump(net, archive)
     onnx.save(to_onnx(net), model)
 
     def by_method(estimator, row):
         return estimator.predict_proba(row)
+
+    def by_call(predictor, row):
+        return predictor(row)
 
     def by_session(session, row):
         return session.run(["probabilities"], {"X": row})[0]
@@ -87,6 +92,7 @@ def forms(folder, X, y, hidden, n_iter):
         return skops.io.load(path, trusted=[*TRUSTED_TYPES])
 
     of_joblib = "import joblib; joblib.load({path!r}).predict_proba(X)"
+    of_predictor = "import joblib; joblib.load({path!r})(X)"
     of_file = (
         "from sklearn_deepnet import load_model; load_model({path!r}).predict_proba(X)"
     )
@@ -103,6 +109,7 @@ def forms(folder, X, y, hidden, n_iter):
     return {
         "MLPClassifier, joblib": (mlp_path, joblib.load, by_method, of_joblib),
         "DeepNetClassifier, joblib": (pickle, joblib.load, by_method, of_joblib),
+        "make_predictor, joblib": (predictor, joblib.load, by_call, of_predictor),
         "DeepNetClassifier, save_model": (file, load_model, by_method, of_file),
         "DeepNetClassifier, skops": (archive, trusting, by_method, of_skops),
         "ONNX, onnxruntime": (model, onnx_session, by_session, of_onnx),

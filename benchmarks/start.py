@@ -2,7 +2,8 @@
 
 `DeepNetClassifier` and `DeepNetRegressor` beside scikit-learn's. The import and the
 first fit are whole processes, started and ended, with epochs as the only parameter that
-is not a default. Predictions are of one row and of 16, of an array. All run on one
+is not a default. Predictions are of one row and of 16, of an array; those by
+`make_predictor` are beside those of the method that it stands for. All run on one
 thread and take turns, so that other load on the machine slows all of them alike.
 
     python benchmarks/start.py
@@ -69,8 +70,8 @@ def seconds_of_process(code):
     return time.perf_counter() - start
 
 
-def predictions(name, dtype):
-    """Return {what: {model: call}} for one fitted network of each library."""
+def fit_both(name, dtype):
+    """Return one fitted network of each library, and X."""
     load_data, hidden, (peer, own) = NETWORKS[name]
     X, y = load_data(return_X_y=True)
     X = scale(X).astype(dtype)
@@ -78,18 +79,27 @@ def predictions(name, dtype):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         models = peer(max_iter=5, **settings), own(n_iter=5, tol=None, **settings)
-        models = [model.fit(X, y) for model in models]
-    found = {}
+        return [model.fit(X, y) for model in models], X
+
+
+def predictions(name, dtype):
+    """Return {what: {model: call}}, and the same for our method and our predictor."""
+    models, X = fit_both(name, dtype)
+    found, by_predictor = {}, {}
     for n_rows in (1, 16):
         rows = X[:n_rows].copy()
-        for method in ("predict", "predict_proba"):
-            if hasattr(own, method):
-                what = f"{method} of {n_rows}, {name}, {dtype}"
-                found[what] = {
-                    column: partial(getattr(model, method), rows)
-                    for column, model in zip(IMPORTS, models, strict=True)
-                }
-    return found
+        methods = [it for it in ("predict", "predict_proba") if hasattr(models[1], it)]
+        for method in methods:
+            what = f"{method} of {n_rows}, {name}, {dtype}"
+            found[what] = {
+                column: partial(getattr(model, method), rows)
+                for column, model in zip(IMPORTS, models, strict=True)
+            }
+        by_predictor[what] = {
+            "method": found[what]["DeepNetClassifier"],
+            "predictor": partial(models[1].make_predictor(), rows),
+        }
+    return found, by_predictor
 
 
 def seconds_of_call(call, n_calls):
@@ -101,26 +111,26 @@ def seconds_of_call(call, n_calls):
 
 
 def compare(pairs, measure, n_rounds):
-    """Return {what: [seconds of MLP, of ours, times faster]}, medians over rounds."""
+    """Return {what: [seconds of one, of the other, times faster]}, as medians."""
     found = {}
     for what, by_model in pairs.items():
         for it in by_model.values():  # the first compiles, or fills the caches
             measure(it)
         times = [[measure(it) for it in by_model.values()] for _ in range(n_rounds)]
-        peers, own = np.array(times).T
-        medians = np.median(peers), np.median(own), np.median(peers / own)
+        one, other = np.array(times).T
+        medians = np.median(one), np.median(other), np.median(one / other)
         found[what] = [float(it) for it in medians]
         print(f"{what}: {found[what][-1]:.2f}", file=sys.stderr, flush=True)
     return found
 
 
-def table(first, found, unit):
+def table(first, found, unit, compared=("scikit-learn", "ours")):
     """Return a markdown table; `unit` is of a second, with its name."""
     factor, name = unit
-    header = (first, f"scikit-learn, {name}", f"ours, {name}", "times faster")
+    header = (first, *(f"{it}, {name}" for it in compared), "times faster")
     rows = [
-        (what, f"{peer * factor:.4g}", f"{own * factor:.4g}", f"{ratio:.2f}")
-        for what, (peer, own, ratio) in found.items()
+        (what, f"{one * factor:.4g}", f"{other * factor:.4g}", f"{ratio:.2f}")
+        for what, (one, other, ratio) in found.items()
     ]
     return markdown(header, rows)
 
@@ -135,17 +145,23 @@ def main():
     before = os.getloadavg()[0]
     started = compare(processes(), seconds_of_process, n_processes)
     with threadpool_limits(limits=1):
-        calls = {}
+        calls, by_predictor = {}, {}
         for name in NETWORKS:
             for dtype in ("float64", "float32"):
-                calls |= predictions(name, dtype)
-        predicted = compare(calls, partial(seconds_of_call, n_calls=n_calls), n_rounds)
+                found, of_predictor = predictions(name, dtype)
+                calls |= found
+                by_predictor |= of_predictor
+        measure = partial(seconds_of_call, n_calls=n_calls)
+        predicted = compare(calls, measure, n_rounds)
+        served = compare(by_predictor, measure, n_rounds)
     print(f"Whole processes, {n_processes} of each.\n")
     print(table("process", started, (1, "s")))
     print(f"\nPredictions, {n_rounds} rounds of {n_calls} calls.\n")
     print(table("call", predicted, (1e6, "µs")))
+    print("\nThe same by make_predictor.\n")
+    print(table("call", served, (1e6, "µs"), ("method", "predictor")))
     print(f"Load of the machine: {before:.1f} before, {os.getloadavg()[0]:.1f} after.")
-    save(options.json, processes=started, predictions=predicted)
+    save(options.json, processes=started, predictions=predicted, predictors=served)
 
 
 if __name__ == "__main__":

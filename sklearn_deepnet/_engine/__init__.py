@@ -17,7 +17,7 @@ from .network import (
     rows_per_block,
 )
 from .parallel import Threads, one_blas_thread
-from .prediction import predict_logits
+from .prediction import BlockPropagation, predict_logits
 from .propagation import Propagation
 from .state import NEVER, TrainingSpec, TrainingState
 from .training import (
@@ -34,6 +34,7 @@ from .update import ParameterUpdater
 __all__ = [
     "NEVER",
     "Batches",
+    "BlockPropagation",
     "Callback",
     "Curve",
     "Ending",

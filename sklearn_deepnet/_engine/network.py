@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
 from .._utils.typing import FloatArray
 from ..nn.activations import Activation
@@ -160,7 +160,8 @@ def rows_per_block(layer_sizes: Sequence[int], sparse: bool = False) -> int:
 
 def copy_inputs(X: Any, scaling: InputScaling | None, out: FloatArray) -> None:
     """Write rows of X, scaled and cast, to `out`."""
-    X = X.toarray() if issparse(X) else X
+    if not isinstance(X, np.ndarray):
+        X = X.toarray()
     if scaling is None:
         out[...] = X
     else:

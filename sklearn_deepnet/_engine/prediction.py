@@ -59,26 +59,66 @@ def _fill_rows(
     blocks: Sequence[slice],
 ) -> None:
     """Fill in place the rows of `outputs` that are in `blocks`."""
-    dtype, scaling = network.params.dtype, network.input_scaling
-    propagation = Propagation(network)
-    dense = np.empty((0, 0), dtype)
-    own = () if network.shares_inputs else network.stack_shape
+    propagation = BlockPropagation(network, hidden_layer)
     for rows in blocks:
         block = outputs[..., rows, :]
-        n_rows, n_columns = block.shape[-2], _pad(block.shape[-2])
-        if issparse(X) and network.takes_sparse:
-            inputs = X if n_rows == X.shape[0] else X[rows]
-            inputs = inputs.astype(dtype, copy=False)
+        block[...] = propagation(X if block.shape[-2] == X.shape[-2] else X[rows])
+
+
+class BlockPropagation:
+    """Forward propagation of one block of rows at a time, in work arrays that it keeps.
+
+    To make the work arrays takes as long as the outputs of one row of a small network.
+    They are for one thread at a time, and there are those of each number of rows that
+    occurs, rounded up to a multiple of 16.
+
+    Parameters
+    ----------
+    network : Network
+        One, or a stack of them.
+    hidden_layer : int or None, default=None
+        The hidden layer, from 0, whose activations to return in place of the logits.
+    """
+
+    def __init__(self, network: Network, hidden_layer: int | None = None) -> None:
+        self._network = network
+        self._hidden_layer = hidden_layer
+        self._propagation = Propagation(network)
+        self._dense = np.empty((0, 0), network.params.dtype)
+
+    def __call__(self, X: Any) -> FloatArray:
+        """Return the outputs, in a work array that the next call overwrites.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_inputs)
+            The rows of one block.
+
+        Returns
+        -------
+        outputs : ndarray of shape (*stack_shape, n_samples, n_units)
+        """
+        n_rows = X.shape[-2]
+        n_columns = _pad(n_rows)
+        inputs = self._read(X, n_rows, n_columns)
+        if self._hidden_layer is None:
+            columns = self._propagation.forward(inputs, n_columns)
         else:
-            if n_columns > dense.shape[-2]:
-                dense = np.ones((*own, n_columns, X.shape[-1] + 1), dtype)
-            copy_inputs(X[rows], scaling, dense[..., :n_rows, :-1])
-            inputs = dense[..., :n_columns, :].swapaxes(-1, -2)
-        if hidden_layer is None:
-            columns = propagation.forward(inputs, n_columns)
-        else:
-            columns = propagation.activations(inputs, hidden_layer, n_columns)
-        block[...] = columns[..., :n_rows].swapaxes(-1, -2)
+            layer = self._hidden_layer
+            columns = self._propagation.activations(inputs, layer, n_columns)
+        return columns[..., :n_rows].swapaxes(-1, -2)
+
+    def _read(self, X: Any, n_rows: int, n_columns: int) -> Any:
+        """Return the rows, scaled and cast, as columns that end with a one."""
+        network, dtype = self._network, self._network.params.dtype
+        if network.takes_sparse and issparse(X):
+            return X.astype(dtype, copy=False)
+        if n_columns > self._dense.shape[-2]:
+            own = () if network.shares_inputs else network.stack_shape
+            self._dense = np.ones((*own, n_columns, X.shape[-1] + 1), dtype)
+        dense = self._dense
+        copy_inputs(X, network.input_scaling, dense[..., :n_rows, :-1])
+        return dense[..., :n_columns, :].swapaxes(-1, -2)
 
 
 def _pad(n_columns: int) -> int:

@@ -24,11 +24,13 @@ from ..nn.optimizers import LBFGS
 from .fitted import FittedNetwork
 from .mixins import HTMLReprMixin, PickleVersionMixin
 from .parameter_names import ParameterNamesMixin
+from .predictor import PredictorMixin
 
 
 class BaseDeepNet(
     HTMLReprMixin,
     FittedNetwork,
+    PredictorMixin,
     PickleVersionMixin,
     CallbackSupportMixin,
     ParameterNamesMixin,
@@ -37,7 +39,8 @@ class BaseDeepNet(
     """A dense neural network with scikit-learn's interface.
 
     A subclass defines `_make_dataset`, which turns X and y into a `Dataset` and sets
-    the attributes that follow from y. It makes its predictions from `_logits`.
+    the attributes that follow from y. It predicts from `_logits`, by `_from_logits`;
+    `_computed_method` is the method that returns just that.
     """
 
     _y_is_numeric = False

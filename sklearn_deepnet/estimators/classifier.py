@@ -486,7 +486,13 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         p : ndarray of shape (n_samples, n_classes)
             Probabilities. Rows sum to one, except for multilabel y.
         """
-        return self._activate(self._logits(X), expit, softmax)
+        return self._from_logits(self._logits(X), X)
+
+    _computed_method = predict_proba
+
+    def _from_logits(self, logits: FloatArray, X: Any) -> FloatArray:
+        """Return the probabilities that these logits of X are."""
+        return self._activate(logits, expit, softmax)
 
     def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Return the logarithm of the probability of each class or label.
@@ -524,7 +530,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     @property
     def _is_binary(self) -> bool:
         # A single label of a multilabel y has one output unit as well.
-        return self.n_outputs_ == 1 and len(self.classes_) == 2
+        return self._layer_sizes[-1] == 1 and len(self.classes_) == 2
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

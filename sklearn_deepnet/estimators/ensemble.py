@@ -525,7 +525,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
         found = []
         for logits, rows in self._logits_of_blocks(X):
             pairs = zip(self.estimators_, logits, strict=True)
-            found.append(mean_and_std([m._to_targets(z, rows) for m, z in pairs]))
+            found.append(mean_and_std([m._from_logits(z, rows) for m, z in pairs]))
         y, std = map(np.concatenate, zip(*found, strict=True))
         return (y, std) if return_std else y
 

@@ -374,7 +374,9 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predicted targets, in the units and the shape of the training targets.
         """
-        return self._to_targets(self._logits(X), X)
+        return self._from_logits(self._logits(X), X)
+
+    _computed_method = predict
 
     def score(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -397,13 +399,14 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         """
         return r_squared(y, self.predict(X), sample_weight)
 
-    def _to_targets(self, outputs: FloatArray, X: Any) -> FloatArray:
-        """Return the network's outputs in the units and the shape of y."""
+    def _from_logits(self, outputs: FloatArray, X: Any) -> FloatArray:
+        """Return the network's outputs for X in the units and the shape of y."""
         mean, scale = self.target_mean_, self.target_scale_
         # The scaling is float64, but predictions have the dtype of the network, unless
         # float32 would round off what the targets vary by.
-        is_far = np.any(np.abs(mean) > _FAR * scale)
-        dtype = np.float64 if is_far else outputs.dtype
+        dtype = outputs.dtype
+        if dtype == np.float32 and np.any(np.abs(mean) > _FAR * scale):
+            dtype = np.dtype(np.float64)
         with np.errstate(all="ignore"):
             if self.out_activation_ == "exponential":
                 outputs = np.exp(outputs)
