@@ -73,7 +73,7 @@ class AnonymousPeak:
 
     def __init__(self, seconds=0.003):
         self._seconds, self._ends = seconds, Event()
-        self._thread = Thread(target=self._look, daemon=True)
+        self._thread = Thread(target=self._watch, daemon=True)
         self.megabytes = np.nan
 
     def __enter__(self):
@@ -87,7 +87,7 @@ class AnonymousPeak:
         self._highest = max(self._highest, anonymous_bytes())
         self.megabytes = (self._highest - self._before) / 1e6
 
-    def _look(self):
+    def _watch(self):
         while not self._ends.wait(self._seconds):
             self._highest = max(self._highest, anonymous_bytes())
 

@@ -46,7 +46,7 @@ class Case:
     dtype: str = "float32"
     mapped: bool = False  # X is a file
     call: str = "fit"  # or "predict", "predict_proba"
-    kind: str = "Classifier"
+    estimator: str = "Classifier"
     weighted: bool = False
     batch_size: int | str = 1024
     early_stopping: bool = False
@@ -66,9 +66,9 @@ class Case:
             options += ["early_stopping"] * self.early_stopping
             options += [f"scoring={self.scoring!r}"] * (self.scoring is not None)
             options += [f"{self.n_held_out} rows as X_val"] * bool(self.n_held_out)
-        words = [f"{self.n_rows} × {self.n_features}", self.dtype, self.kind]
-        words += ["mapped file"] * self.mapped
-        return f"{self.call}: {', '.join([*words, *options])}"
+        parts = [f"{self.n_rows} × {self.n_features}", self.dtype, self.estimator]
+        parts += ["mapped file"] * self.mapped
+        return f"{self.call}: {', '.join([*parts, *options])}"
 
 
 MAPPED = Case(
@@ -90,7 +90,7 @@ CASES = [
             {"early_stopping": True},
             {"call": "predict"},
             {"call": "predict_proba"},
-            {"kind": "Regressor", "early_stopping": True},
+            {"estimator": "Regressor", "early_stopping": True},
         )
     ),
     replace(LARGE, early_stopping=True, scoring="accuracy"),
@@ -108,11 +108,11 @@ SCORES = [
 ]
 
 
-def estimator_of(kind, hidden=(100,), **parameters):
+def estimator_of(estimator, hidden=(100,), **parameters):
     """Return an estimator of ours that makes all epochs."""
     import sklearn_deepnet
 
-    make = getattr(sklearn_deepnet, f"DeepNet{kind}")
+    make = getattr(sklearn_deepnet, f"DeepNet{estimator}")
     return make(hidden, tol=None, random_state=0, **parameters)
 
 
@@ -147,7 +147,7 @@ def make_rows(n_rows, case, folder):
 def call_of(case, X, y):
     """Return the call to measure; what it needs beside X and y is made before."""
     parameters = {"batch_size": case.batch_size, "n_iter": 1}
-    net = estimator_of(case.kind, case.hidden, **parameters)
+    net = estimator_of(case.estimator, case.hidden, **parameters)
     few = [array[:5000].copy() for array in (X, y)]
     net.fit(*few).predict(few[0])  # loads libraries
     if case.call == "partial_fit":
@@ -169,7 +169,9 @@ def measure_here(number, quick):
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         X, y = make_rows(case.n_rows, case, folder)
-        call = call_of(case, X, y if case.kind == "Classifier" else y.astype(float))
+        call = call_of(
+            case, X, y if case.estimator == "Classifier" else y.astype(float)
+        )
         start = time.perf_counter()
         with AnonymousPeak() as anonymous:
             call()
@@ -263,14 +265,14 @@ def measure_epochs(threads, quick, n_rounds):
 def measure_scores(quick, n_rounds):
     """Return what a score of the held-out rows adds to an epoch, for some scorers."""
     n_iter, lines = 10 if quick else 100, []
-    for load, kind, names in SCORES:
+    for load, estimator, names in SCORES:
         X, y = load(return_X_y=True)
         for name in names:
             seconds = {None: [], name: [], "metric": []}
             for _ in range(n_rounds):
                 for scoring in (None, name):
                     net = estimator_of(
-                        kind, n_iter=n_iter, early_stopping=True, scoring=scoring
+                        estimator, n_iter=n_iter, early_stopping=True, scoring=scoring
                     )
                     start = time.perf_counter()
                     net.fit(X, y)

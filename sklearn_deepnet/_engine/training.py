@@ -185,9 +185,8 @@ class TrainingLoop:
             spec, state, network, validation, self._threads
         )
         self._epoch_start = np.empty_like(state.params)
-        by_step = (*state.params.shape[:-1], batches.n_batches)
-        self._shares = np.empty(batches.n_batches)
-        self._step_losses, self._penalties = np.empty(by_step), np.empty(by_step)
+        # One row for the share of each step, one for its loss, and one for its penalty
+        self._steps = np.empty((3, *state.params.shape[:-1], batches.n_batches))
         self._in_epoch = False
         self._limit = loss_limit(state.first_loss)
         self._is_new = bool(np.isnan(state.first_loss).any())
@@ -236,13 +235,13 @@ class TrainingLoop:
             Weighted means over the batches, each measured before its step.
         """
         self.begin_epoch()
-        shares, losses, penalties = self._shares, self._step_losses, self._penalties
+        shares, losses, penalties = self._steps
         self._updater.start_epoch()
         for step, batch in enumerate(self._batches):
             loss = self._propagation.loss_and_gradient(batch)
             if self._is_new:
                 self._set_limit(loss)
-            shares[step], losses[..., step] = batch.share, loss
+            shares[..., step], losses[..., step] = batch.share, loss
             penalties[..., step] = self._updater.step()
         return np.vecdot(losses, shares), np.vecdot(penalties, shares)
 
