@@ -9,7 +9,7 @@ library reaches it, so its ratio is below 1. `torch.compile` takes up to a minut
 network, which is not timed.
 
     python benchmarks/speed.py
-    python benchmarks/speed.py --quick      # a tenth of the epochs, three rounds
+    python benchmarks/speed.py --quick      # a fifth of the epochs, three rounds
     python benchmarks/speed.py --threads 1  # not on all BLAS threads as well
 """
 
@@ -83,18 +83,18 @@ class Line:
 
 def training_lines(quick):
     """Yield what is measured, the default network first."""
-    fraction = 10 if quick else 1
+    fraction = 5 if quick else 1
     digits = load_digits(return_X_y=True)
     cancer = load_breast_cancer(return_X_y=True)
     for X, y in (digits, cancer):
         for dtype in (np.float64, np.float32):
             rows = scale(X).astype(dtype)
-            work = Work(rows, y, (100,), epochs=100 // fraction, batch_size=200)
+            work = Work(rows, y, (100,), epochs=50 // fraction, batch_size=200)
             yield Line(work, (*ALL, skorch))
 
     X, y = make_classification(12_800, 100, n_informative=20, random_state=0)
     for dtype in (np.float64, np.float32):
-        rows, epochs = X.astype(dtype), 10 // fraction
+        rows, epochs = X.astype(dtype), 5 // fraction
         yield Line(Work(rows, y, (256, 128), epochs=epochs, batch_size=128))
 
     rng = np.random.default_rng(0)
@@ -105,13 +105,13 @@ def training_lines(quick):
     X = rng.standard_normal((4096, 784), dtype=np.float32)
     y = rng.integers(10, size=len(X))
     for solver in ("adam", "sgd"):
-        epochs = 10 // fraction
+        epochs = 5 // fraction
         work = Work(X, y, (512, 256), epochs=epochs, solver=solver, batch_size=256)
         yield Line(work)
 
     X, y = cancer
     rows = scale(X).astype(np.float32)
-    work = Work(rows, y, (32, 16), epochs=200 // fraction, batch_size=64)
+    work = Work(rows, y, (32, 16), epochs=100 // fraction, batch_size=64)
     yield Line(work, (*ALL, skorch))
 
     X = rng.standard_normal((50_000, 50))
@@ -120,7 +120,7 @@ def training_lines(quick):
 
     X, y = make_circles(n_samples=300, noise=0.05, random_state=1)
     plain = {"solver": "sgd", "learning_rate": 0.01, "alpha": 0.0, "shuffle": False}
-    work = Work(X, y, (10, 5), epochs=5000 // fraction, **plain)
+    work = Work(X, y, (10, 5), epochs=2500 // fraction, **plain)
     yield Line(work, (mlp_classifier, pytorch, course_loop))
 
 
@@ -199,7 +199,7 @@ def main():
     both = sorted({1, os.cpu_count() or 1})
     parser.add_argument("--threads", type=int, nargs="+", default=both, metavar="N")
     options = parser.parse_args()
-    n_rounds = 3 if options.quick else 7
+    n_rounds = 3 if options.quick else 5
 
     print(machine_line(), flush=True)
     rows, networks = [], []

@@ -200,7 +200,7 @@ def main():
         sizes, n_rows, batch_size = NETWORKS[number]
         n_rows = min(n_rows, 100_000) if options.quick else n_rows
         about = sizes, n_rows, batch_size, dtype, solver, threads
-        times = measure(*about, 2 if options.quick else 10)
+        times = measure(*about, 1 if options.quick else 5)
         lines.append(line_of(*about, times))
         found.append({"about": lines[-1][:4], "times": times})
         print("  ".join(lines[-1]), flush=True)
