@@ -1,5 +1,6 @@
 """Deep neural networks as scikit-learn estimators, written on NumPy."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._serialization.checkpoint import Checkpoint
@@ -14,10 +15,6 @@ from .exceptions import (
     ModelFileError,
     VersionWarning,
 )
-from .inspection.comparison import InitializerComparison, compare_initializers
-from .inspection.diagnosis import Diagnosis, diagnose
-from .inspection.displays import LayerDisplay, LossCurveDisplay
-from .inspection.gradients import GradientCheck, check_gradients
 from .model_selection.backend import stacked
 from .model_selection.search import (
     StackedGridSearchCV,
@@ -29,6 +26,10 @@ from .persistence import load_model, save_model
 
 if TYPE_CHECKING:
     from .estimators.tables import make_table_pipeline
+    from .inspection.comparison import InitializerComparison, compare_initializers
+    from .inspection.diagnosis import Diagnosis, diagnose
+    from .inspection.displays import LayerDisplay, LossCurveDisplay
+    from .inspection.gradients import GradientCheck, check_gradients
 
 __all__ = [
     "Checkpoint",
@@ -61,16 +62,27 @@ __all__ = [
 ]
 
 
+# Where the names are that are imported when they are first used: networks need none of
+# them, and a process starts sooner.
+_IMPORTED_LATER = {
+    "Diagnosis": "inspection",
+    "GradientCheck": "inspection",
+    "InitializerComparison": "inspection",
+    "LayerDisplay": "inspection",
+    "LossCurveDisplay": "inspection",
+    "check_gradients": "inspection",
+    "compare_initializers": "inspection",
+    "diagnose": "inspection",
+    "make_table_pipeline": "estimators.tables",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Return what is imported when it is first used.
-
-    Tables need transformers of scikit-learn that double what this package adds to the
-    import of its networks.
-    """
-    if name == "make_table_pipeline":
-        from .estimators.tables import make_table_pipeline
-
-        return make_table_pipeline
+    """Import a name, or the module `inspection`, when it is first used."""
+    if name == "inspection":
+        return import_module(f"{__name__}.inspection")
+    if name in _IMPORTED_LATER:
+        return getattr(import_module(f"{__name__}.{_IMPORTED_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

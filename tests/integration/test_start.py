@@ -41,11 +41,14 @@ def test_import_does_not_look_for_libraries_of_threads():
 def test_what_is_imported_later_is_found_like_the_rest():
     code = (
         "import sklearn_deepnet as it\n"
-        "assert 'sklearn_deepnet.estimators.tables' not in sys.modules\n"
-        "print(*[name for name in it.__all__ if name not in dir(it)])\n"
-        "print(it.make_table_pipeline.__name__)"
+        "for part in ('estimators.tables', 'inspection'):\n"
+        "    assert f'sklearn_deepnet.{part}' not in sys.modules\n"
+        "assert {*it.__all__} <= {*dir(it)}\n"
+        "print(it.make_table_pipeline.__name__, it.diagnose.__name__)\n"
+        "print(it.inspection.diagnose is it.diagnose)\n"
+        "print(*[name for name in it.__all__ if getattr(it, name, None) is None])"
     )
-    assert run(code) == ["make_table_pipeline"]
+    assert run(code) == ["make_table_pipeline", "diagnose", "True"]
 
 
 def test_a_name_that_the_package_lacks_is_an_attribute_error():
