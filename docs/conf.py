@@ -66,6 +66,7 @@ html_sidebars = {  # only the API reference has a sidebar
         "learn",
         "production",
         "benchmarks",
+        "profile",
         "contracts",
         "changelog",
         "contributing",

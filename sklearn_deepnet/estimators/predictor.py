@@ -124,7 +124,7 @@ class PredictorMixin:
         """Return a function for services that predict one row or few at a time.
 
         It returns bit for bit what ``predict_proba`` of a classifier or ``predict`` of
-        a regressor returns, for one row in less than half the time: it checks little,
+        a regressor returns, for one row in half the time or less: it checks little,
         and keeps its work arrays between calls. Several threads may call it at once. It
         can be pickled, for the same version of this library.
 
