@@ -1,8 +1,8 @@
 """Compare what `make bench` has measured with what the project wants to reach.
 
-A floor is what a release should keep, an aim what would be as good as we can imagine.
-Each line is a ratio or a size that is better if it is smaller (at most) or larger (at
-least). The figures are read from the results of the other benchmarks, so run this last.
+A release should reach what is required; an aim is as good as we can imagine. Each line
+is a ratio or a size that is better if it is smaller (at most) or larger (at least). The
+figures are read from the results of the other benchmarks, so run this last.
 
     python benchmarks/aims.py
 """
@@ -13,13 +13,13 @@ from pathlib import Path
 from report import machine_line, markdown, parser_of, save
 
 RESULTS = Path("build/bench")
-HEADER = ("work", "threads", "measured", "floor", "aim", "reached")
+HEADER = ("work", "threads", "measured", "required", "aim", "reached")
 AT_MOST, AT_LEAST = "at most", "at least"
 
 DIGITS = "64-100-10, 1797", "200, adam", "float32"
 IMAGES = "784-512-256-10, 4096"
-# (what, the line of speed.py, contender, direction, floor, aim); "at most" is our time
-# divided by that of the contender, "at least" the reverse
+# (what, the line of speed.py, contender, direction, required, aim); "at most" is our
+# time divided by that of the contender, "at least" the reverse
 TRAINING = [
     ("default network / its products", DIGITS, "bare_products", AT_MOST, 1.6, 1.3),
     ("default network, MLPClassifier", DIGITS, "mlp_classifier", AT_LEAST, 3.5, None),
@@ -57,14 +57,14 @@ def results_of(name, folder):
 
 
 def training(speed):
-    """Yield (what, threads, value, direction, floor, aim) of single networks."""
-    for what, wanted, contender, direction, floor, aim in TRAINING:
+    """Yield (what, threads, value, direction, required, aim) of single networks."""
+    for what, wanted, contender, direction, required, aim in TRAINING:
         for network in speed.get("networks", ()):
             *about, threads = network["about"]
             if about == list(wanted) and contender in network["ratios"]:
                 ratio = network["ratios"][contender][0]
                 value = 1 / ratio if direction == AT_MOST else ratio
-                yield what, threads, value, direction, floor, aim
+                yield what, threads, value, direction, required, aim
 
 
 def starts(start):
@@ -101,7 +101,7 @@ def many_rows(rows):
                 yield what, "all", float(cells["peak"]), AT_MOST, 2000.0, None
 
 
-def line_of(what, threads, value, direction, floor, aim):
+def line_of(what, threads, value, direction, required, aim):
     """Return the line of the table."""
 
     def reached(limit):
@@ -111,11 +111,11 @@ def line_of(what, threads, value, direction, floor, aim):
         return "" if limit is None else f"{direction} {limit:g}"
 
     verdict = ""
-    if floor is not None:
-        verdict = "yes" if reached(floor) else "NO"
+    if required is not None:
+        verdict = "yes" if reached(required) else "NO"
         if aim is not None and reached(aim):
             verdict = "aim, too"
-    return what, threads, f"{value:.3g}", text(floor), text(aim), verdict
+    return what, threads, f"{value:.3g}", text(required), text(aim), verdict
 
 
 def main():
