@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from report import machine_line, markdown, parser_of, save
+from speed import verdict
 
 RESULTS = Path("build/bench")
 HEADER = ("work", "threads", "measured", "required", "aim", "reached")
@@ -110,12 +111,10 @@ def line_of(what, threads, value, direction, required, aim):
     def text(limit):
         return "" if limit is None else f"{direction} {limit:g}"
 
-    verdict = ""
-    if required is not None:
-        verdict = "yes" if reached(required) else "NO"
-        if aim is not None and reached(aim):
-            verdict = "aim, too"
-    return what, threads, f"{value:.3g}", text(required), text(aim), verdict
+    is_reached = verdict(None if required is None else reached(required))
+    if aim is not None and reached(aim):
+        is_reached = "aim, too"
+    return what, threads, f"{value:.3g}", text(required), text(aim), is_reached
 
 
 def main():

@@ -1,10 +1,11 @@
-"""What all benchmarks share: the machine line, markdown tables, results as JSON."""
+"""What all benchmarks share: machine line, timing, markdown tables, results as JSON."""
 
 import argparse
 import json
 import os
 import platform
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,14 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     rule = f"|{'|'.join('-' * (width + 2) for width in widths)}|"
     return "\n".join([line(header), rule, *map(line, rows)])
+
+
+def seconds_of(call: Callable[[], object], n_calls: int) -> float:
+    """Return the mean seconds of a call."""
+    start = time.perf_counter()
+    for _ in range(n_calls):
+        call()
+    return (time.perf_counter() - start) / n_calls
 
 
 def _version(distribution: str) -> str:

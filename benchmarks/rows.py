@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from memory import HIDDEN, SHAPES, AnonymousPeak, resident_and_peak
 from peers import Work, ours, pytorch
-from report import machine_line, markdown, parser_of, save
+from report import machine_line, markdown, parser_of, save, seconds_of
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.metrics import get_scorer
 from speed import interleaved, verdict
@@ -300,13 +300,8 @@ def seconds_of_metric(name, net, X, y, n_calls):
     X, y = X[: len(X) // 10], y[: len(y) // 10]
     scorer = get_scorer(name)
     predict = net.predict_proba if name in ("neg_log_loss", "roc_auc") else net.predict
-    seconds = []
-    for call in (partial(scorer, net, X, y), partial(predict, X)):
-        start = time.perf_counter()
-        for _ in range(n_calls):
-            call()
-        seconds.append((time.perf_counter() - start) / n_calls)
-    return seconds[0] - seconds[1]
+    of_scorer = seconds_of(partial(scorer, net, X, y), n_calls)
+    return of_scorer - seconds_of(partial(predict, X), n_calls)
 
 
 def measure_held_out(threads, quick, n_rounds):

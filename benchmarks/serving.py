@@ -24,7 +24,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import skops.io
-from report import machine_line, markdown, parser_of, save
+from report import machine_line, markdown, parser_of, save, seconds_of
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
@@ -115,14 +115,6 @@ def forms(folder, X, y, hidden, n_iter):
         "ONNX, onnxruntime": (model, onnx_session, by_session, of_onnx),
         "save_model, NumPy alone": (file, NUMPY_ALONE["load"], by_numpy, of_numpy),
     }
-
-
-def seconds_of(call, n_calls):
-    """Return the mean seconds of a call."""
-    start = time.perf_counter()
-    for _ in range(n_calls):
-        call()
-    return (time.perf_counter() - start) / n_calls
 
 
 def start_of(code, path, n_features):

@@ -157,10 +157,9 @@ def verdict(reached):
 def measure(line, n_rounds):
     """Return {name: seconds of each round} of all peers that are installed."""
     calls = {}
+    is_large = line.work.rows_per_step * max(line.work.sizes) > 10**5
     for make in (ours, *line.peers, *LIMITS):
-        if make is compiled_loop and line.work.rows_per_step * max(line.work.sizes) > (
-            10**5
-        ):
+        if make is compiled_loop and is_large:
             continue  # BLAS is faster
         try:
             calls[make.__name__] = make(line.work)
@@ -212,10 +211,8 @@ def main():
             networks.append({"about": line.about, "ratios": ratios_of(seconds)})
             print("  ".join(rows[-1]), file=sys.stderr, flush=True)
 
-    print(
-        f"Medians of {n_rounds} interleaved rounds. A figure below the name of a peer "
-    )
-    print("says how many times faster we are; an empty cell was not measured.\n")
+    print(f"Medians of {n_rounds} interleaved rounds. A figure below the name of a")
+    print("peer says how many times faster we are; an empty cell was not measured.\n")
     print(markdown(HEADER, rows))
     save(options.json, networks=networks)
 

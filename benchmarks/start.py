@@ -18,7 +18,7 @@ import warnings
 from functools import partial
 
 import numpy as np
-from report import machine_line, markdown, parser_of, save
+from report import machine_line, markdown, parser_of, save, seconds_of
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import scale
@@ -102,14 +102,6 @@ def predictions(name, dtype):
     return found, by_predictor
 
 
-def seconds_of_call(call, n_calls):
-    """Return the mean seconds of a call."""
-    start = time.perf_counter()
-    for _ in range(n_calls):
-        call()
-    return (time.perf_counter() - start) / n_calls
-
-
 def compare(pairs, measure, n_rounds):
     """Return {what: [seconds of one, of the other, times faster]}, as medians."""
     found = {}
@@ -151,7 +143,7 @@ def main():
                 found, of_predictor = predictions(name, dtype)
                 calls |= found
                 by_predictor |= of_predictor
-        measure = partial(seconds_of_call, n_calls=n_calls)
+        measure = partial(seconds_of, n_calls=n_calls)
         predicted = compare(calls, measure, n_rounds)
         served = compare(by_predictor, measure, n_rounds)
     print(f"Whole processes, {n_processes} of each.\n")
