@@ -96,6 +96,17 @@ def test_split_is_that_of_train_test_split(classes, weighs):
             np.testing.assert_array_equal(rows, np.sort(others))
 
 
+def test_split_is_that_of_train_test_split_where_shares_are_rounded():
+    """1 / 49 of 49 rows is rounded to less than one, and a draw says whose it is."""
+    y = np.repeat(["a", "b", "c"], [470, 10, 10])
+    for seed in range(5):
+        expected = train_test_split(
+            np.arange(490), test_size=49, random_state=seed, stratify=y
+        )
+        for rows, others in zip(split(y, 0.1, seed), expected, strict=True):
+            np.testing.assert_array_equal(rows, np.sort(others))
+
+
 def test_a_split_takes_a_few_indices_for_each_row(peak_of):
     y = np.arange(200_000) % 2
     peak = peak_of(lambda: split_rows(y, None, n_rows=len(y), fraction=0.1, seed=0))

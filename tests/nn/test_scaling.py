@@ -49,8 +49,9 @@ def test_quartiles_are_values_of_the_column():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 @pytest.mark.parametrize("rows", [None, np.arange(100_000, 0, -1)])
-def test_quartiles_take_a_few_columns_and_leave_X(dtype, rows, peak_of):
-    many = np.random.RandomState(1).randint(0, 1000, (200_001, 3)).astype(dtype)
+@pytest.mark.parametrize("order", ["C", "F"])  # whose columns are contiguous
+def test_quartiles_take_a_few_columns_and_leave_X(order, dtype, rows, peak_of):
+    many = np.random.RandomState(1).randint(0, 1000, (200_001, 3)).astype(dtype, order)
     before = many.copy()
     assert peak_of(lambda: column_quartiles(many, None, rows)) < 17 * len(many)
     np.testing.assert_array_equal(many, before)
