@@ -10,17 +10,19 @@ overlap in time, each would restore the limit that another has set. So they are 
 the first one sets the limit, the last one to end restores it.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache, partial
-from threading import Lock
+from threading import Lock, get_ident
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
 
 import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
 
+from .._utils.interrupts import deferred_interrupts, take_interrupts
 from .._utils.typing import FloatArray
 from ..nn.dropout import Dropout
 from ..nn.losses import LossFunction
@@ -33,7 +35,7 @@ MOST_THREADS = 16  # since each has its own work arrays
 _Result = TypeVar("_Result")
 
 _lock = Lock()
-_n_inside = 0
+_inside: dict[object, int] = {}  # the open contexts, and the thread of each
 _before: list[int] = []
 
 
@@ -58,7 +60,8 @@ class Threads:
     def call(self, functions: Sequence[Callable[[], _Result]]) -> list[_Result]:
         """Call up to `n` functions at the same time, and return their results.
 
-        It returns when all are done, even if it was interrupted.
+        It returns when all are done, even if the first raises an exception. Only within
+        `one_blas_thread`, since an interrupt would leave locks of the threads taken.
         """
         first, *rest = functions
         futures = [self._others.submit(function) for function in rest]
@@ -84,27 +87,48 @@ class Threads:
 def one_blas_thread() -> Iterator[int]:
     """Limit BLAS to one thread in the whole process while the context is open.
 
+    Interrupts wait for `take_interrupts` meanwhile, since one that came amid a lock or
+    a count would leave BLAS or `Threads` in disorder.
+
     Yields
     ------
     n_threads : int
         The number of threads that BLAS had before, divided by the number of contexts
         that are open; at most `MOST_THREADS`.
     """
-    global _n_inside, _before
-    with _lock:
-        if _n_inside == 0:
-            _before = [library.get_num_threads() for library in _libraries()]
-            _set_threads([1] * len(_before))
-        _n_inside += 1
-        share = min(_before, default=1) // _n_inside
-        n_threads = min(max(share, 1), MOST_THREADS)
-    try:
-        yield n_threads
-    finally:
+    global _before
+    context = object()
+    with deferred_interrupts():
         with _lock:
-            _n_inside -= 1
-            if _n_inside == 0:
-                _set_threads(_before)
+            is_first = not _inside
+            if is_first:
+                _before = [library.get_num_threads() for library in _libraries()]
+            _inside[context] = get_ident()  # before the limit: a fork may come between
+            if is_first:
+                _set_threads([1] * len(_before))
+            share = min(_before, default=1) // len(_inside)
+            n_threads = min(max(share, 1), MOST_THREADS)
+        try:
+            yield n_threads
+        finally:
+            with _lock:
+                if len(_inside) == 1:
+                    _set_threads(_before)
+                del _inside[context]
+
+
+def _forget_other_threads() -> None:
+    """Close, in the child of a fork, the contexts of threads that it does not have."""
+    global _lock
+    _lock = Lock()  # the other one may be taken for good
+    for context in [it for it, thread in _inside.items() if thread != get_ident()]:
+        del _inside[context]
+        if not _inside:
+            _set_threads(_before)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_other_threads)
 
 
 @cache
@@ -186,10 +210,13 @@ class BlockwisePropagation:
     def loss_and_gradient(self, batch: Batch) -> FloatArray:
         """Return the weighted sum of the losses, and leave its gradient in `gradient`.
 
+        Interrupts that wait are handled first, and after each round of blocks.
+
         Returns
         -------
         loss : ndarray of shape stack_shape
         """
+        take_interrupts()
         if len(batch.blocks) == 1:
             block = self.last_block = batch.blocks[0](0)
             loss = self._first.loss_and_gradient(*block)
@@ -206,6 +233,7 @@ class BlockwisePropagation:
                 for (worker, part), own in zip(round_, totals, strict=True)
             ]
             loss = sum(self._threads.call(calls), loss)
+            take_interrupts()
             for own in totals:
                 if own is not total:
                     np.add(total, own, out=total)
@@ -220,6 +248,7 @@ class BlockwisePropagation:
         for round_ in self._rounds(batch):
             calls = [partial(worker.loss, part) for worker, part in round_]
             loss = sum(self._threads.call(calls), loss)
+            take_interrupts()
         return loss
 
     def loss_of(self, block: MicroBatch) -> FloatArray:

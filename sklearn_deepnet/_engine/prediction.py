@@ -1,16 +1,19 @@
 """The outputs of a network, block by block, by as many threads as BLAS has."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
+from .._utils.interrupts import take_interrupts
 from .._utils.typing import FloatArray
 from .network import Network, copy_inputs, rows_per_block
 from .parallel import Threads, one_blas_thread
 from .propagation import Propagation
+
+_BLOCKS_AT_ONCE = 32  # by each thread, before Ctrl-C is looked for
 
 
 def predict_logits(
@@ -40,29 +43,32 @@ def predict_logits(
     n_units = network.layer_sizes[-1 if hidden_layer is None else hidden_layer + 1]
     shape = (*network.stack_shape, X.shape[-2], n_units)
     outputs = np.empty(shape, network.params.dtype)
-    fill = partial(_fill_rows, outputs, network, X, hidden_layer)
     blocks = [slice(at, at + size) for at in range(0, X.shape[-2], size)]
     # To set the number of threads of BLAS takes longer than one block
     if len(blocks) > 1 and all(it.elementwise for it in network.activations):
         with one_blas_thread() as n, Threads(n) as threads:
-            threads.call([partial(fill, blocks[k::n]) for k in range(n)])
+            fills = [_make_fill(outputs, network, X, hidden_layer) for _ in range(n)]
+            for at in range(0, len(blocks), _BLOCKS_AT_ONCE * n):
+                part = blocks[at : at + _BLOCKS_AT_ONCE * n]
+                threads.call([partial(fills[k], part[k::n]) for k in range(n)])
+                take_interrupts()
     else:
-        fill(blocks)
+        _make_fill(outputs, network, X, hidden_layer)(blocks)
     return outputs
 
 
-def _fill_rows(
-    outputs: FloatArray,
-    network: Network,
-    X: Any,
-    hidden_layer: int | None,
-    blocks: Sequence[slice],
-) -> None:
-    """Fill in place the rows of `outputs` that are in `blocks`."""
+def _make_fill(
+    outputs: FloatArray, network: Network, X: Any, hidden_layer: int | None
+) -> Callable[[Sequence[slice]], None]:
+    """Return a function that fills the rows of `outputs` of some blocks, in place."""
     propagation = BlockPropagation(network, hidden_layer)
-    for rows in blocks:
-        block = outputs[..., rows, :]
-        block[...] = propagation(X if block.shape[-2] == X.shape[-2] else X[rows])
+
+    def fill(blocks: Sequence[slice]) -> None:
+        for rows in blocks:
+            block = outputs[..., rows, :]
+            block[...] = propagation(X if block.shape[-2] == X.shape[-2] else X[rows])
+
+    return fill
 
 
 class BlockPropagation:

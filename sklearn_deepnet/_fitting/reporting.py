@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 
 from .._engine import Callback, TrainingLoop, TrainingResult, loss_limit
+from .._utils.interrupts import interruptible
 from .._utils.lookup import claims
 from .._utils.sklearn_compat import CallbackContext
 from .._utils.values import items_of
@@ -66,15 +67,16 @@ class CallbackTasks:
         n_done = self._n_before + loop.n_epochs_done
         if n_done % self._every and n_done < self._n_iter:
             return False
-        stops = self._task.call_on_fit_task_end(
-            estimator=self._estimator,
-            # scikit-learn calls this only for callbacks that want a fitted estimator.
-            reconstruction_attributes=lambda: {
-                **vars(self._draft),
-                "_params": loop.finite_params(),
-            },
-            **self._data,
-        )
+        with interruptible():
+            stops = self._task.call_on_fit_task_end(
+                estimator=self._estimator,
+                # scikit-learn calls this only for callbacks that want a fitted one.
+                reconstruction_attributes=lambda: {
+                    **vars(self._draft),
+                    "_params": loop.finite_params(),
+                },
+                **self._data,
+            )
         self._task = None
         if not stops and n_done < self._n_iter:
             self._begin()
@@ -82,15 +84,17 @@ class CallbackTasks:
 
     def end(self) -> None:
         """End the tasks that are open; the estimator is fitted by now."""
-        if self._task is not None:
-            self._task.call_on_fit_task_end(estimator=self._estimator)
-        self._context.call_on_fit_task_end(
-            estimator=self._estimator, reconstruction_attributes=dict, **self._data
-        )
+        with interruptible():
+            if self._task is not None:
+                self._task.call_on_fit_task_end(estimator=self._estimator)
+            self._context.call_on_fit_task_end(
+                estimator=self._estimator, reconstruction_attributes=dict, **self._data
+            )
 
     def _begin(self) -> None:
         self._task = self._context.subcontext(task_name="epochs")
-        self._task.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+        with interruptible():
+            self._task.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
 
 def epochs_per_task(n_iter: int) -> int:

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from .._fitting.jobs import train_job
 from .._fitting.parameters import is_quasi_newton
 from .._fitting.prepare import PreparedFit, SkippedFit, prepare
+from .._utils.interrupts import deferred_interrupts
 from .._utils.sklearn_compat import (
     CallbackSupportMixin,
     HasMethods,
@@ -167,7 +168,8 @@ def _train(prepared: PreparedFit | SkippedFit) -> Any:
     """Train the network and set the fitted attributes, if there is a job."""
     if prepared.job is None:
         return prepared.complete(None)
-    return prepared.complete(train_job(prepared.job))
+    with deferred_interrupts():  # so that a training that has ended is not lost
+        return prepared.complete(train_job(prepared.job))
 
 
 def has_partial_fit(estimator: BaseDeepNet) -> bool:

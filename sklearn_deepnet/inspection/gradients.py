@@ -16,6 +16,7 @@ from .._engine import (
     one_blas_thread,
 )
 from .._fitting.jobs import TrainingJob
+from .._utils.interrupts import take_interrupts
 from .._utils.typing import FloatArray, IntArray
 from . import probe
 
@@ -198,6 +199,7 @@ def _slopes(
 
     slopes = np.repeat(analytic[np.newaxis], 2, axis=0)
     for k in chosen:
+        take_interrupts()
         theta = float(params[k])
         step = _STEP * max(1.0, abs(theta))
         slopes[0, k] = (loss - loss_at(k, theta - step)) / step

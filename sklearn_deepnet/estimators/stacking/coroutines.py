@@ -5,7 +5,6 @@ of it. Only one runs at a time, so functions share nothing that they would not s
 they ran one after the other.
 """
 
-import ctypes
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import Any, Self
 from sklearn import get_config, set_config
 
 from ..._fitting.jobs import JobResult, TrainingJob, gathering
+from ..._utils.interrupts import interrupt_thread
 from .training import Waiting, train_stacks
 
 _current: ContextVar["Coroutine | None"] = ContextVar("current", default=None)
@@ -176,10 +176,7 @@ class Coroutine:
         while thread is not None and thread.ident is not None and thread.is_alive():
             try:
                 if not self.is_done:
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                        ctypes.c_ulong(thread.ident),
-                        ctypes.py_object(KeyboardInterrupt),
-                    )
+                    interrupt_thread(thread.ident)
                 self._answer = _Cancelled()
                 _release(self._turn)
                 thread.join(timeout=1)

@@ -13,6 +13,7 @@ from sklearn.utils import indexable
 
 from ..._fitting.jobs import JobResult
 from ..._fitting.prepare import prepare
+from ..._utils.interrupts import deferred_interrupts
 from ..._utils.sharing import SharedWork, sharing
 from ..._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
 from ..._utils.warnings import said_once
@@ -138,6 +139,12 @@ def _fit_networks(
 ) -> None:
     """Prepare all networks, train them, and set their fitted attributes."""
     fits, interrupt = _prepare(networks, arguments)
+    with deferred_interrupts():  # so that a training that has ended is not lost
+        _train_prepared(fits, interrupt)
+
+
+def _train_prepared(fits: Sequence[Any], interrupt: BaseException | None) -> None:
+    """Train the networks, unless one before was interrupted, and set attributes."""
     jobs = [fit.job for fit in fits if fit.job is not None]
     if interrupt is None:
         found = train_all(jobs)
@@ -182,12 +189,13 @@ def _prepare(
                 continue
             # Trained before the next is prepared, so that large networks are in memory
             # one at a time. What it was trained with goes with `finish`.
-            (result,) = train_all([fit.job])
-            if isinstance(result.error, Exception):
-                raise result.error
-            if result.result is not None:
-                fit.finish(result.result)
-                fit.commit()
+            with deferred_interrupts():
+                (result,) = train_all([fit.job])
+                if isinstance(result.error, Exception):
+                    raise result.error
+                if result.result is not None:
+                    fit.finish(result.result)
+                    fit.commit()
             if result.interrupt is not None:
                 return fits, result.interrupt
     return fits, None
