@@ -70,6 +70,7 @@ html_theme_options = {
 if REPOSITORY:
     link = {"name": "Repository", "url": REPOSITORY, "icon": "fa-brands fa-git-alt"}
     html_theme_options["icon_links"] = [link]
+html_context = {"default_mode": "auto"}  # light or dark, as the reader has it
 html_sidebars = {"index": [], "gallery/*": []}
 
 copybutton_exclude = ".linenos, .gp, .go"
@@ -245,8 +246,9 @@ class KeepNumbersWhole(SphinxTransform):
 
 def describe(app, pagename, templatename, context, doctree):
     """Describe a page to search engines by its first paragraph."""
-    paragraph = next(doctree.findall(nodes.paragraph), None) if doctree else None
-    if paragraph is not None:
+    paragraphs = doctree.findall(nodes.paragraph) if doctree else ()
+    texts = (it for it in paragraphs if not isinstance(it.parent, nodes.Admonition))
+    if paragraph := next(texts, None):
         text = textwrap.shorten(paragraph.astext(), 300, placeholder=" ...")
         content = html.escape(text, quote=True)
         context["metatags"] += f'<meta name="description" content="{content}">'

@@ -62,7 +62,7 @@ def draw_initializers() -> Figure:
         DeepNetClassifier((10, 5), **net, **init, random_state=3)
         for init in settings.values()
     ]
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    figure = Figure(figsize=(7.2, 5), layout="constrained")
     axes = figure.subplot_mosaic([["loss"] * 3, [*settings]], height_ratios=[1, 1.1])
     curves = axes["loss"]
     for name, style, fit in zip(
@@ -79,8 +79,8 @@ def draw_initializers() -> Figure:
             ax.plot(*X[y == label].T, "o", color=color, mec="black", markersize=3)
         ax.set(title=f"{name}\n{fit.score(X, y):.0%} correct", xticks=[], yticks=[])
         ax.set_aspect("equal")
-    curves.set(ylim=(0, 1), xlim=(0, 15_000), xlabel="epoch", ylabel="training loss")
-    curves.legend(title="initial weights", loc="center left", bbox_to_anchor=(1, 0.5))
+    curves.set(ylim=(0, 1.2), xlim=(0, 15_000), xlabel="epoch", ylabel="training loss")
+    curves.legend(title="initial weights", loc="upper right", ncols=3)
     return figure
 
 
@@ -160,10 +160,10 @@ def draw_displays() -> Figure:
         .fit(X, y)
         for solver in ("adam", "nesterov")
     }
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1, 2])
-    LossCurveDisplay.from_estimators(nets, ax=left.subplots())
-    LayerDisplay.from_estimator(nets["nesterov"], X, y, axes=right.subplots(1, 3))
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    upper, lower = figure.subfigures(2, 1)
+    LossCurveDisplay.from_estimators(nets, ax=upper.subplots())
+    LayerDisplay.from_estimator(nets["nesterov"], X, y, axes=lower.subplots(1, 3))
     return figure
 
 
