@@ -51,7 +51,7 @@ def test_shown_output_is_found_beside_a_print_and_below_it():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", [it for it in BLOCKS if is_run(BLOCKS[it])])
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore", "error::sklearn.exceptions.ConvergenceWarning")
 def test_block_prints_the_shown_output(place, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # some write files
     code = BLOCKS[place]
