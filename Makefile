@@ -47,7 +47,7 @@ docs: .venv-docs/ready ## the documentation, offline, into build/docs
 
 clean: ## remove environments, caches, builds and figures
 	rm -rf .venv .venv-oldest .venv-bench* .venv-docs .mypy_cache .pytest_cache .ruff_cache
-	rm -rf build dist docs/api/generated docs/gallery docs/_static/sweep.svg docs/_static/tables.svg \
+	rm -rf build dist docs/api/generated docs/gallery docs/_static/figures \
 		examples/*.png
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

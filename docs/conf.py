@@ -1,9 +1,12 @@
 """Settings of the documentation. `make docs` builds it without a network."""
 
+import html
 import inspect
 import re
 import shutil
 import sys
+import textwrap
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,15 +19,20 @@ sys.path.insert(0, str(HERE))
 
 from check_site import PUBLIC_MODULES  # noqa: E402
 from figures import draw_ranks, draw_stacks, draw_sweep  # noqa: E402
+from guide_figures import draw_all  # noqa: E402
 
 import sklearn_deepnet  # noqa: E402
 
 project = "sklearn_deepnet"
 author = copyright = "sklearn_deepnet developers"
 release = version = sklearn_deepnet.__version__
+with (HERE.parent / "pyproject.toml").open("rb") as file:
+    URLS = tomllib.load(file)["project"].get("urls", {})
+REPOSITORY = URLS.get("Repository", "")  # the bar links to it, if there is one
 
 highlight_language = "text"  # of code that does not name its own
 toc_object_entries_show_parents = "hide"
+smartquotes = False  # what is copied from a signature has to be Python
 
 extensions = [
     "mathml",
@@ -32,6 +40,8 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
@@ -46,32 +56,24 @@ html_copy_source = False
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = html_logo = "_static/logo.svg"
 html_theme_options = {
     "header_links_before_dropdown": 6,
+    "logo": {"text": project},
     "navbar_align": "left",
+    "navbar_end": ["version", "theme-switcher", "navbar-icon-links"],
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    "show_nav_level": 1,
     "show_toc_level": 2,
 }
-html_sidebars = {  # only the API reference has a sidebar
-    page: []
-    for page in (
-        "gallery/*",
-        "start",
-        "guide",
-        "distributed",
-        "from_mlp",
-        "from_skorch",
-        "how",
-        "learn",
-        "production",
-        "benchmarks",
-        "profile",
-        "contracts",
-        "changelog",
-        "contributing",
-    )
-}
+if REPOSITORY:
+    link = {"name": "Repository", "url": REPOSITORY, "icon": "fa-brands fa-git-alt"}
+    html_theme_options["icon_links"] = [link]
+html_context = {"default_mode": "auto"}  # light or dark, as the reader has it
+html_sidebars = {"index": [], "gallery/*": []}
+
+copybutton_exclude = ".linenos, .gp, .go"
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -174,8 +176,10 @@ sphinx_gallery_conf = {
 
 # The pages
 
-draw_sweep(HERE / "sweep.json", HERE / "_static" / "sweep.svg")
-draw_ranks(HERE / "tables.json", HERE / "_static" / "tables.svg")
+FIGURES = HERE / "_static" / "figures"
+draw_all(FIGURES, HERE / "benchmarks.md")
+draw_sweep(HERE / "sweep.json", FIGURES / "sweep.svg")
+draw_ranks(HERE / "tables.json", FIGURES / "tables.svg")
 
 exclude_patterns = ["gallery/backreferences/*", "gallery_header.txt"]
 
@@ -190,10 +194,10 @@ VERBATIM = nodes.literal | nodes.math | nodes.FixedTextElement
 
 def link_to_gallery(app, docname, source):
     """Turn paths of scripts and pages, as a code host shows them, into links here."""
-    script = re.compile(r"\]\(\.\./examples/(\w+)\.py\)")
-    source[0] = script.sub(r"](gallery/\1.rst)", source[0])
+    script = re.compile(r"\]\(((?:\.\./)*)\.\./examples/(\w+)\.py\)")
+    source[0] = script.sub(r"](\1gallery/\2.rst)", source[0])
     if docname.startswith("gallery/"):
-        source[0] = re.sub(r"``docs/(\w+)\.md``", r":doc:`/\1`", source[0])
+        source[0] = re.sub(r"``docs/([\w/]+)\.md``", r":doc:`/\1`", source[0])
 
 
 def parents(node):
@@ -240,6 +244,27 @@ class KeepNumbersWhole(SphinxTransform):
                 text.parent.replace(text, nodes.Text(whole))
 
 
+def describe(app, pagename, templatename, context, doctree):
+    """Describe a page to search engines by its first paragraph."""
+    paragraphs = doctree.findall(nodes.paragraph) if doctree else ()
+    texts = (it for it in paragraphs if not isinstance(it.parent, nodes.Admonition))
+    if paragraph := next(texts, None):
+        text = textwrap.shorten(paragraph.astext(), 300, placeholder=" ...")
+        content = html.escape(text, quote=True)
+        context["metatags"] += f'<meta name="description" content="{content}">'
+
+
+def break_headings(app, pagename, templatename, context, doctree):
+    """Let a long name in a heading break before its parts, on a narrow screen."""
+
+    def break_name(heading):
+        return re.sub(r"(?<=[a-z_.])(?=[A-Z])|(?<=[a-z])(?=[._])", "<wbr>", heading[0])
+
+    if pagename.startswith("api/"):
+        pattern = re.compile(r"(?<=<h1>)[\w.]+")
+        context["body"] = pattern.sub(break_name, context.get("body", ""))
+
+
 def drop_signature(app, what, name, member, options, signature, returns):
     """Show a protocol without a signature: nobody makes an object of it."""
     return ("", "") if getattr(member, "_is_protocol", False) else None
@@ -257,3 +282,5 @@ def setup(app):
     app.connect("autodoc-process-signature", drop_signature)
     app.connect("source-read", link_to_gallery)
     app.connect("missing-reference", show_term)
+    app.connect("html-page-context", describe)
+    app.connect("html-page-context", break_headings)

@@ -23,9 +23,6 @@ except ImportError as error:
     print(f"This example needs scikit-learn 1.9 or newer, and rich: {error}.")
     raise SystemExit from None
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV

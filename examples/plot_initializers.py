@@ -14,9 +14,6 @@ stack, and it reproduces the published numbers to the digit.
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import make_circles

@@ -14,9 +14,6 @@ trains the same network as an estimator, with bit-for-bit the same weights.
 import textwrap
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer

@@ -15,9 +15,6 @@ to print. Then it compares initializations on a training, a validation and a tes
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer

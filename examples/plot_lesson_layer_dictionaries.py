@@ -12,9 +12,6 @@ reproduces its numbers with the functions of :mod:`sklearn_deepnet.nn.functional
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import make_moons

@@ -18,9 +18,6 @@ import tempfile
 from pathlib import Path
 
 import joblib
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone

@@ -17,9 +17,6 @@ The progress bar needs scikit-learn 1.9 and the package ``rich``; the rest does 
 from pathlib import Path
 from time import perf_counter
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd

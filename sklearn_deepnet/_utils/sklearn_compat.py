@@ -155,7 +155,8 @@ class HTMLSummaryMixin:
 
     def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
         table = super()._get_fitted_attr_html(doc_link)
-        return _SummarizedTable(self._html_summary(), table)
+        # It is also asked for an unfitted estimator within a fitted one.
+        return _SummarizedTable(self._html_summary(), table) if table else table
 
 
 def split_bagging(

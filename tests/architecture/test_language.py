@@ -15,7 +15,7 @@ import pytest
 import sklearn_deepnet
 
 ROOT = Path(sklearn_deepnet.__file__).parents[1]
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 FOLDERS = ("sklearn_deepnet", "tests", "examples", "benchmarks", "docs")
 MODULES = [
     path

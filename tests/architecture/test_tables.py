@@ -37,7 +37,7 @@ from tests.nn.test_optimizers import RECURSIONS
 from tests.nn.test_schedules import BY_NAME
 
 ROOT = Path(sklearn_deepnet.__file__).parents[1]
-GUIDE = (ROOT / "docs" / "guide.md").read_text("utf-8")
+GUIDE = "\n".join(page.read_text("utf-8") for page in ROOT.glob("docs/guide/*.md"))
 
 
 class Family(NamedTuple):
@@ -155,7 +155,7 @@ def places(parameter, name, component):
             f"{estimator.__name__}.",
             quoted in describe_parameter(estimator, parameter),
         )
-    yield f"Add {name!r} to docs/guide.md.", f"`{quoted}" in GUIDE
+    yield f"Add {name!r} to a page of docs/guide.", f"`{quoted}" in GUIDE
     yield f"Test {name!r} by its formula: add it to {by}.", name in tested
     yield (
         f"Save and load {name!r} in sklearn_deepnet/_serialization/encoding.py.",
@@ -207,7 +207,7 @@ def test_the_sentences_say_what_to_do():
         "Write a docstring for 'mish' in sklearn_deepnet/nn/activations.py.",
         "Name 'mish' under 'activation' in the docstring of DeepNetClassifier.",
         "Name 'mish' under 'activation' in the docstring of DeepNetRegressor.",
-        "Add 'mish' to docs/guide.md.",
+        "Add 'mish' to a page of docs/guide.",
         "Test 'mish' by its formula: add it to FORMULAS in "
         "tests/nn/test_activations.py.",
         "Save and load 'mish' in sklearn_deepnet/_serialization/encoding.py.",

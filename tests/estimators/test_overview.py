@@ -11,7 +11,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
-from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    DeepNetEnsembleClassifier,
+    DeepNetRegressor,
+)
 from tests.helpers import network_factory, weights
 
 pytestmark = pytest.mark.skipif(
@@ -96,3 +100,10 @@ def test_a_network_that_is_not_fitted_shows_neither():
     html = net(3)._repr_html_()
     assert "Layers" not in html
     assert "<polyline" not in html
+
+
+def test_a_fitted_ensemble_is_shown_with_the_network_that_is_not_fitted():
+    ensemble = DeepNetEnsembleClassifier(net(3), n_estimators=2).fit(X, y)
+    html = ensemble._repr_html_()
+    assert "n_estimators" in html
+    assert "Layers" not in html  # of the network given; only its clones are fitted
