@@ -65,15 +65,17 @@ class HTMLTableMixin:
 _BLOCK = "color: inherit; background: transparent;"
 _TABLE = f"border-collapse: collapse; margin: 0.5em 0; {_BLOCK}"
 _CELL = f"padding: 0.2em 0.8em; border: 0; vertical-align: top; {_BLOCK}"
+_CAPTION = f"{_CELL} text-align: left; caption-side: top;"
 _LINE = "border-bottom: 1px solid currentColor;"
+_SIDES = {"<": "left", ">": "right; white-space: nowrap"}
 
 
 def to_html(table: ResultTable) -> str:
     """Return a table as HTML, in which all text is escaped."""
     caption, header, rows, align, marked, notes = table
     styles = [f"{_CELL} text-align: {_SIDES[side]};" for side in align]
-    lines = [f'<div style="{_BLOCK}">', f'<table style="{_TABLE}">']
-    lines.append(f'<caption style="{_CELL} {_LEFT}">{escape(caption)}</caption>')
+    lines = [f'<div style="overflow-x: auto; {_BLOCK}">', f'<table style="{_TABLE}">']
+    lines.append(f'<caption style="{_CAPTION}">{escape(caption)}</caption>')
     lines.append(f"<thead><tr>{_cells(header, styles, _LINE, 'col')}</tr></thead>")
     lines.append("<tbody>")
     for number, row in enumerate(rows):
@@ -82,10 +84,6 @@ def to_html(table: ResultTable) -> str:
     lines.append("</tbody></table>")
     lines += [f"<p><b>{escape(bold)}</b>{escape(rest)}</p>" for bold, rest in notes]
     return "\n".join([*lines, "</div>"])
-
-
-_SIDES = {"<": "left", ">": "right"}
-_LEFT = "text-align: left; caption-side: top;"
 
 
 def _cells(
