@@ -269,7 +269,7 @@ class InitializerComparison(HTMLTableMixin):
 
     def __str__(self) -> str:
         lines = table_lines(self._cells(), align=">")
-        return "\n".join([*lines, "n_epochs" + self._note()])
+        return "\n".join([*lines, "n_epochs" + self._what_n_epochs_counts()])
 
     def _cells(self) -> list[list[str]]:
         """Return the names of the columns, and a row for each initialization."""
@@ -279,7 +279,7 @@ class InitializerComparison(HTMLTableMixin):
             for row in (table, *zip(*table.values(), strict=True))
         ]
 
-    def _note(self) -> str:
+    def _what_n_epochs_counts(self) -> str:
         return f": to a training loss of {self.median_loss:.3g}"
 
     def _result_table(self) -> ResultTable:
@@ -290,7 +290,7 @@ class InitializerComparison(HTMLTableMixin):
             header=header,
             rows=rows,
             align="<" + ">" * (len(header) - 1),
-            notes=[("n_epochs", self._note())],
+            notes=[("n_epochs", self._what_n_epochs_counts())],
         )
 
     def plot(self, ax: Any = None) -> "InitializerComparison":

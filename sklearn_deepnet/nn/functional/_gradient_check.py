@@ -192,12 +192,11 @@ def _slopes(
 def _error(grad: FloatArray, slopes: FloatArray, value: float) -> float:
     numeric = slopes.mean(axis=0)
     difference = np.abs(grad - numeric)
-    floor = _FLOOR * abs(value)
-    at_kink = np.abs(slopes[1] - slopes[0]) >= difference
-    at_kink &= difference > _LIMIT * np.maximum(np.abs(numeric), floor)
+    is_wrong = difference > _LIMIT * np.abs(numeric)
+    at_kink = is_wrong & (np.abs(slopes[1] - slopes[0]) >= difference)
     size = np.linalg.norm(grad) + np.linalg.norm(numeric)
     wrong = np.linalg.norm(np.where(at_kink, 0, difference))
-    return float(wrong) / max(float(size), floor) if wrong else 0.0
+    return float(wrong) / max(float(size), _FLOOR * abs(value)) if wrong else 0.0
 
 
 def _what_is_wrong(grad: FloatArray, numeric: FloatArray) -> str:
