@@ -80,9 +80,9 @@ print(F.gradient_check(small, my_backward(X, Y, small), my_cost))
 print("samples:", m)
 
 # %%
-# One loop for all that follows. The course has a cost that is a mean over the samples
-# of a mini-batch. So that the penalty does not count once more in every mini-batch,
-# ``lambd`` is multiplied by the share of the samples in it.
+# This loop serves all that follows. Every step counts the penalty of the weights, but
+# only some of the samples. So ``lambd`` is multiplied by the share of the samples that
+# are in the mini-batch.
 
 
 def train(optimizer, learning_rate, batch_size, n_iter, lambd=0.0, keep_prob=1.0):
@@ -97,16 +97,11 @@ def train(optimizer, learning_rate, batch_size, n_iter, lambd=0.0, keep_prob=1.0
             AL, caches = F.forward_propagation(
                 X_batch, parameters, layers, keep_prob=keep_prob, random_state=rng
             )
+            options = {"loss": "cross_entropy", "lambd": share * lambd}
             cost += share * F.compute_cost(
-                AL,
-                Y_batch,
-                "cross_entropy",
-                parameters=parameters,
-                lambd=lambd * share,
+                AL, Y_batch, parameters=parameters, **options
             )
-            grads = F.backward_propagation(
-                Y_batch, caches, "cross_entropy", lambd=lambd * share
-            )
+            grads = F.backward_propagation(Y_batch, caches, **options)
             if optimizer == "gradient descent":
                 parameters = F.update_parameters(parameters, grads, learning_rate)
             elif optimizer == "momentum":

@@ -33,6 +33,13 @@ class GradientComparison:
         The gradient that was checked.
     numeric : dict of str to ndarray
         The central differences of the cost.
+
+    Attributes
+    ----------
+    wrong : list of str
+        The derivatives whose error is above 1e-5.
+    passed : bool
+        Whether no derivative is wrong.
     """
 
     errors: dict[str, float]
