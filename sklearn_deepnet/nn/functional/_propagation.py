@@ -164,8 +164,8 @@ def forward_propagation(
         Probability that the output of a hidden unit is kept for a sample; 1 is no
         dropout. The `dropout` of the estimators is one minus this.
     masks : list of ndarray of shape (n_units, m) or None, default=None
-        Which outputs to keep, one mask for each hidden layer. None draws them. Masks
-        of your own are not drawn by `keep_prob`, which then only divides the outputs.
+        Which outputs to keep, one mask for each hidden layer. None draws them. If
+        masks are given, `keep_prob` is only what outputs are divided by.
     random_state : int, RandomState or None, default=None
         Seed or generator of the masks; None draws differently in each call.
 
