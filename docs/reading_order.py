@@ -6,6 +6,7 @@ FIRST = (
     "plot_regression.py",
     "plot_lesson_initialization.py",
     "plot_lesson_deep_network.py",
+    "plot_lesson_optimizers.py",
     "plot_lesson_layer_dictionaries.py",
     "plot_lesson_petals.py",
 )

@@ -20,7 +20,13 @@ from ..estimators.base import BaseDeepNet
 from ..estimators.pipelines import find_network
 from ..estimators.stacking import fit_stack
 from .probe import network_and_input
-from .rendering import axes_or_new, curve_style, table_lines
+from .rendering import (
+    HTMLTableMixin,
+    ResultTable,
+    axes_or_new,
+    curve_style,
+    table_lines,
+)
 
 __all__ = ["InitializerComparison", "compare_initializers"]
 
@@ -145,10 +151,11 @@ def _evaluate(
 
 
 @dataclass(eq=False, repr=False)
-class InitializerComparison:
+class InitializerComparison(HTMLTableMixin):
     """Result of `compare_initializers`: loss curves and scores of each initialization.
 
-    Print it for a table, or `plot` it. The mappings have one entry for each label.
+    Print it for a table, which notebooks show by themselves, or `plot` it. The mappings
+    have one entry for each label.
 
     Parameters
     ----------
@@ -261,14 +268,30 @@ class InitializerComparison:
         return pd.DataFrame(self.summarize(loss)).set_index("init")
 
     def __str__(self) -> str:
+        lines = table_lines(self._cells(), align=">")
+        return "\n".join([*lines, "n_epochs" + self._what_n_epochs_counts()])
+
+    def _cells(self) -> list[list[str]]:
+        """Return the names of the columns, and a row for each initialization."""
         table = self.summarize()
-        rows = [
+        return [
             [f"{it:.4g}" if isinstance(it, float) else str(it) for it in row]
             for row in (table, *zip(*table.values(), strict=True))
         ]
-        lines = table_lines(rows, align=">")
-        lines.append(f"n_epochs: to a training loss of {self.median_loss:.3g}")
-        return "\n".join(lines)
+
+    def _what_n_epochs_counts(self) -> str:
+        return f": to a training loss of {self.median_loss:.3g}"
+
+    def _result_table(self) -> ResultTable:
+        header, *rows = self._cells()
+        n_repeats, n_folds = self.scores[self.labels[0]].shape
+        return ResultTable(
+            caption=f"Initializations (seeds × folds: {n_repeats} × {n_folds})",
+            header=header,
+            rows=rows,
+            align="<" + ">" * (len(header) - 1),
+            notes=[("n_epochs", self._what_n_epochs_counts())],
+        )
 
     def plot(self, ax: Any = None) -> "InitializerComparison":
         """Plot the training loss of each initialization against the epochs.

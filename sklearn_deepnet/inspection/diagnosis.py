@@ -22,7 +22,7 @@ from ..nn.losses import LOSSES
 from ..nn.scaling import column_moments
 from . import probe
 from .advice import Setup
-from .rendering import table_lines
+from .rendering import HTMLTableMixin, ResultTable, table_lines
 from .rules import RULES, Finding
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
@@ -40,8 +40,10 @@ _OTHER_UNIT = 3.0  # ratio of deviations that columns of many rows do not have
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(HTMLTableMixin):
     """Result of `diagnose`. Print it for a table of all checks, with advice.
+
+    Notebooks show the table by themselves.
 
     Parameters
     ----------
@@ -57,24 +59,46 @@ class Diagnosis:
         return [finding for finding in self.findings if finding.is_fault]
 
     def __str__(self) -> str:
-        rows = [
-            (
-                "FAULT" if f.is_fault else "ok",
-                f.where,
-                f.name,
-                f"{f.value:.3g}",
-                f.limit,
-            )
-            for f in self.findings
+        lines = table_lines(self._cells(), align="<")
+        for where, rest, advice in self._advice():
+            lines.append(f"\n{where}{rest}\n    {advice}")
+        return "\n".join(lines)
+
+    def _cells(self) -> list[list[str]]:
+        """Return a row for each finding."""
+        return [
+            [
+                "FAULT" if finding.is_fault else "ok",
+                finding.where,
+                finding.name,
+                f"{finding.value:.3g}",
+                finding.limit,
+            ]
+            for finding in self.findings
         ]
-        lines = table_lines(rows, align="<")
+
+    def _advice(self) -> Iterator[tuple[str, str, str]]:
+        """Yield for each kind of fault where it is, what it is, and what to do."""
         layers: dict[tuple[str, str, str], list[str]] = {}
         for fault in self.faults:
             key = fault.name, fault.advice, fault.source
             layers.setdefault(key, []).append(fault.where)
         for (name, advice, source), where in layers.items():
-            lines.append(f"\n{', '.join(where)}: {name}.\n    {advice} ({source})")
-        return "\n".join(lines)
+            yield ", ".join(where), f": {name}.", f"{advice} ({source})"
+
+    def _result_table(self) -> ResultTable:
+        n_faults = len(self.faults)
+        return ResultTable(
+            caption=f"{len(self.findings)} checks, {n_faults or 'no'} "
+            f"{'fault' if n_faults == 1 else 'faults'}",
+            header=["", "where", "check", "value", "limit"],
+            rows=self._cells(),
+            align="<<<><",
+            marked=[k for k, it in enumerate(self.findings) if it.is_fault],
+            notes=[
+                (where, f"{rest} {advice}") for where, rest, advice in self._advice()
+            ],
+        )
 
 
 def diagnose(

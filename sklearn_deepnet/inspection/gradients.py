@@ -19,6 +19,7 @@ from .._fitting.jobs import TrainingJob
 from .._utils.interrupts import take_interrupts
 from .._utils.typing import FloatArray, IntArray
 from . import probe
+from .rendering import HTMLTableMixin, ResultTable
 
 __all__ = ["GradientCheck", "check_gradients"]
 
@@ -32,7 +33,7 @@ _FLOOR = 1e-2
 
 
 @dataclass(frozen=True)
-class GradientCheck:
+class GradientCheck(HTMLTableMixin):
     """Result of `check_gradients`: where the gradient is most wrong, and by how much.
 
     Frequencies and phases of numeric features count as layer 0.
@@ -80,19 +81,37 @@ class GradientCheck:
         return self.error <= _LIMIT
 
     def __str__(self) -> str:
-        kinks = f" ({self.n_kinks} more are at a kink)" if self.n_kinks else ""
-        where = f"layer {self.layer}, unit {self.unit}, {self.parameter}"
-        if self.parameter == "weight":
-            where += f" of input {self.input}"
-        elif self.layer == 0:
-            where = (
-                f"numeric features, column {self.input}, {self.parameter} {self.unit}"
-            )
         return (
-            f"{'Passed' if self.passed else 'FAILED'}: {self.n_checked} of "
-            f"{self.n_params} derivatives{kinks}, largest error {self.error:.1e}, in "
-            f"{where}: {self.analytic:.6g} by "
-            f"backward propagation, {self.numeric:.6g} by central differences."
+            f"{self._verdict()}: {self._n_compared()}, largest error {self.error:.1e}, "
+            f"in {self._place()}: {self.analytic:.6g} by backward propagation, "
+            f"{self.numeric:.6g} by central differences."
+        )
+
+    def _verdict(self) -> str:
+        return "Passed" if self.passed else "FAILED"
+
+    def _n_compared(self) -> str:
+        kinks = f" ({self.n_kinks} more are at a kink)" if self.n_kinks else ""
+        return f"{self.n_checked} of {self.n_params} derivatives{kinks}"
+
+    def _place(self) -> str:
+        if self.layer == 0:
+            column = f"column {self.input}, {self.parameter} {self.unit}"
+            return f"numeric features, {column}"
+        where = f"layer {self.layer}, unit {self.unit}, {self.parameter}"
+        is_weight = self.parameter == "weight"
+        return f"{where} of input {self.input}" if is_weight else where
+
+    def _result_table(self) -> ResultTable:
+        return ResultTable(
+            caption=f"{self._verdict()}: {self._n_compared()}",
+            header=["derivative with the largest error", self._place()],
+            rows=[
+                ["error", f"{self.error:.1e}"],
+                ["by backward propagation", f"{self.analytic:.6g}"],
+                ["by central differences", f"{self.numeric:.6g}"],
+            ],
+            align="<<",
         )
 
 

@@ -217,13 +217,13 @@ def test_layers_of_mismatched_sizes_raise():
     [
         (
             lambda: F.compute_cost(Y, Y, "log_los"),
-            "loss='log_los' is not one of ['log_loss', 'squared_error']. Did you mean "
-            "'log_loss'?",
+            "loss='log_los' is not one of ['cross_entropy', 'log_loss', "
+            "'squared_error']. Did you mean 'log_loss'?",
         ),
         (
             lambda: F.activation_forward(X.T, np.eye(2), np.zeros((2, 1)), "rely"),
-            f"activation='rely' is not one of {sorted(ACTIVATIONS)}. Did you mean "
-            "'relu'?",
+            "activation='rely' is not one of "
+            f"{sorted([*ACTIVATIONS, 'softmax'])}. Did you mean 'relu'?",
         ),
         (
             lambda: F.backward_propagation(
@@ -235,7 +235,8 @@ def test_layers_of_mismatched_sizes_raise():
                 ],
             ),
             "loss='log_loss' is not defined for an output layer of activation 'tanh'; "
-            "log_loss needs 'sigmoid', squared_error 'sigmoid' or 'identity'.",
+            "log_loss needs 'sigmoid', cross_entropy 'softmax', squared_error "
+            "'sigmoid', 'softmax' or 'identity'.",
         ),
     ],
 )

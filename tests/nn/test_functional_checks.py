@@ -371,12 +371,14 @@ BAD_CALLS = {
     ),
     "a loss that is no name": (
         lambda: F.compute_cost(AL, Y, None),
-        "loss must be one of ['log_loss', 'squared_error']. Got None instead.",
+        "loss must be one of ['log_loss', 'cross_entropy', 'squared_error']. Got None "
+        "instead.",
     ),
     "a loss that the outputs do not have": (
         lambda: F.train(X, Y, START, NUMBERS),
         "loss='log_loss' is not defined for an output layer of activation 'identity'; "
-        "log_loss needs 'sigmoid', squared_error 'sigmoid' or 'identity'.",
+        "log_loss needs 'sigmoid', cross_entropy 'softmax', squared_error 'sigmoid', "
+        "'softmax' or 'identity'.",
     ),
     "inputs of a layer as rows": (
         lambda: F.linear_forward(X.T, W, B),

@@ -1,4 +1,4 @@
-"""Checks of arrays, numbers and targets, answered in the terms of the course.
+"""Checks of arrays and numbers, answered in the terms of the course.
 
 NumPy alone would broadcast (1, m) and (m, 1) to (m, m), and take the label 2 for an
 indicator. Each function returns an array of finite floats, the same array if it is one.
@@ -13,12 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.sparse import issparse
 
-from ..._utils.lookup import look_up
 from ..._utils.typing import FloatArray
-from ..activations import ACTIVATIONS, Activation, sigmoid
-from ..losses import log_loss, squared_error
 
-LOSSES = {"log_loss": log_loss, "squared_error": squared_error}
 SAMPLES = "one column is one sample"
 _NUMBERS = (Real, Decimal, np.bool_)
 
@@ -74,7 +70,8 @@ def _what_to_give(name: str, array: FloatArray, expected: Shape) -> str:
         if _fits(form, expected):
             return f"give {name}{index}"
     n_rows, n_columns = expected
-    return f"the shape has to be ({n_rows or 'n_units'}, {n_columns or 'm'})"
+    rows = n_rows or ("n_outputs" if name == "Y" else "n_units")
+    return f"the shape has to be ({rows}, {n_columns or 'm'})"
 
 
 def as_numbers(name: str, value: Any) -> FloatArray:
@@ -132,11 +129,36 @@ def _to_array(name: str, value: Any) -> FloatArray:
 # ---- numbers
 
 
-def check_positive(name: str, value: Any) -> None:
-    """Raise unless the value is a positive number."""
+def check_positive(name: str, value: Any) -> float:
+    """Return a positive number."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not 0 < value < np.inf:
         raise ValueError(f"{name} must be a positive number. Got {value!r} instead.")
+    return float(value)
+
+
+def check_share(name: str, value: Any) -> float:
+    """Return a number in [0, 1)."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < 1:
+        raise ValueError(f"{name} must be in [0, 1). Got {value!r} instead.")
+    return float(value)
+
+
+def check_probability(name: str, value: Any) -> float:
+    """Return a number in (0, 1]."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not 0 < value <= 1:
+        raise ValueError(f"{name} must be in (0, 1]. Got {value!r} instead.")
+    return float(value)
+
+
+def check_not_negative(name: str, value: Any) -> float:
+    """Return a number that is not negative."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < np.inf:
+        raise ValueError(f"{name} must not be negative. Got {value!r} instead.")
+    return float(value)
 
 
 def check_count(name: str, value: Any, smallest: int) -> int:
@@ -167,71 +189,3 @@ def check_random_state(random_state: Any) -> np.random.RandomState:
             f"numpy.random.RandomState or None. Got {random_state!r} instead."
         )
     return np.random.RandomState(random_state)
-
-
-# ---- losses and targets
-
-
-def look_up_loss(loss: Any, activation: str | Activation | None = None) -> Any:
-    """Return the loss; with the activation of the output layer, its function there."""
-    if not isinstance(loss, str):
-        raise ValueError(f"loss must be one of {[*LOSSES]}. Got {loss!r} instead.")
-    found = look_up(LOSSES, loss, "loss")
-    if activation is None:
-        return found
-    name = look_up(ACTIVATIONS, activation, "activation").name
-    function = {"sigmoid": found.logistic, "identity": found.identity}.get(name)
-    if function is None:
-        raise ValueError(
-            f"loss={loss!r} is not defined for an output layer of activation "
-            f"{name!r}; log_loss needs 'sigmoid', squared_error 'sigmoid' or "
-            "'identity'."
-        )
-    return function
-
-
-def check_outputs(AL: Any, loss: str) -> FloatArray:
-    """Return the outputs of a network, probabilities where the loss takes these."""
-    AL = check_array("AL", AL)
-    low, high = AL.min(), AL.max()
-    if loss == "log_loss" and not 0 <= low <= high <= 1:
-        raise ValueError(
-            f"AL holds values from {low:.6g} to {high:.6g}, but loss='log_loss' takes "
-            "probabilities, such as a sigmoid computes."
-        )
-    return AL
-
-
-def check_targets(
-    Y: Any, shape: tuple[int, ...], of: str, loss: str, activation: str | None = None
-) -> FloatArray:
-    """Return targets like the outputs, and between 0 and 1 where the outputs are."""
-    n_outputs, m = shape
-    Y, because = as_numbers("Y", Y), SAMPLES
-    if n_outputs > 1 and Y.size == m:
-        because = (
-            "one row is one output; if Y holds classes, numbered from 0, give "
-            f"np.eye({n_outputs})[np.ravel(Y)].T"
-        )
-    Y = check_shape("Y", Y, shape, of, shape, because)
-    if loss == "log_loss":
-        _check_indicators(Y, "loss='log_loss'")
-    elif look_up(ACTIVATIONS, activation, "activation") is sigmoid:
-        _check_indicators(Y, "a sigmoid")
-    return Y
-
-
-def _check_indicators(Y: FloatArray, taker: str) -> None:
-    low, high = Y.min(), Y.max()
-    if low >= 0 and high <= 1:
-        return
-    advice = (
-        "for classes, make each of them a row of zeros and ones; for numbers, take "
-        "loss='squared_error' and the activation 'identity' in the last layer"
-    )
-    if ((low == Y) | (high == Y)).all():
-        advice = f"give (Y == {high:.6g}).astype(int)"
-    raise ValueError(
-        f"Y holds values from {low:.6g} to {high:.6g}, but {taker} takes 0 and 1: "
-        f"{advice}."
-    )

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..._utils.lookup import look_up
-from ..._utils.typing import FloatArray
-from ..activations import ACTIVATIONS, Activation
+from ..._utils.typing import BoolArray, FloatArray
+from ..activations import Activation
 from ..initializers import is_scheme
+from ._activations import look_up_activation
 from ._arrays import as_numbers, check_array, check_count, check_shape
 
 Parameters: TypeAlias = dict[str, FloatArray]
@@ -31,6 +31,10 @@ class Cache(NamedTuple):
         :math:`W A + b`.
     activation : str
         Name of the function that was applied to Z.
+    D : ndarray of bool of shape (n_units, m) or None, default=None
+        The mask of dropout: which outputs of this layer were kept.
+    keep_prob : float, default=1.0
+        What the kept outputs were divided by.
     """
 
     A_prev: FloatArray
@@ -38,6 +42,8 @@ class Cache(NamedTuple):
     b: FloatArray
     Z: FloatArray
     activation: str
+    D: BoolArray | None = None
+    keep_prob: float = 1.0
 
 
 # ---- layers
@@ -75,7 +81,7 @@ def check_activation(activation: Any) -> None:
         raise ValueError(
             f"activation must be a name, such as 'relu'. Got {activation!r} instead."
         )
-    look_up(ACTIVATIONS, activation, "activation")
+    look_up_activation(activation)
 
 
 def layer_sizes(layers: Any) -> list[int]:
@@ -256,25 +262,48 @@ def check_caches(caches: Any) -> Sequence[Cache]:
 
 def check_grads(grads: Any, parameters: Any) -> Parameters:
     """Return the derivative by each parameter, of its shape."""
-    names = [f"d{name}" for name in check_names(parameters)]
-    if not isinstance(grads, Mapping) or not grads.keys() >= {*names}:
-        keys = f"the keys {[*grads]}" if isinstance(grads, Mapping) else "no keys"
+    return check_by_parameter("grads", grads, parameters, "backward_propagation")
+
+
+def check_by_parameter(
+    name: str, arrays: Any, parameters: Any, source: str
+) -> Parameters:
+    """Return an array for each parameter, of its shape, such as its derivative."""
+    keys = [f"d{key}" for key in check_names(parameters)]
+    if not isinstance(arrays, Mapping) or not arrays.keys() >= {*keys}:
+        found = f"the keys {[*arrays]}" if isinstance(arrays, Mapping) else "no keys"
+        raise ValueError(f"{name} has {found}; it needs {keys}, as from {source}.")
+    what = "a derivative" if name == "grads" else "a running mean"
+    checked = {}
+    for key in keys:
+        label, shape = f"{name}[{key!r}]", np.shape(parameters[key[1:]])
+        checked[key] = check_shape(
+            label,
+            as_numbers(label, arrays[key]),
+            shape,
+            f"parameters[{key[1:]!r}]",
+            shape,
+            f"{what} has the shape of its parameter",
+        )
+    return checked
+
+
+def check_masks(masks: Any, parameters: Parameters, m: int) -> list[BoolArray]:
+    """Return the masks of dropout, one for each hidden layer."""
+    sizes = [len(W) for name, W in parameters.items() if name[0] == "W"][:-1]
+    if not isinstance(masks, Sequence) or len(masks) != len(sizes):
         raise ValueError(
-            f"grads has {keys}; it needs {names}, as from backward_propagation."
+            f"masks must be a list of {len(sizes)} arrays, one for each hidden layer. "
+            f"Got {masks!r} instead."
         )
-    arrays = {}
-    for name in names:
-        array = as_numbers(f"grads[{name!r}]", grads[name])
-        shape = np.shape(parameters[name[1:]])
-        arrays[name] = check_shape(
-            f"grads[{name!r}]",
-            array,
-            shape,
-            f"parameters[{name[1:]!r}]",
-            shape,
-            "a derivative has the shape of its parameter",
+    checked = []
+    for number, (mask, n_units) in enumerate(zip(masks, sizes, strict=True)):
+        name, shape = f"masks[{number}]", (n_units, m)
+        D = as_numbers(name, mask)
+        checked.append(
+            check_shape(name, D, shape, f"the output of layer {number + 1}", shape) != 0
         )
-    return arrays
+    return checked
 
 
 def check_progress(
