@@ -6,6 +6,7 @@ They are drawn by the library itself, so that they show what it does today.
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits, make_circles
@@ -72,11 +73,18 @@ def draw_initializers() -> Figure:
         losses = np.median(np.reshape(fit.loss_curve_, (-1, 100)), axis=-1)
         curves.plot(range(50, 15_000, 100), losses, style, color="C0", label=name)
         shown = {"cmap": "Blues", "vmin": 0, "vmax": 1, "alpha": 0.7, "eps": 0.2}
+        shown |= {"rasterized": True}  # else each cell is a path
         DecisionBoundaryDisplay.from_estimator(
-            fit, X, response_method="predict_proba", ax=ax, **shown
+            fit,
+            X,
+            response_method="predict_proba",
+            plot_method="pcolormesh",
+            ax=ax,
+            **shown,
         )
         for label, color in enumerate(("white", "black")):
-            ax.plot(*X[y == label].T, "o", color=color, mec="black", markersize=3)
+            some = X[y == label][::3]  # of the samples, which keeps the file small
+            ax.plot(*some.T, "o", color=color, mec="black", markersize=3.5)
         ax.set(title=f"{name}\n{fit.score(X, y):.0%} correct", xticks=[], yticks=[])
         ax.set_aspect("equal")
     curves.set(ylim=(0, 1.2), xlim=(0, 15_000), xlabel="epoch", ylabel="training loss")
@@ -211,3 +219,14 @@ def draw_stacking(page: str) -> Figure:
     ax.set(xlabel="networks in the stack", ylabel="time of each network", ylim=(0, 1.6))
     ax.legend(fontsize=8)
     return figure
+
+
+def draw_readme_picture(path: Path) -> None:
+    """Draw the one figure that is in the repository: README shows it before a build."""
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "README"}
+    with rc_context(settings):
+        draw_initializers().savefig(path, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    draw_readme_picture(Path(__file__).parent / "_static" / "initializers.svg")

@@ -135,8 +135,8 @@ def is_interrupted(call, net, delay, arrived):
             call(net)
         finally:
             left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
-            while not left and not arrived:  # another thread has got it, and is late
-                time.sleep(0.01)
+            if not left and not arrived:  # another thread has got it, and is late
+                time.sleep(0.05)
     except KeyboardInterrupt:
         return True
     return False
