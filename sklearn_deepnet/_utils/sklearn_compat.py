@@ -4,7 +4,7 @@ import inspect
 from collections import Counter, UserDict
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -26,18 +26,22 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.extmath import _approximate_mode as approximate_mode
+from sklearn.utils.metaestimators import available_if as _available_if
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight
 
+from .typing import Method
+
 try:  # public, but experimental
-    from sklearn.callback import CallbackContext, CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackContext, CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # scikit-learn < 1.9 has no callbacks, and so none are ever set
     CallbackContext = Any
 
     class CallbackSupportMixin:
         """Stands for scikit-learn's."""
 
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+    def _with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
         """Return the method as it is."""
         return method
 
@@ -56,6 +60,16 @@ _WITHOUT_EFFECT = ("n_jobs", "verbose", "_stop_words_id")
 # 1.0 and True are equal, and are of types that cannot change.
 _VALID: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 _UNCHANGING = (type(None), bool, int, float, str)
+
+
+def with_callbacks(method: Method) -> Method:
+    """Decorate a ``fit`` as scikit-learn does, and keep its type."""
+    return cast(Method, _with_callbacks(method))
+
+
+def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
+    """Return scikit-learn's decorator of this name, which here keeps types."""
+    return cast(Callable[[Method], Method], _available_if(check))
 
 
 def validate_params(estimator: Any) -> None:

@@ -16,7 +16,7 @@ from .._engine import (
     one_blas_thread,
 )
 from .._fitting.jobs import TrainingJob
-from .._utils.typing import FloatArray, IntArray
+from .._utils.typing import FloatArray, IntArray, MatrixLike
 from . import probe
 
 __all__ = ["GradientCheck", "check_gradients"]
@@ -97,7 +97,7 @@ class GradientCheck:
 
 def check_gradients(
     estimator: Any,
-    X: ArrayLike,
+    X: MatrixLike,
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
     *,
