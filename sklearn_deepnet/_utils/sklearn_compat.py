@@ -53,7 +53,7 @@ _ALL_WEIGHTS = dict.fromkeys(
 )
 
 # State of an estimator that no result depends on, or that differs between processes.
-_WITHOUT_EFFECT = ("n_jobs", "verbose", "_stop_words_id")
+_WITHOUT_EFFECT = ("n_jobs", "verbose", "_sklearn_deepnet_version", "_stop_words_id")
 
 
 # Of a class, by name, values that are valid. They are compared by identity, since 1,
