@@ -140,14 +140,20 @@ def state_of_results(state: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-class DocLinkMixin:
-    """Links the HTML form of an estimator to its page in our documentation."""
+# Where `docs/` is published, with a slash at the end. Empty until it is.
+DOCUMENTATION = ""
 
-    _doc_link_module = "sklearn_deepnet"
-    _doc_link_template = (
-        "https://sklearn-deepnet.readthedocs.io/en/stable/api/generated/"
-        "sklearn_deepnet.{estimator_name}.html"
-    )
+
+class DocLinkMixin:
+    """Links the HTML form of an estimator to its page, if there is documentation."""
+
+    @property
+    def _doc_link_module(self) -> str:
+        return "sklearn_deepnet" if DOCUMENTATION else ""  # which is no module
+
+    @property
+    def _doc_link_template(self) -> str:
+        return DOCUMENTATION + "api/generated/sklearn_deepnet.{estimator_name}.html"
 
 
 class _SummarizedTable(UserDict):
