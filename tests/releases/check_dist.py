@@ -64,7 +64,8 @@ def check_installed(wheel, sdist, folder):
     """Install the wheel, and run the demo and README from the sdist beside it."""
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    run(python, "-m", "pip", "install", "--quiet", f"{wheel}[plot]", cwd=folder)
+    needed = f"{wheel}[plot]", "pandas"  # README fits a data frame
+    run(python, "-m", "pip", "install", "--quiet", *needed, cwd=folder)
     with tarfile.open(sdist) as file:
         file.extractall(folder / "sdist", filter="data")
     (unpacked,) = (folder / "sdist").iterdir()
