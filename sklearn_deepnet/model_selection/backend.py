@@ -269,7 +269,7 @@ class stacked:
             )
         self._n_jobs, self._max_bytes = n_jobs, max_bytes
         self._checkpoint = checkpoint
-        self.summary = StackSummary()
+        self.summary: StackSummary = StackSummary()
         self._configs: list[parallel_config] = []  # it may be entered again within
         self._make_backend()  # or raise
 

@@ -35,7 +35,7 @@ from sklearn_deepnet import (
     stacked,
 )
 from sklearn_deepnet.nn.activations import Activation, relu
-from sklearn_deepnet.nn.initializers import he
+from sklearn_deepnet.nn.initializers import InitializerName, he
 from sklearn_deepnet.nn.losses import focal, huber
 from sklearn_deepnet.nn.numeric_features import PeriodicFeatures
 from sklearn_deepnet.nn.optimizers import LBFGS, Adam
@@ -110,8 +110,8 @@ assert_type(search.fit(X, y, checkpoint="search.records"), StackedGridSearchCV)
 assert_type(search.best_score_, float)
 assert_type(search.best_params_, dict[str, Any])
 assert_type(search.fit(X, y).predict(X), NDArray[Any])
-with stacked(n_jobs=2, checkpoint=Checkpoint("search.records")):
-    pass
+with stacked(n_jobs=2, checkpoint=Checkpoint("search.records")) as context:
+    assert_type(context.summary.stack_sizes, list[int])
 
 
 # ---- data
@@ -141,6 +141,10 @@ DeepNetClassifier(random_state=np.random.RandomState(0), tol=None, verbose=True)
 DeepNetRegressor(numeric_features=PeriodicFeatures(8), input_scaling=None)
 DeepNetRegressor(loss=huber(2.0), target_scaling=None, bias_init="zeros")
 DeepNetRegressor(loss="quantile", schedule="onecycle", batch_size=64)
+
+
+names: list[InitializerName] = ["he", "xavier"]
+nets = [DeepNetClassifier(init=name) for name in names]
 
 
 def layer_of(activation: Activation) -> DeepNetClassifier:
