@@ -102,7 +102,7 @@ save_model(net, Path("net.safetensors"))
 loaded = load_model("net.safetensors")
 loaded.predict(X)
 if isinstance(loaded, DeepNetClassifier):
-    assert_type(loaded.predict_proba(X), Floats)
+    probabilities: Floats = loaded.predict_proba(X)
 onnx_model: bytes = to_onnx(net, dtype="float32").SerializeToString()
 
 search = StackedGridSearchCV(net, {"init": ["he", "xavier"]})
