@@ -15,10 +15,9 @@ def are_compatible(version: Any, other: str) -> bool:
     Patch releases of one minor version do, such as 0.1.0 and 0.1.1. Development
     versions and release candidates may differ from every other version.
     """
+    if version == other:
+        return True
     if not isinstance(version, str):
         return False
-    minor_versions = []
-    for it in (version, other):
-        release = _RELEASE.fullmatch(it)
-        minor_versions.append(release[1] if release else it)
-    return minor_versions[0] == minor_versions[1]
+    one, two = _RELEASE.fullmatch(version), _RELEASE.fullmatch(other)
+    return one is not None and two is not None and one[1] == two[1]
