@@ -85,12 +85,13 @@ def message_of(path, versions):
     )
 
 
-def test_a_checkpoint_of_a_fit_resumes_in_a_patch_release(tmp_path, become):
+def test_a_checkpoint_of_a_fit_resumes_in_a_patch_release(tmp_path, become, capsys):
     path = tmp_path / "net"
     become(SAME_MINOR[0])
     net(n_iter=5).fit(X, y, checkpoint=path)
     become(SAME_MINOR[1])
-    resumed = net().fit(X, y, checkpoint=path)
+    resumed = net(verbose=2).fit(X, y, checkpoint=path)
+    assert len(capsys.readouterr().out.splitlines()) == 3  # a line for each new epoch
     whole = net().fit(X, y)
     assert resumed.loss_curve_ == whole.loss_curve_
     np.testing.assert_array_equal(resumed._params, whole._params)

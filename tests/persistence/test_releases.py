@@ -79,7 +79,7 @@ COMPATIBLE = [
 
 
 @pytest.mark.parametrize("version", [*COMPATIBLE, "this version"])
-def test_a_checkpoint_of_a_patch_release_resumes(version, tmp_path):
+def test_a_checkpoint_of_a_patch_release_resumes(version, tmp_path, capsys):
     (tmp_path / "expected").mkdir()
     for name, (network, load) in keep.MODELS.items():
         if hasattr(network, "n_estimators"):
@@ -90,11 +90,20 @@ def test_a_checkpoint_of_a_patch_release_resumes(version, tmp_path):
         path.write_bytes(b85decode(kept["checkpoint"]))
         X, y = load(return_X_y=True)
         longer = clone(network).set_params(n_iter=8)
-        resumed = clone(longer).fit(X, y, checkpoint=path)
+        resumed = clone(longer).set_params(verbose=2).fit(X, y, checkpoint=path)
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split(" of")[0] for line in lines] == [
+            "epoch 6",
+            "epoch 7",
+            "epoch 8",
+        ]
         whole = clone(network).fit(X, y, checkpoint=tmp_path / "expected" / name)
         whole = clone(longer).fit(X, y, checkpoint=tmp_path / "expected" / name)
-        rtol = 1e-6 if "float32" in name else 1e-9
-        np.testing.assert_allclose(resumed.coefs_[0], whole.coefs_[0], rtol=rtol)
+        # What another processor has begun differs in the last bits.
+        rtol = 1e-4 if "float32" in name else 1e-7
+        np.testing.assert_allclose(
+            resumed.coefs_[0], whole.coefs_[0], rtol=rtol, atol=rtol
+        )
         assert resumed.n_iter_ == whole.n_iter_ == 8
 
 
