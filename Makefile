@@ -2,7 +2,8 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lint check test test-all test-oldest bench bench-tables docs clean
+.PHONY: help demo lint check test test-all test-oldest test-next bench bench-tables docs \
+	dist clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +33,9 @@ test-all: lint ## the gate and the longest tests
 test-oldest: .venv-oldest/ready ## tests on the oldest versions (Python 3.11 or 3.12)
 	$(ONE_THREAD) .venv-oldest/bin/python -m pytest $(PARALLEL) -m "not longest"
 
+test-next: .venv-next/ready ## tests on release candidates of the dependencies
+	$(ONE_THREAD) .venv-next/bin/python -m pytest $(PARALLEL) -m "not longest"
+
 BENCHMARKS = speed steps start rows text accuracy stacking ensembles sweep serving aims
 bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier, PyTorch and skorch
 	for name in $(BENCHMARKS); do \
@@ -45,17 +49,26 @@ docs: .venv-docs/ready ## the documentation, offline, into build/docs
 	.venv-docs/bin/python -m sphinx -W --keep-going -b html -d build/doctrees docs build/docs
 	.venv-docs/bin/python docs/check_site.py build/docs
 
+dist: .venv-dist/ready ## wheel and sdist, checked, and run where they are installed
+	rm -rf dist
+	.venv-dist/bin/python -m build
+	.venv-dist/bin/python -m twine check --strict dist/*
+	$(PYTHON) tests/releases/check_dist.py dist
+
 clean: ## remove environments, caches, builds and figures
-	rm -rf .venv .venv-oldest .venv-bench* .venv-docs .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-oldest .venv-next .venv-bench* .venv-docs .venv-dist
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
 	rm -rf build dist docs/api/generated docs/gallery docs/_static/figures \
 		examples/*.png
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/ready: EXTRA = test
 .venv-oldest/ready: EXTRA = test
+.venv-next/ready: EXTRA = test
 .venv-bench/ready: EXTRA = bench
 .venv-bench-tables/ready: EXTRA = bench-tables
 .venv-docs/ready: EXTRA = docs
+.venv-dist/ready: EXTRA = dist
 
 # "numpy>=2.0" becomes 'numpy==2.0.*'; a wheel or nothing, since compiling takes an hour.
 # scikit-learn before 1.9 does not find the names of columns in frames of polars 2.
@@ -63,9 +76,14 @@ clean: ## remove environments, caches, builds and figures
 	$(shell $(PYTHON) -c "import tomllib; print(*(repr(d.replace('>=', '==') + '.*') \
 	for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")
 
+# "numpy>=2.0" becomes 'numpy>=2.0rc0', which lets pip choose a release candidate.
+.venv-next/ready: PINS = --only-binary numpy,scipy,scikit-learn \
+	$(shell $(PYTHON) -c "import tomllib; print(*(repr(d + 'rc0') \
+	for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")
+
 # Built from nothing and stamped last, so an interrupted installation is started over.
-.venv/ready .venv-oldest/ready .venv-bench/ready .venv-bench-tables/ready \
-.venv-docs/ready: pyproject.toml
+.venv/ready .venv-oldest/ready .venv-next/ready .venv-bench/ready \
+.venv-bench-tables/ready .venv-docs/ready .venv-dist/ready: pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
 	'Python 3.11 or newer is needed, $(PYTHON) is %d.%d. Try: make PYTHON=python3.12' % v[:2])"
 	$(PYTHON) -m venv --clear $(@D)

@@ -25,6 +25,7 @@ from .model_selection.search import (
 from .persistence import load_model, save_model
 
 if TYPE_CHECKING:
+    from . import inspection as inspection
     from .estimators.tables import make_table_pipeline
     from .inspection.comparison import InitializerComparison, compare_initializers
     from .inspection.diagnosis import Diagnosis, diagnose
@@ -77,13 +78,15 @@ _IMPORTED_LATER = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a name, or the module `inspection`, when it is first used."""
-    if name == "inspection":
-        return import_module(f"{__name__}.inspection")
-    if name in _IMPORTED_LATER:
-        return getattr(import_module(f"{__name__}.{_IMPORTED_LATER[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # which would take any name for one of this module
+
+    def __getattr__(name: str) -> Any:
+        """Import a name, or the module `inspection`, when it is first used."""
+        if name == "inspection":
+            return import_module(f"{__name__}.inspection")
+        if name in _IMPORTED_LATER:
+            return getattr(import_module(f"{__name__}.{_IMPORTED_LATER[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._serialization.checkpoint import Checkpoint
@@ -33,6 +32,7 @@ from ._serialization.schema import (
     restore_attributes,
 )
 from ._utils.version import __version__
+from .estimators import Model
 from .estimators.classifier import DeepNetClassifier
 from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .estimators.fitted import network_of
@@ -77,7 +77,7 @@ TRUSTED_TYPES = tuple(
 )
 
 
-def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
+def save_model(estimator: Model, path: str | os.PathLike[str]) -> None:
     """Write a fitted network or ensemble to a file that holds no code.
 
     It has the parameters, weights, learning curves and classes and, after a fit with
@@ -172,7 +172,7 @@ def _encode_unfitted(
     return {"class": type(estimator).__name__, "params": params}
 
 
-def load_model(path: str | os.PathLike[str]) -> Any:
+def load_model(path: str | os.PathLike[str]) -> Model:
     """Return the estimator that `save_model`, or a `Checkpoint`, has written.
 
     Nothing in the file is executed, and no more memory than its size is allocated for

@@ -9,6 +9,9 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_deepnet.estimators.stacking import training
 
+# Code for type checkers, which is never run; doctest would import it.
+collect_ignore = ["integration/typed_user_code.py"]
+
 
 def pytest_collection_modifyitems(items):
     """Run integration tests last, and each file in one worker of pytest-xdist.

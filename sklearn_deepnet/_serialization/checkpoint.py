@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,9 @@ class Checkpoint:
                 )
             if not value > 0:
                 raise ValueError(f"{name} must be positive. Got {value!r} instead.")
+
+
+CheckpointLike: TypeAlias = Checkpoint | str | os.PathLike[str]
 
 
 def resolve_checkpoint(checkpoint: Any) -> Checkpoint | None:

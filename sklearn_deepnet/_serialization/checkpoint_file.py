@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .._utils.version import __version__
+from .._utils.version import __version__, are_compatible
 from .._utils.warnings import warn
 from ..exceptions import CheckpointWarning
 from .checkpoint import Checkpoint
@@ -81,7 +81,7 @@ class CheckpointFile:
                 "path, so that what it is is not lost."
             )
         version = description.get("version")
-        if version != __version__:
+        if not are_compatible(version, __version__):
             raise ValueError(
                 f"The checkpoint '{self.path}' was written by sklearn_deepnet "
                 f"{version}, and this is {__version__}. Go on with that version, or "

@@ -4,7 +4,7 @@ import inspect
 from collections import Counter, UserDict
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -26,18 +26,22 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.extmath import _approximate_mode as approximate_mode
+from sklearn.utils.metaestimators import available_if as _available_if
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight
 
+from .typing import Method
+
 try:  # public, but experimental
-    from sklearn.callback import CallbackContext, CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackContext, CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # scikit-learn < 1.9 has no callbacks, and so none are ever set
     CallbackContext = Any
 
     class CallbackSupportMixin:
         """Stands for scikit-learn's."""
 
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+    def _with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
         """Return the method as it is."""
         return method
 
@@ -49,13 +53,23 @@ _ALL_WEIGHTS = dict.fromkeys(
 )
 
 # State of an estimator that no result depends on, or that differs between processes.
-_WITHOUT_EFFECT = ("n_jobs", "verbose", "_stop_words_id")
+_WITHOUT_EFFECT = ("n_jobs", "verbose", "_sklearn_deepnet_version", "_stop_words_id")
 
 
 # Of a class, by name, values that are valid. They are compared by identity, since 1,
 # 1.0 and True are equal, and are of types that cannot change.
 _VALID: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 _UNCHANGING = (type(None), bool, int, float, str)
+
+
+def with_callbacks(method: Method) -> Method:
+    """Decorate a ``fit`` as scikit-learn does, and keep its type."""
+    return cast(Method, _with_callbacks(method))
+
+
+def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
+    """Return scikit-learn's decorator of this name, which here keeps types."""
+    return cast(Callable[[Method], Method], _available_if(check))
 
 
 def validate_params(estimator: Any) -> None:
@@ -126,14 +140,20 @@ def state_of_results(state: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-class DocLinkMixin:
-    """Links the HTML form of an estimator to its page in our documentation."""
+# Where `docs/` is published, with a slash at the end. Empty until it is.
+DOCUMENTATION = ""
 
-    _doc_link_module = "sklearn_deepnet"
-    _doc_link_template = (
-        "https://sklearn-deepnet.readthedocs.io/en/stable/api/generated/"
-        "sklearn_deepnet.{estimator_name}.html"
-    )
+
+class DocLinkMixin:
+    """Links the HTML form of an estimator to its page, if there is documentation."""
+
+    @property
+    def _doc_link_module(self) -> str:
+        return "sklearn_deepnet" if DOCUMENTATION else ""  # which is no module
+
+    @property
+    def _doc_link_template(self) -> str:
+        return DOCUMENTATION + "api/generated/sklearn_deepnet.{estimator_name}.html"
 
 
 class _SummarizedTable(UserDict):

@@ -1,5 +1,7 @@
 """The estimators, what they share, and how many of them are fitted as stacks."""
 
+from typing import TypeAlias
+
 from .classifier import DeepNetClassifier
 from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .regressor import DeepNetRegressor
@@ -10,3 +12,11 @@ __all__ = [
     "DeepNetEnsembleRegressor",
     "DeepNetRegressor",
 ]
+
+# What `save_model` writes and `to_onnx` converts.
+Model: TypeAlias = (
+    DeepNetClassifier
+    | DeepNetRegressor
+    | DeepNetEnsembleClassifier
+    | DeepNetEnsembleRegressor
+)

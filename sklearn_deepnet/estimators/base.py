@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from .._fitting.jobs import train_job
 from .._fitting.parameters import is_quasi_newton
 from .._fitting.prepare import PreparedFit, SkippedFit, prepare
+from .._serialization.checkpoint import CheckpointLike
 from .._utils.interrupts import deferred_interrupts
 from .._utils.sklearn_compat import (
     CallbackSupportMixin,
@@ -18,6 +19,7 @@ from .._utils.sklearn_compat import (
     StrOptions,
     with_callbacks,
 )
+from .._utils.typing import MatrixLike
 from ..nn.activations import Activation
 from ..nn.losses import Loss
 from ..nn.numeric_features import PeriodicFeatures
@@ -91,14 +93,14 @@ class BaseDeepNet(
     @with_callbacks
     def fit(
         self,
-        X: ArrayLike,
+        X: MatrixLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
-        X_val: ArrayLike | None = None,
+        X_val: MatrixLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
-        checkpoint: Any = None,
+        checkpoint: CheckpointLike | None = None,
     ) -> Self:
         """Train the network.
 

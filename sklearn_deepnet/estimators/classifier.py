@@ -1,16 +1,16 @@
 """`DeepNetClassifier`: a network for classes and for multilabel y."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils.metaestimators import available_if
 
 from .._fitting.dataset import Dataset, check_rows, make_dataset
+from .._fitting.scaling import InputScalingName
 from .._fitting.targets import (
     ClassTargets,
     check_class_y,
@@ -19,9 +19,20 @@ from .._fitting.targets import (
     warn_of_one_hot,
 )
 from .._utils.scores import accuracy
-from .._utils.sklearn_compat import Interval, StrOptions
-from .._utils.typing import FloatArray
-from ..nn.losses import log_loss
+from .._utils.sklearn_compat import Interval, StrOptions, available_if
+from .._utils.typing import (
+    FloatArray,
+    FloatDType,
+    IntArray,
+    MatrixLike,
+    RandomStateLike,
+)
+from ..nn.activations import ActivationLike
+from ..nn.initializers import BiasInitializerName, InitializerLike
+from ..nn.losses import ClassLossName, Loss, log_loss
+from ..nn.numeric_features import NumericFeaturesLike
+from ..nn.optimizers import SolverLike
+from ..nn.schedules import ScheduleLike
 from .base import BaseDeepNet, has_partial_fit
 from .fitted import softmax
 from .parameter_names import explains_names
@@ -253,41 +264,46 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
+    if TYPE_CHECKING:  # what `fit` sets
+        classes_: NDArray[Any]
 
     @explains_names
     def __init__(
         self,
-        hidden_layer_sizes: Any = (100,),
+        hidden_layer_sizes: int | Sequence[int] | IntArray = (100,),
         *,
-        activation: Any = "relu",
-        input_scaling: str | None = "auto",
-        numeric_features: Any = None,
-        init: Any = "he",
+        activation: ActivationLike = "relu",
+        input_scaling: InputScalingName | None = "auto",
+        numeric_features: NumericFeaturesLike | None = None,
+        init: InitializerLike = "he",
         init_scale: float | None = None,
-        bias_init: str = "random",
-        loss: Any = "log_loss",
-        solver: Any = "adam",
+        bias_init: BiasInitializerName = "random",
+        loss: ClassLossName | Loss = "log_loss",
+        solver: SolverLike = "adam",
         learning_rate: float = 0.001,
-        schedule: Any = "constant",
-        batch_size: int | str | None = "auto",
+        schedule: ScheduleLike = "constant",
+        batch_size: int | Literal["auto"] | None = "auto",
         n_iter: int = 200,
         shuffle: bool = True,
         alpha: float = 1e-4,
         l1: float = 0.0,
-        dropout: Any = 0.0,
+        dropout: float | Sequence[float] | FloatArray = 0.0,
         label_smoothing: float = 0.0,
         clip_norm: float | None = None,
-        class_weight: Any = None,
+        class_weight: dict[Any, Any]
+        | list[dict[Any, Any]]
+        | Literal["balanced"]
+        | None = None,
         tol: float | None = 1e-4,
-        n_iter_no_change: int | str = "auto",
-        early_stopping: bool | str = False,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = False,
         validation_fraction: float = 0.1,
-        scoring: Any = None,
+        scoring: str | Callable[..., float] | None = None,
         restore_best: bool = True,
         warm_start: bool = False,
         verbose: int = 0,
-        random_state: Any = None,
-        dtype: Any = None,
+        random_state: RandomStateLike = None,
+        dtype: FloatDType | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -323,12 +339,12 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     @available_if(has_partial_fit)
     def partial_fit(
         self,
-        X: ArrayLike,
+        X: MatrixLike,
         y: ArrayLike,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         *,
-        X_val: ArrayLike | None = None,
+        X_val: MatrixLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
@@ -382,7 +398,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
 
     def _make_dataset(
         self,
-        X: ArrayLike,
+        X: MatrixLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
         resumes: bool,
@@ -411,7 +427,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
             warn_of_one_hot(y)
         return dataset
 
-    def decision_function(self, X: ArrayLike) -> FloatArray:
+    def decision_function(self, X: MatrixLike) -> FloatArray:
         """Return the logits: the outputs of the last layer before its activation.
 
         Parameters
@@ -428,7 +444,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         logits = self._logits(X)
         return logits[:, 0] if self._is_binary else logits
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
+    def predict(self, X: MatrixLike) -> NDArray[Any]:
         """Return the most probable class of each sample.
 
         For multilabel y, return all labels whose probability is above 0.5.
@@ -453,7 +469,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         return (logits > 0).astype(int)
 
     def score(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
         """Return the share of samples that are predicted right.
 
@@ -473,7 +489,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         """
         return accuracy(y, self.predict(X), sample_weight)
 
-    def predict_proba(self, X: ArrayLike) -> FloatArray:
+    def predict_proba(self, X: MatrixLike) -> FloatArray:
         """Return the probability of each class or label.
 
         Parameters
@@ -494,7 +510,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         """Return the probabilities that these logits of X are."""
         return self._activate(logits, expit, softmax)
 
-    def predict_log_proba(self, X: ArrayLike) -> FloatArray:
+    def predict_log_proba(self, X: MatrixLike) -> FloatArray:
         """Return the logarithm of the probability of each class or label.
 
         It is computed from the logits, so it is finite even where the probability is

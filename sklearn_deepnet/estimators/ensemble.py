@@ -1,31 +1,29 @@
 """Ensembles of networks, which are trained as stacks and predict as one stack."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral
 from types import MappingProxyType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax, logsumexp
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine import predict_logits
 from .._fitting.attributes import copy_attributes, update_attributes
-from .._fitting.dataset import check_rows, check_weight
+from .._fitting.dataset import check_rows, split_by_weight
 from .._fitting.parameters import resolve_random_state
 from .._fitting.targets import check_class_y
 from .._utils.sklearn_compat import Interval, validate_params
-from .._utils.typing import FloatArray, IntArray
+from .._utils.typing import ArrayPair, FloatArray, IntArray, MatrixLike, RandomStateLike
 from .._utils.warnings import said_once
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
-from .fitted import check_new_rows, mean_and_std, network_of, softmax, stack_of
+from .fitted import check_new_rows, logits_of_blocks, mean_and_std, softmax
 from .mixins import PickleVersionMixin
 from .parameter_names import EnsembleNamesMixin, explains_names
 from .regressor import DeepNetRegressor
@@ -47,8 +45,6 @@ _RECIPE = MappingProxyType(
 )
 
 _BOOTSTRAP_BYTES = 2**26  # of copied rows in memory at once, for all members
-_MANY_INPUTS = 200
-_N_ROWS = 2**14  # predicted at once, so that memory does not grow with n_samples
 
 
 class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
@@ -63,6 +59,9 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
+    if TYPE_CHECKING:  # what `fit` sets
+        feature_names_in_: NDArray[Any]
+        n_features_in_: int
 
     @explains_names
     def __init__(
@@ -72,7 +71,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         n_estimators: int = 4,
         bootstrap: bool = False,
         n_jobs: int | None = None,
-        random_state: Any = None,
+        random_state: RandomStateLike = None,
     ) -> None:
         self.estimator = estimator
         self.n_estimators = n_estimators
@@ -82,11 +81,11 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
 
     def fit(
         self,
-        X: ArrayLike,
+        X: MatrixLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
-        X_val: ArrayLike | None = None,
+        X_val: MatrixLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
@@ -136,7 +135,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         members = [self._make_member(rng) for _ in range(self.n_estimators)]
         rows = None
         if self.bootstrap:
-            weighted, others = _split_by_weight(sample_weight, X)
+            weighted, others = split_by_weight(sample_weight, X)
             drawn = [self._draw_rows(y[weighted], rng) for _ in members]
             # Rows of weight 0 are not trained on, but their classes must be known.
             rows = [np.append(weighted[some], others) for some in drawn]
@@ -238,28 +237,13 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         fitted = Parallel(n_jobs=n_shares)(calls)
         return [member for share in fitted for member in share]
 
-    def _logits_of_blocks(self, X: ArrayLike) -> Iterator[tuple[FloatArray, Any]]:
+    def _logits_of_blocks(self, X: MatrixLike) -> Iterator[tuple[FloatArray, Any]]:
         """Yield pairs of logits and the rows of X that they belong to.
 
         The logits have the shape (n_estimators, n_rows, n_outputs).
         """
         check_is_fitted(self)
-        X = check_new_rows(self, X)
-        members = self.estimators_
-        networks = [network_of(member) for member in members]
-        # A stack takes dense arrays only. If each member scales X in its own way, each
-        # has its own inputs, and those of wide X would take much memory.
-        if not issparse(X):
-            stack = stack_of(members)
-            if stack.shares_inputs or X.shape[1] <= _MANY_INPUTS:
-                networks = [stack]
-        for start in range(0, X.shape[0], _N_ROWS):
-            rows = X[start : start + _N_ROWS]
-            with np.errstate(all="ignore"):
-                outputs = [predict_logits(network, rows) for network in networks]
-            logits = outputs[0] if outputs[0].ndim == 3 else np.stack(outputs)
-            members[0]._check_overflow(logits, rows)
-            yield logits, rows
+        return logits_of_blocks(self.estimators_, check_new_rows(self, X))
 
     def __sklearn_is_fitted__(self) -> bool:
         return "estimators_" in vars(self)
@@ -268,16 +252,6 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self._base.__sklearn_tags__().input_tags.sparse
         return tags
-
-
-def _split_by_weight(
-    sample_weight: ArrayLike | None, X: Any
-) -> tuple[IntArray, IntArray]:
-    """Return the indices of rows of positive weight, and those of weight 0."""
-    if sample_weight is None:
-        return np.arange(X.shape[0]), np.arange(0)
-    is_positive = check_weight(sample_weight, X, "sample_weight") > 0
-    return np.flatnonzero(is_positive), np.flatnonzero(~is_positive)
 
 
 class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
@@ -344,6 +318,10 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
         **BaseEnsemble._parameter_constraints,
         "estimator": [DeepNetClassifier, None],
     }
+    if TYPE_CHECKING:  # what `fit` sets, and methods of more precise types
+        estimators_: list[DeepNetClassifier]
+        recipe: ClassVar[Callable[..., DeepNetClassifier]]
+        score: Callable[..., float]
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -351,7 +329,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
         check_is_fitted(self)
         return self.estimators_[0].classes_
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
+    def predict(self, X: MatrixLike) -> NDArray[Any]:
         """Return the most probable class of each sample.
 
         For multilabel y, return all labels whose probability is above 0.5.
@@ -371,9 +349,17 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
             return (p > 0.5).astype(int)
         return self.classes_[p.argmax(axis=1)]
 
+    @overload
+    def predict_proba(self, X: MatrixLike) -> FloatArray: ...
+    @overload
+    def predict_proba(self, X: MatrixLike, return_std: Literal[True]) -> ArrayPair: ...
+    @overload
     def predict_proba(
-        self, X: ArrayLike, return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        self, X: MatrixLike, return_std: bool
+    ) -> FloatArray | ArrayPair: ...
+    def predict_proba(
+        self, X: MatrixLike, return_std: bool = False
+    ) -> FloatArray | ArrayPair:
         """Return the mean of the members' probabilities and, if asked, their spread.
 
         Parameters
@@ -396,7 +382,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
         p, std = map(np.concatenate, zip(*found, strict=True))
         return (p, std) if return_std else p
 
-    def predict_log_proba(self, X: ArrayLike) -> FloatArray:
+    def predict_log_proba(self, X: MatrixLike) -> FloatArray:
         """Return the logarithm of the mean of the members' probabilities.
 
         It is computed from the logits, so it is finite even where the probability is
@@ -501,10 +487,20 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
         **BaseEnsemble._parameter_constraints,
         "estimator": [DeepNetRegressor, None],
     }
+    if TYPE_CHECKING:  # what `fit` sets, and methods of more precise types
+        estimators_: list[DeepNetRegressor]
+        recipe: ClassVar[Callable[..., DeepNetRegressor]]
+        score: Callable[..., float]
 
+    @overload
+    def predict(self, X: MatrixLike) -> FloatArray: ...
+    @overload
+    def predict(self, X: MatrixLike, return_std: Literal[True]) -> ArrayPair: ...
+    @overload
+    def predict(self, X: MatrixLike, return_std: bool) -> FloatArray | ArrayPair: ...
     def predict(
-        self, X: ArrayLike, return_std: bool = False
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        self, X: MatrixLike, return_std: bool = False
+    ) -> FloatArray | ArrayPair:
         """Return the mean of the members' predictions and, if asked, their spread.
 
         Parameters

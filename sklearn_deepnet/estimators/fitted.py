@@ -1,10 +1,10 @@
 """The network of a fitted estimator: its attributes, and its outputs for new X."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -14,11 +14,14 @@ from .._fitting.dataset import check_features, is_plain
 from .._fitting.parameters import resolve_activations
 from .._fitting.scaling import scaling_of
 from .._utils.byte_order import in_native_order
-from .._utils.typing import FloatArray
+from .._utils.typing import FloatArray, MatrixLike
 from .._utils.values import check_no_dates
 from .._utils.warnings import max_abs
 from ..nn.numeric_features import FittedFeatures
 from ..nn.scaling import InputScaling, fold_into_first_layer
+
+_MANY_INPUTS = 200
+_N_ROWS = 2**14  # predicted at once, so that memory does not grow with n_samples
 
 
 def network_of(estimator: Any) -> Network:
@@ -79,7 +82,7 @@ def softmax(logits: FloatArray, axis: int) -> FloatArray:
     return np.divide(p, np.add.reduce(p, axis=axis, keepdims=True), out=p)
 
 
-def check_new_rows(estimator: Any, X: ArrayLike) -> Any:
+def check_new_rows(estimator: Any, X: MatrixLike) -> Any:
     """Validate the X of a prediction, and return it as an array or a CSR matrix."""
     if is_plain(X) or _is_valid_csr(X):
         check_features(estimator, X, reset=False)
@@ -90,6 +93,29 @@ def check_new_rows(estimator: Any, X: ArrayLike) -> Any:
         )
     # Dense X is cast to the byte order of this machine a block at a time.
     return in_native_order(X) if issparse(X) and not X.dtype.isnative else X
+
+
+def logits_of_blocks(
+    estimators: Sequence[Any], X: Any
+) -> Iterator[tuple[FloatArray, Any]]:
+    """Yield the logits of estimators of one shape, and the rows they belong to.
+
+    The logits have the shape (n_estimators, n_rows, n_outputs).
+    """
+    networks = [network_of(estimator) for estimator in estimators]
+    # A stack takes dense arrays only. If each member scales X in its own way, each has
+    # its own inputs, and those of wide X would take much memory.
+    if not issparse(X):
+        stack = stack_of(estimators)
+        if stack.shares_inputs or X.shape[1] <= _MANY_INPUTS:
+            networks = [stack]
+    for start in range(0, X.shape[0], _N_ROWS):
+        rows = X[start : start + _N_ROWS]
+        with np.errstate(all="ignore"):
+            outputs = [predict_logits(network, rows) for network in networks]
+        logits = outputs[0] if outputs[0].ndim == 3 else np.stack(outputs)
+        estimators[0]._check_overflow(logits, rows)
+        yield logits, rows
 
 
 def _is_valid_csr(X: Any) -> bool:
@@ -123,7 +149,16 @@ def _curve(name: str, doc: str) -> property:
 class FittedNetwork:
     """The fitted attributes of an estimator, and the forward pass."""
 
-    def hidden_activations(self, X: ArrayLike, layer: int = -1) -> FloatArray:
+    if TYPE_CHECKING:  # what `fit` sets
+        best_iter_: int | None
+        feature_names_in_: NDArray[Any]
+        loss_curve_: list[float]
+        n_features_in_: int
+        out_activation_: str
+        validation_loss_curve_: list[float] | None
+        validation_scores_: list[float] | None
+
+    def hidden_activations(self, X: MatrixLike, layer: int = -1) -> FloatArray:
         """Return the outputs of a hidden layer, which are learned features.
 
         Parameters
@@ -152,13 +187,13 @@ class FittedNetwork:
             )
         return self._propagate(X, layer % n_hidden)
 
-    def _logits(self, X: ArrayLike) -> FloatArray:
+    def _logits(self, X: MatrixLike) -> FloatArray:
         """Return the outputs before the last activation, one column per output."""
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)  # raises, but asks for the tags of each class first
         return self._propagate(X)
 
-    def _propagate(self, X: ArrayLike, hidden_layer: int | None = None) -> FloatArray:
+    def _propagate(self, X: MatrixLike, hidden_layer: int | None = None) -> FloatArray:
         X = check_new_rows(self, X)
         # An overflow is reported below, in a message that says what to do.
         with np.errstate(all="ignore"):
@@ -191,13 +226,14 @@ class FittedNetwork:
         """Number of output units."""
         return self._learned("_layer_sizes")[-1]
 
-    loss_curve_ = _curve("loss_curve_", "Training loss of each epoch.")
-    validation_loss_curve_ = _curve(
-        "validation_loss_curve_", "Validation loss after each epoch, or None."
-    )
-    validation_scores_ = _curve(
-        "validation_scores_", "Validation score after each epoch, or None."
-    )
+    if not TYPE_CHECKING:  # which would take each for a property of any type
+        loss_curve_ = _curve("loss_curve_", "Training loss of each epoch.")
+        validation_loss_curve_ = _curve(
+            "validation_loss_curve_", "Validation loss after each epoch, or None."
+        )
+        validation_scores_ = _curve(
+            "validation_scores_", "Validation score after each epoch, or None."
+        )
 
     @property
     def n_iter_(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from .._engine import Curve, as_curve
 from .._fitting.attributes import copy_attributes
 from .._utils.sklearn_compat import DocLinkMixin, HTMLSummaryMixin
-from .._utils.version import __version__
+from .._utils.version import __version__, are_compatible
 from ..exceptions import VersionWarning
 from .fitted import network_of
 
@@ -60,7 +60,7 @@ _VERSION_KEY = "_sklearn_deepnet_version"
 
 def warn_of_version(name: str, version: str) -> None:
     """Warn, at the line of the caller's caller, if another version saved it."""
-    if version != __version__:
+    if not are_compatible(version, __version__):
         warnings.warn(
             f"This {name} was saved by sklearn_deepnet {version} and is loaded by "
             f"{__version__}. To be sure of its predictions, fit it again or load it "

@@ -5,13 +5,14 @@ Python and scikit-learn alone would say that a name is unknown, and no more.
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from numbers import Integral
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from .._utils.lookup import suggest
 from .._utils.sklearn_compat import ParamNamesMixin
+from .._utils.typing import Method
 
 _OPTIMIZERS = "sklearn_deepnet.nn.optimizers"
 
@@ -83,7 +84,7 @@ def _parameter_names(cls: type[Any]) -> frozenset[str]:
     return frozenset(inspect.signature(cls).parameters)
 
 
-def explains_names(init: Callable[..., None]) -> Callable[..., None]:
+def explains_names(init: Method) -> Method:
     """Decorate the ``__init__`` of an estimator to explain names that it lacks.
 
     The signature that scikit-learn inspects stays that of `init`.
@@ -108,7 +109,7 @@ def explains_names(init: Callable[..., None]) -> Callable[..., None]:
             raise TypeError(_explain(self, unknown, sorted(names)))
         init(self, *args, **kwargs)
 
-    return explaining
+    return cast(Method, explaining)
 
 
 class ParameterNamesMixin(ParamNamesMixin):

@@ -1,19 +1,31 @@
 """`DeepNetRegressor`: a network for one or several numbers."""
 
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils.metaestimators import available_if
 
 from .._fitting.dataset import Dataset, check_rows, make_dataset
+from .._fitting.scaling import InputScalingName
 from .._fitting.targets import NumberTargets, check_number_y
 from .._utils.lookup import look_up
 from .._utils.scores import r_squared
-from .._utils.sklearn_compat import StrOptions
-from .._utils.typing import FloatArray
-from ..nn.losses import LOSSES, poisson
+from .._utils.sklearn_compat import StrOptions, available_if
+from .._utils.typing import (
+    FloatArray,
+    FloatDType,
+    IntArray,
+    MatrixLike,
+    RandomStateLike,
+)
+from ..nn.activations import ActivationLike
+from ..nn.initializers import BiasInitializerName, InitializerLike
+from ..nn.losses import LOSSES, Loss, NumberLossName, poisson
+from ..nn.numeric_features import NumericFeaturesLike
+from ..nn.optimizers import SolverLike
+from ..nn.schedules import ScheduleLike
 from .base import BaseDeepNet, has_partial_fit
 from .parameter_names import explains_names
 
@@ -243,40 +255,43 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         **BaseDeepNet._parameter_constraints,
         "target_scaling": [StrOptions({"standard"}), None],
     }
+    if TYPE_CHECKING:  # what `fit` sets
+        target_mean_: FloatArray
+        target_scale_: FloatArray
 
     @explains_names
     def __init__(
         self,
-        hidden_layer_sizes: Any = (100,),
+        hidden_layer_sizes: int | Sequence[int] | IntArray = (100,),
         *,
-        activation: Any = "relu",
-        input_scaling: str | None = "auto",
-        numeric_features: Any = None,
-        init: Any = "xavier",
+        activation: ActivationLike = "relu",
+        input_scaling: InputScalingName | None = "auto",
+        numeric_features: NumericFeaturesLike | None = None,
+        init: InitializerLike = "xavier",
         init_scale: float | None = None,
-        bias_init: str = "random",
-        loss: Any = "squared_error",
-        solver: Any = "adam",
+        bias_init: BiasInitializerName = "random",
+        loss: NumberLossName | Loss = "squared_error",
+        solver: SolverLike = "adam",
         learning_rate: float = 0.001,
-        schedule: Any = "constant",
-        batch_size: int | str | None = "auto",
+        schedule: ScheduleLike = "constant",
+        batch_size: int | Literal["auto"] | None = "auto",
         n_iter: int = 200,
         shuffle: bool = True,
         alpha: float = 1e-4,
         l1: float = 0.0,
-        dropout: Any = 0.0,
+        dropout: float | Sequence[float] | FloatArray = 0.0,
         clip_norm: float | None = None,
         tol: float | None = 1e-5,
-        n_iter_no_change: int | str = "auto",
-        early_stopping: bool | str = False,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = False,
         validation_fraction: float = 0.1,
-        scoring: Any = None,
+        scoring: str | Callable[..., float] | None = None,
         restore_best: bool = True,
-        target_scaling: str | None = "standard",
+        target_scaling: Literal["standard"] | None = "standard",
         warm_start: bool = False,
         verbose: int = 0,
-        random_state: Any = None,
-        dtype: Any = None,
+        random_state: RandomStateLike = None,
+        dtype: FloatDType | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -311,11 +326,11 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     @available_if(has_partial_fit)
     def partial_fit(
         self,
-        X: ArrayLike,
+        X: MatrixLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
-        X_val: ArrayLike | None = None,
+        X_val: MatrixLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
@@ -361,7 +376,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
             sample_weight_val=sample_weight_val,
         )
 
-    def predict(self, X: ArrayLike) -> FloatArray:
+    def predict(self, X: MatrixLike) -> FloatArray:
         """Return the predicted targets.
 
         Parameters
@@ -379,7 +394,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     _computed_method = predict
 
     def score(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
         """Return R², the coefficient of determination.
 
@@ -417,7 +432,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
 
     def _make_dataset(
         self,
-        X: ArrayLike,
+        X: MatrixLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
         resumes: bool,

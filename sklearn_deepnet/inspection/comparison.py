@@ -15,10 +15,11 @@ from sklearn.utils import indexable
 
 from .._fitting.parameters import resolve_random_state
 from .._utils.sklearn_compat import safe_indexing
-from .._utils.typing import FloatArray
+from .._utils.typing import FloatArray, MatrixLike, RandomStateLike
 from ..estimators.base import BaseDeepNet
 from ..estimators.pipelines import find_network
 from ..estimators.stacking import fit_stack
+from ..nn.initializers import InitializerLike
 from .probe import network_and_input
 from .rendering import (
     HTMLTableMixin,
@@ -35,15 +36,15 @@ _ROWS = 2**14  # whose hidden activations are in memory at once
 
 def compare_initializers(
     estimator: Any,
-    X: ArrayLike,
+    X: MatrixLike,
     y: ArrayLike,
     *,
-    init: Any = ("zeros", "random", "xavier", "he"),
+    init: InitializerLike | Mapping[str, Any] = ("zeros", "random", "xavier", "he"),
     n_repeats: int | Sequence[int] = 5,
     cv: Any = None,
     groups: ArrayLike | None = None,
-    scoring: Any = None,
-    random_state: Any = None,
+    scoring: str | Callable[..., float] | None = None,
+    random_state: RandomStateLike = None,
     **fit_params: Any,
 ) -> "InitializerComparison":
     """Train a network from several initializations, with several seeds and folds.

@@ -17,7 +17,7 @@ from .._fitting.scaling import constant_inputs, constant_outputs
 from .._fitting.targets import NumberTargets
 from .._fitting.units import are_deviations_far, are_means_far
 from .._utils.lookup import look_up
-from .._utils.typing import BoolArray, FloatArray
+from .._utils.typing import BoolArray, FloatArray, MatrixLike
 from ..nn.losses import LOSSES
 from ..nn.scaling import column_moments
 from . import probe
@@ -102,7 +102,7 @@ class Diagnosis(HTMLTableMixin):
 
 
 def diagnose(
-    estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    estimator: Any, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> Diagnosis:
     """Check a network for faults that prevent it from learning.
 

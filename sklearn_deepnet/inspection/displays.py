@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine import one_blas_thread
-from .._utils.typing import FloatArray
+from .._utils.typing import FloatArray, MatrixLike
 from ..estimators.pipelines import find_network
 from . import probe
 from .rendering import axes_or_new, curve_style
@@ -195,7 +195,7 @@ class LayerDisplay:
     def from_estimator(
         cls,
         estimator: Any,
-        X: ArrayLike,
+        X: MatrixLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,

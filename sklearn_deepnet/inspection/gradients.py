@@ -17,7 +17,7 @@ from .._engine import (
 )
 from .._fitting.jobs import TrainingJob
 from .._utils.interrupts import take_interrupts
-from .._utils.typing import FloatArray, IntArray
+from .._utils.typing import FloatArray, IntArray, MatrixLike
 from . import probe
 from .rendering import HTMLTableMixin, ResultTable
 
@@ -117,7 +117,7 @@ class GradientCheck(HTMLTableMixin):
 
 def check_gradients(
     estimator: Any,
-    X: ArrayLike,
+    X: MatrixLike,
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
     *,

@@ -12,7 +12,7 @@ from joblib import parallel_config, register_parallel_backend
 from joblib.parallel import ParallelBackendBase, get_active_backend
 
 from .._fitting.checkpoint import EpochStore
-from .._serialization.checkpoint import resolve_checkpoint
+from .._serialization.checkpoint import CheckpointLike, resolve_checkpoint
 from ..estimators.stacking import StackSummary
 from ..estimators.stacking.cooperation import MAX_BYTES
 from .checkpoint import SearchCheckpoint
@@ -261,7 +261,7 @@ class stacked:
         n_jobs: int | None = None,
         *,
         max_bytes: int | None = None,
-        checkpoint: Any = None,
+        checkpoint: CheckpointLike | None = None,
     ) -> None:
         if n_jobs is not None and (not _is_integer(n_jobs) or n_jobs == 0):
             raise ValueError(
@@ -269,7 +269,7 @@ class stacked:
             )
         self._n_jobs, self._max_bytes = n_jobs, max_bytes
         self._checkpoint = checkpoint
-        self.summary = StackSummary()
+        self.summary: StackSummary = StackSummary()
         self._configs: list[parallel_config] = []  # it may be entered again within
         self._make_backend()  # or raise
 

@@ -1,13 +1,15 @@
 """scikit-learn's searches, with their networks trained as stacks."""
 
 from contextlib import nullcontext
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from joblib.parallel import get_active_backend
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
+from .._serialization.checkpoint import CheckpointLike
 from .._utils.sklearn_compat import HalvingGridSearchCV, HalvingRandomSearchCV
+from .._utils.typing import MatrixLike
 from .._utils.warnings import said_once
 from ..estimators.mixins import PickleVersionMixin
 from .backend import StackedBackend, stacked
@@ -23,12 +25,26 @@ __all__ = [
 class _StackedSearch(PickleVersionMixin):
     """A search of scikit-learn whose ``fit`` runs in the context `stacked`."""
 
+    if TYPE_CHECKING:  # what scikit-learn defines and `fit` sets
+        best_estimator_: Any
+        best_index_: int
+        best_params_: dict[str, Any]
+        best_score_: float
+        classes_: NDArray[Any]
+        cv_results_: dict[str, Any]
+        n_splits_: int
+        refit_time_: float
+
+        def predict(self, X: MatrixLike) -> NDArray[Any]: ...
+        def predict_proba(self, X: MatrixLike) -> NDArray[Any]: ...
+        def score(self, X: MatrixLike, y: ArrayLike | None = None) -> float: ...
+
     def fit(
         self,
-        X: ArrayLike,
+        X: MatrixLike,
         y: ArrayLike | None = None,
         *,
-        checkpoint: Any = None,
+        checkpoint: CheckpointLike | None = None,
         **params: Any,
     ) -> Self:
         """Score all candidates by cross-validation, and fit the best to all rows.

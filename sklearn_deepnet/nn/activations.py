@@ -51,10 +51,10 @@ array([0., 0., 2.])
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -305,4 +305,22 @@ ACTIVATIONS = MappingProxyType(
         "gelu": gelu,
         "silu": silu,
     }
+)
+
+# Names as types, for editors and type checkers; a test compares them with the table.
+ActivationName: TypeAlias = Literal[
+    "relu",
+    "tanh",
+    "sigmoid",
+    "logistic",
+    "identity",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "softplus",
+    "gelu",
+    "silu",
+]
+ActivationLike: TypeAlias = (
+    ActivationName | Activation | Sequence[ActivationName | Activation]
 )

@@ -13,9 +13,10 @@ array([[ 1.44,  0.33,  0.8 ],
 
 from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._utils.lookup import look_up
 from .._utils.typing import FloatArray
@@ -266,6 +267,24 @@ def _uniform_bias(W: FloatArray, std: float, rng: np.random.RandomState) -> Floa
 BIAS_INITIALIZERS = MappingProxyType(
     {"zeros": _zero_bias, "random": _random_bias, "uniform": _uniform_bias}
 )
+
+# Names as types, for editors and type checkers; a test compares them with the tables.
+InitializerName: TypeAlias = Literal[
+    "zeros",
+    "random",
+    "xavier",
+    "xavier_uniform",
+    "glorot",
+    "glorot_uniform",
+    "he",
+    "he_uniform",
+    "lecun",
+    "lecun_uniform",
+    "orthogonal",
+]
+BiasInitializerName: TypeAlias = Literal["zeros", "random", "uniform"]
+Scheme: TypeAlias = InitializerName | Callable[[Shape, np.random.RandomState], Any]
+InitializerLike: TypeAlias = Scheme | Sequence[Scheme | NDArray[Any]]
 
 
 def is_scheme(init: Any) -> bool:

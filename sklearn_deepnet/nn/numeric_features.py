@@ -38,7 +38,7 @@ References
 from dataclasses import dataclass
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -247,3 +247,7 @@ def _is_positive(value: Any) -> bool:
 
 
 NUMERIC_FEATURES = MappingProxyType({"periodic": PeriodicFeatures})
+
+# Names as types, for editors and type checkers; a test compares them with the table.
+NumericFeaturesName: TypeAlias = Literal["periodic"]
+NumericFeaturesLike: TypeAlias = NumericFeaturesName | PeriodicFeatures

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -358,3 +358,9 @@ OPTIMIZERS = MappingProxyType(
     }
 )
 SOLVERS = MappingProxyType({**OPTIMIZERS, "lbfgs": LBFGS})
+
+# Names as types, for editors and type checkers; a test compares them with the table.
+SolverName: TypeAlias = Literal[
+    "sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lbfgs"
+]
+SolverLike: TypeAlias = SolverName | Optimizer | LBFGS

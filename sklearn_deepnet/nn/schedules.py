@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from types import FunctionType, MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -444,3 +444,9 @@ SCHEDULES = MappingProxyType(
         "plateau": Plateau,
     }
 )
+
+# Names as types, for editors and type checkers; a test compares them with the table.
+ScheduleName: TypeAlias = Literal[
+    "constant", "invscaling", "step", "exponential", "cosine", "onecycle", "plateau"
+]
+ScheduleLike: TypeAlias = ScheduleName | Schedule | Callable[[int], float]

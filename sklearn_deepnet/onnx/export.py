@@ -1,14 +1,19 @@
 """The public functions `to_onnx` and `register_converters`."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._fitting.parameters import resolve_dtype
+from .._utils.typing import FloatDType
 from .._utils.version import __version__
+from ..estimators import Model
 from ..estimators.fitted import network_of
 from .graph import ModelGraph, onnx_type
 from .networks import add_estimator, averaged_networks, output_types
 from .skl2onnx import register_all
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 __all__ = ["register_converters", "to_onnx"]
 
@@ -18,7 +23,7 @@ _OPSET = 17
 _IR_VERSION = 8
 
 
-def to_onnx(estimator: Any, *, dtype: Any = None) -> Any:
+def to_onnx(estimator: Model, *, dtype: FloatDType | None = None) -> "ModelProto":
     """Convert a network, or an ensemble of networks, to an ONNX model.
 
     This needs the package onnx; a model is run by a runtime such as onnxruntime. The

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -119,6 +119,17 @@ def estimators_for(component):
     return [DeepNetClassifier] * bool(classifies) + [DeepNetRegressor] * bool(regresses)
 
 
+def type_names(estimator, parameter):
+    """Return the strings that the type of a parameter allows."""
+    return names_in(get_type_hints(estimator.__init__)[parameter])
+
+
+def names_in(annotation):
+    if get_origin(annotation) is Literal:
+        return {*get_args(annotation)}
+    return set().union(*map(names_in, get_args(annotation)))
+
+
 def describe_parameter(estimator, name):
     parameters = get_doc_object(estimator)["Parameters"]
     (parameter,) = [p for p in parameters if p.name == name]
@@ -148,6 +159,10 @@ def places(parameter, name, component):
     public = component.__name__ if inspect.isclass(component) else name
     quoted = f'"{name.removesuffix("_uniform")}"'  # named together with its twin
     yield f"Add {public!r} to __all__ in {file}.", public in module.__all__
+    yield (
+        f"Add {name!r} to the Literal of names in {file}.",
+        all(name in type_names(it, parameter) for it in estimators_for(component)),
+    )
     yield f"Write a docstring for {name!r} in {file}.", is_explained(name, component)
     for estimator in estimators_for(component):
         yield (
@@ -204,6 +219,7 @@ def test_the_sentences_say_what_to_do():
     mish = Activation("mish", np.copyto, np.copyto, False)
     assert [sentence for sentence, _ in places("activation", "mish", mish)] == [
         "Add 'mish' to __all__ in sklearn_deepnet/nn/activations.py.",
+        "Add 'mish' to the Literal of names in sklearn_deepnet/nn/activations.py.",
         "Write a docstring for 'mish' in sklearn_deepnet/nn/activations.py.",
         "Name 'mish' under 'activation' in the docstring of DeepNetClassifier.",
         "Name 'mish' under 'activation' in the docstring of DeepNetRegressor.",

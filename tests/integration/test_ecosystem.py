@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_deepnet import DeepNetClassifier
+from sklearn_deepnet._utils.sklearn_compat import DOCUMENTATION
 from sklearn_deepnet.nn.activations import relu
 from sklearn_deepnet.nn.initializers import he
 from sklearn_deepnet.nn.losses import squared_error
@@ -282,9 +283,13 @@ def test_set_output_is_for_transformers_only(cancer):
     assert not hasattr(model[-1], "set_output")
 
 
-def test_representation_in_a_notebook_links_to_the_documentation():
-    link = (
-        "https://sklearn-deepnet.readthedocs.io/en/stable/api/generated/"
-        "sklearn_deepnet.DeepNetClassifier.html"
-    )
+def test_representation_in_a_notebook_links_to_the_documentation(monkeypatch):
+    address = "https://docs.example/"
+    monkeypatch.setattr("sklearn_deepnet._utils.sklearn_compat.DOCUMENTATION", address)
+    link = f"{address}api/generated/sklearn_deepnet.DeepNetClassifier.html"
     assert f'href="{link}"' in short_net()._repr_html_()
+
+
+def test_representation_in_a_notebook_has_no_link_without_documentation():
+    assert DOCUMENTATION == ""
+    assert "sklearn_deepnet.DeepNetClassifier.html" not in short_net()._repr_html_()

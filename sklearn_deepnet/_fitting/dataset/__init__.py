@@ -236,6 +236,16 @@ def check_weight(sample_weight: ArrayLike, X: Any, name: str) -> FloatArray:
     return check_sample_weight(sample_weight, X)
 
 
+def split_by_weight(
+    sample_weight: ArrayLike | None, X: Any
+) -> tuple[IntArray, IntArray]:
+    """Return the indices of rows of positive weight, and those of weight 0."""
+    if sample_weight is None:
+        return np.arange(X.shape[0]), np.arange(0)
+    is_positive = check_weight(sample_weight, X, "sample_weight") > 0
+    return np.flatnonzero(is_positive), np.flatnonzero(~is_positive)
+
+
 def make_dataset(
     X: Any,
     y: NDArray[Any],

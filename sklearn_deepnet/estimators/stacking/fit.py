@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 from copy import copy
 from functools import partial
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,7 @@ from ..._fitting.prepare import prepare
 from ..._utils.interrupts import deferred_interrupts
 from ..._utils.sharing import SharedWork, sharing
 from ..._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
+from ..._utils.typing import MatrixLike
 from ..._utils.warnings import said_once
 from ..base import BaseDeepNet
 from ..pipelines import (
@@ -29,18 +30,20 @@ from ..pipelines import (
 from .cooperation import MAX_BYTES, run_tasks
 from .training import StackSummary, Waiting, find_interrupt, train_all
 
+Estimator = TypeVar("Estimator")
+
 # A checkpoint is the file of one fit, so networks in a stack take no such argument.
 _FIT_PARAMS = inspect.signature(BaseDeepNet.fit).parameters.keys() - {"checkpoint"}
 
 
 def fit_stack(
-    estimators: Sequence[Any],
-    X: ArrayLike,
+    estimators: Sequence[Estimator],
+    X: MatrixLike,
     y: ArrayLike,
     *,
     rows: Sequence[ArrayLike] | None = None,
     **fit_params: Any,
-) -> list[Any]:
+) -> list[Estimator]:
     """Fit many networks at once, in less time than one by one.
 
     Each network is bit-for-bit identical to calling its own ``fit``. Networks with the

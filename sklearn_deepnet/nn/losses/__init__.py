@@ -24,7 +24,7 @@ array([[-0.5,  1. ]])
 from functools import partial
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
 
@@ -251,3 +251,9 @@ LOSSES = MappingProxyType(
         "quantile": quantile(),
     }
 )
+
+# Names as types, for editors and type checkers; a test compares them with the table.
+ClassLossName: TypeAlias = Literal["log_loss", "focal", "squared_error"]
+NumberLossName: TypeAlias = Literal[
+    "squared_error", "absolute_error", "huber", "poisson", "quantile"
+]
