@@ -5,7 +5,7 @@ estimator's random_state: accuracy for classes, R² for numbers. Our networks ge
 columns as they are. scikit-learn's get them behind a StandardScaler, and MLPRegressor
 also a standardized y, without which it is far worse. All estimators use the same fixed
 folds. So the standard errors measure the randomness of *training*; they say nothing
-about other tables or other folds.
+about other tables or other folds. With `--raw` nobody's columns and y are scaled.
 
 The benchmark reports whether these rules hold. Classes: on each table we are at most 1
 point below, and on the mean over tables at most 0.1 points plus two standard errors.
@@ -148,16 +148,17 @@ def source_of(estimator):
     return f"sklearn_deepnet {checksum:08x}"
 
 
-def cache_key(name, X, y, estimator):
+def cache_key(name, X, y, estimator, raw):
     """Identify a table by name and values, an estimator by repr and source."""
     checksum = zlib.crc32("".join(map(str, y)).encode(), zlib.crc32(X.tobytes()))
-    return f"{name} {checksum:08x} | {estimator!r} | {source_of(estimator)}"
+    what = f"{estimator!r}{', as they are' if raw else ''}"
+    return f"{name} {checksum:08x} | {what} | {source_of(estimator)}"
 
 
-def model_of(estimator, seed):
-    """Return what is fitted: ours, or scikit-learn's with scaled columns and y."""
+def model_of(estimator, seed, raw):
+    """Return what is fitted: ours, or scikit-learn's, with scaled columns and y."""
     estimator = clone(estimator).set_params(random_state=seed)
-    if not isinstance(estimator, MLPClassifier | MLPRegressor):
+    if raw or not isinstance(estimator, MLPClassifier | MLPRegressor):
         return estimator
     model = make_pipeline(StandardScaler(), estimator)
     if isinstance(estimator, MLPClassifier):
@@ -165,9 +166,9 @@ def model_of(estimator, seed):
     return TransformedTargetRegressor(model, transformer=StandardScaler())
 
 
-def measure(key, comparison, X, y, estimator, seed):
+def measure(key, comparison, X, y, estimator, seed, raw):
     """Return the mean score of five folds for one random_state, and its key."""
-    model = model_of(estimator, seed)
+    model = model_of(estimator, seed, raw)
     with threadpool_limits(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         scores = cross_val_score(
@@ -176,18 +177,18 @@ def measure(key, comparison, X, y, estimator, seed):
         return key, seed, float(scores.mean())
 
 
-def run(comparison, tables, estimators, n_seeds, n_jobs, cache_file):
+def run(comparison, tables, estimators, n_seeds, n_jobs, cache_file, raw):
     """Return {(table, label): score per seed}, and add missing ones to the cache."""
     cache = {}
     if cache_file and cache_file.exists():
         cache = json.loads(cache_file.read_text())
     keys = {
-        (name, label): cache_key(name, X, y, estimator)
+        (name, label): cache_key(name, X, y, estimator, raw)
         for name, (X, y) in tables.items()
         for label, estimator in estimators.items()
     }
     jobs = [
-        delayed(measure)(key, comparison, *tables[name], estimators[label], seed)
+        delayed(measure)(key, comparison, *tables[name], estimators[label], seed, raw)
         for (name, label), key in keys.items()
         for seed in range(n_seeds)
         if str(seed) not in cache.get(key, {})
@@ -280,7 +281,13 @@ def compare(comparison, folder, options):
         ours = our_variants(comparison, options.init, options.bias_init)
     estimators = {peer: comparison.peer} | ours
     scores = run(
-        comparison, tables, estimators, options.seeds, options.n_jobs, options.cache
+        comparison,
+        tables,
+        estimators,
+        options.seeds,
+        options.n_jobs,
+        options.cache,
+        options.raw,
     )
     about = f"{comparison.score} of {comparison.name}"
     print(f"\n{about} in %, {options.seeds} seeds, differences in points.\n")
@@ -303,6 +310,7 @@ def main():
     parser.add_argument("--regression-tables", type=Path, metavar="DIR")
     parser.add_argument("--only", metavar="NAME", help="one table, as printed")
     parser.add_argument("--cache", type=Path, metavar="FILE.json")
+    parser.add_argument("--raw", action="store_true", help="scale nothing for anyone")
     parser.add_argument("--peer-only", action="store_true", help="scikit-learn's alone")
     options = parser.parse_args()
 
