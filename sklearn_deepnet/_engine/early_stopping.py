@@ -128,7 +128,8 @@ class EarlyStopping:
     def _save_best(self, value: FloatArray, finite: BoolArray) -> None:
         state = self._state
         if state.best_params is None:
-            state.best_params = state.params.copy()
+            # Not those of this epoch, which may have diverged: files refuse NaN
+            state.best_params = np.zeros_like(state.params)
         better = np.asarray(finite & (value < state.best_value))
         state.best_value = np.where(better, value, state.best_value)
         state.best_iter = np.where(better, state.n_epochs, state.best_iter)

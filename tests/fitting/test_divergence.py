@@ -5,12 +5,20 @@ import warnings
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, DivergenceWarning
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    DeepNetRegressor,
+    DivergenceWarning,
+    fit_stack,
+    load_model,
+    save_model,
+)
 from sklearn_deepnet.nn.activations import Activation, relu
 from sklearn_deepnet.nn.losses import Loss, binary_cross_entropy
 from sklearn_deepnet.nn.schedules import Cosine
@@ -341,3 +349,37 @@ def test_the_loss_of_the_first_batch_is_the_measure_of_all():
     first_loss = fitted._training_state["state"]["first_loss"]
     assert first_loss == pytest.approx(alone.loss_, rel=1e-12)
     assert first_loss > 10  # below 1, the measure would be 1
+
+
+@pytest.mark.parametrize("monitors", ["held out", "given"])
+@pytest.mark.parametrize("way", ["checkpoint", "warm_start", "partial_fit", "stack"])
+@pytest.mark.filterwarnings("ignore::sklearn_deepnet.DivergenceWarning")
+def test_a_network_that_diverged_at_once_is_saved(way, monitors, tmp_path):
+    X, y = load_digits(return_X_y=True)
+    given = {"X_val": X[:50], "y_val": y[:50]} if monitors == "given" else {}
+    net = DeepNetClassifier(
+        (20,),
+        solver="sgd",
+        learning_rate=1e6,
+        batch_size=16,
+        dtype="float32",  # in which the weights overflow
+        n_iter=3,
+        tol=None,
+        early_stopping=not given,
+        warm_start=way == "warm_start",
+        random_state=0,
+    )
+    if way == "partial_fit":
+        net.set_params(early_stopping=False)
+        net.partial_fit(X, y, classes=range(10), **given)
+    elif way == "checkpoint":
+        net.fit(X, y, checkpoint=tmp_path / "checkpoint", **given)
+    elif way == "stack":
+        fit_stack([net, clone(net).set_params(learning_rate=0.1)], X, y, **given)
+    else:
+        net.fit(X, y, **given)
+    assert net.diverged_
+    save_model(net, tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    assert_array_equal(loaded.predict_proba(X), net.predict_proba(X))
+    assert loaded.best_iter_ is net.best_iter_ is None
