@@ -422,7 +422,7 @@ def test_the_mean_errs_less_than_members_by_their_variance():
 
 
 def test_data_that_overflow_are_an_error():
-    with pytest.raises(ValueError, match=r"^The network overflows on X, whose largest"):
+    with pytest.raises(ValueError, match=r"^The outputs of the network overflow for"):
         fitted("float32").predict(1e39 * X)
 
 
@@ -470,8 +470,8 @@ class CautiousRegressor(DeepNetRegressor):
 )
 def test_members_with_predictions_of_their_own_are_an_error(base, method, allowed):
     message = (
-        f"estimator is {base!r}, whose class has a {method} of its own, which an "
-        f"ensemble never calls; give a {allowed}, or a subclass without {method}."
+        f"The class of estimator={base!r} overrides {method}, which an ensemble never "
+        f"calls. Give a {allowed}, or a subclass that does not override {method}."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         ensemble(base).fit(X, NUMBERS if method == "predict" else y)

@@ -369,8 +369,8 @@ def test_arrays_as_init_are_refused(scaling):
 
 def test_there_are_no_weights_for_x_as_it_comes():
     message = (
-        "numeric_features are not linear, so no weights for X as it comes are equal to "
-        "them. Compute them from numeric_features_, or train with "
+        "folded_coefs is not available with numeric_features, which are not linear in "
+        "X. Use numeric_features_ and coefs_ instead, or train with "
         "numeric_features=None."
     )
     with raises(message):

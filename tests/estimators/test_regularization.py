@@ -454,7 +454,10 @@ def test_label_smoothing_is_the_formula(kind):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_label_smoothing_is_for_log_loss_alone(loss, method):
     net = net_for(loss=loss, label_smoothing=0.1)
-    message = f"label_smoothing=0.1 is for loss='log_loss' alone; loss is {loss!r}."
+    message = (
+        "label_smoothing=0.1 is only supported with loss='log_loss'. Got "
+        f"loss={loss!r}; set label_smoothing=0."
+    )
     options = {"classes": [0, 1]} if method == "partial_fit" else {}
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         getattr(net, method)(*cancer(), **options)

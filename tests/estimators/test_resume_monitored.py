@@ -446,9 +446,9 @@ def test_targets_of_another_width_are_an_error(method, before, after):
     net = net_for(2, DeepNetRegressor)
     getattr(net, method)(X, Y[:, :before] if before > 1 else y)
     message = (
-        f"y now has the shape ({len(y)},{'' if after == 1 else f' {after}'}), but the "
-        f"network to continue has {before} outputs. Keep it, or start anew by fit with "
-        "warm_start=False."
+        f"y has the shape ({len(y)},{('' if after == 1 else f' {after}')}), but the "
+        f"number of outputs of the network to continue is {before}. Give y with as "
+        "many columns, or call fit with warm_start=False to start over."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         getattr(net, method)(X, Y[:, :after] if after > 1 else y)

@@ -398,8 +398,8 @@ def test_standard_continues_what_auto_has_begun():
 
 def test_weights_of_squashed_inputs_have_no_equal_for_x_as_it_comes():
     message = (
-        "input_scaling='robust' is not linear, so no weights for X as it comes are "
-        "equal to it. Scale X by input_mean_ and input_scale_, or train with "
+        "folded_coefs is not available with input_scaling='robust', which is not "
+        "linear. Use input_mean_, input_scale_ and coefs_ instead, or train with "
         "input_scaling='standard'."
     )
     with raises(message):

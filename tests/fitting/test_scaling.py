@@ -446,8 +446,8 @@ def test_folded_weights_give_the_same_outputs(dtype):
 
 def test_robust_scaling_cannot_be_folded():
     with raises(
-        "input_scaling='robust' is not linear, so no weights for X as it comes are "
-        "equal to it. Scale X by input_mean_ and input_scale_, or train with "
+        "folded_coefs is not available with input_scaling='robust', which is not "
+        "linear. Use input_mean_, input_scale_ and coefs_ instead, or train with "
         "input_scaling='standard'."
     ):
         net(input_scaling="robust", n_iter=1).fit(X, y).folded_coefs()

@@ -310,8 +310,8 @@ def test_best_epoch_is_reported_where_the_last_weights_stay():
     net = net_for(20, solver="sgd", learning_rate=4.0, batch_size=50).fit(X, y)
     assert net.best_iter_ == np.argmin(net.loss_curve_) < net.n_iter_ - 1
     assert net.best_loss_ == net.loss_curve_[net.best_iter_] < net.loss_
-    described = inspect.getdoc(DeepNetClassifier)
-    assert "Whether to end training with the weights of the best epoch" in described
+    described = " ".join(inspect.getdoc(DeepNetClassifier).split())
+    assert "Whether to restore the weights of the best epoch" in described
 
 
 # ---- pickle
@@ -415,7 +415,7 @@ def test_predict_is_never_nan_but_an_error(estimator):
     net = net_for(20, (8, 8), estimator).fit(X, y)
     with np.errstate(all="ignore"):  # scikit-learn sums X
         assert np.isfinite(net.predict(np.full((1, 13), 1e300))).all()
-        with pytest.raises(ValueError, match=r"^The network overflows on X, whose "):
+        with pytest.raises(ValueError, match=r"^The outputs of the network overflow "):
             net.predict(np.full((1, 13), 1.7e308))
 
 

@@ -120,7 +120,7 @@ def test_search_is_converted():
 def test_columns_that_are_left_out_need_no_input():
     X = table().assign(lists=[[1]] * N, id=[f"row {k}" for k in range(N)])
     model = make_table_pipeline(classifier())
-    with pytest.warns(UserWarning, match="Left out"):
+    with pytest.warns(UserWarning, match="The columns"):
         model.fit(X, COUNTING % 2)
     assert_same(model)
 

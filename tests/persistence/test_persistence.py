@@ -582,9 +582,9 @@ def test_a_parameter_that_an_older_file_lacks_has_its_default(path):
 def test_a_file_of_another_version_warns(path):
     edited(path, lambda model: model.update(version="0.0.7"))
     message = (
-        "This DeepNetClassifier was saved by sklearn_deepnet 0.0.7 and is loaded by "
-        f"{__version__}. To be sure of its predictions, fit it again or load it with "
-        "that version."
+        "This DeepNetClassifier was saved with sklearn_deepnet 0.0.7 and is now "
+        f"loaded with version {__version__}, so its predictions may differ. Fit it "
+        "again, or load it with version 0.0.7."
     )
     with pytest.warns(VersionWarning, match=exactly(message)) as caught:
         loaded = load_model(path)

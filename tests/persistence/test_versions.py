@@ -44,9 +44,9 @@ def test_methods_need_a_fit_first(method):
 
 def message_for(version):
     return (
-        f"This DeepNetClassifier was saved by sklearn_deepnet {version} and is loaded "
-        f"by {sklearn_deepnet.__version__}. To be sure of its predictions, fit it "
-        "again or load it with that version."
+        f"This DeepNetClassifier was saved with sklearn_deepnet {version} and is now "
+        f"loaded with version {sklearn_deepnet.__version__}, so its predictions may "
+        f"differ. Fit it again, or load it with version {version}."
     )
 
 
