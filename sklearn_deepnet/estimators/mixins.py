@@ -62,9 +62,9 @@ def warn_of_version(name: str, version: str) -> None:
     """Warn if another version saved it; the warning points at the caller's caller."""
     if version != __version__:
         warnings.warn(
-            f"This {name} was saved with sklearn_deepnet {version} and is now loaded "
-            f"with version {__version__}, so its predictions may differ. Fit it again, "
-            f"or load it with version {version}.",
+            f"This {name} was saved with another version of sklearn_deepnet "
+            f"({version}) and is now loaded with {__version__}, so its predictions may "
+            "differ. Fit it again, or load it with the version that saved it.",
             VersionWarning,
             stacklevel=3,
         )

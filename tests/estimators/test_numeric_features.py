@@ -315,7 +315,7 @@ def test_members_of_other_columns_are_no_ensemble(tmp_path):
         load_model(tmp_path / "net")
 
 
-@pytest.mark.filterwarnings("ignore:This DeepNetClassifier was saved by")
+@pytest.mark.filterwarnings("ignore:This DeepNetClassifier was saved with")
 def test_a_pickle_from_before_there_were_any_has_none():
     fitted = net(warm_start=True).fit(X, y)
     state = fitted.__getstate__()

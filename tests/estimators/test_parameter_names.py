@@ -286,8 +286,8 @@ def test_a_subclass_is_called_by_its_own_name():
 
     assert Small(n_iter=7).n_iter == 7
     with raises(
-        "Small has no parameter 'max_iter'. The number of epochs is called n_iter here. "
-        "Write n_iter=5."
+        "Small has no parameter 'max_iter'. The number of epochs is called n_iter "
+        "here. Write n_iter=5."
     ):
         Small().set_params(max_iter=5)
 

@@ -203,7 +203,7 @@ def test_pickle_of_another_version_warns(monkeypatch):
     monkeypatch.setattr("sklearn_deepnet.estimators.mixins.__version__", "9.9")
     saved = pickle.dumps(predictor)
     monkeypatch.undo()
-    with pytest.warns(VersionWarning, match=r"was saved with sklearn_deepnet 9\.9"):
+    with pytest.warns(VersionWarning, match=r"sklearn_deepnet \(9\.9\)"):
         pickle.loads(saved)
 
 

@@ -582,9 +582,9 @@ def test_a_parameter_that_an_older_file_lacks_has_its_default(path):
 def test_a_file_of_another_version_warns(path):
     edited(path, lambda model: model.update(version="0.0.7"))
     message = (
-        "This DeepNetClassifier was saved with sklearn_deepnet 0.0.7 and is now "
-        f"loaded with version {__version__}, so its predictions may differ. Fit it "
-        "again, or load it with version 0.0.7."
+        "This DeepNetClassifier was saved with another version of sklearn_deepnet "
+        f"(0.0.7) and is now loaded with {__version__}, so its predictions "
+        "may differ. Fit it again, or load it with the version that saved it."
     )
     with pytest.warns(VersionWarning, match=exactly(message)) as caught:
         loaded = load_model(path)

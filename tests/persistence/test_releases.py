@@ -30,7 +30,7 @@ MODELS = [
 def warns_of(version):
     if version == __version__:
         return contextlib.nullcontext()
-    return pytest.warns(VersionWarning, match=f"saved with sklearn_deepnet {version} ")
+    return pytest.warns(VersionWarning, match=rf"sklearn_deepnet \({version}\)")
 
 
 def predict(model, X):
