@@ -301,12 +301,16 @@ def scoring_with(lock):
     return score
 
 
-OTHER_DATA = "X, y or what else is given to fit, is not"
+OTHER_DATA = "X, y or other data given to fit have changed"
 OTHERS = {
-    "failing": ({"error_score": 0.0}, {}, "error_score is now 0.0, and was not"),
+    "failing": ({"error_score": 0.0}, {}, "error_score is now 0.0, unlike before. "),
     "estimator": ({"estimator": NET.__class__((6,))}, {}, "estimator is now "),
     "scoring": ({"scoring": "f1_macro"}, {}, "scoring is now make_scorer(f1_score"),
-    "train": ({"return_train_score": True}, {}, "return_train_score is now True, and "),
+    "train": (
+        {"return_train_score": True},
+        {},
+        "return_train_score is now True, unlike before. ",
+    ),
     "weights": ({}, {"sample_weight": WEIGHT}, OTHER_DATA),
     "X": ({}, {"X": X + 1}, OTHER_DATA),
     "y": ({}, {"y": y[::-1]}, OTHER_DATA),
@@ -561,6 +565,8 @@ def test_a_search_that_is_killed_continues(tmp_path):
 def test_a_data_frame_is_compared_by_its_values(path):
     table = pd.DataFrame(X).rename(columns=str)
     grid().fit(table, y, checkpoint=path)
-    with pytest.raises(ValueError, match="X, y or what else is given to fit, is not"):
+    with pytest.raises(
+        ValueError, match="X, y or other data given to fit have changed"
+    ):
         grid().fit(table.rename(columns={"0": "a"}), y, checkpoint=path)
     grid().fit(table.copy(), y.copy(), checkpoint=path)
