@@ -288,7 +288,7 @@ def test_another_function_to_score_by_is_an_error(path):
 
 def test_what_cannot_be_hashed_is_an_error(path):
     lock = threading.Lock()
-    start = f"checkpoint cannot tell whether scoring={scoring_with(lock)!r}"[:60]
+    start = f"A checkpoint cannot be used with scoring={scoring_with(lock)!r}"[:60]
     with pytest.raises(ValueError, match=f"^{re.escape(start)}"):
         grid(scoring=scoring_with(lock)).fit(X, y, checkpoint=path)
 
@@ -320,7 +320,7 @@ OTHERS = {
 @pytest.mark.parametrize("other", OTHERS)
 def test_another_search_is_an_error(other, done):
     parameters, params, message = OTHERS[other]
-    start = f"The checkpoint '{done}' is of another fit: {message}"
+    start = f"The checkpoint '{done}' belongs to another search: {message}"
     search = grid().set_params(**parameters)
     with pytest.raises(ValueError, match=f"^{re.escape(start)}"):
         search.fit(**{"X": X, "y": y} | params, checkpoint=done)
@@ -330,7 +330,7 @@ def test_another_search_is_an_error(other, done):
 @pytest.mark.parametrize("other", ["estimator", "X"])
 def test_another_search_in_the_same_context_is_an_error(other, path):
     net = NET.__class__((6,)) if other == "estimator" else NET
-    start = f"The checkpoint '{path}' is of another fit: "
+    start = f"The checkpoint '{path}' belongs to another search: "
     message = start + ("estimator is now " if other == "estimator" else OTHER_DATA)
     with stacked(checkpoint=path):
         scores = cross_val_score(NET, X, y, cv=3)
@@ -361,8 +361,8 @@ def test_files_of_searches_and_of_fits_are_distinguished(tmp_path, done):
         (done, "fit", DeepNetClassifier()),
     ):
         message = (
-            f"'{path}' is not the checkpoint of a {asked}. Give another path, so that "
-            "what it is is not lost."
+            f"'{path}' exists and is not the checkpoint of a {asked}. It was left "
+            "untouched; choose another path."
         )
         with raises(message):
             estimator.fit(X, y, checkpoint=path)
@@ -472,8 +472,8 @@ def test_damage_is_an_error(path):
         path.write_bytes(data)
         why = f"the checksum of record {number} is wrong"
         message = (
-            f"'{path}' is not a file that sklearn_deepnet has saved, or it is "
-            f"damaged: {why if number else 'its first record is incomplete'}."
+            f"'{path}' is damaged or was not saved by sklearn_deepnet: "
+            f"{(why if number else 'its first record is incomplete')}."
         )
         with raises(message, ModelFileError):
             grid().fit(X, y, checkpoint=by_fold(path))
@@ -495,8 +495,8 @@ def test_a_search_continues_when_the_file_cannot_be_written(path, monkeypatch):
     before = count_records(path)
     monkeypatch.setattr(records.os, "fsync", Disk().fsync)
     message = (
-        f"The checkpoint '{path}' could not be written after 4 fits: No space left "
-        "on device. The previous file stays, and the search continues."
+        f"The checkpoint '{path}' could not be written after 4 fits: No space left on "
+        "device. The previous file is kept, and the search continues."
     )
     with pytest.warns(CheckpointWarning, match=exactly(message)):
         kept = grid().fit(X, y, checkpoint=by_fold(path))
