@@ -340,8 +340,8 @@ ADAPTIVE = (
 )
 def test_a_schedule_named_as_in_mlp_is_explained(parameter, value, write, fit):
     with raises(
-        f"{parameter}={value!r} is not allowed. The learning rate is a number here, "
-        f"and how it changes is the schedule: write {write}."
+        f"{parameter}={value!r} is not supported. learning_rate is a number here, "
+        f"and schedule says how it changes. Write {write}."
     ):
         fit(DeepNetClassifier(**{parameter: value}))
 

@@ -30,7 +30,7 @@ from tests.helpers import network_factory
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
-    "ignore:solver='lbfgs' ignores",
+    "ignore:solver='lbfgs' does not use",
 )
 FRAME, LABELS = load_wine(return_X_y=True, as_frame=True)
 X, y = scale(FRAME), LABELS.to_numpy()

@@ -309,11 +309,12 @@ def test_what_patience_ended_is_complete(tmp_path):
 
 def test_a_divergence_is_warned_of_again(tmp_path):
     parameters = {"solver": "sgd", "learning_rate": 1e6}
-    with pytest.warns(DivergenceWarning, match="^The loss became"):
+    with pytest.warns(DivergenceWarning, match="^Training diverged"):
         fitted = net(**parameters).fit(X, y, checkpoint=tmp_path / "net")
     message = (
-        f"The checkpoint is of a training that diverged after {fitted.n_iter_} epochs. "
-        "Lower learning_rate, and give another path."
+        "Training is not resumed, since the checkpoint is from a training that "
+        f"diverged after {fitted.n_iter_} epochs. Lower learning_rate, and choose "
+        "another path."
     )
     with pytest.warns(DivergenceWarning, match=exactly(message)) as caught:
         again = net(**parameters).fit(X, y, checkpoint=tmp_path / "net")
@@ -324,7 +325,7 @@ def test_a_divergence_is_warned_of_again(tmp_path):
 @pytest.mark.parametrize("n_done", [0, 3, 12])
 def test_warnings_are_of_the_whole_fit(n_done, tmp_path):
     """Also of one that is complete, and nothing is trained."""
-    message = "^All n_iter=12 epochs were used before the loss settled"
+    message = "^Training reached n_iter=12 epochs before it converged"
     if n_done:
         with pytest.warns(ConvergenceWarning):
             net(tol=1e-9, n_iter=n_done).fit(X, y, checkpoint=tmp_path / "net")

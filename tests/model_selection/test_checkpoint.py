@@ -268,7 +268,7 @@ def test_candidates_that_failed_are_known(path, capsys):
 def test_stacks_done_before_an_error_are_saved(path, capsys):
     some = {"hidden_layer_sizes": [(4,), (0,)]}
     parameters = {"param_grid": some, "error_score": "raise", "cv": 2}
-    with pytest.raises(ValueError, match="hidden_layer_sizes must hold positive"):
+    with pytest.raises(ValueError, match="hidden_layer_sizes must contain a"):
         grid(**parameters).fit(X, y, checkpoint=path)
     some["hidden_layer_sizes"].pop()
     grid(**parameters, verbose=2).fit(X, y, checkpoint=path)

@@ -209,13 +209,21 @@ TAKES = "this network takes 4: [W1, b1, W2, b2]."
 @pytest.mark.parametrize(
     ("init", "message"),
     [
-        ("hee", f"init='hee' is not one of {sorted(INITIALIZERS)}. Did you mean 'he'?"),
-        ("HE", f"init='HE' is not one of {sorted(INITIALIZERS)}. Did you mean 'he'?"),
-        ("?", f"init='?' is not one of {sorted(INITIALIZERS)}."),
+        (
+            "hee",
+            f"init must be one of {sorted(INITIALIZERS)}. Got 'hee' instead. Did you "
+            "mean 'he'?",
+        ),
+        (
+            "HE",
+            f"init must be one of {sorted(INITIALIZERS)}. Got 'HE' instead. Did you "
+            "mean 'he'?",
+        ),
+        ("?", f"init must be one of {sorted(INITIALIZERS)}. Got '?' instead."),
         (
             ["he", "orthogonl"],
-            f"init='orthogonl' is not one of {sorted(INITIALIZERS)}. Did you mean "
-            "'orthogonal'?",
+            f"init must be one of {sorted(INITIALIZERS)}. Got 'orthogonl' instead. "
+            "Did you mean 'orthogonal'?",
         ),
         (["he"], f"init has 1 entries {GIVE}"),
         (["he", "he", nan], f"init has 3 entries {GIVE}"),
@@ -258,7 +266,10 @@ def test_invalid_init_raises(init, message):
     ("bias_init", "hint"), [("Zero", " Did you mean 'zeros'?"), ("?", "")]
 )
 def test_unknown_bias_init_raises(bias_init, hint):
-    message = f"bias_init={bias_init!r} is not one of {sorted(BIAS_INITIALIZERS)}."
+    message = (
+        f"bias_init must be one of {sorted(BIAS_INITIALIZERS)}. Got {bias_init!r} "
+        "instead."
+    )
     with raises(message + hint):
         initialize([2, 3], np.random.RandomState(0), bias_init=bias_init)
 

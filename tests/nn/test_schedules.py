@@ -527,7 +527,8 @@ def test_a_setting_that_may_be_zero_has_a_range_too(kind, settings):
 
 def test_an_unknown_name_suggests_a_known_one():
     message = (
-        f"schedule='cosin' is not one of {sorted(SCHEDULES)}. Did you mean 'cosine'?"
+        f"schedule must be one of {sorted(SCHEDULES)}. Got 'cosin' instead. Did you "
+        "mean 'cosine'?"
     )
     with raises(message):
         net_for(3, "cosin").fit(*wine())

@@ -1,4 +1,4 @@
-"""The file in which `fit` saves its progress, and from which it continues."""
+"""The file in which `fit` saves its progress, and from which it resumes."""
 
 from copy import copy, deepcopy
 from typing import Any
@@ -27,8 +27,8 @@ from ..parameters import resolve_activations
 
 _DEFAULT_SECONDS = 30.0
 _MAY_DIFFER = ("n_iter", "verbose", "warm_start")
-# Validation has set these by the data of this call. Their values are those of the
-# file, but their dtype may be another, and names of features are not compared.
+# Validation has set these from the data of this call. Their values are equal to those
+# in the file, but their dtype may differ, and feature names are not compared.
 _SET_BY_VALIDATION = ("n_features_in_", "feature_names_in_", "classes_")
 
 
@@ -74,7 +74,7 @@ class FitCheckpoint:
         self.n_epochs_done, self.is_complete = 0, False
 
     def restore(self, n_iter: int) -> bool:
-        """Set on the estimator, in place, what the file has; return if there is one.
+        """Set the state in the file on the estimator, in place; return if there is one.
 
         Raises
         ------
@@ -103,11 +103,11 @@ class FitCheckpoint:
             )
         rng = network.random_state
         if generator_after is not None and isinstance(rng, np.random.RandomState):
-            # What else draws from it draws what it would have in one uninterrupted run.
+            # Later draws from it are then the same as in an uninterrupted run.
             rng.set_state(generator_after.get_state())
             self._generator_after = generator_after
         ends = {"tol", "divergence"}
-        if has_callbacks(network):  # which would stop it again at once
+        if has_callbacks(network):  # which would stop it again immediately
             ends.add("callback")
         self.is_complete = network._ended_by in ends or self.n_epochs_done == n_iter
         return True
