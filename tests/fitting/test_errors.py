@@ -27,8 +27,8 @@ NAN_WEIGHTS = np.where(np.eye(13, 4), np.nan, W1)
 
 SIZES = "hidden_layer_sizes must contain a positive integer for each hidden layer. Got"
 SCHEMES = (
-    "entries for a network of 2 layers (the output layer counts); give one for each "
-    "layer, or one for all."
+    "entries, but the network has 2 layers (including the output layer). Give one for "
+    "each layer, or one for all."
 )
 SCALINGS = ["auto", "robust", "standard"]
 FOR_EACH_HIDDEN = "entries for 1 hidden layers. Give one for each, or one for all."
@@ -87,34 +87,34 @@ OURS = [
     (
         "init",
         [W1, b1],
-        "init holds 2 arrays; this network takes 4: [W1, b1, W2, b2].",
+        "init contains 2 arrays, but this network requires 4: [W1, b1, W2, b2].",
     ),
     (
         "init",
         [W1.T, b1, W2, b2],
-        "init gives W1 the shape (4, 13); expected (13, 4), as in coefs_.",
+        "W1 in init must have the shape (13, 4), as in coefs_. Got the shape (4, 13).",
     ),
     (
         "init",
         [W1, b1, W2, b1],
-        "init gives b2 the shape (4,); expected (3,), as in intercepts_.",
+        "b2 in init must have the shape (3,), as in intercepts_. Got the shape (4,).",
     ),
     (
         "init",
         [NAN_WEIGHTS, b1, W2, b2],
-        "init gives NaN or infinity in W1; weights must be finite.",
+        "W1 in init must be finite, but contains NaN or infinity.",
     ),
     (
         "init",
         lambda shape, rng: np.zeros((13, 4)),
-        "init returned an array of shape (13, 4) for a layer of 13 inputs and 4 units; "
-        "expected (4, 13).",
+        "init must return an array of shape (4, 13) for a layer with 13 inputs and 4 "
+        "units. Got the shape (13, 4).",
     ),
     (
         "init",
         ["he", lambda shape, rng: np.full(shape, np.inf)],
-        "init returned NaN or infinity for a layer of 4 inputs and 3 units; weights "
-        "must be finite.",
+        "init must return finite weights. Got NaN or infinity for a layer with 4 "
+        "inputs and 3 units.",
     ),
     (
         "bias_init",

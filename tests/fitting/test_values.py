@@ -572,7 +572,9 @@ def test_dates_are_labels_that_neither_a_file_nor_onnx_can_hold(case, tmp_path):
     assert net.classes_.dtype == y.dtype
     assert net.predict(X).dtype == y.dtype
     assert net.score(X, y) == np.mean(net.predict(X) == y)
-    with pytest.raises(ValueError, match=r"(?s)^classes_ are .* a label in ONNX is a "):
+    with pytest.raises(
+        ValueError, match=r"(?s)^The classes are .* a label in ONNX must "
+    ):
         to_onnx(net)
     with pytest.raises(ValueError, match=r"(?s)^classes_ is .* cannot be saved in"):
         save_model(net, tmp_path / "net")

@@ -475,8 +475,8 @@ def test_an_error_of_a_function_is_raised_unchanged():
 def test_a_factor_that_is_negative_or_not_finite_is_an_error(factor):
     net = net_for(3, lambda t: factor if t == 2 else 1)
     message = (
-        f"schedule returned {factor} for epoch 2; expected a finite factor on "
-        "the learning rate, not negative."
+        f"schedule must return a finite factor that is not negative. Got {factor} for "
+        "epoch 2."
     )
     before = vars(net).copy()
     with raises(message):
