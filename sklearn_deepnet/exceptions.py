@@ -11,11 +11,11 @@ __all__ = [
 
 
 class CheckpointWarning(UserWarning):
-    """A checkpoint could not be written; training continues, the older file remains."""
+    """A checkpoint could not be written. Training continues; the old file is kept."""
 
 
 class DivergenceWarning(ConvergenceWarning):
-    """Training diverged: it was stopped, at the last parameters that were finite."""
+    """Training diverged and was stopped. The last finite weights are kept."""
 
 
 class ModelFileError(ValueError):
@@ -23,4 +23,4 @@ class ModelFileError(ValueError):
 
 
 class VersionWarning(UserWarning):
-    """An estimator was loaded that another version of this library saved."""
+    """An estimator was loaded that was saved with another version of this library."""

@@ -1,11 +1,13 @@
-"""Files of fitted estimators that hold numbers and names, and never code.
+"""Save fitted estimators to files that contain only data, and never code.
 
-A file has the layout of safetensors: eight bytes that give the length of a header, the
-header in JSON, then the arrays, of which ``_params`` has the weights. The entry
-"sklearn_deepnet" of the header's metadata is JSON again: the class, its parameters, and
-its fitted attributes. It is not an ``.npz``, since `numpy.load` may execute code in
-arrays of objects, and compressed arrays let a small file fill the memory. Here an array
-is as large as its part of the file, and a checksum finds damage.
+A file has the layout of safetensors: eight bytes with the length of a header, the
+header as JSON, then the arrays, of which ``_params`` holds the weights. The entry
+"sklearn_deepnet" of the metadata in the header is JSON again: the class, its
+parameters and its fitted attributes.
+
+The format is not ``.npz``, since `numpy.load` may execute code in arrays of objects,
+and since a small file with compressed arrays could fill the memory. Here an array is as
+large as its part of the file, and a checksum detects damage.
 """
 
 import os
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._serialization.checkpoint import Checkpoint
@@ -49,8 +52,8 @@ _ENSEMBLE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 _CLASSES = MappingProxyType(
     {cls.__name__: cls for cls in (DeepNetClassifier, DeepNetRegressor, *_ENSEMBLES)}
 )
-# By name: the folder of the searches is beside this file, not below, and tables import
-# much of scikit-learn.
+# Given as names, since this file must not import the searches, and since importing
+# tables takes long.
 _BY_NAME = (
     "sklearn_deepnet.estimators.tables.columns.ColumnsOf",
     "sklearn_deepnet.estimators.tables.conversion.date_part_names",
@@ -64,8 +67,8 @@ _BY_NAME = (
     "sklearn_deepnet.model_selection.search.StackedGridSearchCV",
     "sklearn_deepnet.model_selection.search.StackedRandomizedSearchCV",
 )
-# For ``skops.io.load(path, trusted=...)``: making one does no more than set attributes,
-# and the functions make arrays of the columns of a table.
+# For ``skops.io.load(path, trusted=...)``. Creating these objects only sets attributes,
+# and the functions only convert columns of a table to arrays.
 TRUSTED_TYPES = tuple(
     sorted(
         {
@@ -78,36 +81,40 @@ TRUSTED_TYPES = tuple(
 
 
 def save_model(estimator: Model, path: str | os.PathLike[str]) -> None:
-    """Write a fitted network or ensemble to a file that holds no code.
+    """Save a fitted network or ensemble to a file that contains no code.
 
-    It has the parameters, weights, learning curves and classes and, after a fit with
-    `warm_start` or by ``partial_fit``, all that training needs to continue exactly.
-    Callbacks and requests of metadata routing are not in it.
+    The file contains the parameters, weights, learning curves and classes. After a fit
+    with `warm_start` or after ``partial_fit``, it also contains the state that is
+    needed to continue training exactly. Callbacks and metadata routing requests are not
+    saved.
 
     Parameters
     ----------
     estimator : DeepNetClassifier, DeepNetRegressor, or an ensemble of these
-        Fitted.
+        The fitted network or ensemble. To save a pipeline, use skops or joblib, or save
+        its network, which is ``pipeline[-1]``.
     path : str or path
-        Of the file, for example ``"net.safetensors"``. An existing file is replaced
-        when the new one is complete, and stays if writing fails.
+        Path of the file, for example ``"net.safetensors"``. Its folder must exist. An
+        existing file is replaced only when the new one is complete, so it is kept if
+        writing fails.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is something else, such as a subclass, which is code.
+        If it is another object, such as a pipeline, a search or an instance of a
+        subclass.
     ValueError
-        If a parameter is code of your own, or an attribute is neither of numbers nor of
-        strings.
+        If a parameter is a function or an object that you have defined, or if a fitted
+        attribute cannot be saved.
     OSError
         If the file cannot be written.
 
     See Also
     --------
-    load_model : Read it.
-    sklearn_deepnet.onnx.to_onnx : For programs that are not in Python.
+    load_model : Load the estimator from the file.
+    sklearn_deepnet.onnx.to_onnx : Export it for programs that do not use Python.
 
     Examples
     --------
@@ -150,12 +157,11 @@ def _encode_model(estimator: Any, encoder: Encoder, name: str = "") -> dict[str,
 def _encode_unfitted(
     estimator: Any, encoder: Encoder, name: str = ""
 ) -> dict[str, Any]:
-    """Return the class and the parameters, also of the members of an ensemble."""
+    """Return the class and the parameters, also those of the members."""
     if type(estimator) not in _CLASSES.values():
         raise TypeError(
-            f"A model file is of one of {sorted(_CLASSES)}, and of no subclass, which "
-            f"is code. Got {estimator!r} instead, for joblib.dump or skops.io.dump; of "
-            "a pipeline or search, save_model saves the network in it."
+            f"save_model supports {', '.join(sorted(_CLASSES))}, but not "
+            f"{type(estimator).__name__}. {_advise_on_saving(estimator)}"
         )
     params, unsaved = encode_params(estimator, encoder, name)
     if "estimator" in unsaved:
@@ -165,43 +171,57 @@ def _encode_unfitted(
         unsaved.remove("estimator")
     if unsaved:
         raise ValueError(
-            f"{unsaved[0]}={getattr(estimator, unsaved[0])!r} is code of your own, "
-            "which a model file does not hold, since whoever loads it would execute "
-            "it. Use joblib.dump, or a component of this library."
+            f"{unsaved[0]}={getattr(estimator, unsaved[0])!r} cannot be saved in a "
+            "model file, which contains no code. Use a component of this library, or "
+            "save the estimator by joblib.dump."
         )
     return {"class": type(estimator).__name__, "params": params}
 
 
-def load_model(path: str | os.PathLike[str]) -> Model:
-    """Return the estimator that `save_model`, or a `Checkpoint`, has written.
+def _advise_on_saving(estimator: Any) -> str:
+    """Return how to save an estimator that a model file cannot hold."""
+    if isinstance(estimator, Pipeline):
+        what, how = "pipeline", "its network by save_model(pipeline[-1], path)"
+    elif hasattr(estimator, "best_estimator_"):
+        what = "search"
+        how = "its best network by save_model(search.best_estimator_, path)"
+    else:
+        return "Use skops.io.dump or joblib.dump instead."
+    return f"Save the {what} by skops.io.dump or joblib.dump, or {how}."
 
-    Nothing in the file is executed, and no more memory than its size is allocated for
-    its arrays. So a file can do no more harm than give wrong predictions: trust those
-    as much as you trust its author.
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """Load an estimator from a file of `save_model` or a `Checkpoint`.
+
+    Nothing in the file is executed, and its arrays take no more memory than the size of
+    the file. The worst that a malicious file can do is to give wrong predictions, so
+    trust the predictions as much as you trust the author of the file.
 
     Parameters
     ----------
     path : str or path
-        Of the file.
+        Path of the file.
 
     Returns
     -------
     estimator : DeepNetClassifier, DeepNetRegressor, or an ensemble of these
-        Fitted. A parameter that the file of an older version lacks has the value that
-        does what that version did, such as ``input_scaling=None``.
+        The fitted estimator. If an older version saved the file, parameters that did
+        not exist then have values that keep the behavior of that version, such as
+        ``input_scaling=None``.
 
     Raises
     ------
     ModelFileError
-        If it is damaged, not one of this library, or of a newer one that it cannot
-        read; and if it is a checkpoint of a network with code of your own.
+        If the file is damaged, was not written by this library, or has a newer format.
+        Also if it is a checkpoint of a network with functions or objects that you have
+        defined.
     OSError
-        If it cannot be opened.
+        If the file cannot be opened.
 
     Warns
     -----
     VersionWarning
-        If another version of this library has written it.
+        If the file was saved with another version of this library.
 
     Examples
     --------
@@ -221,9 +241,9 @@ def _decode_file(
     version = description.get("version")
     if description.get("format") != FORMAT or not isinstance(version, str):
         raise ValueError(
-            f"it is of format {description.get('format')!r:.40} and of sklearn_deepnet "
-            f"{version!r:.40}, and this is sklearn_deepnet {__version__}, which reads "
-            f"format {FORMAT}"
+            f"it has the format {description.get('format')!r:.40} of sklearn_deepnet "
+            f"{version!r:.40}, but sklearn_deepnet {__version__} reads only format "
+            f"{FORMAT}"
         )
     return _decode_model(description, arrays), version
 
@@ -243,19 +263,19 @@ def _decode_unfitted(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     """Return an estimator that is not fitted."""
     name = description.get("class") if isinstance(description, dict) else None
     if not isinstance(name, str) or name not in _CLASSES:
-        raise ValueError(f"it is of the class {name!r:.40}, which is unknown")
+        raise ValueError(f"its class {name!r:.40} is unknown")
     if description.get("unsaved"):
         raise ValueError(
-            f"its {description['unsaved']!r:.80} are code, which is not in it; fit "
-            "with the same parameters and checkpoint continues from it"
+            f"it is a checkpoint that lacks {description['unsaved']!r:.80}, which "
+            "are code; call fit with the same parameters and this checkpoint instead"
         )
     cls, encoded = _CLASSES[name], description.get("params")
     estimator = cls()
     if not isinstance(encoded, dict):
-        raise ValueError("it does not say what the parameters are")
+        raise ValueError("its parameters are missing")
     unknown = sorted(encoded.keys() - estimator.get_params(deep=False))
     if unknown:
-        raise ValueError(f"a {name} has no parameters {unknown!r:.80}")
+        raise ValueError(f"its parameters {unknown!r:.80} are unknown to {name}")
     has_member_params = (
         isinstance(estimator, _ENSEMBLES) and encoded.get("estimator") is not None
     )
@@ -266,7 +286,7 @@ def _decode_unfitted(description: Any, arrays: dict[str, NDArray[Any]]) -> Any:
         for key, value in encoded.items()
     }
     if has_member_params and type(params["estimator"]) is not cls._member:
-        raise ValueError(f"the members of a {name} are each a {cls._member.__name__}")
+        raise ValueError(f"the members of its {name} are not {cls._member.__name__}")
     before = {
         key: value_before(key, default)
         for key, default in estimator.get_params(deep=False).items()
@@ -283,7 +303,7 @@ def _set_members(
         raise ValueError("its ensemble has no members")
     unknown = sorted(attributes.keys() - {"estimators_", *_ENSEMBLE_ATTRIBUTES})
     if unknown:
-        raise ValueError(f"attributes of the ensemble are unknown, {unknown!r:.80}")
+        raise ValueError(f"the attributes {unknown!r:.80} of its ensemble are unknown")
     estimators = [_decode_model(member, arrays) for member in members]
     for key in _ENSEMBLE_ATTRIBUTES:
         if key in attributes:
@@ -293,7 +313,7 @@ def _set_members(
     if not are_members or any(not _are_alike(one, first) for one in estimators):
         raise ValueError("the members of its ensemble are not alike")
     if vars(ensemble).get("n_features_in_") != first.n_features_in_:
-        raise ValueError("its n_features_in_ is not that of its members")
+        raise ValueError("its n_features_in_ differs from that of its members")
     ensemble.estimators_ = estimators
 
 

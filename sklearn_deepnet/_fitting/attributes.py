@@ -1,8 +1,8 @@
 """From a training result to fitted attributes, and back to a state to resume from.
 
-Fitted attributes are plain arrays, numbers, strings and lists, so that pickles and
-model files depend on no class of this library but the estimator's. Values that follow
-from them, such as `n_iter_`, are properties of the estimator.
+Fitted attributes are plain arrays, numbers, strings and lists. Pickles and model files
+therefore depend on no class of this library except that of the estimator. Values that
+follow from them, such as `n_iter_`, are properties of the estimator.
 """
 
 import copy
@@ -43,15 +43,15 @@ def copy_attributes(estimator: Any) -> Any:
 def update_attributes(estimator: Any, draft: Any, before: dict[str, Any]) -> None:
     """Set, in place, on `estimator` what has changed on `draft` since `before`.
 
-    What the user's code has set on the estimator in the meantime stays, such as an
-    attribute that a callback sets.
+    Attributes that code of the user has set in the meantime are kept, such as one that
+    a callback sets.
     """
     changed = {
         name: value
         for name, value in vars(draft).items()
         if name not in before or before[name] is not value
     }
-    # One call, which an interrupt cannot divide: a loop over setattr could leave new
+    # A single call, since an interrupt within a loop over setattr could leave new
     # weights beside an old loss curve.
     vars(estimator).update(changed)
     for name in before.keys() - vars(draft).keys():
@@ -141,8 +141,8 @@ def save_state(
     split_seed : int or None
         Seed of the validation split, if one was drawn.
     """
-    # With restore_best the estimator has the weights of the best epoch, but training
-    # resumes from those of the last epoch, which are then saved as well.
+    # With restore_best the estimator has the weights of the best epoch. Training
+    # resumes from those of the last epoch, so these are saved as well.
     is_last = estimator._params is state.params
     estimator._training_state = {
         "solver": type(resolved.optimizer).__name__,
@@ -169,15 +169,15 @@ def initial_state(estimator: Any, resolved: ResolvedParams) -> TrainingState:
         params = params.astype(resolved.dtype)
     if not np.isfinite(params).all():
         raise ValueError(
-            f"init gives weights too large for {resolved.dtype.name}. Lower "
-            f"init_scale (now {estimator.init_scale})."
+            f"The initial weights are too large for {resolved.dtype.name}. Lower "
+            f"init_scale (now {estimator.init_scale}) or choose another init."
         )
     if resolved.numeric_features is not None:
         features = draw_features(resolved, rng)
         params = np.concatenate([params, *map(np.ravel, features)])
     if rng is estimator.random_state:
-        # The caller's RandomState is advanced by the initial weights alone. Training
-        # draws from a copy, so the number of epochs does not change what follows.
+        # Only the initial weights are drawn from the caller's RandomState. Training
+        # draws from a copy, so the number of epochs has no effect on later draws.
         rng = copy.deepcopy(rng)
     return TrainingState.start(
         params, [rng], resolved.optimizer.n_moments, estimator.n_iter
@@ -190,15 +190,15 @@ def _warn_of_ignored_draws(estimator: Any) -> None:
         return
     if not has_schemes(estimator.init):
         warn(
-            "init gives the weights and biases themselves, so init_scale and "
-            "bias_init are ignored.",
+            "init_scale and bias_init are ignored, since init contains the weights and "
+            "biases as arrays.",
         )
 
 
 def draw_features(
     resolved: ResolvedParams, rng: np.random.RandomState
 ) -> FittedFeatures:
-    """Return frequencies and phases that numeric features start from."""
+    """Return the initial frequencies and phases of the numeric features."""
     assert resolved.numeric_features is not None
     n_inputs = count_inputs(resolved.layer_sizes, resolved.n_frequencies)
     with np.errstate(over="ignore"):
@@ -206,8 +206,8 @@ def draw_features(
         frequencies, phases = (it.astype(resolved.dtype) for it in features)
     if not np.isfinite(frequencies).all():
         raise ValueError(
-            "numeric_features gives frequencies too large for "
-            f"{resolved.dtype.name}. Lower its scale (now "
+            "The frequencies of numeric_features are too large for "
+            f"{resolved.dtype.name}. Lower the scale of numeric_features (now "
             f"{resolved.numeric_features.scale})."
         )
     return FittedFeatures(frequencies, phases)
@@ -241,9 +241,9 @@ def load_state(
     saved = estimator._training_state
     if saved is None:
         warn(
-            "The last fit kept neither the optimizer's moments nor the generator's "
-            "state, so training goes on with fresh ones. To continue exactly, set "
-            "warm_start=True before the first fit, or begin with partial_fit."
+            "Training continues with a new state of the optimizer and the random "
+            "generator, since the last fit did not keep them. To continue exactly, set "
+            "warm_start=True before the first fit, or start with partial_fit."
         )
         # A copy, since training must not advance the RandomState of the caller.
         rng = copy.deepcopy(resolve_random_state(estimator.random_state))
@@ -285,5 +285,5 @@ def _check_same_network(estimator: Any, resolved: ResolvedParams) -> None:
         if now != before:
             raise ValueError(
                 f"{name} is now {now}, but the network to continue has {before}. "
-                "Keep it, or start anew by fit with warm_start=False."
+                "Keep it unchanged, or call fit with warm_start=False to start over."
             )

@@ -1,4 +1,4 @@
-"""Whether a network has learned more than a constant, and if not, what may be why."""
+"""Check whether a network has learned more than a constant, and if not, why."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,20 +24,20 @@ from .jobs import TrainingJob, join
 from .parameters import ResolvedParams, has_schemes, is_quasi_newton
 from .targets import NumberTargets
 
-_MARGIN = 0.05  # of the loss of a constant, above which a network has learned nothing
-_AT_CONSTANT = 3e-4  # of it, within which a network has become that constant
+_MARGIN = 0.05  # of the loss of a constant; a loss above it by more is no better
+_AT_CONSTANT = 3e-4  # of it; a loss closer to it is that of a constant network
 _LEAST_MOVE = 1e-4  # of the first loss
 _BLOCK_ROWS = 2**14
 _LARGE_INPUT, _LARGE_TARGET, LARGE_PENALTY = 10.0, 10.0, 0.1
 
-# From a mean to the output whose activation it is.
+# Functions from a mean to the output whose activation is this mean.
 _LINKS = {
     "identity": lambda mean: mean,
     "logistic": lambda mean: logit(np.clip(mean, 1e-12, 1 - 1e-12)),
     "softmax": lambda mean: np.log(np.maximum(mean, 1e-12)),
     "exponential": lambda mean: np.log(np.maximum(mean, 1e-12)),
 }
-# Among constants the mean of the targets, or of the indicators, has the lowest loss.
+# Losses for which the mean of the targets, or of the indicators, is the best constant.
 _LOWEST_AT_MEAN = {*log_loss[1:-1], *squared_error[1:-1], *poisson[1:-1]} - {None}
 
 
@@ -60,17 +60,17 @@ def describe_failure(
     losses, dataset = result.data_losses, job.dataset
     if is_constant(dataset):
         return ""
-    if not len(losses):  # where the gradient is zero, L-BFGS makes no iteration
+    if not len(losses):  # if the gradient is zero, L-BFGS makes no iteration
         losses = np.array([data_loss(job, result.state.params)])
     with np.errstate(all="ignore"):
         constant = loss_of_constant(dataset, resolved.loss, resolved.out_activation)
         first, best = float(losses[0]), float(losses.min())
-        if estimator.n_iter_ > len(losses):  # the others were made before a checkpoint
+        if estimator.n_iter_ > len(losses):  # others are in a checkpoint
             first = estimator.loss_curve_[0]
         # Units with equal weights stay equal, so more epochs would not help.
         moves = first - best >= _LEAST_MOVE * abs(first)
         moves = moves and not _are_units_equal(resolved, result)
-        # One that was given its weights may have been trained before.
+        # A network with given initial weights may have been trained before.
         moves = moves or (best < constant and not has_schemes(estimator.init))
         if np.any(job.spec.dropout) and _is_no_better(best, constant, moves):
             best = min(best, data_loss(job, result.state.params))  # without dropout
@@ -78,9 +78,9 @@ def describe_failure(
         return ""
     cause = _likeliest_cause(estimator, resolved, job, result, losses, constant)
     return (
-        f"The network has learned nothing from X: its loss fell to {best:.6g}, and the "
-        f"best constant prediction has {constant:.6g}. The likeliest cause: {cause}. "
-        "diagnose(estimator, X, y) checks others."
+        f"The network has learned nothing from X: its lowest loss is {best:.6g}, and "
+        f"the loss of the best constant prediction is {constant:.6g}. The most likely "
+        f"cause: {cause}. Call diagnose(estimator, X, y) for more checks."
     )
 
 
@@ -106,9 +106,9 @@ def _are_units_equal(resolved: ResolvedParams, result: TrainingResult) -> bool:
 def loss_of_constant(
     dataset: Dataset, loss: LossFunction, out_activation: str
 ) -> float:
-    """Return the lowest loss that the same output for all samples can have.
+    """Return the lowest loss of a network with the same output for all samples.
 
-    It is of the targets as they are trained on, smoothed labels included.
+    It is computed with the targets of training, including label smoothing.
     """
     total = dataset.total_weight
     mean = sum(target @ weight for target, weight in _blocks(dataset)) / total
@@ -125,7 +125,7 @@ def loss_of_constant(
 
     if loss in _LOWEST_AT_MEAN:
         lowest = evaluate(start)[0]
-        # The mean is rounded, in a way that depends on the machine.
+        # The rounding of the mean depends on the machine.
         rounding = 4 * np.finfo(float).eps * float(np.abs(start).max())
         return 0.0 if 0 < lowest <= rounding**2 else lowest
     return float(minimize(evaluate, start, jac=True, method="L-BFGS-B").fun)
@@ -134,7 +134,7 @@ def loss_of_constant(
 def lowest_loss(dataset: Dataset, loss: LossFunction) -> float:
     """Return the loss of predictions that are equal to the targets.
 
-    It is taken as zero, except for Poisson's loss, which lacks a constant of the target
+    It is zero except for the Poisson loss, which leaves out a constant of the target
     and may be negative.
     """
     if loss not in poisson[1:-1]:
@@ -161,7 +161,7 @@ def _blocks(dataset: Dataset) -> Iterator[tuple[FloatArray, FloatArray]]:
 
 
 def _fault_of_data(estimator: Any, dataset: Dataset) -> str:
-    """Return what is wrong with X or y; "" if nothing is."""
+    """Return a fault of X or y, or "" if there is none."""
     X, targets = dataset.X, dataset.targets
     varies = issparse(X) or column_moments(X, rows=dataset.rows).deviation.any()
     if not varies:
@@ -169,13 +169,13 @@ def _fault_of_data(estimator: Any, dataset: Dataset) -> str:
     is_fit = 1 / _LARGE_INPUT <= max_abs(X) <= _LARGE_INPUT
     if dataset.input_scaling is None and not is_fit:
         how = "MaxAbsScaler" if issparse(X) else "input_scaling='standard'"
-        return f"X is not scaled, its largest value is {max_abs(X):.2g}; use {how}"
+        return f"X is not scaled (its largest value is {max_abs(X):.2g}); use {how}"
     if isinstance(targets, NumberTargets) and estimator.target_scaling is None:
         given = column_moments(dataset.target, dataset.weight, dataset.rows)
         size = float(np.hypot(given.mean, given.deviation).max())
         if not 1 / _LARGE_TARGET <= size <= _LARGE_TARGET:
             return (
-                f"y is not scaled, its values are of size {size:.2g}; set "
+                f"y is not scaled (its values are of size {size:.2g}); set "
                 "target_scaling='standard'"
             )
     return ""
@@ -184,7 +184,7 @@ def _fault_of_data(estimator: Any, dataset: Dataset) -> str:
 def _fault_of_weights(
     estimator: Any, resolved: ResolvedParams, result: TrainingResult, losses: FloatArray
 ) -> str:
-    """Return what is wrong with the initial weights, if few epochs changed the loss."""
+    """Return a fault of the initial weights, if training hardly changed the loss."""
     *hidden, _ = cut_layers(resolved.layer_sizes, result.state.params)
     if not hidden or losses[0] - losses.min() >= _LEAST_MOVE * abs(losses[0]):
         return ""
@@ -193,7 +193,7 @@ def _fault_of_weights(
         return (
             f"gradients vanish in {len(hidden)} hidden layers of "
             f"activation={estimator.activation!r}; set activation='relu' and "
-            "init='he', or take fewer layers"
+            "init='he', or use fewer layers"
         )
     if _are_small(hidden):
         return (
@@ -205,13 +205,13 @@ def _fault_of_weights(
 
 
 def _fault_of_steps(estimator: Any, result: TrainingResult, losses: FloatArray) -> str:
-    """Return why the steps that were made were too few, too small or too large."""
+    """Return why the steps were too few, too small or too large."""
     if is_quasi_newton(estimator.solver):
-        return "X says little about y, or the network has too few units"
+        return "X contains little information about y, or the network has too few units"
     if result.ended_by == "tol" and len(result.validation_scores):
         return (
-            f"training ended after {estimator.n_iter_} epochs, since the score did not "
-            "rise; set scoring=None, or a larger n_iter_no_change (now "
+            f"training stopped after {estimator.n_iter_} epochs, since the score did "
+            "not improve; set scoring=None, or increase n_iter_no_change (now "
             f"{estimator.n_iter_no_change!r})"
         )
     rate = f"learning_rate (now {estimator.learning_rate:.3g})"
@@ -221,7 +221,7 @@ def _fault_of_steps(estimator: Any, result: TrainingResult, losses: FloatArray) 
         rate = f"clip_norm (now {estimator.clip_norm:.3g}) or {rate}"
     if result.ended_by == "n_iter":
         rate += f" or n_iter (now {estimator.n_iter})"
-    return f"the steps are too small; raise {rate}"
+    return f"the steps are too small; increase {rate}"
 
 
 def _likeliest_cause(
@@ -232,13 +232,13 @@ def _likeliest_cause(
     losses: FloatArray,
     constant: float,
 ) -> str:
-    """Return what is most often the reason, of what can be seen."""
+    """Return the most likely of the causes that can be detected."""
     if fault := _fault_of_data(estimator, job.dataset):
         return fault
     if _are_units_equal(resolved, result):
         return (
-            "all units of a layer have equal weights, so they get equal gradients; set "
-            "init='he'"
+            "all units of a layer have equal weights, so they always receive equal "
+            "updates; set init='he'"
         )
     if float(job.spec.decay) > LARGE_PENALTY or float(job.spec.l1) > LARGE_PENALTY:
         return (

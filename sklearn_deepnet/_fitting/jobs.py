@@ -79,7 +79,7 @@ class TrainingJob:
     def n_bytes(self) -> int:
         """Size of the training rows while it waits, if no other network has the same.
 
-        That is those of its caller, a copy to be shared, and the copy of a stack.
+        These are the rows of the caller, a copy to be shared, and the copy of a stack.
         """
         X = self.dataset.X
         n_bytes = X.shape[0] * X.shape[1] * X.dtype.itemsize
@@ -128,7 +128,7 @@ def make_score(estimator: Any, validation_set: Dataset) -> Score | None:
     options = {"sample_weight": weight} if weighs and weight is not None else {}
 
     def score(params: FloatArray) -> float:
-        # A scorer takes an estimator, so it gets a shallow copy with these weights.
+        # A scorer requires an estimator, so it gets a shallow copy with these weights.
         scored = copy_attributes(estimator)
         scored._params = params
         vars(scored).pop("feature_names_in_", None)  # X has been checked already
@@ -144,24 +144,23 @@ def _as_number(score: Any) -> float:
     """Return what a scorer has returned as a float, or raise if it is no number."""
     array = np.asarray(score)
     if array.size != 1 or array.dtype.kind not in "biuf":
-        raise ValueError(
-            f"The scorer returned {score!r}, but scoring has to return a number."
-        )
+        raise ValueError(f"scoring must return a single number. Got {score!r} instead.")
     return float(array.item())
 
 
 class JobResult(NamedTuple):
-    """What became of a training job.
+    """The outcome of a training job.
 
     Parameters
     ----------
     result : TrainingResult or None
-        None after an error.
+        None if an error was raised.
     error : BaseException or None
-        Of a function of the user's, such as a scorer, or an interrupt before training.
+        An error of a function of the user, such as a scorer, or an interrupt before
+        training.
     seconds : float
-        The time of a stack is divided among its networks in proportion to their numbers
-        of epochs.
+        Training time. The time of a stack is divided among its networks in proportion
+        to their numbers of epochs.
     """
 
     result: TrainingResult | None
@@ -182,13 +181,13 @@ class JobResult(NamedTuple):
         return self.result
 
 
-# Set where tasks take turns: trains the jobs of one task beside those of others.
+# Set where tasks take turns. It trains the jobs of one task together with others.
 gathering: ContextVar[Callable[[Sequence[TrainingJob]], list[JobResult]] | None]
 gathering = ContextVar("gathering", default=None)
 
 
 def train_job(job: TrainingJob) -> TrainingResult:
-    """Train one network, in a task beside those of other tasks."""
+    """Train one network; within a task, together with those of other tasks."""
     gather = gathering.get()
     (result,) = train_jobs([job]) if gather is None else gather([job])
     return result if gather is None else result.unwrap()
@@ -232,9 +231,9 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
         **options,
     )
     make = train_quasi_newton if isinstance(spec.optimizer, LBFGS) else train
-    # BLAS is slower on small products with several threads, and their number changes
-    # the last bits. Our own threads share out the samples of large batches instead, if
-    # all components are known to treat each sample by itself.
+    # For small products, BLAS is slower with several threads, and their number changes
+    # the last bits. Instead, our own threads divide the samples of large batches, if
+    # all components treat each sample independently.
     with one_blas_thread() as n, Threads(n if spec.elementwise else 1) as threads:
         return make(
             spec,
@@ -277,11 +276,11 @@ def join(
 ) -> Batches:
     """Return the mini-batches of one network, or of a stack with one dataset for each.
 
-    What the datasets have in common is stored once: X and y if they are the same
-    arrays, and weights and rows if they are equal.
+    Shared data are stored once: X and y if they are the same arrays, and weights and
+    rows if they are equal.
     """
     first = datasets[0]
-    # Weights are scaled to a mean of one: their sum matters to the penalties alone.
+    # Weights are scaled to a mean of one. Their sum affects only the penalties.
     scales = [
         (it.n_rows / it.total_weight, *it.targets.scale_and_shift(trains))
         for it in datasets
@@ -343,7 +342,7 @@ def _join_weights(
 ) -> FloatArray | None:
     """Return the weights of the concatenated rows; None if all are one.
 
-    Networks share a column unless some weigh the same rows differently.
+    Networks share a column unless some of them give the same rows different weights.
     """
     if all(dataset.weight is None for dataset in datasets):
         return None

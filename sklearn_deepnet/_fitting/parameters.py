@@ -77,7 +77,7 @@ def resolve_params(
         ]
         outputs = "numeric" if out_activation == "exponential" else out_activation
         raise ValueError(
-            f"loss={loss!r} is not defined for the {outputs} outputs of "
+            f"loss={loss!r} is not supported for the {outputs} outputs of "
             f"{type(estimator).__name__}. Choose one of {sorted(known)}."
         )
     n_inputs = dataset.X.shape[1] * (1 + _n_frequencies(numeric_features))
@@ -87,8 +87,8 @@ def resolve_params(
         activations=activations,
         out_activation=out_activation,
         loss=loss_function,
-        # Stacks and threads need components that treat each entry by itself. A user's
-        # own component has to say that it does.
+        # Stacks and threads require components that treat each entry independently. A
+        # user's own component has to declare this.
         elementwise=claims(optimizer, "elementwise", default=False)
         and all(part.elementwise for part in (loss, *activations)),
         schedule=_wrap_function(schedule),
@@ -110,8 +110,8 @@ def check_schedule(estimator: Any) -> None:
             write = repr(name) if name in SCHEDULES else None
         if write is not None:
             raise ValueError(
-                f"{parameter}={name!r} is not allowed. The learning rate is a number "
-                f"here, and how it changes is the schedule: write schedule={write}."
+                f"{parameter}={name!r} is not supported. learning_rate is a number "
+                f"here, and schedule says how it changes. Write schedule={write}."
             ) from None
 
 
@@ -124,7 +124,7 @@ def resolve_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
         is_integer = isinstance(n_units, Integral) and not isinstance(n_units, bool)
         if not is_integer or n_units < 1:
             raise ValueError(
-                f"hidden_layer_sizes must hold positive integers, one for each hidden "
+                f"hidden_layer_sizes must contain a positive integer for each hidden "
                 f"layer. Got {hidden_layer_sizes!r} instead."
             )
     return tuple(int(n_units) for n_units in hidden_layer_sizes)
@@ -140,15 +140,14 @@ def _resolve_numeric_features(
     features = look_up_object(NUMERIC_FEATURES, given, "numeric_features")
     if any(it is not None and issparse(it.X) for it in datasets):
         raise ValueError(
-            f"numeric_features={given!r} would make sparse X dense, since features of "
-            "its zeros are not zero. Set numeric_features=None, or give X.toarray()."
+            f"numeric_features={given!r} does not support sparse X, since the features "
+            "of zeros are not zero. Set numeric_features=None, or give X.toarray()."
         )
     if not has_schemes(estimator.init):
         raise ValueError(
-            "init gives the weights as arrays, but the frequencies of "
-            f"numeric_features={given!r} are drawn, and weights suit only those that "
-            "they were trained with. Set numeric_features=None, or give a scheme as "
-            "init."
+            f"numeric_features={given!r} cannot be combined with arrays of weights as "
+            "init, since its frequencies are drawn at random. Set "
+            "numeric_features=None, or give the name of an initializer as init."
         )
     return features
 
@@ -163,13 +162,13 @@ def resolve_activations(activation: Any, n_hidden: int) -> list[Activation]:
         activation = [activation] * n_hidden
     if len(activation) != n_hidden:
         raise ValueError(
-            f"activation has {len(activation)} entries for {n_hidden} hidden layers; "
-            "give one for each, or one for all."
+            f"activation has {len(activation)} entries for {n_hidden} hidden layers. "
+            "Give one for each, or one for all."
         )
     for entry in activation:
         if not isinstance(entry, str | Activation):
             raise ValueError(
-                "activation must hold names or Activation objects. Got "
+                "activation must contain names or Activation objects. Got "
                 f"{entry!r} instead."
             )
     return [look_up(ACTIVATIONS, entry, "activation") for entry in activation]
@@ -195,20 +194,20 @@ def resolve_dropout(dropout: Any, n_hidden: int) -> list[float]:
         dropout = [dropout] * n_hidden
     if len(dropout) != n_hidden:
         raise ValueError(
-            f"dropout has {len(dropout)} entries for {n_hidden} hidden layers; give "
+            f"dropout has {len(dropout)} entries for {n_hidden} hidden layers. Give "
             "one for each, or one for all."
         )
     for rate in dropout:
         if not (isinstance(rate, Real) and 0 <= rate < 1):
             raise ValueError(
-                f"dropout must hold rates in [0, 1). Got {rate!r} instead."
+                f"dropout must contain rates in [0, 1). Got {rate!r} instead."
             )
     return [float(rate) for rate in dropout]
 
 
 def resolve_dtype(dtype: Any, X_dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return `dtype`; None stands for float32 if X is float32, else for float64."""
-    # To NumPy, float32 in another byte order, as some files have it, is another dtype.
+    # For NumPy, float32 in another byte order, as in some files, is another dtype.
     if dtype is None:
         is_float32 = X_dtype.newbyteorder("=") == np.float32
         return np.dtype(np.float32 if is_float32 else np.float64)
@@ -217,7 +216,9 @@ def resolve_dtype(dtype: Any, X_dtype: np.dtype[Any]) -> np.dtype[Any]:
     except TypeError:
         resolved = np.dtype(object)
     if resolved not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype={dtype!r} is not 'float32', 'float64' or None.")
+        raise ValueError(
+            f"dtype must be 'float32', 'float64' or None. Got {dtype!r} instead."
+        )
     return resolved
 
 
@@ -230,7 +231,7 @@ def resolve_random_state(random_state: Any) -> np.random.RandomState:
         return random_state
     if random_state is None:
         return np.random.RandomState()
-    # `RandomState(seed)` draws entropy first, which takes longer than all else.
+    # `RandomState(seed)` first draws entropy, which takes longer than everything else.
     rng = np.random.RandomState(np.random.MT19937(_NoEntropy()))
     rng.seed(random_state)
     return rng
@@ -255,8 +256,8 @@ def rows_per_batch(estimator: Any, n_rows: int) -> int:
 def patience(estimator: Any, n_rows: int) -> int:
     """Return after how many epochs without improvement training stops.
 
-    "auto" is at least as many as hold `_STEPS_OF_PATIENCE` steps: the loss of an
-    optimizer with momentum swings over several dozen steps, whatever an epoch is.
+    "auto" is at least the number of epochs that contain `_STEPS_OF_PATIENCE` steps,
+    since with momentum the loss may oscillate over several dozen steps.
     """
     if estimator.n_iter_no_change != "auto":
         return int(estimator.n_iter_no_change)
@@ -288,9 +289,9 @@ def make_spec(
     stops : bool
         Whether `tol` may end training.
     """
-    # scikit-learn's MLP divides penalties by the samples of a mini-batch, so that they
+    # scikit-learn's MLP divides penalties by the size of the mini-batch, so that they
     # grow as batches get smaller. Here they are divided by the total weight. L-BFGS
-    # compares losses at different weights, which the randomness of dropout would spoil.
+    # compares losses at different weights, so it cannot use dropout, which is random.
     return TrainingSpec(
         layer_sizes=resolved.layer_sizes,
         n_frequencies=resolved.n_frequencies,
@@ -313,7 +314,7 @@ def make_spec(
 
 
 def warn_of_ignored(estimator: BaseEstimator) -> None:
-    """Warn of parameters that were set but that L-BFGS ignores."""
+    """Warn of parameters that were set although L-BFGS ignores them."""
     if not is_quasi_newton(estimator.solver):
         return
     defaults = inspect.signature(type(estimator)).parameters
@@ -323,7 +324,10 @@ def warn_of_ignored(estimator: BaseEstimator) -> None:
         if not _are_equal(getattr(estimator, name), defaults[name].default)
     ]
     if ignored:
-        warn(f"solver='lbfgs' ignores {', '.join(ignored)}.")
+        warn(
+            f"solver='lbfgs' does not use {', '.join(ignored)}. Leave these "
+            "parameters at their defaults, or choose another solver."
+        )
 
 
 def _are_equal(value: Any, other: Any) -> bool:

@@ -1,9 +1,9 @@
-"""What ``fit`` does before and after the training loop.
+"""The parts of ``fit`` before and after the training loop.
 
 `prepare` checks the arguments of ``fit``, encodes y, resolves names and initializes the
-weights. It sets attributes on a copy of the estimator only. `PreparedFit.complete`
-moves them to the estimator once nothing can fail any more. So a call of ``fit`` that
-raises an error leaves the estimator unchanged, and no code has to undo anything.
+weights. It sets attributes only on a copy of the estimator. `PreparedFit.complete`
+moves them to the estimator when no more errors can occur. A call of ``fit`` that raises
+an error therefore leaves the estimator unchanged, without having to undo anything.
 """
 
 import re
@@ -52,7 +52,7 @@ from .reporting import (
 from .scaling import scale_datasets
 from .units import warn_of_other_units
 
-_FEWEST_EPOCHS = 10  # after which a network has to have learned something
+_FEWEST_EPOCHS = 10  # after which a network should have learned something
 
 
 def prepare(
@@ -91,14 +91,14 @@ def prepare(
     try:
         validate_params(estimator)
     except ValueError:
-        check_schedule(estimator)  # or raise what to write instead
+        check_schedule(estimator)  # raises a message that says what to write instead
         raise
     checkpoint = None if checkpoint is None else resolve_checkpoint(checkpoint)
     context = None
     if not partial and has_callbacks(estimator):
         context = open_callback_context(estimator, count_tasks(estimator.n_iter))
     # From here on attributes are set. They are set on a draft, so that an error below
-    # or in training leaves the user's estimator as it was.
+    # or in training leaves the user's estimator unchanged.
     before = vars(estimator).copy()
     draft = copy_attributes(estimator)
     resumes = (partial or draft.warm_start) and draft.__sklearn_is_fitted__()
@@ -133,7 +133,7 @@ def prepare(
 
 
 class SkippedFit:
-    """A fit that continues a network with no row of positive weight: it does nothing.
+    """A fit that does nothing, since no row has positive weight.
 
     It has the interface of `PreparedFit`.
 
@@ -162,8 +162,8 @@ class SkippedFit:
 class PreparedFit:
     """A fit with checked data and a network that is ready to be trained.
 
-    It is made by `prepare`, and ended by `complete`: that is `finish`, which may fail
-    and then leaves the estimator as it was, and `commit`, which cannot.
+    `prepare` creates it, and `complete` ends it. `complete` calls `finish`, which may
+    fail and then leaves the estimator unchanged, and `commit`, which cannot fail.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ class PreparedFit:
         else:
             state = initial_state(draft, self._resolved)
         if is_split:
-            # A resumed fit reuses the seed of its first call: another split would
+            # A resumed fit reuses the seed of its first call, since another split would
             # train on samples that were held out before.
             if self._split_seed is None:
                 self._split_seed = int(state.generators[0].randint(2**31 - 1))
@@ -358,9 +358,10 @@ class PreparedFit:
             raise
 
     def _checks_convergence(self, result: TrainingResult) -> bool:
-        """Return whether a network that has learned nothing is to be reported.
+        """Return whether to warn if the network has learned nothing.
 
-        Not if the user wants so many epochs and no more, or so few that it may be.
+        It does not warn if the user has set ``tol=None``, or if there were only few
+        epochs.
         """
         n_epochs = self._n_epochs_done + len(result.data_losses)
         is_whole = n_epochs == self._draft.n_iter_  # none are of an earlier call

@@ -1,4 +1,4 @@
-"""Printed progress of a fit: its epochs, and the rows of one that takes long."""
+"""Printed progress of a fit: its epochs, and the rows of a long epoch."""
 
 import os
 import sys
@@ -9,15 +9,15 @@ from .._engine import TrainingLoop
 _N_LINES = 10
 _BAR_WIDTH, _WIDEST = 30, 160
 _BAR_SECONDS = 0.2  # between two updates on a terminal
-# How long an epoch goes on before a line tells its rows: so many seconds, and so much
-# of the time so far, which makes a hundred lines of the first hour
+# A line with the rows of an epoch is printed after so many seconds, and after this
+# fraction of the time so far. This gives about a hundred lines in the first hour.
 _LINE_SECONDS, _LINE_SHARE = 5, 0.05
 
 
 class ProgressPrinter:
-    """Prints about ten lines per fit, or one line that is updated on a terminal.
+    """Prints about ten lines per fit, or on a terminal one line that is updated.
 
-    Within an epoch that takes longer than some seconds, it also prints how many rows
+    If an epoch takes more than a few seconds, it also prints the number of rows that
     are done.
 
     Parameters
@@ -38,7 +38,7 @@ class ProgressPrinter:
         self._n_shown = 0  # characters of the line on the terminal
 
     def __call__(self, loop: TrainingLoop) -> bool:
-        """Print a line if one is due, and return False: training goes on."""
+        """Print a line if one is due, and return False, so that training continues."""
         now, n_done = time.perf_counter(), self._n_before + loop.n_epochs_done
         is_last = n_done == self._n_iter
         if self._in_place:
@@ -53,7 +53,7 @@ class ProgressPrinter:
 
     def show_rows(self, loop: TrainingLoop) -> None:
         """Print the rows of an epoch that are done, if it takes long."""
-        if loop.share_done > 1 - 1e-9:  # but for rounding; the epoch ends
+        if loop.share_done > 1 - 1e-9:  # up to rounding; the epoch ends
             return
         now = time.perf_counter()
         seconds = _BAR_SECONDS
@@ -75,7 +75,7 @@ class ProgressPrinter:
         if not self._in_place:
             print(line, flush=True)
             return
-        # The line must not be wider than the terminal, which could not overwrite it
+        # A line that is wider than the terminal could not be overwritten.
         width = max(0, min(_BAR_WIDTH, _count_columns() - len(line) - 4))
         done = int(width * (self._n_before + n_done) / self._n_iter)
         line = f"[{'=' * done:{width}}] {line}"
@@ -98,8 +98,12 @@ class ProgressPrinter:
 
 
 def _count_columns() -> int:
-    """Return the width of the terminal; a wide one if it does not tell."""
+    """Return the width of the terminal, or a large one if it is unknown."""
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or _WIDEST
-    except (AttributeError, OSError, ValueError):  # it may be any object with `write`
+    except (
+        AttributeError,
+        OSError,
+        ValueError,
+    ):  # of any object
         return _WIDEST

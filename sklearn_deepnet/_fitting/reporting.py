@@ -1,4 +1,4 @@
-"""Reports of a fit: scikit-learn's callbacks, and final warnings."""
+"""Reports of a fit: calls of scikit-learn's callbacks, and final warnings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,9 @@ from .progress import ProgressPrinter
 
 _MAX_TASKS = 1000  # ProgressBar takes time quadratic in the number of tasks
 _MANY_EPOCHS = 10  # to undo
-_FAR_ABOVE = 0.5  # of the lowest loss; the last is above it where steps are too large
+_FAR_ABOVE = (
+    0.5  # of the lowest loss; a last loss above it by more means too large steps
+)
 
 
 class CallbackTasks:
@@ -127,9 +129,9 @@ def find_only_class(estimator: Any, dataset: Dataset) -> int | None:
     if index is not None:
         (label,) = items_of(estimator.classes_[[index]])
         warn(
-            f"Only rows of the class {label!r} have positive weight. So the network is "
-            "not trained, and predicts that class for any X. Give positive weight to "
-            "rows of at least two classes.",
+            f"Only samples of class {label!r} have positive weight. The network is not "
+            "trained and always predicts this class. Give positive weights to samples "
+            "of at least two classes.",
             ConvergenceWarning,
         )
     return index
@@ -157,48 +159,51 @@ def warn_of_ending(
     stops : bool
         Whether `tol` could end training.
     failure : str
-        Why the network has learned nothing, "" if it has or if that is not checked.
+        Why the network has learned nothing. "" if it has learned something, or if this
+        is not checked.
     bad_loss : float or None
-        The loss that showed a divergence; None if a checkpoint had all epochs.
+        The loss that showed a divergence. None if the checkpoint had all epochs.
     """
     ended_by = estimator._ended_by
     if ended_by == "divergence" and bad_loss is None:
         warn(
-            f"The checkpoint is of a training that diverged after {estimator.n_iter_} "
-            "epochs. Lower learning_rate, and give another path.",
+            "Training is not resumed, since the checkpoint is from a training that "
+            f"diverged after {estimator.n_iter_} epochs. Lower learning_rate, and "
+            "choose another path.",
             DivergenceWarning,
         )
     elif ended_by == "divergence":
         warn(
-            f"The loss became {_name_number(bad_loss)} after {estimator.n_iter_} "
-            f"epochs. {_advise_on_divergence(estimator, dataset)} Training has "
-            "stopped, with the last finite weights kept.",
+            f"Training diverged: the loss became {_name_number(bad_loss)} after "
+            f"{estimator.n_iter_} epochs. Training was stopped, and the last finite "
+            f"weights are kept. {_advise_on_divergence(estimator, dataset)}",
             DivergenceWarning,
         )
     elif failure:
         warn(failure, ConvergenceWarning)
     elif ended_by == "n_iter" and stops and n_iter and not _is_planned(estimator):
         no_rate = is_quasi_newton(estimator.solver)
-        advice = f"Raise {'n_iter' if no_rate else 'n_iter or learning_rate'}"
+        advice = f"Increase {'n_iter' if no_rate else 'n_iter or learning_rate'}"
         last, lowest = estimator.loss_curve_[-1], estimator.best_loss_
-        # With validation data the best weights are kept anyway.
+        # With validation data, the best weights are kept in any case.
         is_far = last - lowest > _FAR_ABOVE * abs(lowest)
         if estimator.validation_loss_curve_ is None and is_far:
             advice = (
-                f"It is {last:.3g}, up from {lowest:.3g}. Lower learning_rate (now "
-                f"{estimator.learning_rate:.3g}) or set schedule='cosine'"
+                f"The loss is {last:.3g}, but was {lowest:.3g} before. Lower "
+                f"learning_rate (now {estimator.learning_rate:.3g}), set "
+                "schedule='cosine'"
             )
         warn(
-            f"All n_iter={n_iter} epochs were used before the loss settled. {advice}; "
-            "or set tol=None, if so many epochs are wanted.",
+            f"Training reached n_iter={n_iter} epochs before it converged. {advice}, "
+            "or set tol=None to train for exactly n_iter epochs.",
             ConvergenceWarning,
         )
 
 
 def _is_planned(estimator: Any) -> bool:
-    """Return whether the learning rate falls over as many epochs as there are.
+    """Return whether the schedule decreases the learning rate over all epochs.
 
-    More of them would be another plan, not the rest of this one.
+    With more epochs the learning rate would be another one from the start.
     """
     schedule = resolve_schedule(estimator.schedule)
     says_so = claims(schedule, "depends_on_n_iter", default=False)
@@ -211,14 +216,15 @@ def _advise_on_divergence(estimator: Any, dataset: Dataset) -> str:
         advice = [f"lower learning_rate (now {estimator.learning_rate:.3g})"]
     if dataset.input_scaling is None:
         how = "scale X" if issparse(dataset.X) else "set input_scaling='standard'"
-        advice.append(f"{how} (the largest value of X is {max_abs(dataset.X):.2g})")
-    advice = advice or ["set clip_norm, init_scale or another init"]
+        largest = f"the largest absolute value of X is {max_abs(dataset.X):.2g}"
+        advice.append(f"{how} ({largest})")
+    advice = advice or ["set clip_norm or init_scale, or choose another init"]
     text = " or ".join(advice)
     return f"{text[0].upper()}{text[1:]}."
 
 
 def warn_of_scores(estimator: Any, result: TrainingResult, partial: bool) -> bool:
-    """Warn if the scores could not choose the best epoch; return whether it did.
+    """Warn if the scores are unsuited for early stopping; return whether it warned.
 
     Parameters
     ----------
@@ -240,29 +246,29 @@ def warn_of_scores(estimator: Any, result: TrainingResult, partial: bool) -> boo
     is_scored = result.validation_losses <= loss_limit(result.state.first_loss)
     n_undefined = int(np.count_nonzero(np.isnan(scores) & is_scored))
     if n_undefined:
-        effect = "which count neither as an improvement nor as the lack of one"
+        effect = "which are not counted for early stopping"
         if estimator.best_iter_ is None:
-            effect = "so it could neither end training nor choose a best epoch"
+            effect = "so it could neither stop training nor determine the best epoch"
         warn(
-            f"{name} gave NaN on the validation data in {n_undefined} of {n_epochs} "
-            f"epochs, {effect}. Give more validation data, or set scoring=None, which "
-            "monitors the validation loss.",
+            f"{name} returned NaN for the validation data in {n_undefined} of "
+            f"{n_epochs} epochs, {effect}. Give more validation data, or set "
+            "scoring=None to monitor the validation loss.",
             UndefinedMetricWarning,
         )
     elif n_epochs == estimator.n_iter_ and not partial and _is_stuck(estimator):
         scores, losses = estimator.validation_scores_, estimator.validation_loss_curve_
         best, restores = estimator.best_iter_, estimator.restore_best
         weights = (
-            f"; the weights are those of epoch {best}, counted from 0"
+            f", and the weights are those of epoch {best}, counted from 0"
             if restores
             else ""
         )
         warn(
-            f"{name} hardly rose, from {scores[0]:.3g} to {scores[best]:.3g}, while "
-            f"the validation loss fell further, from {losses[best]:.3g} to "
-            f"{min(losses):.3g}. Training ended after {len(losses)} epochs{weights}. "
-            "Set scoring=None, which monitors the validation loss, or choose a score "
-            "that rises earlier."
+            f"{name} hardly improved, from {scores[0]:.3g} to {scores[best]:.3g}, "
+            "while the validation loss still fell, from "
+            f"{losses[best]:.3g} to {min(losses):.3g}. Training stopped after "
+            f"{len(losses)} epochs{weights}. Set scoring=None to monitor the "
+            "validation loss, or choose a score that improves earlier."
         )
     else:
         return False
@@ -279,7 +285,7 @@ def _is_stuck(estimator: Any) -> bool:
     is_undone = estimator.restore_best and n_since >= _MANY_EPOCHS
     if not n_since or not (estimator._ended_by == "tol" or is_undone):
         return False
-    # No score exceeds one, and one that has reached it is not stuck.
+    # No score exceeds one, and a score of one is not stuck.
     hardly_rose = scores[best] - scores[0] <= 0.1 * (1 - scores[0])
     fell = losses[best:].min() < 0.95 * losses[best]
     return bool(hardly_rose and fell)

@@ -1,9 +1,9 @@
 """The scaling of inputs and targets: computed from the training set, then kept.
 
-The statistics of a column are final after the first call in which it varies. A stream
-may begin with calls in which it does not. Until then they are of all rows so far. When
-they change, the first or the last layer changes with them, so that the network still
-predicts what it did.
+The statistics of a column are final after the first call in which the column varies.
+Until then, for example at the start of a stream, they are computed from all rows so
+far. When they change, the first or the last layer is changed with them, so that the
+predictions of the network stay the same.
 """
 
 from dataclasses import replace
@@ -249,9 +249,9 @@ def _resolve_kind(estimator: Any, X: Any, resumes: bool) -> str | None:
     kind = look_up(_KINDS, given, "input_scaling")
     if given is not None and given != "auto" and issparse(X):
         raise ValueError(
-            f"input_scaling={given!r} would make sparse X dense, since centring fills "
-            "in its zeros. Set input_scaling=None, and scale X before if its columns "
-            "differ much, for example by MaxAbsScaler."
+            f"input_scaling={given!r} does not support sparse X, since centering would "
+            "make it dense. Set input_scaling=None. If the columns of X differ much in "
+            "scale, transform X by MaxAbsScaler first."
         )
     if resumes:
         saved = vars(estimator).get("_input_scaling")
@@ -259,16 +259,16 @@ def _resolve_kind(estimator: Any, X: Any, resumes: bool) -> str | None:
         if given not in (before, "auto") or (given, before) == ("auto", "robust"):
             raise ValueError(
                 f"input_scaling is now {given!r}, but the network to continue has "
-                f"{before!r}. Keep it, or start anew by fit with warm_start=False."
+                f"{before!r}. Keep it unchanged, or call fit with warm_start=False to "
+                "start over."
             )
         return before
     if kind is None or issparse(X):
         return None
     if not has_schemes(estimator.init):
         raise ValueError(
-            "init gives weights for X as it comes, but with "
-            f"input_scaling={given!r} the network would scale X first. Set "
-            "input_scaling=None."
+            "init contains weights as arrays, which apply to unscaled X, but "
+            f"input_scaling={given!r} scales X. Set input_scaling=None."
         )
     return kind
 

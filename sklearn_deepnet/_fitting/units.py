@@ -1,4 +1,4 @@
-"""A warning of validation data that are in other units than the training set."""
+"""Warn if validation data are in other units than the training data."""
 
 from typing import Any
 
@@ -24,17 +24,18 @@ _BY_FAR = (
 
 
 def warn_of_other_units(dataset: Dataset, validation_set: Dataset) -> None:
-    """Warn if validation data that were given are in other units than the training set.
+    """Warn if the given validation data are in other units than the training data.
 
-    Steps of a pipeline, and a `TransformedTargetRegressor`, transform the training data
-    alone, unless set up otherwise.
+    By default, the steps of a pipeline and a `TransformedTargetRegressor` transform
+    only the training data.
     """
     n_far, n_columns = _count_far_columns(dataset, validation_set, "X")
     if n_far:
         warn(
-            f"X_val is far from X: in {n_far} of {n_columns} columns the mean differs "
-            f"by {_BY_FAR}. If the network is in a pipeline, X_val must be transformed "
-            "like X; Pipeline(..., transform_input=['X_val']) does so."
+            f"X_val seems to be in other units than X: in {n_far} of {n_columns} "
+            f"columns the mean differs by {_BY_FAR}. In a pipeline, X_val must be "
+            "transformed like X, for example by "
+            "Pipeline(..., transform_input=['X_val'])."
         )
     if not isinstance(dataset.targets, NumberTargets):
         return
@@ -42,15 +43,15 @@ def warn_of_other_units(dataset: Dataset, validation_set: Dataset) -> None:
     if n_far:
         where = f"in {n_far} of {n_columns} columns " if n_columns > 1 else ""
         warn(
-            f"y_val is far from y: {where}the mean differs by {_BY_FAR}. Give y_val in "
-            "the units of y."
+            f"y_val seems to be in other units than y: {where}the mean differs by "
+            f"{_BY_FAR}. Give y_val in the units of y."
         )
 
 
 def _count_far_columns(
     dataset: Dataset, validation_set: Dataset, name: str
 ) -> tuple[int, int]:
-    """Return how many columns are far, 0 if these are too few, and how many vary."""
+    """Return the numbers of far columns (0 if they are few) and of varying columns."""
     train, given = (_moments(getattr(it, name), it) for it in (dataset, validation_set))
     varies, n_rows = train.deviation > 0, validation_set.n_rows
     is_far = are_means_far(train.mean, train.deviation, given.mean, n_rows)
@@ -70,7 +71,7 @@ def _are_means_outside(
 ) -> bool:
     """Return whether a mean is outside of the range of its column.
 
-    That of a column that is rarely anything but zero may differ much, and be inside.
+    The mean of a column that is mostly zero may differ much and still be within it.
     """
     if not len(columns):
         return False
@@ -90,13 +91,13 @@ def are_means_far(
     Parameters
     ----------
     mean, deviation : ndarray of shape (n_columns,)
-        Of the training set.
+        Mean and standard deviation of the training data.
     given_mean : ndarray of shape (n_columns,)
-        Of the given rows.
+        Mean of the given rows.
     n_rows : int
         Number of the given rows.
     """
-    # The mean of a few rows may be far from that of all.
+    # The mean of a few rows may differ much from that of all rows.
     limit = _FAR * deviation * (1 + 1 / np.sqrt(n_rows))
     return np.abs(given_mean - mean) > limit
 
@@ -109,9 +110,9 @@ def are_deviations_far(
     Parameters
     ----------
     deviation : ndarray of shape (n_columns,)
-        Of the training set.
+        Standard deviation of the training data.
     given : ndarray of shape (n_columns,)
-        Of the given rows.
+        Standard deviation of the given rows.
     n_rows : int
         Number of the given rows.
     factor : float
@@ -119,7 +120,7 @@ def are_deviations_far(
     """
     ratio = np.divide(given, deviation, out=np.ones_like(given), where=deviation > 0)
     limit = factor * (1 + 10 / np.sqrt(n_rows))
-    # Some rows may not vary in a column that is rarely anything but zero.
+    # In a column that is mostly zero, some rows may all be equal.
     return (ratio > limit) | ((ratio > 0) & (ratio < 1 / limit))
 
 

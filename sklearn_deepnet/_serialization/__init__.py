@@ -1,1 +1,1 @@
-"""Fitted attributes as JSON and arrays, these as a file, and fingerprints of values."""
+"""Fitted attributes as JSON and arrays, files of these, and fingerprints of values."""

@@ -1,4 +1,4 @@
-"""Where and how often ``fit`` saves its progress, as users say it."""
+"""The class `Checkpoint`, by which users say where and how often to save progress."""
 
 import os
 from dataclasses import dataclass
@@ -8,50 +8,52 @@ from typing import Any, TypeAlias
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that saves the progress of ``fit``, which continues from it after a crash.
+    """A file in which ``fit`` or a search saves its progress, to resume after a crash.
 
-    ``net.fit(X, y, checkpoint=Checkpoint("net.safetensors"))`` writes it repeatedly.
-    The same call in another process continues where the file ends, and its result is
-    bit for bit that of an uninterrupted fit, with any random draws, schedule and early
-    stopping. With ``solver="lbfgs"`` it continues from the last weights, and estimates
-    the curvature anew. If training was complete the network is restored, and a larger
-    `n_iter` continues it.
+    ``net.fit(X, y, checkpoint=Checkpoint("net.safetensors"))`` writes the file
+    repeatedly. If the process is killed, run the same call again, also in another
+    process: it resumes from the file, and the result is bit-for-bit identical to that
+    of an uninterrupted fit. If training was already complete, the network is restored
+    from the file; with a larger `n_iter`, training continues. With ``solver="lbfgs"``,
+    training continues from the last weights, but the curvature is estimated anew.
 
-    The file is replaced when the new one is safe on the disk, so that it is complete at
-    any time, and `load_model` reads it, too. It has the weights of the fitted network,
-    which are the best ones with a validation set, the last weights, and the state of
-    the optimizer.
+    The file is replaced only when the new one is safe on the disk, so it is complete at
+    any time. `load_model` can read it. It contains the weights of the fitted network
+    (the best ones if there is validation data), the last weights, and the state of the
+    optimizer.
 
-    ``with stacked(checkpoint=Checkpoint("search.records")):`` does the same for the
-    scores of a search. Each write adds a line to its file.
+    ``with stacked(checkpoint=Checkpoint("search.records")):`` saves the scores of a
+    search in the same way. Each write appends a line to the file.
 
     Parameters
     ----------
     path : str or path
-        Of the file. No two fits or searches may share one.
+        Path of the file. Its folder must exist. Two fits or searches must not use the
+        same file.
     every : int or None, default=None
-        Epochs, or fits of a search, from one write to the next.
+        Number of epochs, or of fits of a search, between two writes.
     seconds : float or None, default=None
-        Least seconds from one write to the next. With both, what comes first counts;
-        with neither, it is 30 for a fit and 1 for a search. The file is always written
-        at the start and at the end.
+        Minimum number of seconds between two writes. If both `every` and `seconds` are
+        given, the file is written when either is reached. If neither is given, it is
+        written every 30 seconds in a fit, and every second in a search. The file is
+        always written at the start and at the end.
 
     Raises
     ------
     TypeError, ValueError
-        If `every` or `seconds` is no positive number.
+        If `every` or `seconds` is not a positive number.
 
     Notes
     -----
-    ``fit`` raises a `ValueError`, and leaves the file alone, if it is damaged or of
-    another version of this library, or if parameters other than `n_iter`, `verbose` and
-    `warm_start`, or the data, are not those of the fit that wrote it. Functions are
-    compared by their code, but not by the code of other functions that they call, nor
-    by variables of their module.
+    ``fit`` raises a `ValueError`, and leaves the file unchanged, if the file is
+    damaged, if it was written by another version of this library, or if it belongs to
+    another fit. It belongs to another fit if the data or any parameters differ, except
+    `n_iter`, `verbose` and `warm_start`. Functions are compared by their code. The code
+    of other functions that they call, and variables of their module, are not compared.
 
-    If the file cannot be written at the start, ``fit`` raises an `OSError`. If that
-    happens later, for example since the disk is full, there is a `CheckpointWarning`,
-    the last file stays, and training continues.
+    If the file cannot be written at the start, ``fit`` raises an `OSError`. If it
+    cannot be written later, for example because the disk is full, ``fit`` issues a
+    `CheckpointWarning`, keeps the last file, and continues training.
 
     Examples
     --------
@@ -75,7 +77,7 @@ class Checkpoint:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        """Check path and intervals."""
+        """Check the parameters."""
         if not isinstance(self.path, str | os.PathLike):
             raise TypeError(f"path must be a str or a path. Got {self.path!r} instead.")
         for name, kind in (("every", Integral), ("seconds", Real)):
@@ -95,7 +97,7 @@ CheckpointLike: TypeAlias = Checkpoint | str | os.PathLike[str]
 
 
 def resolve_checkpoint(checkpoint: Any) -> Checkpoint | None:
-    """Return a `Checkpoint`, made of a path if only that is given."""
+    """Return a `Checkpoint`, which is created if only a path is given."""
     if checkpoint is None or isinstance(checkpoint, Checkpoint):
         return checkpoint
     try:

@@ -1,4 +1,4 @@
-"""The files of checkpoints: read once, then written when it is time to."""
+"""The files of checkpoints, which are read once and then written repeatedly."""
 
 import errno
 import os
@@ -28,18 +28,19 @@ from .records import (
 
 
 class CheckpointFile:
-    """A container that is replaced each time, such as the checkpoint of a fit.
+    """A file that is replaced by each write, such as the checkpoint of a fit.
 
     Parameters
     ----------
     checkpoint : Checkpoint
         Where and when to write.
     kind : str
-        What the checkpoint is of; an entry of the description, which is a dict.
+        What the checkpoint belongs to. The description has an entry of this name, which
+        is a dict.
     activity, unit : str
-        What is going on, and how its progress is counted, for messages.
+        What is going on and the unit of its progress, for messages.
     seconds : float
-        Least time between two writes, if the checkpoint does not say when to write.
+        Minimum time between two writes, if the checkpoint does not specify any.
     """
 
     def __init__(
@@ -59,14 +60,14 @@ class CheckpointFile:
         self._n_at_last, self._last = 0, 0.0
 
     def read(self) -> tuple[dict[str, Any], Any] | None:
-        """Return the description and what it describes, None if there is no file.
+        """Return the description and the content, or None if there is no file.
 
         Raises
         ------
         ModelFileError
-            If it cannot be read.
+            If the file cannot be read.
         ValueError
-            If it is a file of another kind or version.
+            If the file is of another kind or version.
         OSError
             If its folder cannot be read.
         """
@@ -77,23 +78,24 @@ class CheckpointFile:
         description, content = self._read()
         if not isinstance(description.get(self._kind), dict):
             raise ValueError(
-                f"'{self.path}' is not the checkpoint of a {self._kind}. Give another "
-                "path, so that what it is is not lost."
+                f"'{self.path}' exists and is not the checkpoint of a {self._kind}. It "
+                "was left untouched; choose another path."
             )
         version = description.get("version")
         if not are_compatible(version, __version__):
             raise ValueError(
                 f"The checkpoint '{self.path}' was written by sklearn_deepnet "
-                f"{version}, and this is {__version__}. Go on with that version, or "
-                "give another path to start over."
+                f"{version}, but this is version {__version__}. Resume with version "
+                f"{version}, or choose another path to start over."
             )
         return description, content
 
     def refuse(self, difference: str) -> None:
-        """Raise a `ValueError`, since the file is of another fit or search."""
+        """Raise a `ValueError`, since the file belongs to another fit or search."""
         raise ValueError(
-            f"The checkpoint '{self.path}' is of another fit: {difference}. Go on as "
-            "it began, or give another path to start over."
+            f"The checkpoint '{self.path}' belongs to another {self._kind}: "
+            f"{difference}. Use the same arguments as before to resume, or choose "
+            "another path to start over."
         )
 
     def begin(self, n_done: int, *content: Any) -> None:
@@ -110,14 +112,14 @@ class CheckpointFile:
         return seconds is not None and time.monotonic() - self._last >= seconds
 
     def write(self, n_done: int, *content: Any) -> bool:
-        """Return whether the content was written; warn and leave the file if not."""
+        """Write the content. If that fails, warn, keep the file, and return False."""
         is_written = True
         try:
             self._write(*content)
         except OSError as error:
             warn(
                 f"The checkpoint '{self.path}' could not be written after {n_done} "
-                f"{self._unit}: {error.strerror or error}. The previous file stays, "
+                f"{self._unit}: {error.strerror or error}. The previous file is kept, "
                 f"and {self._activity} continues.",
                 CheckpointWarning,
             )
@@ -138,26 +140,26 @@ class CheckpointFile:
 
     @contextmanager
     def _name_failure(self) -> Iterator[None]:
-        """Say which file an `OSError` is about."""
+        """Add the path of the checkpoint to an `OSError`."""
         try:
             yield
         except OSError as error:
             raise OSError(
                 error.errno or errno.EIO,
                 "The checkpoint cannot be written, so "
-                f"{self._activity} was not begun: {error.strerror or error}",
+                f"{self._activity} was not started: {error.strerror or error}",
                 str(self.path),
             ) from error
 
 
 class GrowingCheckpointFile(CheckpointFile):
-    """A file of records to which each write adds one, such as the one of a search.
+    """A file to which each write appends a record, such as the one of a search.
 
-    A search has ever more results. Were the file replaced after each stack, the time
-    for it would grow with the square of their number.
+    The number of results of a search grows. If the file were replaced after each stack,
+    the time for writing would grow with the square of their number.
     """
 
-    _n_bytes = 0  # up to the end of the last complete record; 0 if there is no file
+    _n_bytes = 0  # end of the last complete record; 0 without a file
 
     def _read(self) -> tuple[dict[str, Any], Any]:
         if not has_records(self.path):
@@ -178,7 +180,7 @@ def fingerprint_all(values: Mapping[str, Any]) -> dict[str, str]:
     Raises
     ------
     ValueError
-        If one cannot be hashed.
+        If a value cannot be hashed.
     """
     fingerprints = {}
     for name, value in values.items():
@@ -186,7 +188,8 @@ def fingerprint_all(values: Mapping[str, Any]) -> dict[str, str]:
             fingerprints[name] = fingerprint(value)
         except NotHashable as error:
             raise ValueError(
-                f"checkpoint cannot tell whether {name}={value!r:.200} is the same in "
-                "another process. Give a value, a function or what can be pickled."
+                f"A checkpoint cannot be used with {name}={value!r:.200}, which cannot "
+                "be compared with its value in another process. Give a function, or a "
+                "value that can be pickled."
             ) from error
     return fingerprints

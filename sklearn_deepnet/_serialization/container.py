@@ -1,11 +1,12 @@
-"""Files of arrays and a description of them, which hold no code.
+"""Files that contain arrays and a description of them, but no code.
 
-The layout is that of safetensors: eight bytes that give the length of a header, the
-header in JSON, then the bytes of the arrays. NumPy reads it in a few lines, and so do
-the libraries of that name. Nothing is compressed, so that no array is larger than the
-file, and nothing is used before a checksum over all of it has been compared.
+The layout is that of safetensors: eight bytes with the length of a header, the header
+as JSON, then the bytes of the arrays. NumPy can read it in a few lines, and so can the
+safetensors libraries. Nothing is compressed, so that no array is larger than the file.
+Nothing is used before a checksum of the whole file has been verified.
 """
 
+import errno
 import hashlib
 import json
 import math
@@ -23,8 +24,8 @@ from numpy.typing import NDArray
 from ..exceptions import ModelFileError
 
 _DESCRIPTION_KEY = "sklearn_deepnet"  # in the header's metadata
-_MAX_HEADER_BYTES = 2**24  # as Python objects JSON may take twenty times as many
-_MAX_ITEMS = 2**48  # of an axis: of more, NumPy raises other errors, even if empty
+_MAX_HEADER_BYTES = 2**24  # parsed JSON may take twenty times as much memory
+_MAX_ITEMS = 2**48  # length of an axis that NumPy supports
 _DTYPES = {
     "F64": "<f8",
     "F32": "<f4",
@@ -43,7 +44,7 @@ _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
 
 
 class Arrays(dict[str, NDArray[Any]]):
-    """Arrays of a file, and the bytes of text that were decoded so far."""
+    """Arrays of a file, and the number of bytes of text decoded so far."""
 
     n_text_bytes = 0
 
@@ -56,16 +57,16 @@ def can_hold(dtype: np.dtype[Any]) -> bool:
 def write_container(
     file: BinaryIO, description: dict[str, Any], arrays: Mapping[str, NDArray[Any]]
 ) -> None:
-    """Write a description, which JSON can hold, and arrays.
+    """Write a description and arrays to a file.
 
     Parameters
     ----------
     file : binary file
-        Written from its current position.
+        The file, which is written from its current position.
     description : dict
-        What the arrays are; JSON must be able to hold it.
+        Describes the arrays. It must be serializable as JSON.
     arrays : mapping of str to ndarray
-        Numbers or booleans, of any shape.
+        Arrays of numbers or booleans, of any shape.
     """
     entries, parts, end = {}, [], 0
     for name, array in arrays.items():
@@ -88,8 +89,8 @@ def write_container(
     text += b" " * (-len(text) % 8)  # so that the arrays are aligned
     if len(text) > _MAX_HEADER_BYTES:
         raise ValueError(
-            f"All but the arrays takes {len(text)} bytes; a model file holds "
-            f"{_MAX_HEADER_BYTES} at most."
+            f"The values that are not arrays take {len(text)} bytes, but a model file "
+            f"holds at most {_MAX_HEADER_BYTES}. Use joblib.dump instead."
         )
     file.write(len(text).to_bytes(8, "little"))
     file.write(text)
@@ -103,9 +104,9 @@ def read_container(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays
     Raises
     ------
     ModelFileError
-        If it is anything but what `write_container` has written.
+        If the file was not written by `write_container`, or is damaged.
     OSError
-        If it cannot be opened.
+        If the file cannot be opened.
     """
     with open(path, "rb") as file, name_unreadable(path):
         return _read(file, os.fstat(file.fileno()).st_size)
@@ -113,13 +114,13 @@ def read_container(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays
 
 @contextmanager
 def name_unreadable(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn what is raised about the contents of a file into a `ModelFileError`."""
+    """Turn errors about the contents of a file into a `ModelFileError`."""
     try:
         yield
     except (ValueError, RecursionError) as error:
         raise ModelFileError(
-            f"{os.fspath(path)!r} is not a file that sklearn_deepnet has saved, or it "
-            f"is damaged: {error}."
+            f"{os.fspath(path)!r} is damaged or was not saved by sklearn_deepnet: "
+            f"{error}."
         ) from error
 
 
@@ -135,32 +136,32 @@ def _read(file: BinaryIO, n_bytes: int) -> tuple[dict[str, Any], Arrays]:
     sha256 = _begin_hash(header)
     text_of_description = header.pop("__metadata__").get(_DESCRIPTION_KEY)
     if not isinstance(text_of_description, str):
-        raise ValueError("its metadata do not say what it holds")
+        raise ValueError("its metadata has no description of the contents")
     arrays, end = Arrays(), 0
     for name, entry in header.items():
         dtype, shape, end = _check_entry(entry, end, n_bytes - 8 - n_header)
         flat = np.fromfile(file, dtype, math.prod(shape))
         sha256.update(flat.view(np.uint8))
         if dtype == np.bool_ and flat.view(np.uint8).max(initial=0) > 1:
-            raise ValueError("an array of booleans holds other bytes than 0 and 1")
+            raise ValueError("an array of booleans has bytes other than 0 and 1")
         arrays[name] = flat.reshape(shape)
     if end != n_bytes - 8 - n_header:
-        raise ValueError("it is not as long as its header says")
+        raise ValueError("its size does not match its header")
     if sha256.hexdigest() != expected:
         raise ValueError("its checksum is wrong")
     description = json.loads(text_of_description)
     if not isinstance(description, dict):
-        raise ValueError("its description is not one of a model")
+        raise ValueError("its description is invalid")
     return description, arrays
 
 
 def _check_entry(
     entry: Any, start: int, n_bytes: int
 ) -> tuple[np.dtype[Any], list[int], int]:
-    """Return dtype, shape and end of an array, which is not beyond that of the file.
+    """Return dtype, shape and end of an array, which must lie within the file.
 
-    Arrays follow each other without gaps. So none overlap, and together they are no
-    larger than the file.
+    Arrays must follow each other without gaps. So they cannot overlap, and together
+    they are no larger than the file.
     """
     try:
         code, shape, (begin, end) = (
@@ -168,14 +169,14 @@ def _check_entry(
         )
         dtype = np.dtype(_DTYPES[code])
     except (KeyError, TypeError) as error:
-        raise ValueError("its header does not describe arrays") from error
+        raise ValueError("its header describes an array wrongly") from error
     counts = [begin, end, *shape] if isinstance(shape, list) else [None]
     are_counts = all(type(n) is int and 0 <= n < _MAX_ITEMS for n in counts)
     if not are_counts or len(shape) > 8:
-        raise ValueError("its header does not describe arrays")
+        raise ValueError("its header describes an array wrongly")
     n_own = math.prod(shape) * dtype.itemsize
     if begin != start or end > n_bytes or end - begin != n_own:
-        raise ValueError("an array is not as long as its shape says")
+        raise ValueError("the size of an array does not match its shape")
     return dtype, shape, end
 
 
@@ -190,21 +191,22 @@ def _to_json(header: dict[str, Any]) -> bytes:
 def replace_file(
     path: str | os.PathLike[str], write: Callable[[BinaryIO], None]
 ) -> None:
-    """Write a file under a temporary name, and rename it when it is safe on the disk.
+    """Write a file under a temporary name, and rename it once it is on the disk.
 
-    So `path` has the old file or the new one, and never a part of one, whenever the
-    process is killed. If writing fails the old file stays.
+    Whenever the process is killed, `path` is either the complete old file or the
+    complete new one. If writing fails, the old file is kept.
     """
     path = Path(os.path.realpath(path))
+    check_folder(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
-            with suppress(OSError):  # there is no old file, or it has another owner
+            with suppress(OSError):  # no old file, or it has another owner
                 os.chmod(temporary, path.stat().st_mode & 0o7777)
             write(file)
             file.flush()
-            # Before the rename: after a power failure a name may be on the disk while
-            # the contents are not.
+            # This comes before the rename. After a power failure, the new name may be
+            # on the disk while the contents are not.
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
@@ -213,9 +215,24 @@ def replace_file(
     _sync_folder(path.parent)
 
 
+def check_folder(path: Path) -> None:
+    """Raise an `OSError` unless the folder of a file exists."""
+    folder = path.parent
+    if not folder.is_dir():
+        is_file = folder.exists()
+        raise OSError(
+            errno.ENOTDIR if is_file else errno.ENOENT,
+            f"'{folder}' is not a folder"
+            if is_file
+            else f"The folder '{folder}' does not exist",
+            str(path),
+        )
+
+
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
-    """Remove the temporary files of calls of `replace_file` that were killed."""
+    """Remove temporary files of `replace_file` that a killed process has left."""
     path = Path(os.path.realpath(path))
+    check_folder(path)
     start = f".{path.name}."
     for name in os.listdir(path.parent):
         token = name.removeprefix(start).removesuffix(".tmp")
@@ -224,7 +241,7 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write a new name to the disk, where a folder can be opened (not on Windows)."""
+    """Write a new name to the disk, if folders can be opened (not on Windows)."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -232,6 +249,6 @@ def _sync_folder(folder: Path) -> None:
     try:
         os.fsync(handle)
     except OSError:
-        pass  # some network file systems cannot; the file is there and complete
+        pass  # some network file systems cannot do so; the file is complete
     finally:
         os.close(handle)

@@ -1,9 +1,9 @@
-"""Values of parameters and attributes as JSON, and back.
+"""Convert values of parameters and attributes to JSON and back.
 
-A value that JSON does not know becomes a dictionary of one entry, its kind and content:
-``{"tuple": [8, 4]}``. The numbers of an array are stored beside the JSON, under a name.
-Reading makes the kinds of the table `DECODERS` and no others, so that a file can make
-nothing but those.
+A value that JSON does not support becomes a dictionary with one entry, its kind and its
+content: ``{"tuple": [8, 4]}``. The numbers of an array are stored outside of the JSON,
+under a name. Only the kinds in the table `DECODERS` are read, so that a file cannot
+create any other objects.
 """
 
 import math
@@ -25,12 +25,12 @@ from ..nn.optimizers import SOLVERS
 from ..nn.schedules import SCHEDULES, Custom
 from .container import Arrays, can_hold
 
-# NumPy gives all strings of an array the length of the longest, so that a small file
-# with one long string could fill the memory.
+# NumPy stores all strings of an array with the length of the longest one. A small file
+# with one long string could therefore fill the memory.
 _MAX_TEXT_BYTES = 2**26
-_MAX_INLINE = 8  # floats in a list that are written in the JSON
-# Each key of a dictionary is compared to all before it of the same hash, so that a file
-# of many could take hours to read.
+_MAX_INLINE = 8  # most floats of a list that are written to the JSON
+# Each key of a dictionary is compared with all earlier keys of the same hash. A file
+# with many such keys could take hours to read.
 _MAX_EQUAL_HASHES = 8
 _TYPES = {"float": float, "int": int, "float32": np.float32, "float64": np.float64}
 _LOSSES_WITH_SETTING = {"focal": focal, "huber": huber, "quantile": quantile}
@@ -51,7 +51,7 @@ _WITH_SETTINGS = {
 
 
 class NotEncodable(TypeError):
-    """A value is code, or of a class that is not known here."""
+    """A value is code, or is an instance of an unknown class."""
 
 
 class Encoder:
@@ -60,14 +60,14 @@ class Encoder:
     Attributes
     ----------
     arrays : dict of str to ndarray
-        What is stored beside the JSON so far.
+        The arrays that are stored outside of the JSON, so far.
     """
 
     def __init__(self) -> None:
         self.arrays: dict[str, NDArray[Any]] = {}
 
     def encode(self, value: Any, name: str) -> Any:
-        """Return `value` as JSON; the names of arrays in it begin with `name`."""
+        """Return `value` as JSON. The names of its arrays begin with `name`."""
         if value is None or type(value) in (bool, int, str):
             return value
         if type(value) is float:
@@ -83,7 +83,7 @@ class Encoder:
         return [self.encode(item, f"{name}.{k}") for k, item in enumerate(items)]
 
     def _encode_other(self, value: Any, name: str) -> tuple[str, Any]:
-        """Return the kind and content of a value that JSON does not know."""
+        """Return the kind and content of a value that JSON does not support."""
         if type(value) is tuple:
             return "tuple", self._encode_items([*value], name)
         if type(value) is dict:
@@ -151,14 +151,14 @@ def _encode_component(value: Any) -> tuple[str, Any]:
 
 
 def _find_setting(loss: Loss) -> Any:
-    """Return the setting of a loss that has one, None of others."""
+    """Return the setting of a loss, or None if it has no setting."""
     functions = (loss.logistic, loss.softmax, loss.identity, loss.exponential)
     found = [v for f in functions for v in getattr(f, "keywords", {}).values()]
     return _plain_setting(found[0]) if found else None
 
 
 def _plain_setting(setting: Any) -> Any:
-    """Return a setting as JSON knows it, or raise if that is impossible."""
+    """Return a setting as a value of JSON, or raise `NotEncodable`."""
     setting = setting.item() if isinstance(setting, np.generic) else setting
     if type(setting) in (bool, int, str, type(None)):
         return setting
@@ -174,27 +174,27 @@ def _make_loss(name: str, setting: Any) -> Loss | None:
 
 
 def decode(value: Any, arrays: Arrays) -> Any:
-    """Return what `Encoder.encode` was given.
+    """Return the value that `Encoder.encode` has encoded.
 
-    Its arrays are removed from `arrays`. If one array could be used many times, a small
-    file could make a large model.
+    Its arrays are removed from `arrays`, so that none can be used twice. Otherwise a
+    small file could create a large model.
 
     Raises
     ------
     ValueError
-        If a kind is unknown, or its content is wrong.
+        If a kind is unknown, or if its content is invalid.
     """
     if isinstance(value, list):
         return [decode(item, arrays) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) != 1 or not value.keys() <= DECODERS.keys():
-        raise ValueError(f"it holds values of no known kind, {[*value]!r:.80}")
+        raise ValueError(f"it has values of an unknown kind, {[*value]!r:.80}")
     ((kind, content),) = value.items()
     try:
         return DECODERS[kind](content, arrays)
     except (TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise ValueError(f"its description of {kind!r} is wrong") from error
+        raise ValueError(f"its description of {kind!r} is invalid") from error
 
 
 def _decode_floats(name: Any, arrays: Arrays) -> list[float]:
@@ -245,14 +245,14 @@ def _decode_random_state(content: Any, arrays: Arrays) -> Any:
 
 
 def check_generator(state: Any) -> None:
-    """Raise unless `state` is one of a Mersenne Twister; NumPy checks less."""
+    """Raise unless `state` is that of a Mersenne Twister; NumPy checks less."""
     key, pos = state["state"]["key"], state["state"]["pos"]
     is_valid = (
         state.keys() == {"bit_generator", "state", "has_gauss", "gauss"}
         and state["bit_generator"] == "MT19937"
         and isinstance(key, np.ndarray)
         and (key.dtype, key.shape) == (np.dtype(np.uint32), (624,))
-        and key[1:].any()  # from zeros come zeros, of which randn draws for ever
+        and key[1:].any()  # with all zeros, randn would never return
         and type(pos) is int
         and 0 <= pos <= 624
         and type(state["has_gauss"]) is int
@@ -260,7 +260,7 @@ def check_generator(state: Any) -> None:
         and type(state["gauss"]) is float
     )
     if not is_valid:
-        raise ValueError("the state of a generator is wrong")
+        raise ValueError("the state of a random generator is invalid")
 
 
 def _decode_loss(content: Any, arrays: Arrays) -> Loss:
@@ -272,7 +272,7 @@ def _decode_loss(content: Any, arrays: Arrays) -> Loss:
 
 
 def _decode_settings(known: Mapping[str, Any]) -> Callable[..., Any]:
-    """Return a function that makes one of the `known` classes from its settings."""
+    """Return a function that creates one of the `known` classes from its settings."""
 
     def make(content: Any, arrays: Arrays) -> Any:
         name, settings = content

@@ -1,10 +1,10 @@
-"""Hashes that say whether a value is the same as in another fit or process.
+"""Hashes that show whether a value is the same as in another fit or process.
 
-Values are hashed as `joblib.hash` does it: as what pickle writes of them. joblib hashes
-functions by their name, though, and a ``lambda`` has none, while the one of a script
-may have been rewritten. So functions, and classes that no import can find, are hashed
-here by their code. The layout of arrays and the order of dictionaries and sets change
-no result and no hash.
+Values are hashed like `joblib.hash` does it: pickle writes them, and its output is
+hashed. joblib hashes functions by their name, however. A ``lambda`` has no name, and a
+function of a script may have been rewritten. So functions, and classes that cannot be
+imported, are hashed by their code. The memory layout of arrays and the order of
+dictionaries and sets change no result, and do not change the hash.
 """
 
 import sys
@@ -30,11 +30,11 @@ from sklearn.base import BaseEstimator
 
 from .._utils.sklearn_compat import state_of_results
 
-_CHUNK_BYTES = 2**22  # of an array that are hashed at once, so that no copy is large
-_MAX_PARTS = 2**20  # of a value; each is hashed as often as it occurs in it
+_CHUNK_BYTES = 2**22  # of an array that are hashed at once; bounds the size of a copy
+_MAX_PARTS = 2**20  # of a value; a part that occurs twice counts twice
 _PLAIN = (type(None), bool, int, float, str, bytes)
 _SCALARS = (np.number, np.bool_, np.str_, np.bytes_)  # hashed as those of Python
-# Attributes of classes that Python sets itself, some of them at their first use.
+# Attributes of classes that Python sets itself, some of them only when they are used.
 _IGNORED_OF_CLASSES = {
     "__abstractmethods__",
     "__annotate_func__",
@@ -66,7 +66,7 @@ _CODE_ATTRIBUTES = (
 
 
 class NotHashable(TypeError):
-    """A value cannot be hashed, such as a lock."""
+    """A value, such as a lock, cannot be hashed."""
 
 
 def fingerprint(value: Any) -> str:
@@ -75,20 +75,20 @@ def fingerprint(value: Any) -> str:
     Raises
     ------
     NotHashable
-        If pickle cannot write the value, for another reason than its functions.
+        If pickle cannot write the value, for a reason other than its functions.
     """
     try:
         return _Hasher().hash(value)
     except NotHashable:
         raise
-    except Exception as error:  # of the value's own methods, or it is nested too deep
+    except Exception as error:  # also of a method of the value
         raise NotHashable(f"a {type(value).__name__} raised an error") from error
 
 
 def hash_arrays(*arrays: NDArray[Any]) -> str:
     """Return a hash of arrays of numbers: of their values, shapes and dtypes.
 
-    joblib's own hash of an array depends on its strides, and copies it unless it is
+    joblib's own hash of an array depends on its strides, and copies arrays that are not
     contiguous.
     """
     result = blake2b(digest_size=16)
@@ -103,11 +103,11 @@ def hash_arrays(*arrays: NDArray[Any]) -> str:
 
 
 class _Hasher(Hasher):
-    """joblib's hasher, but for the few types of which pickle writes too much or little.
+    """joblib's hasher, except for types of which pickle writes too much or too little.
 
-    Pickle refers back to what it has already written, so its hash depends on whether
-    two equal values are one object. Here only what is still open, and so holds itself,
-    is referred to.
+    Pickle refers back to objects that it has already written, so the hash would depend
+    on whether two equal values are one object. Here, references are used only for
+    objects that contain themselves.
     """
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class _Hasher(Hasher):
         self._n_parts = 0
 
     def save(self, obj: Any) -> None:
-        """Hash `obj`, which may be a part of another."""
+        """Hash `obj`, which may be a part of another object."""
         if isinstance(obj, _SCALARS):
             obj = obj.item()
         if type(obj) in _PLAIN or id(obj) in self.memo:
@@ -128,13 +128,13 @@ class _Hasher(Hasher):
         if parts is None:
             super().save(obj)
         else:
-            self.memoize(obj)  # before its parts: a function may be in its own closure
+            self.memoize(obj)  # first, since a function may be in its own closure
             self.save(parts)
         self.memo.pop(id(obj), None)
 
 
 def _find_parts(value: Any) -> tuple[str, Any] | None:
-    """Return a name and what to hash instead of `value`, None if pickle does it."""
+    """Return a name and the parts to hash instead of `value`; None to use pickle."""
     cls = type(value)
     if cls in _PARTS:
         name, parts_of = _PARTS[cls]
@@ -142,7 +142,7 @@ def _find_parts(value: Any) -> tuple[str, Any] | None:
     if cls is dict:
         if all(type(key) is str for key in value):
             return None
-        # joblib orders keys of several types by `hash`, which differs by process
+        # joblib orders keys of several types by `hash`, which differs between processes
         return "dict", {fingerprint(key): item for key, item in value.items()}
     if isinstance(value, type):
         is_by_name = value.__module__ != "__main__" and _is_in_a_module(value)
@@ -159,7 +159,7 @@ def _place(value: Any) -> str:
 
 
 def _is_in_a_module(cls: type) -> bool:
-    """Return whether a class is what its module has under its name."""
+    """Return whether a class can be found in its module under its name."""
     found: Any = sys.modules.get(cls.__module__)
     for name in cls.__qualname__.split("."):
         found = getattr(found, name, None)
@@ -191,9 +191,9 @@ def _array_parts(array: NDArray[Any]) -> Any:
 
 
 def _table_parts(table: Any) -> list[Any]:
-    """Return the parts of a Series or DataFrame of pandas, or of what is like one.
+    """Return the parts of a Series or DataFrame of pandas, or of a similar object.
 
-    Pickle would write how its columns are put together in blocks, too.
+    Pickle would also write how the columns are grouped into blocks.
     """
     index = [[*table.index.names], np.asarray(table.index)]
     if not hasattr(table, "columns"):

@@ -1,8 +1,9 @@
-"""Files of records that only ever grow: a line of JSON each, after its checksum.
+"""Files to which records are appended. Each record is a checksum and a line of JSON.
 
-Whenever a process is killed, or the power fails, all records but the last are safe on
-the disk: each is written by one call and synchronized before the next is begun. So a
-last record that is incomplete is no damage. It is ignored, and overwritten by the next.
+Each record is written by one call, and synchronized to the disk before the next one. If
+the process is killed or the power fails, all records are therefore complete except
+possibly the last one. An incomplete last record is ignored, and the next record
+overwrites it.
 """
 
 import json
@@ -13,22 +14,22 @@ from zlib import crc32
 
 from .container import name_unreadable, replace_file
 
-_FIRST_LINE = b"sklearn_deepnet records\n"  # no container begins so
+_FIRST_LINE = b"sklearn_deepnet records\n"  # no container begins like this
 
 
 def has_records(path: Path) -> bool:
-    """Return whether a file is one of records."""
+    """Return whether a file is a file of records."""
     with open(path, "rb") as file:
         return file.read(len(_FIRST_LINE)) == _FIRST_LINE
 
 
 def begin_records(path: Path, first: dict[str, Any], n_bytes: int) -> int:
-    """Create a file of one record, or cut one that is there after `n_bytes`.
+    """Create a file with one record, or truncate an existing file to `n_bytes`.
 
     Returns
     -------
     n_bytes : int
-        Where the next record begins.
+        Position of the next record.
 
     Raises
     ------
@@ -40,19 +41,19 @@ def begin_records(path: Path, first: dict[str, Any], n_bytes: int) -> int:
             file.truncate(n_bytes)
         return n_bytes
     text = _FIRST_LINE + _encode_line(first)
-    # The first record says what all others are of, so it is there from the beginning.
+    # The first record describes all others, so it is written with the file.
     replace_file(path, lambda file: file.write(text))
     return len(text)
 
 
 def append_record(path: Path, record: dict[str, Any], n_bytes: int) -> int:
-    """Write a record after `n_bytes` of a file, and return where the next one begins.
+    """Write a record at position `n_bytes`, and return the position of the next one.
 
     Raises
     ------
     OSError
-        If it cannot be written. A part of it may be in the file, which the next call
-        overwrites.
+        If the record cannot be written. A part of it may be in the file; the next call
+        overwrites it.
     """
     line = _encode_line(record)
     with open(path, "r+b") as file:
@@ -65,12 +66,13 @@ def append_record(path: Path, record: dict[str, Any], n_bytes: int) -> int:
 
 
 def read_records(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Return the records of a file, and the bytes up to the end of the last.
+    """Return the records of a file, and the position after the last one.
 
     Raises
     ------
     ModelFileError
-        If one that is not the last is damaged, or the only one.
+        If a record other than the last one is damaged, or if the only record is
+        damaged.
     """
     data = path.read_bytes()
     with name_unreadable(path):
@@ -79,13 +81,13 @@ def read_records(path: Path) -> tuple[list[dict[str, Any]], int]:
         for number, line in enumerate(lines, start=1):
             checksum, _, text = line.partition(b" ")
             if checksum != _checksum(text):
-                # Blocks of a file may reach the disk in any order, its end first.
+                # The blocks of a file may reach the disk in any order.
                 if number == len(lines) > 1 and not incomplete:
                     break
                 raise ValueError(f"the checksum of record {number} is wrong")
             record = json.loads(text)
             if not isinstance(record, dict):
-                raise ValueError(f"record {number} is not one of a checkpoint")
+                raise ValueError(f"record {number} is invalid")
             records.append(record)
             n_bytes += len(line) + 1
         if not records:

@@ -1,8 +1,9 @@
-"""Which attributes of a fitted estimator a file has, and whether they can be right.
+"""The attributes of a fitted estimator that a file contains, and checks of these.
 
-The table `ATTRIBUTES` has the attributes that are written, and for each a check of what
-is read. Nothing else is read from a file. The checks make sure that no file, however
-hostile, makes a model that fails or takes for ever only when it predicts or trains.
+The table `ATTRIBUTES` lists the attributes that are written, each with a check of the
+value that is read. Nothing else is read from a file. The checks ensure that even a
+malicious file cannot create a model that fails, or never returns, when it predicts or
+trains.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from ..nn.activations import ACTIVATIONS
 from ..nn.optimizers import SOLVERS
 from .encoding import Encoder, NotEncodable, check_generator, decode
 
-FORMAT = 1  # of files; a change that older readers would misread makes it 2
+FORMAT = 1  # becomes 2 when an older version would misread new files
 _ENDINGS = get_args(Ending)
 _IN_STATE = {it.name: it for it in fields(TrainingState) if it.metadata["saved"]}
 _N_MOMENTS = {solver.__name__: solver.n_moments for solver in SOLVERS.values()}
@@ -30,7 +31,7 @@ _N_MOMENTS = {solver.__name__: solver.n_moments for solver in SOLVERS.values()}
 def encode_params(
     estimator: BaseEstimator, encoder: Encoder, name: str = ""
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the parameters as JSON, and the names of those that are code."""
+    """Return the parameters as JSON, and the names of parameters that are code."""
     encoded, unsaved = {}, []
     for key, value in estimator.get_params(deep=False).items():
         try:
@@ -41,10 +42,10 @@ def encode_params(
 
 
 def encode_attributes(network: Any, encoder: Encoder, name: str = "") -> dict[str, Any]:
-    """Return what a fitted network has learned, as JSON.
+    """Return the fitted attributes of a network as JSON.
 
-    Activations that are code are left out. What would not be accepted when it is read
-    is not written either, so that an error comes while the model is still there.
+    Activations that are code are left out. A value that could not be read again raises
+    an error now, while the model still exists.
 
     Raises
     ------
@@ -64,8 +65,9 @@ def encode_attributes(network: Any, encoder: Encoder, name: str = "") -> dict[st
             is_valid = _is_valid(key, value, network)
         if not is_valid:
             raise ValueError(
-                f"{key} is {value!r:.200}, which a model file cannot hold; it holds "
-                "numbers, bools and strings. Use joblib.dump."
+                f"{key} is {value!r:.200}, which cannot be saved in a model file. "
+                "Model files contain numbers, bools and strings; use joblib.dump "
+                "instead."
             )
     return encoded
 
@@ -81,28 +83,29 @@ def restore_attributes(
     Parameters
     ----------
     network : estimator
-        Of the right class, not fitted.
+        An unfitted network of the right class.
     encoded : JSON value
-        What the file has.
+        The value in the file.
     arrays : dict of str to ndarray
-        Arrays of the file; those that are used are removed.
+        Arrays of the file. Arrays that are used are removed.
     lacking : tuple of str, default=()
-        Attributes that may be missing, besides those that are optional.
+        Attributes that may be missing, in addition to the optional ones.
 
     Raises
     ------
     ValueError
-        If anything is missing, unknown or invalid. Some attributes may be set then.
+        If an attribute is missing, unknown or invalid. Some attributes may have been
+        set.
     """
     if not isinstance(encoded, dict):
-        raise ValueError("it does not say what the network has learned")
+        raise ValueError("its fitted attributes are missing")
     names = _names_for(network)
     unknown = sorted(encoded.keys() - {*names})
     missing = sorted({*names} - encoded.keys() - _OPTIONAL - {*lacking})
     if unknown or missing:
         raise ValueError(
-            f"attributes of the network are unknown, {unknown!r:.80}, or missing, "
-            f"{missing!r:.80}"
+            f"attributes of the network are unknown ({unknown!r:.80}) or missing "
+            f"({missing!r:.80})"
         )
     for name in names:
         if name in encoded:
@@ -115,7 +118,7 @@ def restore_attribute(
     """Set one attribute in place, or raise a ValueError."""
     value = decode(encoded, arrays)
     if not _is_valid(name, value, estimator):
-        raise ValueError(f"its {name} is not as it has to be")
+        raise ValueError(f"its {name} is invalid")
     setattr(estimator, name, value)
 
 
@@ -131,7 +134,7 @@ def _names_for(network: Any) -> list[str]:
     return [name for name in ATTRIBUTES if name not in excluded]
 
 
-# Checks of attributes. Each may rely on those further up the table.
+# Checks of attributes. A check may rely on attributes further up in the table.
 
 
 def _is_count(value: Any, least: int = 0) -> bool:
@@ -150,7 +153,8 @@ def _are_feature_names(value: Any, network: Any) -> bool:
 
 def _are_layer_sizes(value: Any, network: Any) -> bool:
     is_list = isinstance(value, list) and all(_is_count(n, 1) for n in value)
-    # The first layer has inputs for columns, and for equally many features of each.
+    # The inputs of the first layer are the columns and, for each, equally many
+    # features.
     n_columns = network.n_features_in_
     return is_list and len(value) >= 2 and value[0] > 0 == value[0] % n_columns
 
@@ -321,5 +325,5 @@ ATTRIBUTES: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType
 )
 _CLASSIFIER_ONLY = {"classes_"}
 _REGRESSOR_ONLY = {"target_mean_", "target_scale_", "_target_seen", "_takes_1d"}
-# Names of features are not always known; files from before there was scaling lack it.
+# Feature names are not always known. Files of versions without scaling lack the others.
 _OPTIONAL = {"feature_names_in_", "_input_scaling", "_target_seen"}

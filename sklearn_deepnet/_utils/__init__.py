@@ -1,1 +1,1 @@
-"""What every folder uses: types, lookup by name, warnings, scikit-learn's internals."""
+"""Helpers of all folders: types, lookup by name, warnings, parts of scikit-learn."""

@@ -1,6 +1,6 @@
-"""Numbers in the byte order of another machine, as some files have them.
+"""Arrays in the byte order of another machine, which some files contain.
 
-NumPy computes with them, but its dtypes of two byte orders are not equal.
+NumPy can compute with them, but dtypes of different byte orders are not equal.
 """
 
 from typing import Any

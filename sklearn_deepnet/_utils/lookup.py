@@ -1,4 +1,4 @@
-"""Look up a component by its name, and help the user who mistyped it."""
+"""Look up a component by its name, and suggest a name if it was mistyped."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -10,17 +10,17 @@ Component = TypeVar("Component")
 def is_ours(function: object) -> bool:
     """Return whether a function or class is defined in this package.
 
-    A subclass written by a user may compute something else than this package knows.
+    A subclass that a user has written may compute something else.
     """
     package: str = getattr(function, "__module__", "").partition(".")[0]
     return package == __name__.partition(".")[0]
 
 
 def claims(component: object, name: str, default: bool) -> bool:
-    """Return an attribute that a component, or its class, sets itself.
+    """Return an attribute if a component or its own class sets it, else the default.
 
-    It is not inherited, since what a subclass overrides may void what its base class
-    claims.
+    It is not inherited, since what a subclass overrides may make the claim of its base
+    class wrong.
     """
     own = vars(type(component)).keys() | getattr(component, "__dict__", {}).keys()
     return bool(getattr(component, name)) if name in own else default
@@ -36,7 +36,7 @@ def look_up(
     table : mapping of str to component
         The components that `parameter` accepts, such as `ACTIVATIONS`.
     name : str or component
-        What the user gave. A component that is no name is returned as it is.
+        What the user gave. A component that is not a name is returned unchanged.
     parameter : str
         Name of the parameter, for the message.
 
@@ -50,7 +50,8 @@ def look_up(
     if name in table:
         return table[name]
     raise ValueError(
-        f"{parameter}={name!r} is not one of {sorted(table)}.{suggest(name, table)}"
+        f"{parameter} must be one of {sorted(table)}. Got {name!r} instead."
+        f"{suggest(name, table)}"
     )
 
 
@@ -73,14 +74,14 @@ def look_up_object(table: Mapping[str, Any], given: Any, parameter: str) -> Any:
     """
     if isinstance(given, type):
         raise ValueError(
-            f"{parameter} is the class {given.__name__}; give an object, such as "
-            f"{given.__name__}()."
+            f"{parameter} must be an object, not a class. Got the class "
+            f"{given.__name__}; write {given.__name__}() instead."
         )
     found = look_up(table, given, parameter)
     return found() if isinstance(given, str) else found
 
 
 def suggest(name: str, names: Iterable[str]) -> str:
-    """Return " Did you mean 'he'?" with the most similar name; "" if none is."""
+    """Return " Did you mean 'he'?" with the most similar name, or ""."""
     close = get_close_matches(name.lower(), [*names], n=1)
     return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,6 +1,6 @@
-"""Accuracy and R², equal to scikit-learn's, without its checks of what is valid.
+"""Accuracy and R², equal to scikit-learn's, without its validation of arguments.
 
-Those take several times as long as the predictions of a small network.
+The validation takes several times as long as the predictions of a small network.
 """
 
 from collections.abc import Callable
@@ -27,11 +27,11 @@ def r_squared(
 ) -> float:
     """Return ``r2_score(y, predicted, sample_weight=sample_weight)``."""
     if sample_weight is None and _are_numbers(y, predicted):
-        # Columns, as there, since the order of a sum changes its last bits.
+        # Columns, like scikit-learn, since the order of a sum changes its last bits.
         column, other = y.reshape(-1, 1), predicted.reshape(-1, 1)
         residual = np.sum((column - other) ** 2, axis=0)
         total = np.sum((column - np.average(column, axis=0)) ** 2, axis=0)
-        # The quotient is finite: zero and infinity are left to scikit-learn.
+        # Other cases, where the quotient may not be finite, are left to scikit-learn.
         if 0 < residual < np.inf and 0 < total < np.inf:
             return float((1 - residual / total)[0])
     return r2_score(y, predicted, sample_weight=sample_weight)
@@ -57,13 +57,13 @@ def _score(
 
 
 def _are_labels(y: Any, predicted: Any) -> bool:
-    """Return whether both are arrays of labels, of which scikit-learn has no doubt."""
+    """Return whether both are arrays of labels that scikit-learn accepts."""
     if not _are_vectors(y, predicted):
         return False
     kinds = {y.dtype.kind, predicted.dtype.kind}
     if not (kinds <= {*"biu"} or kinds == {"U"}):
         return False
-    # Some versions of it warn of more classes.
+    # Some versions of scikit-learn warn if there are more classes.
     return 2 * len(np.unique(np.concatenate([y, predicted]))) <= len(y)
 
 

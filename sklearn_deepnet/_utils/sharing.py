@@ -1,4 +1,4 @@
-"""Work that fits on equal data do once, such as validating the rows of a fold."""
+"""Work that is done once for all fits on equal data, such as validating a fold."""
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterator
@@ -11,31 +11,31 @@ from scipy.sparse import issparse
 
 
 class SharedWork:
-    """Results by what they were computed from.
+    """Stores results, by a key of what they were computed from.
 
-    Everyone who asks gets the same object, so nobody may change it in place.
+    All callers get the same object, so none may change it in place.
 
     Parameters
     ----------
     max_bytes : int or None, default=None
-        How many bytes of arrays to remember. The results that were used last, about
-        those of one fit, are remembered in any case. None is no limit.
+        How many bytes of arrays to store. The most recent results, about those of one
+        fit, are stored in any case. None is no limit.
     copies : bool, default=False
-        Whether to share copies of arrays, since those who made them may change them
-        while others still use them.
+        Whether to store copies of arrays, since their owners may change them while
+        others still use them.
     """
 
     def __init__(self, max_bytes: int | None = None, copies: bool = False) -> None:
         self._copies = copies
         self._results: dict[Hashable, tuple[Any, int]] = {}
         self._max_bytes, self._n_bytes = max_bytes, 0
-        # By the id of an array, which no other has as long as this one is remembered.
+        # By the id of an array, which is unique as long as the array is stored.
         self._keys: dict[int, Hashable] = {}
 
     def once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """Return the result that `key` stands for; compute it if nobody has yet.
+        """Return the result for `key`, and compute it if it is not stored yet.
 
-        An error is raised, and not remembered.
+        If it raises an error, nothing is stored.
         """
         if key not in self._results:
             result = compute()
@@ -45,13 +45,13 @@ class SharedWork:
         return self._results[key][0]
 
     def share(self, array: Any) -> Any:
-        """Return the first array of this content, and remember its key."""
+        """Return the first array with this content, and store its key."""
         key = key_of_array(array)
         if key is None:
             return array
         place = _ARRAY, key
         first = self.once(place, array.copy if self._copies else lambda: array)
-        # Whoever made the first may have changed it in place since.
+        # The owner of the first array may have changed it in place.
         is_own = first is array or self._copies
         if not is_own and not _are_equal(first, array):
             self._forget(place)
@@ -60,7 +60,7 @@ class SharedWork:
         return first
 
     def find_key(self, array: Any) -> Hashable | None:
-        """Return the key of an array, remembered if it is one that `share` returned."""
+        """Return the key of an array, which is stored if `share` returned the array."""
         return self._keys.get(id(array)) or key_of_array(array)
 
     def _remember(self, key: Hashable, result: Any) -> None:
@@ -104,7 +104,7 @@ _shared: ContextVar[SharedWork | None] = ContextVar("shared", default=None)
 
 @contextmanager
 def sharing(work: SharedWork) -> Iterator[None]:
-    """Share `work` among the fits and predictions in this block and this thread."""
+    """Share `work` among the fits and predictions in this context and thread."""
     token = _shared.set(work)
     try:
         yield
@@ -118,8 +118,8 @@ def do_once(make_key: Callable[[], Hashable], compute: Callable[[], Any]) -> Any
     Parameters
     ----------
     make_key : callable
-        Returns what the result follows from, as a key. None is not shared. It is not
-        called where no work is shared.
+        Returns the key of the result. None does not share it. It is called only where
+        work is shared.
     compute : callable
         Returns the result.
     """
@@ -129,9 +129,9 @@ def do_once(make_key: Callable[[], Hashable], compute: Callable[[], Any]) -> Any
 
 
 def share_array(array: Any) -> Any:
-    """Return the first array of this content, where work is shared, else `array`.
+    """Return the first array with this content if work is shared, else `array`.
 
-    So fits to equal rows keep them in memory once, and train on the same array.
+    Fits to equal rows then keep only one copy of them in memory.
     """
     work = _shared.get()
     return array if work is None else work.share(array)
@@ -143,7 +143,7 @@ def call_once(function: Callable[..., Any], *arrays: Any, **options: Hashable) -
     Parameters
     ----------
     function : callable
-        Its result follows from its arguments.
+        The function. Its result must depend only on its arguments.
     *arrays : object
         Arrays that `share_array` returned and that have not changed since, or None.
         With others the result is not shared.
@@ -161,10 +161,10 @@ def call_once(function: Callable[..., Any], *arrays: Any, **options: Hashable) -
 
 
 def key_of_array(array: Any) -> Hashable | None:
-    """Return a key that arrays of the same content share; None for other objects.
+    """Return a key that is equal for arrays with equal content; None if impossible.
 
-    It is a hash of the content, since each candidate of a search has its own copy of
-    the rows of a fold.
+    The key is a hash of the content, since each candidate of a search has its own copy
+    of the rows of a fold.
     """
     if issparse(array) and array.format == "csr":
         parts = [key_of_array(it) for it in (array.data, array.indices, array.indptr)]

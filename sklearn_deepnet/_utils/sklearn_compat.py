@@ -1,4 +1,4 @@
-"""All that is used of scikit-learn beyond its public and stable interface."""
+"""All private or experimental parts of scikit-learn that this library uses."""
 
 import inspect
 from collections import Counter, UserDict
@@ -52,12 +52,12 @@ _ALL_WEIGHTS = dict.fromkeys(
     {_MAY_BE_ZERO} & inspect.signature(_check_sample_weight).parameters.keys(), True
 )
 
-# State of an estimator that no result depends on, or that differs between processes.
+# Attributes that have no effect on results, or that differ between processes.
 _WITHOUT_EFFECT = ("n_jobs", "verbose", "_sklearn_deepnet_version", "_stop_words_id")
 
 
-# Of a class, by name, values that are valid. They are compared by identity, since 1,
-# 1.0 and True are equal, and are of types that cannot change.
+# Valid values of the parameters of a class, by name. They are compared by identity,
+# since 1, 1.0 and True are equal, and their types are immutable.
 _VALID: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 _UNCHANGING = (type(None), bool, int, float, str)
 
@@ -75,8 +75,8 @@ def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
 def validate_params(estimator: Any) -> None:
     """Check the parameters against `_parameter_constraints`, or raise a ValueError.
 
-    Values that this has checked before for another estimator of the class are not
-    checked again, such as defaults.
+    Values such as defaults that were checked for another estimator of the class are not
+    checked again.
     """
     cls = type(estimator)
     valid, unchecked = _VALID.setdefault(cls, {}), {}
@@ -107,7 +107,7 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Any:
 
 
 def has_own_fit(pipeline: Pipeline) -> bool:
-    """Return whether a subclass of `Pipeline` fits its steps in a way of its own."""
+    """Return whether a subclass of `Pipeline` overrides how its steps are fitted."""
     cls = type(pipeline)
     return cls.fit is not Pipeline.fit or cls._fit is not Pipeline._fit
 
@@ -128,9 +128,10 @@ def open_callback_context(estimator: Any, n_tasks: int) -> CallbackContext:
 
 
 def state_of_results(state: dict[str, Any]) -> dict[str, Any]:
-    """Return, of the pickled state of an estimator, what its results may depend on.
+    """Return the part of a pickled state on which results may depend.
 
-    scikit-learn's own callbacks only watch, and hold what differs between processes.
+    scikit-learn's own callbacks have no effect on results, and their state differs
+    between processes.
     """
     state = {name: it for name, it in state.items() if name not in _WITHOUT_EFFECT}
     callbacks = state.pop("_skl_callbacks", [])
@@ -145,7 +146,7 @@ DOCUMENTATION = ""
 
 
 class DocLinkMixin:
-    """Links the HTML form of an estimator to its page, if there is documentation."""
+    """Links the HTML representation of an estimator to its documentation, if any."""
 
     @property
     def _doc_link_module(self) -> str:
@@ -170,7 +171,7 @@ class _SummarizedTable(UserDict):
 class HTMLSummaryMixin:
     """Shows `_html_summary()` above the fitted attributes, from scikit-learn 1.9.
 
-    Older versions show no fitted attributes, and do not ask for the table.
+    Older versions do not show fitted attributes and do not call this method.
     """
 
     def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
@@ -182,12 +183,12 @@ class HTMLSummaryMixin:
 def split_bagging(
     function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
 ) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Return the arguments of calls that fit one estimator of a bagging each.
+    """Return the arguments of calls that each fit one estimator of a bagging.
 
-    A bagging fits several estimators, one after the other, in one call for each of its
-    jobs. Calls of other functions are returned as they are.
+    Bagging fits several estimators in one call for each of its jobs. Calls of other
+    functions are returned unchanged.
     """
-    # Here, since trees and neighbours come with it, a tenth of a start of scikit-learn
+    # Imported here, since it imports trees and neighbors, which takes long
     from sklearn.ensemble._bagging import _parallel_build_estimators
 
     if function is not _parallel_build_estimators:
@@ -201,7 +202,7 @@ def split_bagging(
     return calls
 
 
-# Since scikit-learn 1.9, a `TargetEncoder` gets its seed by a splitter as its cv.
+# Since scikit-learn 1.9, the seed of a `TargetEncoder` is that of its cv splitter.
 _TARGET_ENCODER = inspect.signature(TargetEncoder).parameters
 _HAS_SEED = _TARGET_ENCODER["random_state"].default is None
 _N_FOLDS = 5
@@ -210,11 +211,11 @@ _N_FOLDS = 5
 def make_target_encoder(
     target_type: str, random_state: int, y: ArrayLike
 ) -> TargetEncoder:
-    """Return an encoder whose five folds are drawn by `random_state`.
+    """Return a `TargetEncoder` whose five folds are drawn with `random_state`.
 
-    They are stratified by the classes of `y`, unless `target_type` is "continuous" or a
-    class has fewer rows than there are folds, which scikit-learn warns of, or refuses.
-    Before its version 1.9 they are stratified in any case.
+    The folds are stratified by the classes of `y`, unless `target_type` is "continuous"
+    or a class has fewer rows than there are folds, which scikit-learn does not support.
+    Before scikit-learn 1.9 they are always stratified.
     """
     if _HAS_SEED:
         return TargetEncoder(target_type=target_type, random_state=random_state)

@@ -1,8 +1,8 @@
-"""What y, weights and X hold: numbers, text, dates, or values that are missing.
+"""Checks of the values in y, weights and X: numbers, text, dates, missing values.
 
-scikit-learn checks an array before it converts it to numbers. In an array of objects a
-None is then a NaN that no check has seen, and a date a count of days. So values are
-checked here first, each by its own type.
+scikit-learn checks an array before it converts it to numbers. In an array of objects,
+None would become a NaN that no check has seen, and a date would become a number of
+days. So the type of each value is checked here first.
 """
 
 from collections.abc import Iterator
@@ -32,10 +32,10 @@ _KINDS = MappingProxyType(
 )
 _TO_NUMBERS = MappingProxyType(
     {
-        "dates": "Subtract a date from them and divide by np.timedelta64(1, 'D'), for "
-        "example, to have days.",
-        "durations": "Divide them by np.timedelta64(1, 's'), for example, to have "
-        "seconds.",
+        "dates": "Convert them to numbers, for example to days by subtracting a date "
+        "and dividing by np.timedelta64(1, 'D').",
+        "durations": "Convert them to numbers, for example to seconds by dividing by "
+        "np.timedelta64(1, 's').",
     }
 )
 
@@ -48,7 +48,8 @@ def as_numbers(values: ArrayLike, name: str) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If a value is missing, infinite or no number. The message calls them `name`.
+        If a value is missing, infinite or not a number. The message calls the values
+        `name`.
     """
     columns = _columns_of(values)
     if columns is not None:
@@ -70,15 +71,15 @@ def as_numbers(values: ArrayLike, name: str) -> NDArray[Any]:
 
 
 def as_labels(values: ArrayLike, name: str) -> NDArray[Any]:
-    """Return `values` as a dense array of labels of one kind.
+    """Return `values` as a dense array of labels of the same kind.
 
-    That is numbers, text, dates or durations, none of them missing. Numbers have the
-    byte order of the machine, which is the only one that files and ONNX have.
+    Labels are numbers, text, dates or durations, and none is missing. Numbers are in
+    the byte order of the machine, since model files and ONNX support no other.
 
     Raises
     ------
     ValueError
-        If they are anything else. The message calls them `name`.
+        If the values are anything else. The message calls them `name`.
     """
     columns = _columns_of(values)
     if columns is not None:
@@ -92,24 +93,24 @@ def as_labels(values: ArrayLike, name: str) -> NDArray[Any]:
     if array.dtype.kind not in "biufUMm":
         _raise_if_complex(array, name)
         raise ValueError(
-            f"{name} has the dtype {array.dtype}, which scikit-learn does not take for "
-            f"labels. Convert it, such as by {name}.astype(str)."
+            f"{name} has the dtype {array.dtype}, which is not supported for labels. "
+            f"Convert it, for example by {name}.astype(str)."
         )
     if array.dtype.kind == "f":
         _check_finite(array, name)
         if np.abs(array).max(initial=0) >= 2.0**63:  # scikit-learn casts them to int64
             raise ValueError(
-                f"{name} holds {np.abs(array).max():.3g}, which is too large for a "
-                f"label. Convert it, such as by {name}.astype(str)."
+                f"{name} contains {np.abs(array).max():.3g}, too large for a label. "
+                f"Convert the labels, for example by {name}.astype(str)."
             )
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def check_no_dates(X: Any, name: str) -> Any:
-    """Return X, and lists as an array; raise if it holds dates or missing objects.
+    """Return X, with lists as an array; raise if it contains dates or missing objects.
 
-    scikit-learn takes dates for counts of days or nanoseconds. All else that is no
-    number is left to it.
+    scikit-learn would convert dates to numbers of days or nanoseconds. It checks all
+    other values that are not numbers.
     """
     X = np.asarray(X) if isinstance(X, list | tuple) else X
     columns = _columns_of(X)
@@ -126,24 +127,24 @@ def check_no_dates(X: Any, name: str) -> Any:
                 _raise_no_number(value, X.dtype, name)
     if X.dtype.kind in "Mm":
         _check_not_missing(X, name)
-    if X.dtype.kind in "Mm" and X.size:
-        _raise_no_number(X.flat[0], X.dtype, name)
+        if X.size:
+            _raise_no_number(X.flat[0], X.dtype, name)
     return X
 
 
 def items_of(labels: NDArray[Any]) -> list[Any]:
-    """Return labels as a list of what they are equal to.
+    """Return labels as a list of Python objects that are equal to them.
 
-    ``tolist`` makes plain integers of dates and durations in nanoseconds.
+    ``tolist`` would convert dates and durations in nanoseconds to integers.
     """
     return [*labels] if labels.dtype.kind in "Mm" else labels.tolist()
 
 
 def index_of(key: Any, labels: NDArray[Any]) -> int | None:
-    """Return the index of the label that `key` is equal to, or None.
+    """Return the index of the label that equals `key`, or None.
 
-    Equal dates of NumPy, Python and pandas differ in their hash, so no dictionary finds
-    them. NumPy would take an integer for a duration of any unit.
+    Equal dates of NumPy, Python and pandas have different hashes, so a dictionary
+    cannot find them. NumPy would treat an integer as a duration of any unit.
     """
     kinds = {"M": DATES, "m": DURATIONS}.get(labels.dtype.kind, object)
     if isinstance(key, kinds):
@@ -154,13 +155,13 @@ def index_of(key: Any, labels: NDArray[Any]) -> int | None:
 
 
 def list_some(labels: NDArray[Any]) -> str:
-    """Return text of the first ten labels for a message."""
+    """Return the first ten labels as text, for a message."""
     some = ", ".join(map(repr, items_of(labels[:10])))
     return f"[{some}, ...]" if len(labels) > 10 else f"[{some}]"
 
 
 def _columns_of(values: Any) -> Iterator[tuple[Any, Any]] | None:
-    """Return names and columns of a data frame of pandas, None of all else."""
+    """Return names and columns of a pandas data frame, or None for other objects."""
     return values.items() if hasattr(values, "iloc") and values.ndim == 2 else None
 
 
@@ -173,7 +174,7 @@ def _as_array(values: Any, name: str, advice: str = "") -> NDArray[Any]:
     _check_not_masked(values, name)
     if issparse(values):
         return values.toarray()
-    # pandas' dtypes of numbers that may be missing; NumPy would make objects of them.
+    # Nullable number dtypes of pandas, which NumPy would convert to objects.
     dtype = getattr(getattr(values, "dtype", None), "numpy_dtype", None)
     if dtype is not None:
         _raise_if_missing(int(np.sum(values.isna())), len(values), "NaN", name)
@@ -182,13 +183,13 @@ def _as_array(values: Any, name: str, advice: str = "") -> NDArray[Any]:
         array = np.asarray(values)
     except ValueError:
         raise ValueError(
-            f"{name} holds rows of different lengths; all must have as many values."
-            f"{advice}"
+            f"{name} contains rows of different lengths, but all rows must have the "
+            f"same length.{advice}"
         ) from None
     if array.dtype.kind == "U" and isinstance(values, list | tuple):
-        # Beside text NumPy makes text of all: "1" of 1, and "nan" of NaN.
+        # If a list contains text, NumPy converts all its values to text, also NaN.
         objects = np.array(values, dtype=object)
-        # and of members of an Enum that are text, the start of their names.
+        # Members of an Enum that are text become the start of their names.
         if not {type(value) for value in objects.flat} <= {str, np.str_}:
             return objects
     return array
@@ -201,7 +202,7 @@ def _convert_objects(array: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _convert_text(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return objects or text, all of which are to be numbers, as floats."""
+    """Return objects or text as floats; all of them must be numbers."""
     try:
         return array.astype(np.float64)
     except OverflowError:
@@ -215,7 +216,7 @@ def _convert_text(array: NDArray[Any], name: str) -> NDArray[Any]:
 def _check_range(largest: Any, name: str) -> None:
     if largest > np.finfo(np.float64).max:
         raise ValueError(
-            f"{name} holds a number that is too large for float64. Scale it first."
+            f"{name} contains a number that is too large for float64. Scale it first."
         )
 
 
@@ -233,7 +234,7 @@ def _raise_no_number(value: Any, dtype: np.dtype[Any], name: str) -> NoReturn:
     shown = repr(str(value)) if isinstance(value, str) else str(value)
     advice = _TO_NUMBERS.get(what, "Convert them to numbers first.")
     raise ValueError(
-        f"{name} holds {what}, such as {shown:.40}, but must hold numbers. {advice}"
+        f"{name} must contain only numbers. Got {what}, such as {shown:.40}. {advice}"
     )
 
 
@@ -241,7 +242,7 @@ def _raise_if_complex(array: NDArray[Any], name: str) -> None:
     if array.dtype.kind == "c":
         raise ValueError(
             f"Complex data not supported: {name} has the dtype {array.dtype}. Give "
-            f"real numbers, such as {name}.real."
+            f"real numbers, for example {name}.real."
         )
 
 
@@ -265,23 +266,23 @@ def _check_all_text(array: NDArray[Any], name: str) -> None:
     names = ", ".join(sorted(it.__name__ for it in types))
     if all(issubclass(it, set | frozenset | list | tuple) for it in types):
         raise ValueError(
-            f"{name} holds values of type {names}, but labels must be numbers or text."
+            f"{name} contains {names} objects, but labels must be numbers or text."
             f"{_name_binarizer(name)}"
         )
     raise ValueError(
-        f"Unknown label type: {name} has the dtype object and holds values of type "
-        f"{names}; labels of this dtype must all be text. Convert them, such as by "
+        f"Unknown label type: {name} contains objects of type {names}, but labels of "
+        "dtype object must all be text. Convert them, for example by "
         f"{name}{_convert_by(types)}."
     )
 
 
 def _name_binarizer(name: str) -> str:
     call = f"MultiLabelBinarizer().fit_transform({name})"
-    return f" If each row lists its labels, give {call}."
+    return f" If each row is a list of labels, give {call}."
 
 
 def _convert_by(types: set[type]) -> str:
-    """Return a call that makes labels of one kind of objects of these types."""
+    """Return a call that converts objects of these types to labels of one kind."""
     for known, call in (
         ((bool, np.bool_), ".astype(bool)"),
         ((Integral,), ".astype(int)"),
@@ -298,7 +299,7 @@ def _objects_apart_from(
     known: tuple[type, ...], array: NDArray[Any], name: str
 ) -> list[Any]:
     """Return the objects of other types; raise if some of them are missing."""
-    # A set of types is many times faster than a question about each object.
+    # Checking a set of types is many times faster than checking each object.
     types = {
         it
         for it in {type(value) for value in array.flat}
@@ -327,7 +328,7 @@ def _check_not_missing(array: NDArray[Any], name: str) -> None:
 
 
 def _check_not_masked(values: Any, name: str) -> None:
-    if isinstance(values, np.ma.MaskedArray):  # which NumPy converts without its mask
+    if isinstance(values, np.ma.MaskedArray):  # NumPy would drop its mask
         n_masked = np.ma.count_masked(values)
         _raise_if_missing(n_masked, values.size, "masked values", name)
 
@@ -335,9 +336,9 @@ def _check_not_masked(values: Any, name: str) -> None:
 def _raise_if_missing(n_missing: int, size: int, what: str, name: str) -> None:
     if n_missing:
         raise ValueError(
-            f"Input {name} contains {what}. Of {size} values {n_missing} "
-            f"{'is' if n_missing == 1 else 'are'} missing; leave out these rows, or "
-            "fill in the values."
+            f"Input {name} contains {what}. Of {size} values, {n_missing} "
+            f"{'is' if n_missing == 1 else 'are'} missing. Remove these rows, or "
+            "impute the values."
         )
 
 
@@ -345,7 +346,7 @@ def _check_finite(array: NDArray[Any], name: str) -> None:
     n_infinite = int(np.isinf(array).sum()) if array.dtype.kind == "f" else 0
     if n_infinite:
         raise ValueError(
-            f"Input {name} contains infinity. Of {array.size} values {n_infinite} "
-            f"{'is' if n_infinite == 1 else 'are'} infinite; leave out these rows, or "
+            f"Input {name} contains infinity. Of {array.size} values, {n_infinite} "
+            f"{'is' if n_infinite == 1 else 'are'} infinite. Remove these rows, or "
             "replace the values."
         )

@@ -31,9 +31,9 @@ _said: ContextVar[set[str] | None] = ContextVar("said", default=None)
 
 @contextmanager
 def said_once() -> Iterator[None]:
-    """Issue each warning of `warn_once` once, within one call that fits many networks.
+    """Within this context, issue each warning of `warn_once` only once.
 
-    Inside of another such call nothing is changed.
+    It is used by calls that fit many networks. A nested context has no effect.
     """
     token = _said.set(set()) if _said.get() is None else None
     try:
@@ -44,7 +44,7 @@ def said_once() -> Iterator[None]:
 
 
 def warn_once(message: str, category: type[Warning] = UserWarning) -> None:
-    """Issue a warning by `warn`, unless the call of `said_once` around has had it."""
+    """Issue a warning, unless the enclosing `said_once` has already issued it."""
     said = _said.get()
     if said is None or message not in said:
         warn(message, category)
@@ -54,9 +54,9 @@ def warn_once(message: str, category: type[Warning] = UserWarning) -> None:
 
 @contextmanager
 def ignoring_undefined_metrics(ignores: bool) -> Iterator[None]:
-    """Ignore, if `ignores`, that a metric is not defined, which a scorer has warned of.
+    """Ignore warnings of an undefined metric, if `ignores` is True.
 
-    Warning filters belong to the whole process, so they are left alone otherwise.
+    Otherwise the warning filters, which belong to the whole process, are not changed.
     """
     if not ignores:
         yield
@@ -67,6 +67,6 @@ def ignoring_undefined_metrics(ignores: bool) -> Iterator[None]:
 
 
 def max_abs(X: Any) -> float:
-    """Return the largest absolute value of `X`, without a copy of it."""
+    """Return the largest absolute value of `X`, without copying it."""
     X = X if issparse(X) else np.asarray(X)
     return max(float(X.max()), -float(X.min()))

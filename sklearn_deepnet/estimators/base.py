@@ -42,8 +42,9 @@ class BaseDeepNet(
     """A dense neural network with scikit-learn's interface.
 
     A subclass defines `_make_dataset`, which turns X and y into a `Dataset` and sets
-    the attributes that follow from y. It predicts from `_logits`, by `_from_logits`;
-    `_computed_method` is the method that returns just that.
+    the attributes that depend on y. It also defines `_from_logits`, which turns logits
+    into predictions. `_computed_method` is the public method that returns these
+    predictions.
     """
 
     _y_is_numeric = False
@@ -109,23 +110,27 @@ class BaseDeepNet(
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            True labels or targets. Labels are whole numbers, bools, text or dates. A
-            classifier also takes a multilabel indicator matrix of 0 and 1. Targets of a
-            regressor are finite numbers, and not negative for ``loss="poisson"``.
+            True labels or targets. Labels are integers, bools, strings or dates. A
+            classifier also accepts an indicator matrix of 0 and 1 for multilabel
+            classification. Targets of a regressor are finite numbers; with
+            ``loss="poisson"`` they must not be negative.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights. A weight of 2 has the effect of repeating the sample, a
-            weight of 0 that of removing it. None gives all samples weight 1. If only
-            samples of one class have positive weight, the network is not trained, and
-            predicts that class for any X. A later call, with `warm_start`, does nothing
-            if all weights are 0.
+            Weights of the samples. A weight of 2 has the same effect as repeating the
+            sample, and a weight of 0 the same effect as removing it. If None, all
+            samples have weight 1. If only samples of a single class have positive
+            weight, the network is not trained and always predicts that class. If all
+            weights are 0, a call that continues training (with `warm_start`) does
+            nothing.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
-            Validation data, monitored in place of the training loss.
+            Validation data. It is monitored instead of the training loss.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             True labels or targets of the validation data.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Sample weights of the validation data.
+            Weights of the validation samples.
         checkpoint : Checkpoint, str, path or None, default=None
-            File in which to save progress. If it exists, training resumes from it.
+            File in which the progress of training is saved. If the file exists,
+            training resumes from it. Pass a `Checkpoint` to choose how often it is
+            written.
 
         Returns
         -------
@@ -136,10 +141,10 @@ class BaseDeepNet(
         ------
         ValueError
             If a parameter or the data are invalid, or if the checkpoint is damaged or
-            belongs to another fit. The estimator is then unchanged.
+            belongs to another fit. The estimator is left unchanged.
         OSError
             If the checkpoint cannot be written at the start of training. The estimator
-            is then unchanged.
+            is left unchanged.
         KeyboardInterrupt
             If training is interrupted. The estimator then has the weights of the last
             complete epoch.
@@ -167,7 +172,7 @@ class BaseDeepNet(
 
 
 def _train(prepared: PreparedFit | SkippedFit) -> Any:
-    """Train the network and set the fitted attributes, if there is a job."""
+    """Train the network if there is a job, and set the fitted attributes."""
     if prepared.job is None:
         return prepared.complete(None)
     with deferred_interrupts():  # so that a training that has ended is not lost
@@ -178,7 +183,7 @@ def has_partial_fit(estimator: BaseDeepNet) -> bool:
     """Return True, or raise AttributeError, for scikit-learn's ``available_if``."""
     if is_quasi_newton(estimator.solver):
         raise AttributeError(
-            "solver='lbfgs' has no partial_fit, since it needs all rows at once. Use "
-            "fit, or a first-order solver such as 'adam'."
+            "partial_fit is not available with solver='lbfgs', which needs all samples "
+            "at once. Call fit, or choose a first-order solver such as 'adam'."
         )
     return True

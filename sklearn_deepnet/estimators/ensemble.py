@@ -1,4 +1,4 @@
-"""Ensembles of networks, which are trained as stacks and predict as one stack."""
+"""Ensembles of networks, whose members are trained and predict as stacks."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ from .stacking import fit_stack
 
 __all__ = ["DeepNetEnsembleClassifier", "DeepNetEnsembleRegressor"]
 
-# Of a member if no network is given; docs/tables.md has what each of them contributes.
+# Defaults of the members. docs/tables.md shows how much each of them contributes.
 _RECIPE = MappingProxyType(
     {
         "learning_rate": 0.01,
@@ -44,13 +44,13 @@ _RECIPE = MappingProxyType(
     }
 )
 
-_BOOTSTRAP_BYTES = 2**26  # of copied rows in memory at once, for all members
+_BOOTSTRAP_BYTES = 2**26  # of copied rows that all members may hold at once
 
 
 class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
     """The part that both ensembles share: parameters, ``fit`` and logits.
 
-    Members differ in their seed and, with `bootstrap`, in their rows.
+    The members have different seeds and, with `bootstrap`, different rows.
     """
 
     _parameter_constraints = {  # noqa: RUF012
@@ -89,7 +89,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Train the members.
+        """Train all members.
 
         Parameters
         ----------
@@ -98,14 +98,15 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             True labels or targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights. A weight of 2 has the effect of repeating the sample, a
-            weight of 0 that of removing it. None gives all samples weight 1.
+            Weights of the samples. A weight of 2 has the same effect as repeating the
+            sample, and a weight of 0 the same effect as removing it. If None, all
+            samples have weight 1.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
-            Validation data, which each member monitors in place of its training loss.
+            Validation data. Each member monitors it instead of its training loss.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             True labels or targets of the validation data.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Sample weights of the validation data.
+            Weights of the validation samples.
 
         Returns
         -------
@@ -115,10 +116,10 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or the data are invalid. The ensemble is then unchanged.
+            If a parameter or the data are invalid. The ensemble is left unchanged.
         KeyboardInterrupt
-            If training is interrupted. Members in training then have the weights of
-            their last complete epoch, unless they are in other processes.
+            If training is interrupted. Members that were being trained then have the
+            weights of their last complete epoch, except for those in other processes.
         """
         self._check_is_no_size(self.estimator)
         validate_params(self)
@@ -137,7 +138,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         if self.bootstrap:
             weighted, others = split_by_weight(sample_weight, X)
             drawn = [self._draw_rows(y[weighted], rng) for _ in members]
-            # Rows of weight 0 are not trained on, but their classes must be known.
+            # Rows of weight 0 are not trained on, but their classes count.
             rows = [np.append(weighted[some], others) for some in drawn]
         interrupt = None
         try:
@@ -156,19 +157,20 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
 
     @classmethod
     def recipe(cls, **parameters: Any) -> BaseDeepNet:
-        """Return the network that members are by default, to change or search over it.
+        """Return an unfitted network with the default parameters of the members.
 
-        With `bootstrap` they are by default ``recipe(early_stopping=False)``.
+        Use it to change some of these parameters, or to search over them. With
+        ``bootstrap=True`` the default members are ``recipe(early_stopping=False)``.
 
         Parameters
         ----------
         **parameters : dict
-            Parameters of the network that differ from the recipe.
+            Parameters of the network that differ from the default of the members.
 
         Returns
         -------
         network : DeepNetClassifier or DeepNetRegressor
-            Not fitted.
+            The unfitted network.
 
         Examples
         --------
@@ -185,20 +187,21 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         """The estimator that the members are clones of."""
         if self.estimator is not None:
             return self.estimator
-        # Copies of a row could be both trained on and held out.
+        # Otherwise a row could be in the training set while its copy is held out.
         return self.recipe(early_stopping=False) if self.bootstrap else self.recipe()
 
     def _check_predicts_as_a_stack(self) -> None:
         """Raise if a subclass of the network overrides the method that is averaged.
 
-        Members predict as one stack, from logits, so the method would not be called.
+        The members predict as one stack, from their logits, so that the method of the
+        subclass would never be called.
         """
         name = self._averaged_method
         if getattr(type(self._base), name) is not getattr(self._member, name):
             raise ValueError(
-                f"estimator is {self.estimator!r}, whose class has a {name} of its "
-                f"own, which an ensemble never calls; give a {self._member.__name__}, "
-                f"or a subclass without {name}."
+                f"The class of estimator={self.estimator!r} overrides {name}, which an "
+                f"ensemble never calls. Give a {self._member.__name__}, or a subclass "
+                f"that does not override {name}."
             )
 
     def _make_member(self, rng: np.random.RandomState) -> BaseDeepNet:
@@ -218,7 +221,8 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
     ) -> list[BaseDeepNet]:
         """Fit the members, some of them in each process.
 
-        With `rows` each member has a copy of its rows, so few are fitted at once.
+        With `rows`, each member needs a copy of its rows. To save memory, only a few
+        members are then fitted at once.
         """
         n_calls = n_shares = min(effective_n_jobs(self.n_jobs), len(members))
         if rows is not None:
@@ -257,42 +261,50 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
 class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     """Ensemble of networks whose predicted probabilities are averaged.
 
-    Networks with different initial weights and a different order of the samples make
-    different errors. Their mean is more accurate than a single network, its
-    probabilities are better calibrated, and a large spread of the members tells where
-    the prediction is uncertain [1]_. The members are trained as one stack, which for
-    small networks takes little longer than training one network.
+    The members are networks with different initial weights, trained on the samples in
+    different orders. They make different errors, so their mean is usually more accurate
+    than a single network, and its probabilities are better calibrated. Where the
+    members disagree, the prediction is uncertain [1]_. The members are trained
+    together; for small networks this takes little longer than training one of them.
 
     Parameters
     ----------
     estimator : DeepNetClassifier or None, default=None
-        The network to clone for each member, with its own `random_state`. None is the
-        recipe for tables: ``DeepNetClassifier(learning_rate=0.01, schedule="cosine",
-        batch_size=64, alpha=0.1, n_iter_no_change=30, early_stopping="auto",
-        validation_fraction=0.15)``, without `early_stopping` if `bootstrap`. A subclass
-        must not override ``predict_proba``.
+        The network that is cloned for each member, each with a different
+        `random_state`. None uses settings that work well on tables:
+        ``DeepNetClassifier(learning_rate=0.01, schedule="cosine", batch_size=64,
+        alpha=0.1, n_iter_no_change=30, early_stopping="auto",
+        validation_fraction=0.15)``; with ``bootstrap=True`` this has
+        ``early_stopping=False``. See `recipe` to change some of these settings. A
+        subclass must not override ``predict_proba``.
     n_estimators : int, default=4
-        Number of members.
+        Number of members. More members give better predictions, at a cost that grows in
+        proportion to their number.
     bootstrap : bool, default=False
-        Whether each member is trained on a bootstrap sample, drawn with replacement and
-        stratified by class, instead of all samples. With `early_stopping` of the
-        members, copies of a sample may be in both the training set and the validation
-        set; give `X_val` instead.
+        Whether each member is trained on a bootstrap sample instead of on all samples.
+        Bootstrap samples are drawn with replacement, separately for each class. If the
+        members use `early_stopping`, copies of a sample may be in both the training set
+        and the validation set; pass `X_val` to `fit` to avoid this.
     n_jobs : int or None, default=None
-        Number of processes to train the members in. This helps for large networks.
+        Number of processes in which the members are trained. None means 1 unless in a
+        `joblib.parallel_config` context, and -1 means all processors. More than one
+        process helps for large networks only.
     random_state : int, RandomState or None, default=None
-        Seed of the members' seeds and of the bootstrap samples.
+        Determines the seeds of the members and the bootstrap samples. Pass an int for
+        reproducible results across calls.
 
     Attributes
     ----------
     estimators_ : list of DeepNetClassifier
-        The members, each bit-for-bit identical to calling its own ``fit``.
+        The fitted members. Each is bit-for-bit identical to the network that its own
+        ``fit`` would give.
     classes_ : ndarray of shape (n_classes,)
-        Sorted class labels; for multilabel y, the column indices.
+        Sorted class labels. For multilabel y, the indices of the columns.
     n_features_in_ : int
-        Number of features.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if all feature names of X are strings.
+        Names of the features seen during `fit`. Only defined if all feature names of X
+        are strings.
 
     References
     ----------
@@ -313,7 +325,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
 
     _y_is_numeric = False
     _member = DeepNetClassifier
-    _averaged_method = "predict_proba"  # and always from logits
+    _averaged_method = "predict_proba"  # always computed from logits
     _parameter_constraints = {  # noqa: RUF012
         **BaseEnsemble._parameter_constraints,
         "estimator": [DeepNetClassifier, None],
@@ -332,7 +344,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     def predict(self, X: MatrixLike) -> NDArray[Any]:
         """Return the most probable class of each sample.
 
-        For multilabel y, return all labels whose probability is above 0.5.
+        For multilabel y, predict all labels whose mean probability is above 0.5.
 
         Parameters
         ----------
@@ -342,7 +354,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Predicted class labels, or an indicator matrix.
+            Predicted class labels, or an indicator matrix for multilabel y.
         """
         p = self.predict_proba(X)
         if self._is_multilabel:
@@ -360,21 +372,25 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     def predict_proba(
         self, X: MatrixLike, return_std: bool = False
     ) -> FloatArray | ArrayPair:
-        """Return the mean of the members' probabilities and, if asked, their spread.
+        """Return the mean of the probabilities that the members predict.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Input data.
         return_std : bool, default=False
-            Whether to return the standard deviation as well.
+            Whether to return the standard deviation of the members' predictions as
+            well.
 
         Returns
         -------
         p : ndarray of shape (n_samples, n_classes)
-            Mean probabilities. Rows sum to one, except for multilabel y.
+            Mean probabilities, with columns in the order of `classes_`. Each row sums
+            to 1, except for multilabel y, where each label has a probability of its
+            own.
         std : ndarray of shape (n_samples, n_classes)
-            Standard deviation over the members. Only returned if `return_std`.
+            Standard deviation of the members' probabilities. Only returned if
+            `return_std` is True.
         """
         found = []
         for logits, _ in self._logits_of_blocks(X):
@@ -385,8 +401,8 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     def predict_log_proba(self, X: MatrixLike) -> FloatArray:
         """Return the logarithm of the mean of the members' probabilities.
 
-        It is computed from the logits, so it is finite even where the probability is
-        rounded to zero.
+        The result is computed from the logits. It is therefore finite even where the
+        probability itself would be rounded to zero.
 
         Parameters
         ----------
@@ -417,7 +433,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
         return member.out_activation_ == "logistic" and not member._is_binary
 
     def _draw_rows(self, y: NDArray[Any], rng: np.random.RandomState) -> IntArray:
-        """Draw with replacement within each class, so that no class is lost."""
+        """Draw with replacement within each class, so that every class is drawn."""
         y = check_class_y(y)
         if y.ndim == 2:
             return super()._draw_rows(y, rng)
@@ -436,37 +452,49 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
 class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
     """Ensemble of networks whose predictions are averaged.
 
-    `DeepNetEnsembleClassifier` explains why an ensemble is better than one network. The
-    standard deviation over the members estimates the uncertainty about the function,
-    not the noise of the targets.
+    The members are networks with different initial weights, trained on the samples in
+    different orders. They make different errors, so their mean is usually more accurate
+    than a single network. The standard deviation of their predictions estimates how
+    uncertain the model is. It does not include the noise of the targets. The members
+    are trained together; for small networks this takes little longer than training one
+    of them.
 
     Parameters
     ----------
     estimator : DeepNetRegressor or None, default=None
-        The network to clone for each member, with its own `random_state`. None is the
-        recipe for tables: ``DeepNetRegressor(learning_rate=0.01, schedule="cosine",
-        batch_size=64, alpha=0.1, n_iter_no_change=30, early_stopping="auto",
-        validation_fraction=0.15)``, without `early_stopping` if `bootstrap`. A subclass
-        must not override ``predict``.
+        The network that is cloned for each member, each with a different
+        `random_state`. None uses settings that work well on tables:
+        ``DeepNetRegressor(learning_rate=0.01, schedule="cosine", batch_size=64,
+        alpha=0.1, n_iter_no_change=30, early_stopping="auto",
+        validation_fraction=0.15)``; with ``bootstrap=True`` this has
+        ``early_stopping=False``. See `recipe` to change some of these settings. A
+        subclass must not override ``predict``.
     n_estimators : int, default=4
-        Number of members.
+        Number of members. More members give better predictions, at a cost that grows in
+        proportion to their number.
     bootstrap : bool, default=False
-        Whether each member is trained on a bootstrap sample, drawn with replacement,
-        instead of all samples. With `early_stopping` of the members, copies of a sample
-        may be in both the training set and the validation set; give `X_val` instead.
+        Whether each member is trained on a bootstrap sample instead of on all samples.
+        Bootstrap samples are drawn with replacement. If the members use
+        `early_stopping`, copies of a sample may be in both the training set and the
+        validation set; pass `X_val` to `fit` to avoid this.
     n_jobs : int or None, default=None
-        Number of processes to train the members in. This helps for large networks.
+        Number of processes in which the members are trained. None means 1 unless in a
+        `joblib.parallel_config` context, and -1 means all processors. More than one
+        process helps for large networks only.
     random_state : int, RandomState or None, default=None
-        Seed of the members' seeds and of the bootstrap samples.
+        Determines the seeds of the members and the bootstrap samples. Pass an int for
+        reproducible results across calls.
 
     Attributes
     ----------
     estimators_ : list of DeepNetRegressor
-        The members, each bit-for-bit identical to calling its own ``fit``.
+        The fitted members. Each is bit-for-bit identical to the network that its own
+        ``fit`` would give.
     n_features_in_ : int
-        Number of features.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if all feature names of X are strings.
+        Names of the features seen during `fit`. Only defined if all feature names of X
+        are strings.
 
     Examples
     --------
@@ -482,7 +510,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
 
     _y_is_numeric = True
     _member = DeepNetRegressor
-    _averaged_method = "predict"  # and always from logits
+    _averaged_method = "predict"  # always computed from logits
     _parameter_constraints = {  # noqa: RUF012
         **BaseEnsemble._parameter_constraints,
         "estimator": [DeepNetRegressor, None],
@@ -501,22 +529,23 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
     def predict(
         self, X: MatrixLike, return_std: bool = False
     ) -> FloatArray | ArrayPair:
-        """Return the mean of the members' predictions and, if asked, their spread.
+        """Return the mean of the predictions of the members.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Input data.
         return_std : bool, default=False
-            Whether to return the standard deviation as well.
+            Whether to return the standard deviation of the members' predictions as
+            well.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predicted targets, in the units and the shape of the training targets.
         std : ndarray of the same shape
-            Standard deviation over the members, in the same units. Only returned if
-            `return_std`.
+            Standard deviation of the members' predictions, in the units of the targets.
+            Only returned if `return_std` is True.
         """
         found = []
         for logits, rows in self._logits_of_blocks(X):

@@ -1,4 +1,4 @@
-"""The network of a fitted estimator: its attributes, and its outputs for new X."""
+"""The network of a fitted estimator: its attributes and its outputs for new X."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ def network_of(estimator: Any) -> Network:
 
 
 def stack_of(estimators: Sequence[Any]) -> Network:
-    """Return the networks of fitted estimators, all of one shape, as a stack."""
+    """Return the networks of fitted estimators as a stack; all have the same shape."""
     first = network_of(estimators[0])
     params = np.stack([estimator._params for estimator in estimators])
     scaling = InputScaling.stack([scaling_of(estimator) for estimator in estimators])
@@ -53,14 +53,14 @@ def mean_and_std(values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
     Parameters
     ----------
     values : sequence of ndarray, all of one shape
-        One for each network.
+        One array for each network.
 
     Returns
     -------
     mean, std : ndarray of the same shape
     """
-    # Members are added one by one: ``np.mean`` adds them in another order if there is a
-    # single row, and the prediction of a row would depend on the number of rows.
+    # Members are added one by one. ``np.mean`` uses another order for a single row, so
+    # that the prediction of a row would depend on the number of rows.
     n = len(values)
     with np.errstate(under="ignore"):
         mean = sum(it / n for it in values)
@@ -68,15 +68,16 @@ def mean_and_std(values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
         mean = np.clip(mean, np.minimum.reduce(values), np.maximum.reduce(values))
         deviations = [np.abs(it - mean) for it in values]
         largest = np.maximum.reduce(deviations)
-        # y may have any unit, in which squares of deviations could overflow.
+        # y may be in any unit, so the squares of the deviations could overflow.
         unit = np.where(largest > 0, largest, 1)
         return mean, unit * np.sqrt(sum((it / unit) ** 2 for it in deviations) / n)
 
 
 def softmax(logits: FloatArray, axis: int) -> FloatArray:
-    """Return what SciPy's function does, to the last bit.
+    """Return the same result as SciPy's function, bit for bit.
 
-    Of one row, SciPy's takes as long as the forward pass of a small network.
+    For a single row, SciPy's function takes as long as the whole forward pass of a
+    small network.
     """
     p = np.exp(logits - np.maximum.reduce(logits, axis=axis, keepdims=True))
     return np.divide(p, np.add.reduce(p, axis=axis, keepdims=True), out=p)
@@ -91,7 +92,7 @@ def check_new_rows(estimator: Any, X: MatrixLike) -> Any:
         X = validate_data(
             estimator, X, dtype="numeric", accept_sparse="csr", reset=False
         )
-    # Dense X is cast to the byte order of this machine a block at a time.
+    # Dense X is converted to the byte order of this machine block by block.
     return in_native_order(X) if issparse(X) and not X.dtype.isnative else X
 
 
@@ -121,7 +122,7 @@ def logits_of_blocks(
 def _is_valid_csr(X: Any) -> bool:
     """Return whether X is a CSR matrix that `validate_data` would return as it is.
 
-    To find this out by `validate_data` takes longer than all else for one row.
+    For one row, calling `validate_data` would take longer than the prediction.
     """
     return (
         issparse(X)
@@ -134,7 +135,7 @@ def _is_valid_csr(X: Any) -> bool:
 
 
 def _curve(name: str, doc: str) -> property:
-    """Return a property that has a list, for an attribute that holds a `Curve`."""
+    """Return a property that shows the `Curve` of an attribute as a list."""
 
     def get(estimator: Any) -> list[float] | None:
         curve = estimator._learned(name)
@@ -159,43 +160,46 @@ class FittedNetwork:
         validation_scores_: list[float] | None
 
     def hidden_activations(self, X: MatrixLike, layer: int = -1) -> FloatArray:
-        """Return the outputs of a hidden layer, which are learned features.
+        """Return the outputs of a hidden layer, which can serve as learned features.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data.
+            Input data.
         layer : int, default=-1
-            Index of the hidden layer, from 0; -1 is the last.
+            Index of the hidden layer, counted from 0. Negative indices count from the
+            last hidden layer, which is -1.
 
         Returns
         -------
         activations : ndarray of shape (n_samples, n_units)
-            Outputs of the activation function, without dropout.
+            Outputs of the activation function of the layer. Dropout is not applied.
 
         Raises
         ------
         ValueError
-            If there is no such layer.
+            If `layer` is not the index of a hidden layer.
         """
         check_is_fitted(self)
         n_hidden = len(self._layer_sizes) - 2
         if not -n_hidden <= layer < n_hidden:
+            allowed = f"from {-n_hidden} to {n_hidden - 1}"
+            allowed = allowed if n_hidden else "of which this network has none"
             raise ValueError(
-                f"layer={layer} is not one of the {n_hidden} hidden layers; they are "
-                "numbered from 0, or from -1 backwards."
+                f"layer must be the index of a hidden layer, {allowed}. Got {layer} "
+                "instead."
             )
         return self._propagate(X, layer % n_hidden)
 
     def _logits(self, X: MatrixLike) -> FloatArray:
         """Return the outputs before the last activation, one column per output."""
         if not self.__sklearn_is_fitted__():
-            check_is_fitted(self)  # raises, but asks for the tags of each class first
+            check_is_fitted(self)  # raises; not called first, since it is slow
         return self._propagate(X)
 
     def _propagate(self, X: MatrixLike, hidden_layer: int | None = None) -> FloatArray:
         X = check_new_rows(self, X)
-        # An overflow is reported below, in a message that says what to do.
+        # An overflow raises an error below, with a message that says what to do.
         with np.errstate(all="ignore"):
             outputs = predict_logits(network_of(self), X, hidden_layer)
         self._check_overflow(outputs, X)
@@ -204,8 +208,9 @@ class FittedNetwork:
     def _check_overflow(self, outputs: FloatArray, X: Any) -> None:
         if not np.isfinite(outputs).all():
             raise ValueError(
-                f"The network overflows on X, whose largest value is "
-                f"{max_abs(X):.2g}. Give X in the units of the training data."
+                "The outputs of the network overflow for this X, whose largest "
+                f"absolute value is {max_abs(X):.2g}. Give X in the units of the "
+                "training data."
             )
 
     def _learned(self, name: str) -> Any:
@@ -218,7 +223,7 @@ class FittedNetwork:
 
     @property
     def n_layers_(self) -> int:
-        """Number of layers, input and output included."""
+        """Number of layers, including the input layer and the output layer."""
         return len(self._learned("_layer_sizes"))
 
     @property
@@ -242,12 +247,12 @@ class FittedNetwork:
 
     @property
     def loss_(self) -> float:
-        """Training loss of the last epoch, NaN without an epoch."""
+        """Training loss of the last epoch, or NaN if there was no epoch."""
         return self._learned("loss_curve_").last
 
     @property
     def best_loss_(self) -> float:
-        """Lowest training loss of all epochs, NaN without an epoch."""
+        """Lowest training loss of all epochs, or NaN if there was no epoch."""
         losses = self._learned("loss_curve_")
         return losses.lowest if losses.n_epochs else np.nan
 
@@ -271,31 +276,31 @@ class FittedNetwork:
 
     @property
     def input_mean_(self) -> FloatArray | None:
-        """What is subtracted from each feature; None without input scaling."""
+        """Value that is subtracted from each feature; None without input scaling."""
         check_is_fitted(self)
         scaling = scaling_of(self)
         return None if scaling is None else scaling.center
 
     @property
     def input_scale_(self) -> FloatArray | None:
-        """What each difference is divided by; None without input scaling."""
+        """Value that each difference is divided by; None without input scaling."""
         check_is_fitted(self)
         scaling = scaling_of(self)
         return None if scaling is None else scaling.scale
 
     @property
     def numeric_features_(self) -> FittedFeatures | None:
-        """Frequencies and phases of the numeric features, as views; None without."""
+        """Frequencies and phases of the numeric features as views, or None."""
         check_is_fitted(self)
         network = network_of(self)
         return network.features if network.n_frequencies else None
 
     def folded_coefs(self) -> tuple[list[FloatArray], list[FloatArray]]:
-        r"""Return weights and biases for X as it comes, before any scaling.
+        r"""Return weights and biases that apply to unscaled X.
 
-        The first layer is :math:`W / s` and :math:`b - W \mu / s`, where :math:`\mu`
-        is `input_mean_` and :math:`s` `input_scale_`; the others are those of `coefs_`
-        and `intercepts_`.
+        The first layer becomes :math:`W / s` and :math:`b - W \mu / s`, where
+        :math:`\mu` is `input_mean_` and :math:`s` is `input_scale_`. All other layers
+        are those of `coefs_` and `intercepts_`.
 
         Returns
         -------
@@ -307,23 +312,23 @@ class FittedNetwork:
         Raises
         ------
         ValueError
-            With ``input_scaling="robust"``, which is not linear, or with numeric
-            features.
+            If ``input_scaling="robust"``, which is not a linear scaling, or if there
+            are numeric features.
         """
         coefs, intercepts, scaling = self.coefs_, self.intercepts_, scaling_of(self)
         if self.numeric_features_ is not None:
             raise ValueError(
-                "numeric_features are not linear, so no weights for X as it comes are "
-                "equal to them. Compute them from numeric_features_, or train with "
+                "folded_coefs is not available with numeric_features, which are not "
+                "linear in X. Use numeric_features_ and coefs_ instead, or train with "
                 "numeric_features=None."
             )
         if scaling is None:
             return coefs, intercepts
         if scaling.squashes:
             raise ValueError(
-                "input_scaling='robust' is not linear, so no weights for X as it comes "
-                "are equal to it. Scale X by input_mean_ and input_scale_, or train "
-                "with input_scaling='standard'."
+                "folded_coefs is not available with input_scaling='robust', which is "
+                "not linear. Use input_mean_, input_scale_ and coefs_ instead, or "
+                "train with input_scaling='standard'."
             )
         W, b = fold_into_first_layer(coefs[0], intercepts[0], scaling)
         return [W, *coefs[1:]], [b, *intercepts[1:]]

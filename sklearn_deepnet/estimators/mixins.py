@@ -1,4 +1,4 @@
-"""Mixins of the estimators: the HTML form, and the version in pickles."""
+"""Mixins of the estimators: their HTML representation and their pickles."""
 
 import inspect
 import warnings
@@ -16,7 +16,7 @@ from ..exceptions import VersionWarning
 from .fitted import network_of
 
 _WIDTH, _HEIGHT = 240, 60  # of the curve, in pixels
-_MOST_POINTS = 200  # more would not be seen, and would make long notebooks longer
+_MOST_POINTS = 200  # more would not be visible, and would make notebooks larger
 
 
 class HTMLReprMixin(HTMLSummaryMixin):
@@ -25,7 +25,7 @@ class HTMLReprMixin(HTMLSummaryMixin):
     def _html_summary(self) -> str:
         network = network_of(self)
         sizes = " → ".join(map(str, network.layer_sizes))
-        if network.n_frequencies:  # the columns of X, then those and their features
+        if network.n_frequencies:  # columns of X, then columns and features together
             sizes = f"{self.n_features_in_} → {sizes}"
         return (
             '<div class="estimator-table" style="padding: 0.5em">'
@@ -35,7 +35,7 @@ class HTMLReprMixin(HTMLSummaryMixin):
 
 
 def _draw_curve(losses: Sequence[float]) -> str:
-    """Return a small drawing of a curve as SVG; "" for fewer than two points."""
+    """Return a small plot of a curve as SVG, or "" if it has less than two points."""
     if len(losses) < 2:
         return ""
     epochs = np.unique(np.linspace(0, len(losses) - 1, _MOST_POINTS).astype(int))
@@ -59,31 +59,32 @@ _VERSION_KEY = "_sklearn_deepnet_version"
 
 
 def warn_of_version(name: str, version: str) -> None:
-    """Warn, at the line of the caller's caller, if another version saved it."""
+    """Warn if another version saved it; the warning points at the caller's caller."""
     if not are_compatible(version, __version__):
         warnings.warn(
-            f"This {name} was saved by sklearn_deepnet {version} and is loaded by "
-            f"{__version__}. To be sure of its predictions, fit it again or load it "
-            "with that version.",
+            f"This {name} was saved with another version of sklearn_deepnet "
+            f"({version}) and is now loaded with {__version__}, so its predictions may "
+            "differ. Fit it again, or load it with the version that saved it.",
             VersionWarning,
             stacklevel=3,
         )
 
 
-# What parameters that were added later had the effect of before, where today's default
-# would change what a saved estimator does.
+# Values for parameters that were added in a later version. They make a saved estimator
+# behave as it did, where the default of today would not.
 _BEFORE = MappingProxyType({"input_scaling": None, "init": "he"})
 
 
 def value_before(parameter: str, default: Any) -> Any:
-    """Return the value of a parameter that a saved estimator lacks."""
+    """Return the value for a parameter that a saved estimator does not have."""
     return _BEFORE.get(parameter, default)
 
 
 class PickleVersionMixin(DocLinkMixin):
-    """Adds the version to pickles, which scikit-learn does for its own estimators only.
+    """Adds the version to pickles, as scikit-learn does for its own estimators.
 
-    Curves are lists in pickles. The HTML form links to the documentation.
+    In pickles, learning curves are lists. The HTML representation links to the
+    documentation.
     """
 
     def __getstate__(self) -> dict[str, Any]:
@@ -94,7 +95,8 @@ class PickleVersionMixin(DocLinkMixin):
         return state | {_VERSION_KEY: __version__}
 
     def __copy__(self) -> Self:
-        # A pickled state costs more, and is needed only if a subclass has its own.
+        # Going through the pickled state is slower, and is needed only if a subclass
+        # defines its own.
         cls, base = type(self), PickleVersionMixin
         if (cls.__getstate__, cls.__setstate__) == (
             base.__getstate__,
@@ -106,7 +108,7 @@ class PickleVersionMixin(DocLinkMixin):
         return twin
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Load, warn of another version, and add the parameters that it lacks."""
+        """Restore the state, warn of another version, and add missing parameters."""
         state = dict(state)
         warn_of_version(type(self).__name__, state.pop(_VERSION_KEY, "unknown"))
         for name, parameter in inspect.signature(type(self)).parameters.items():

@@ -1,6 +1,6 @@
-"""Names of parameters that other libraries use, and what each is called here.
+"""Names of parameters in other libraries, and the names that they have here.
 
-Python and scikit-learn alone would say that a name is unknown, and no more.
+Python and scikit-learn would only say that such a name is unknown.
 """
 
 import functools
@@ -15,65 +15,67 @@ from .._utils.sklearn_compat import ParamNamesMixin
 from .._utils.typing import Method
 
 _OPTIMIZERS = "sklearn_deepnet.nn.optimizers"
+_N_ITER = "The number of epochs is called n_iter here. Write n_iter={value}."
+_LEARNING_RATE = (
+    "The step size is called learning_rate here. Write learning_rate={value}."
+)
 
-# Every parameter of scikit-learn's networks that has another name here, or none; then
-# names that PyTorch and Keras use. `{value}` is the value that was given.
+# All parameters of scikit-learn's networks that have another name here or do not exist,
+# followed by names of PyTorch and Keras. `{value}` is the given value.
 NAMES_ELSEWHERE = MappingProxyType(
     {
-        "max_iter": "The number of epochs is n_iter here: write n_iter={value}.",
-        "learning_rate_init": (
-            "The step size is learning_rate here: write learning_rate={value}."
-        ),
+        "max_iter": _N_ITER,
+        "learning_rate_init": _LEARNING_RATE,
         "power_t": (
-            "It is a setting of the schedule here: write schedule=InvScaling("
+            "It is a setting of the schedule here. Write schedule=InvScaling("
             "power={value}), from sklearn_deepnet.nn.schedules."
         ),
         "momentum": (
-            "It is a setting of the solver here: write solver=Nesterov(momentum="
-            "{value}), or solver=Momentum(momentum={value}) without Nesterov's, from "
-            f"{_OPTIMIZERS}."
+            "It is a setting of the solver here. Write solver=Nesterov(momentum="
+            "{value}), or solver=Momentum(momentum={value}) for momentum without "
+            f"Nesterov's, from {_OPTIMIZERS}."
         ),
         "nesterovs_momentum": (
-            "It is a solver of its own here: write solver='nesterov' for True, "
+            "It is a separate solver here. Write solver='nesterov' for True, or "
             "solver='momentum' for False."
         ),
         "beta_1": (
-            "It is a setting of the solver here: write solver=Adam(beta1={value}), "
+            "It is a setting of the solver here. Write solver=Adam(beta1={value}), "
             f"from {_OPTIMIZERS}."
         ),
         "beta_2": (
-            "It is a setting of the solver here: write solver=Adam(beta2={value}), "
+            "It is a setting of the solver here. Write solver=Adam(beta2={value}), "
             f"from {_OPTIMIZERS}."
         ),
         "epsilon": (
-            "It is a setting of the solver here: write solver=Adam(epsilon={value}), "
+            "It is a setting of the solver here. Write solver=Adam(epsilon={value}), "
             f"from {_OPTIMIZERS}."
         ),
         "max_fun": (
-            "solver='lbfgs' has no limit of evaluations here; n_iter limits its "
-            "iterations."
+            "solver='lbfgs' does not limit the number of function calls here. Use "
+            "n_iter to limit the number of iterations."
         ),
-        "epochs": "The number of epochs is n_iter here: write n_iter={value}.",
-        "max_epochs": "The number of epochs is n_iter here: write n_iter={value}.",
-        "lr": "The step size is learning_rate here: write learning_rate={value}.",
-        "optimizer": "It is called solver here.",
+        "epochs": _N_ITER,
+        "max_epochs": _N_ITER,
+        "lr": _LEARNING_RATE,
+        "optimizer": "It is called solver here, for example solver='adam'.",
         "criterion": "It is called loss here.",
-        "weight_decay": "The L2 penalty is alpha here.",
+        "weight_decay": "The L2 penalty is called alpha here, for example alpha=0.01.",
     }
 )
 
-# Every parameter of scikit-learn's bagging that ensembles and networks do not have.
+# All parameters of scikit-learn's bagging that ensembles and networks do not have.
 NAMES_OF_BAGGING = MappingProxyType(
     {
-        "base_estimator": "It is called estimator here: write estimator={value}.",
+        "base_estimator": "It is called estimator here. Write estimator={value}.",
         "max_samples": (
-            "Each member is trained on all samples, or with bootstrap=True on as many "
-            "drawn with replacement."
+            "Each member is trained on all samples, or with bootstrap=True on the same "
+            "number of samples, drawn with replacement."
         ),
         "max_features": "Each member is trained on all features.",
         "bootstrap_features": "Each member is trained on all features.",
         "oob_score": (
-            "There is no score of the samples that were not drawn; use cross_val_score."
+            "Ensembles do not compute an out-of-bag score. Use cross_val_score instead."
         ),
     }
 )
@@ -101,8 +103,9 @@ def explains_names(init: Method) -> Method:
     def explaining(self: Any, *args: Any, **kwargs: Any) -> None:
         if len(args) > len(by_position):
             raise TypeError(
-                f"{type(self).__name__} takes {', '.join(by_position)} by position, "
-                f"and all else by name. Got {len(args)} values by position."
+                f"{type(self).__name__} accepts only {', '.join(by_position)} as a "
+                "positional argument. Got "
+                f"{len(args)} positional arguments; give all others by name."
             )
         if not names.issuperset(kwargs):
             unknown = {name: kwargs[name] for name in kwargs if name not in names}
@@ -113,27 +116,28 @@ def explains_names(init: Method) -> Method:
 
 
 class ParameterNamesMixin(ParamNamesMixin):
-    """Explains names that ``set_params`` does not know, before it sets any other."""
+    """Explains names that ``set_params`` does not know, before any is set."""
 
     _names_elsewhere: Mapping[str, str] = NAMES_ELSEWHERE
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, also those of a nested estimator.
+        """Set the parameters of this estimator, or of nested estimators.
 
         Parameters
         ----------
         **params : dict
-            Values by name; ``estimator__n_iter`` is `n_iter` of `estimator`.
+            Parameters by name. For example, ``estimator__n_iter`` sets `n_iter` of
+            `estimator`.
 
         Returns
         -------
         self : estimator
-            The estimator.
+            The estimator itself.
 
         Raises
         ------
         ValueError
-            If a name is unknown. The estimator is then unchanged.
+            If a name is unknown. The estimator is left unchanged.
         """
         names = _parameter_names(type(self))
         unknown = {
@@ -150,49 +154,49 @@ class ParameterNamesMixin(ParamNamesMixin):
             value = params[own] if own in params else getattr(self, own)
             if not hasattr(value, "set_params"):
                 raise ValueError(
-                    f"{name} cannot be set, since {own}={value!r} has no parameters; "
-                    f"give {self._object_to_give(own)}."
+                    f"{name} cannot be set, since {own}={value!r} has no parameters. "
+                    f"{self._advise_on_nested(own)}."
                 )
         return super().set_params(**params)
 
-    def _object_to_give(self, name: str) -> str:
-        """Return what has the parameters that are to be set of the value of `name`."""
-        return f"{name} as an object with the settings that you want"
+    def _advise_on_nested(self, name: str) -> str:
+        """Return advice for a nested name, where the value of `name` has no names."""
+        return f"Set {name} to an object that has the settings that you want"
 
     def _explain_name(self, name: str, value: Any, names: list[str]) -> str:
-        """Return what to write in place of an unknown name; "" if nothing is known."""
+        """Return advice on an unknown name, or "" if there is none."""
         if name in self._names_elsewhere:
             return " " + self._names_elsewhere[name].format(value=repr(value))
         return suggest(name, names)
 
 
 class EnsembleNamesMixin(ParameterNamesMixin):
-    """Explains names of scikit-learn's bagging, and names that the network has."""
+    """Explains names of scikit-learn's bagging, and parameters of the network."""
 
     _names_elsewhere = MappingProxyType({**NAMES_ELSEWHERE, **NAMES_OF_BAGGING})
     _member: type[Any]
 
-    def _object_to_give(self, name: str) -> str:
-        return f"{name}={type(self).__name__}.recipe()"
+    def _advise_on_nested(self, name: str) -> str:
+        return f"First set {name}={type(self).__name__}.recipe()"
 
     def _explain_name(self, name: str, value: Any, names: list[str]) -> str:
         recipe = f"{type(self).__name__}.recipe"
         if name in self._member().get_params():
             return (
-                f" It belongs to the network: write estimator={recipe}({name}="
+                f" It is a parameter of the network. Write estimator={recipe}({name}="
                 f"{value!r}), or estimator__{name} in a search."
             )
         known = super()._explain_name(name, value, names)
         if name in NAMES_ELSEWHERE:
-            return f" It belongs to the network, estimator={recipe}(...).{known}"
+            return f" It is a parameter of the network, estimator={recipe}(...).{known}"
         return known
 
     def _check_is_no_size(self, estimator: Any) -> None:
         """Raise if the sizes of hidden layers were given in place of a network."""
         if isinstance(estimator, Integral | tuple | list):
             raise ValueError(
-                f"estimator is {estimator!r}, but has to be a network; for hidden "
-                f"layers write estimator={type(self).__name__}.recipe("
+                f"estimator must be a network or None. Got {estimator!r} instead. To "
+                f"set the hidden layers, write estimator={type(self).__name__}.recipe("
                 f"hidden_layer_sizes={estimator!r})."
             )
 
@@ -200,7 +204,7 @@ class EnsembleNamesMixin(ParameterNamesMixin):
 def _explain(
     estimator: ParameterNamesMixin, unknown: dict[str, Any], names: list[str]
 ) -> str:
-    """Return a message on all unknown names."""
+    """Return a message about all unknown names."""
     sentences, cls = [], type(estimator).__name__
     for name, value in unknown.items():
         advice = estimator._explain_name(name, value, names)

@@ -1,4 +1,4 @@
-"""Pipelines that end in a network, and how they share their earlier steps."""
+"""Pipelines that end in a network, and the sharing of their earlier steps."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ _PLAIN = (type(None), bool, int, float, str)
 
 
 class FitArguments(NamedTuple):
-    """What ``fit`` is called with."""
+    """The arguments of a call of ``fit``."""
 
     X: Any
     y: Any
@@ -31,12 +31,12 @@ class FitArguments(NamedTuple):
 
 
 def find_network(estimator: Any, name: str = "estimator") -> BaseDeepNet:
-    """Return the network that `estimator` is, or in which a pipeline ends.
+    """Return `estimator` if it is a network, or the last step of a pipeline.
 
     Raises
     ------
     TypeError
-        If there is none; `name` is what the user calls `estimator`.
+        If it is not a network. The message calls `estimator` by `name`.
     """
     network = estimator
     while isinstance(network, Pipeline):
@@ -50,7 +50,7 @@ def find_network(estimator: Any, name: str = "estimator") -> BaseDeepNet:
 
 
 def _pipelines(estimator: Any) -> Iterator[Pipeline]:
-    """Yield a pipeline, and those in which it ends."""
+    """Yield a pipeline, its last step if that is a pipeline, and so on."""
     while isinstance(estimator, Pipeline):
         yield estimator
         estimator = estimator.steps[-1][1] if estimator.steps else None
@@ -59,8 +59,8 @@ def _pipelines(estimator: Any) -> Iterator[Pipeline]:
 def can_share_steps(estimator: Any) -> bool:
     """Return whether the steps of a pipeline may be fitted by another one.
 
-    A subclass of `Pipeline` may have a ``fit`` of its own, and callbacks have to be
-    called once for each pipeline.
+    They may not if a subclass of `Pipeline` overrides ``fit``, or if there are
+    callbacks, which have to be called once for each pipeline.
     """
     for pipeline in _pipelines(estimator):
         parts = [pipeline, *(step for _, step in pipeline.steps[:-1])]
@@ -70,7 +70,7 @@ def can_share_steps(estimator: Any) -> bool:
 
 
 class _SharedSteps:
-    """Fits equal steps of pipelines to equal data once.
+    """Fits equal steps of several pipelines to equal data only once.
 
     Parameters
     ----------
@@ -90,16 +90,16 @@ class _SharedSteps:
         *args: Any,
         **options: Any,
     ) -> Any:
-        """Return what `function`, of scikit-learn, returns for a step."""
+        """Return the result of `function`, which scikit-learn calls for a step."""
         compared = {k: v for k, v in options.items() if k not in ignore}
         self._key = self._key, step_key((step, compared))
         own: tuple[Any, Any] | None = None
 
         def fit() -> tuple[Any, Any]:
-            # A step may change X in place, which others get after this one.
+            # A step may change X in place, but other steps get the same X later.
             given = X if self._output is None else try_deepcopy(X)
             output, fitted = function(step, given, *args, **options)
-            # X belongs to one of the pipelines, which may change it in place later.
+            # X belongs to one of the pipelines, which may later change it in place.
             is_own = hasattr(output, "copy") and _share_memory(output, given)
             return (output.copy() if is_own else output), fitted
 
@@ -110,25 +110,25 @@ class _SharedSteps:
             own = fit()
             return own if step_key(watched) == before else None
 
-        # A step that changes in place what it is given does so for each pipeline.
+        # A step that changes its input in place is fitted for each pipeline anew.
         found = do_once(lambda: self._key, fit_for_all)
         self._output, fitted = found or own or fit()
         return self._output, try_deepcopy(fitted)
 
 
 class _Memory:
-    """Lets a pipeline ask for its fitted steps, as of `joblib.Memory`, in one ``fit``.
+    """Gives a pipeline its fitted steps during one ``fit``, like a `joblib.Memory`.
 
     Parameters
     ----------
     steps : _SharedSteps
-        What it asks.
+        The steps that are shared.
     pipeline : Pipeline
-        Its `memory` is None again when its ``fit`` begins, for those who look at it
-        afterwards, such as a scorer.
+        The pipeline. Its `memory` is reset to None when ``fit`` begins, so that nobody
+        sees another value afterwards, such as a scorer.
     """
 
-    location = "memory"  # a pipeline gives away clones of its steps then
+    location = "memory"  # with a memory, a pipeline clones its steps first
 
     def __init__(self, steps: _SharedSteps, pipeline: Pipeline) -> None:
         self._steps, self._pipeline = steps, pipeline
@@ -136,12 +136,12 @@ class _Memory:
     def cache(
         self, function: Callable[..., Any], ignore: Sequence[str] = ()
     ) -> Callable[..., Any]:
-        """Return a function that calls this one once for all pipelines."""
+        """Return a function that calls `function` once for all pipelines."""
         self.remove()
         return partial(self._steps.call, function, ignore)
 
     def remove(self) -> None:
-        """Take it from the pipeline, if that is still to be fitted."""
+        """Remove this memory from the pipeline, unless ``fit`` has done so."""
         if self._pipeline.memory is self:
             vars(self._pipeline).update(memory=None)
 
@@ -158,17 +158,17 @@ def _share_memory(output: Any, X: Any) -> bool:
 
 @contextmanager
 def sharing_steps(estimator: Any, key: Hashable) -> Iterator[None]:
-    """Share the steps before a network with other pipelines, in this block.
+    """Within this context, share the steps before a network with other pipelines.
 
-    The networks then get the same object as their X. Nothing is shared unless work is,
-    see `do_once`, nor if the user has set `memory` or `verbose`.
+    The networks then get the same object as X. Steps are shared only where work is
+    shared, see `do_once`, and only if the user has set neither `memory` nor `verbose`.
 
     Parameters
     ----------
     estimator : estimator
-        Other estimators than pipelines are left alone.
+        The estimator to be fitted. If it is not a pipeline, it is left alone.
     key : hashable
-        Identifies the data that the pipeline is to be fitted to.
+        Identifies the data that the pipeline will be fitted to.
     """
     steps = _SharedSteps(key)
     memories = []
@@ -184,7 +184,7 @@ def sharing_steps(estimator: Any, key: Hashable) -> Iterator[None]:
 
 
 def try_deepcopy(value: Any) -> Any:
-    """Return a deep copy, or `value` itself if it cannot be copied, as a lock."""
+    """Return a deep copy, or `value` itself if it cannot be copied, like a lock."""
     try:
         return deepcopy(value)
     except Exception:
@@ -192,15 +192,15 @@ def try_deepcopy(value: Any) -> Any:
 
 
 def step_key(value: Any) -> Hashable:
-    """Return a key that equal steps and values share; a unique one if there is none.
+    """Return a key that is equal for equal steps or values, or else a unique key.
 
     Estimators are compared by their class and all their attributes, plain values by
-    what they are, and everything else by `joblib.hash`. Nothing is left out that could
-    have an effect, since one fitted step is to stand for several.
+    type and value, and everything else by `joblib.hash`. All that could have an effect
+    is compared, since one fitted step takes the place of several.
     """
     try:
         return _key(value)
-    except Exception:  # of the value's own methods, or it cannot be pickled
+    except Exception:  # raised by a method of the value, or it cannot be pickled
         return f"unique {next(_numbers)}"
 
 
@@ -218,7 +218,7 @@ def _key(value: Any) -> Hashable:
 
 
 def set_prefix(estimator: Any, fitted: Any) -> None:
-    """Give a pipeline, in place, the earlier steps of another one."""
+    """Replace the steps before the network, in place, by those of another pipeline."""
     pairs = zip(_pipelines(estimator), _pipelines(fitted), strict=True)
     for pipeline, other in pairs:
         pipeline.steps = [*other.steps[:-1], pipeline.steps[-1]]

@@ -1,4 +1,4 @@
-"""What a service calls: the predictions of a fitted estimator, without its checks."""
+"""Fast predictions of a fitted estimator for services, with few checks of X."""
 
 import copy
 import threading
@@ -12,10 +12,10 @@ from .._engine import BlockPropagation, predict_logits
 from .._utils.typing import FloatArray
 from .fitted import network_of
 
-# So many rows are one block of any network, and its work arrays come in four sizes
+# So many rows fit into one block of any network, with work arrays of four sizes
 _FEW_ROWS = 64
 
-# What predictions depend on; not the parameters, and nothing that only training needs
+# Attributes that predictions depend on, without parameters and state of training
 _ATTRIBUTES = (
     "_activations",
     "_input_scaling",
@@ -31,14 +31,14 @@ _ATTRIBUTES = (
 
 
 class Predictor:
-    """Predictions of a fitted estimator as it was; see `make_predictor`.
+    """Predictions of a copy of a fitted estimator; see `make_predictor`.
 
-    Each thread has work arrays of its own. Copies and pickles contain none of them.
+    Each thread has its own work arrays. They are not part of copies and pickles.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted; copied.
+        A fitted estimator, which is copied.
     """
 
     def __init__(self, estimator: Any) -> None:
@@ -50,20 +50,21 @@ class Predictor:
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-            Finite numbers.
+            Input data, which must be finite.
 
         Returns
         -------
         p or y : ndarray
-            That of ``predict_proba`` of a classifier, or ``predict`` of a regressor.
+            Probabilities, as from ``predict_proba`` of a classifier, or predicted
+            targets, as from ``predict`` of a regressor.
 
         Raises
         ------
         ValueError
-            If X is no such array, or if the network overflows on it.
+            If X is not such an array, or if the outputs are not finite.
         """
         self._check(X)
-        # An overflow is reported by the estimator, as in its own methods.
+        # The estimator reports an overflow, as in its own methods.
         with np.errstate(all="ignore"):
             if len(X) > _FEW_ROWS:
                 logits = predict_logits(self._network, X)
@@ -85,8 +86,8 @@ class Predictor:
             if isinstance(X, np.ndarray):
                 given = f"an array of shape {X.shape} and dtype {X.dtype}"
             raise ValueError(
-                f"A predictor takes a 2-D NumPy array of numbers with {n_features} "
-                f"columns and at least one row; X is {given}."
+                f"X must be a 2-D NumPy array of numbers with {n_features} columns and "
+                f"at least one row. Got {given} instead."
             )
 
     def _propagation(self) -> BlockPropagation:
@@ -106,41 +107,42 @@ class Predictor:
 
 
 def _freeze(estimator: Any) -> Any:
-    """Return a copy of what predictions depend on, as an estimator of that class."""
+    """Return a copy of the estimator with the attributes that predictions need."""
     frozen = object.__new__(type(estimator))
     for name in _ATTRIBUTES:
         if name in vars(estimator):
             value = vars(estimator)[name]
-            # A deep copy of a memory-mapped array would still be of its slower class
+            # A deep copy of a memory-mapped array would still be of its slower class.
             is_array = isinstance(value, np.ndarray)
             vars(frozen)[name] = np.array(value) if is_array else copy.deepcopy(value)
     return frozen
 
 
 class PredictorMixin:
-    """Adds `make_predictor`, for estimators that predict `_from_logits` alone."""
+    """Adds `make_predictor` to estimators that define `_from_logits`."""
 
     def make_predictor(self) -> Predictor:
-        """Return a function for services that predict one row or few at a time.
+        """Return a function that predicts single rows or small batches fast.
 
-        It returns bit for bit what ``predict_proba`` of a classifier or ``predict`` of
-        a regressor returns, for one row in half the time or less: it checks little,
-        and keeps its work arrays between calls. Several threads may call it at once. It
-        can be pickled, for the same version of this library.
+        The function is meant for services. Its results are bit-for-bit identical to
+        those of ``predict_proba`` of a classifier, or ``predict`` of a regressor. For
+        one row it takes at most half the time, since it checks X less thoroughly and
+        reuses its work arrays. Several threads may call it at the same time. It can be
+        pickled, and loaded with the same version of this library.
 
         Returns
         -------
         predictor : callable ``(X) -> ndarray``
             It takes a NumPy array of numbers of shape (n_samples, n_features), with any
-            number of rows. Another shape or type raises a ValueError, and so do outputs
-            that are not finite. X itself is not searched for NaN or infinity. The
-            predictor is a copy: another ``fit`` of the estimator, or a change of its
-            `coefs_`, does not change it.
+            positive number of rows. It raises a ValueError for other types and shapes,
+            and if an output is not finite. X is not checked for NaN and infinity. The
+            predictor is a copy, so it does not change if the estimator is fitted again
+            or its `coefs_` are modified.
 
         Raises
         ------
         ValueError
-            If a subclass overrides the method that the predictor would replace.
+            If a subclass overrides the method whose results the predictor returns.
 
         Examples
         --------
@@ -157,7 +159,7 @@ class PredictorMixin:
         cls, method = type(self), type(self)._computed_method
         if getattr(cls, method.__name__) is not method:
             raise ValueError(
-                f"{cls.__name__} has a {method.__name__} of its own, which a predictor "
-                "never calls. Call that method instead."
+                f"{cls.__name__} overrides {method.__name__}, which a predictor would "
+                f"never call. Call {method.__name__} of the estimator instead."
             )
         return Predictor(self)

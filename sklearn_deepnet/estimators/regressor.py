@@ -31,210 +31,281 @@ from .parameter_names import explains_names
 
 __all__ = ["DeepNetRegressor"]
 
-# Standard deviations between zero and the targets. In float32 an error of rounding is
-# then 0.0006 of them.
+# Distance of the targets from zero, in standard deviations. At this distance, the
+# rounding error of float32 is 0.0006 standard deviations.
 _FAR = 1e4
 
 
 class DeepNetRegressor(RegressorMixin, BaseDeepNet):
-    """Dense neural network for regression, trained with NumPy alone.
+    """Deep neural network regressor, written on NumPy.
 
-    The output layer has one linear unit for each column of y. For ``loss="poisson"``
-    the prediction is the exponential of that unit.
+    The output layer has one linear unit for each column of y. With ``loss="poisson"``,
+    a prediction is the exponential of the output of that unit.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default=(100,)
-        Number of units in each hidden layer; ``()`` is linear regression.
+        Number of units in each hidden layer. The ith element is the size of the ith
+        hidden layer, and an integer n is the same as ``(n,)``. With an empty tuple
+        there is no hidden layer, and the model is a linear regression.
     activation : str, Activation, or one per hidden layer, default="relu"
-        Activation function of the hidden layers: "relu", "tanh", "sigmoid" (or
+        Activation function of the hidden layers: "relu", "tanh", "sigmoid" (also called
         "logistic"), "identity", "leaky_relu", "elu", "selu", "softplus", "gelu" or
-        "silu". See `sklearn_deepnet.nn.activations`.
+        "silu". A list has one activation for each hidden layer. See
+        `sklearn_deepnet.nn.activations`.
     input_scaling : {"auto", "standard", "robust"} or None, default="auto"
-        What the network does to X first, with statistics of the training set:
-        "standard" subtracts the mean of each feature and divides by its standard
-        deviation; "robust" does so with median and interquartile range, and limits the
-        result z to ``z / sqrt(1 + (z / 3)**2)``; None takes X as it comes. "auto" is
-        "standard" for dense X and None for sparse X. A feature that is constant in the
-        training set has no effect on predictions.
+        How the network scales X before the first layer. The statistics are computed
+        from the training set.
+
+        - "standard" subtracts the mean of each feature and divides by its standard
+          deviation.
+        - "robust" subtracts the median and divides by the interquartile range. It then
+          replaces each value z by ``z / sqrt(1 + (z / 3)**2)``, which lies between -3
+          and 3. Choose it if X has outliers.
+        - None leaves X unchanged. Choose it if X is scaled already.
+        - "auto" is "standard" for dense X and None for sparse X.
+
+        With scaling, a feature that is constant in the training set has no effect on
+        predictions.
     numeric_features : "periodic", PeriodicFeatures or None, default=None
-        Trained features of each column, which the network gets beside the column:
-        "periodic" adds four cosines ``cos(2π (c x + b))``, whose frequencies c and
-        phases b are trained like weights, but without a penalty. An object has other
-        settings, such as ``PeriodicFeatures(n_frequencies=8, scale=0.5)``. The first
-        layer then has inputs for all columns, followed by the features of the first
-        column, of the second, and so on. Not for sparse X. See
-        `sklearn_deepnet.nn.numeric_features`.
+        Adds trainable periodic features of each column of X to the inputs of the
+        network. They help to fit functions that rise and fall several times along a
+        column.
+
+        - None adds nothing.
+        - "periodic" adds four features ``cos(2π (c x + b))`` for each column x. The
+          frequencies c and phases b are trained like weights, but are not penalized.
+        - A `PeriodicFeatures` object has other settings, such as
+          ``PeriodicFeatures(n_frequencies=8, scale=0.5)``.
+
+        The inputs of the first layer are all columns of X, followed by the features of
+        the first column, then those of the second, and so on. Sparse X is not
+        supported. See `sklearn_deepnet.nn.numeric_features`.
     init : str, callable, list of these, or list of arrays, default="xavier"
-        How to initialize the weights: "zeros", "random", "orthogonal", or "xavier" (or
-        "glorot"), "he" or "lecun", each of these also with "_uniform"; a callable that
-        takes ``(n_out, n_in)`` and a RandomState and returns an array of that shape; or
-        a list with one of these for each layer, the output layer included. Or a list of
-        the initial arrays ``[W1, b1, W2, b2, ...]``, shaped like `coefs_` and
-        `intercepts_`; they need ``input_scaling=None`` and ``numeric_features=None``.
+        How to initialize the weights.
+
+        - A name: "zeros", "random", "orthogonal", "xavier" (also called "glorot"), "he"
+          or "lecun". "xavier", "glorot", "he" and "lecun" draw from a normal
+          distribution; with the suffix "_uniform" they draw from a uniform one.
+        - A function that takes ``(n_out, n_in)`` and a RandomState, and returns an
+          array of that shape.
+        - A list with a name or function for each layer, including the output layer.
+        - A list of the initial arrays ``[W1, b1, W2, b2, ...]``, with the shapes of
+          `coefs_` and `intercepts_`. This requires ``input_scaling=None`` and
+          ``numeric_features=None``.
+
         See `sklearn_deepnet.nn.initializers`.
     init_scale : float, default=None
-        Factor by which the drawn weights are multiplied. None is the default of the
-        scheme: 0.01 for "random", otherwise 1.
+        Factor that multiplies the randomly drawn weights. None uses the default of the
+        initializer, which is 0.01 for "random" and 1 for all others.
     bias_init : {"random", "zeros", "uniform"}, default="random"
-        How to initialize the biases, which are drawn after the weights of their layer:
-        "random" from a normal distribution with the standard deviation of the weights,
-        "uniform" between ±1/√n_in.
+        How to initialize the biases. "random" draws them from a normal distribution
+        with the standard deviation of the weights of their layer. "zeros" sets them to
+        zero. "uniform" draws them between ``-1 / sqrt(n_in)`` and ``1 / sqrt(n_in)``,
+        where n_in is the number of inputs of the layer.
     loss : str or Loss, default="squared_error"
-        "squared_error" is half the squared error; "absolute_error" is minimized by the
-        median; "huber" is squared for small errors and absolute for large ones;
-        "poisson" is the deviance of the exponential of the output, for counts and
-        rates; "quantile" is the pinball loss of the median, and ``quantile(0.9)`` that
-        of another quantile. The losses of several outputs are averaged. See
-        `sklearn_deepnet.nn.losses`.
+        Loss function to minimize. With several outputs, the losses of the outputs are
+        averaged.
+
+        - "squared_error" is half the squared error. The network predicts the mean.
+        - "absolute_error" predicts the median.
+        - "huber" is squared for small errors and linear for large errors, so outliers
+          have less influence.
+        - "poisson" is half the Poisson deviance, for counts and rates. Predictions are
+          the exponential of the output and therefore positive.
+        - "quantile" is the pinball loss of the median; ``quantile(0.9)`` predicts the
+          0.9 quantile.
+
+        See `sklearn_deepnet.nn.losses`.
     solver : str or Optimizer, default="adam"
-        Optimizer: "sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw" or "lbfgs",
-        or an object with other settings, such as ``Adam(beta1=0.8)``. With
-        ``batch_size=None``, "sgd" is plain gradient descent. "lbfgs" uses all samples
-        in every iteration and has no learning rate. See
-        `sklearn_deepnet.nn.optimizers`.
+        Optimizer that updates the weights.
+
+        - "sgd" is gradient descent on mini-batches. With ``batch_size=None`` it is
+          gradient descent on the full batch.
+        - "momentum" and "nesterov" are gradient descent with momentum.
+        - "rmsprop", "adam" and "adamw" adapt the step size of each weight. "adamw"
+          applies the L2 penalty as decoupled weight decay.
+        - "lbfgs" is a quasi-Newton method. It uses all samples in every iteration and
+          has no learning rate. It can converge faster on small datasets.
+        - An object has other settings, such as ``Adam(beta1=0.8)``.
+
+        See `sklearn_deepnet.nn.optimizers`.
     learning_rate : float, default=0.001
-        Step size of the optimizer.
+        Step size of the optimizer. It is the initial value if `schedule` changes it.
+        Not used by ``solver="lbfgs"``.
     schedule : str, Schedule or callable, default="constant"
-        How the learning rate changes from epoch to epoch: "constant", "invscaling",
-        "step", "exponential", "cosine", "onecycle" or "plateau"; an object with other
-        settings, such as ``Step(every=20)``; or a function that takes the number of
-        epochs done and returns a factor for `learning_rate`. See
-        `sklearn_deepnet.nn.schedules`.
+        How the learning rate changes from epoch to epoch.
+
+        - "constant" keeps `learning_rate`.
+        - "invscaling", "step", "exponential" and "cosine" decrease it.
+        - "onecycle" increases it and then decreases it.
+        - "plateau" decreases it whenever the monitored value stops improving.
+        - An object has other settings, such as ``Step(every=20)``.
+        - A function takes the number of completed epochs and returns the factor that
+          multiplies `learning_rate`.
+
+        See `sklearn_deepnet.nn.schedules`.
     batch_size : int or None, default="auto"
-        Mini-batch size. "auto" is 200, None the full batch; capped at the number of
-        samples.
+        Size of the mini-batches. "auto" is 200 and None is the full batch. The size is
+        capped at the number of training samples. Not used by ``solver="lbfgs"``.
     n_iter : int, default=200
-        Maximum number of epochs per call of `fit`. Each epoch uses every training
-        sample once; with ``batch_size=None`` it is one iteration of gradient descent.
-        With 0 the network keeps its initial weights.
+        Maximum number of epochs in a call of `fit`. An epoch uses each training sample
+        once. With ``batch_size=None`` an epoch is one iteration of gradient descent.
+        With ``n_iter=0`` the network keeps its initial weights.
     shuffle : bool, default=True
-        Whether to shuffle the samples in every epoch. A full batch is not shuffled.
+        Whether to shuffle the samples in each epoch. It has no effect if the batch
+        holds all samples.
     alpha : float, default=0.0001
-        Strength of the L2 penalty ``alpha / (2 W) ‖weights‖²``, where W is the total
-        weight of the training samples. Biases are not penalized. The penalty does not
-        depend on `batch_size`. For "adamw" it is the decoupled weight decay
-        ``alpha / W``, which is not part of the loss.
+        Strength of the L2 penalty on the weights, ``alpha / (2 W) * sum(w**2)``, where
+        W is the sum of the sample weights (the number of training samples without
+        `sample_weight`). Biases are not penalized. The penalty does not depend on
+        `batch_size`. With ``solver="adamw"`` it is a decoupled weight decay of ``alpha
+        / W``, which is not part of the loss.
     l1 : float, default=0.0
-        Strength of the L1 penalty ``l1 / W ‖weights‖₁``, with the same W and without
-        the biases.
+        Strength of the L1 penalty on the weights, ``l1 / W * sum(abs(w))``, with W as
+        for `alpha`. Biases are not penalized.
     dropout : float or sequence of float, default=0.0
-        Fraction of the units to drop after each hidden layer in training, one for all
-        layers or one for each, in [0, 1).
+        Fraction of the units of a hidden layer that is dropped at random in each
+        training step, in the interval [0, 1). A float is used for all hidden layers; a
+        sequence has one value for each. Predictions use all units.
     clip_norm : float or None, default=None
-        Largest norm of the gradient, penalties included; a larger gradient is scaled
-        down to it. None does not clip.
+        Maximum norm of the gradient, including the penalties. A gradient with a larger
+        norm is scaled down to this norm, which prevents a single step from being too
+        large. None does not clip.
     tol : float or None, default=1e-05
         Training stops when the monitored value has not improved by more than `tol` for
-        `n_iter_no_change` consecutive epochs. It is compared with the value of the last
-        epoch that improved. The monitored value is the training loss or, with a
-        validation set, the validation loss or score. None disables this.
+        `n_iter_no_change` consecutive epochs. Each value is compared with that of the
+        last epoch that improved. The monitored value is the validation loss or score if
+        there is validation data, and the training loss otherwise. With ``tol=None``,
+        training always runs for `n_iter` epochs.
     n_iter_no_change : int or "auto", default="auto"
-        Number of consecutive epochs without improvement after which training stops.
-        "auto" is as many epochs as hold 100 steps, at least 10, and training does not
-        stop while the training loss is more than `tol` above its lowest value.
+        Number of consecutive epochs without improvement after which training stops; see
+        `tol`. "auto" is the number of epochs that contain 100 training steps, but at
+        least 10. With "auto" and no validation data, training also continues while the
+        training loss is more than `tol` above its lowest value.
     early_stopping : bool or "auto", default=False
-        Whether to hold out a validation set and monitor it in place of the training
-        loss. Not needed if `X_val` is given to `fit`. "auto" does so in `fit` if there
-        are at least 30 samples.
+        Whether to hold out part of the training data as a validation set and to monitor
+        it instead of the training loss. "auto" holds out data in `fit` if there are at
+        least 30 samples. The parameter has no effect if `X_val` is passed to `fit`.
     validation_fraction : float, default=0.1
-        Fraction of the samples to hold out as validation set.
+        Fraction of the training data to hold out as the validation set. Only used if
+        `early_stopping` is not False.
     scoring : str, callable or None, default=None
-        What to monitor on the validation set: any scikit-learn scorer; None is the
-        loss. Epochs whose score is NaN do not count for `n_iter_no_change`.
+        Score to monitor on the validation data: the name of a scikit-learn scorer, or a
+        callable ``scorer(estimator, X, y)``. None monitors the validation loss. An
+        epoch whose score is NaN is not counted for `n_iter_no_change`.
     restore_best : bool, default=True
-        Whether to end training with the weights of the best epoch instead of the last.
-        This needs a validation set; without one, the last weights are used.
+        Whether to restore the weights of the best epoch at the end of training, as
+        measured on the validation data. If False, or without validation data, the
+        weights of the last epoch are kept.
     target_scaling : {"standard"} or None, default="standard"
-        "standard" trains on ``(y - mean) / std`` or, with ``loss="poisson"``, on y
-        divided by its mean, so that y may have any unit. Mean and standard deviation
-        are those of the training set in the first call in which y varies. The loss
-        curves are in the scaled units. None does not scale y.
+        "standard" trains on ``(y - mean) / std``, so that y may be in any unit; with
+        ``loss="poisson"``, it trains on ``y / mean``. Mean and standard deviation are
+        computed from the training set, in the first call of `fit` or `partial_fit` in
+        which y is not constant. Predictions are in the original units, while the loss
+        curves are in the scaled units. None trains on y unchanged.
     warm_start : bool, default=False
-        Whether `fit` continues from the end of the last call, for up to `n_iter` more
-        epochs, exactly as if training had not stopped. Other parameters may change in
-        between, but not the architecture, the number of outputs or `dtype`.
+        When set to True, `fit` continues from where the last call ended, for up to
+        `n_iter` further epochs. The result is the same as if training had not been
+        interrupted. Parameters may be changed between the calls, except for the
+        architecture, the number of outputs and `dtype`. When set to False, `fit` starts
+        from new initial weights.
     verbose : int, default=0
-        1 prints about ten lines per fit, or one line that is updated in place on a
-        terminal; 2 prints one line per epoch. In an epoch that takes more than some
-        seconds, both also tell how many rows are done.
+        Whether to print progress. 0 prints nothing. 1 prints about ten lines, or on a
+        terminal one line that is updated in place. 2 prints one line per epoch. If an
+        epoch takes more than a few seconds, the number of rows processed so far is
+        printed as well.
     random_state : int, RandomState or None, default=None
-        Seed of the initial weights, the validation split, shuffling and dropout. None
-        uses fresh entropy. NumPy's global generator is never used.
+        Determines the initial weights, the validation split, the order of the samples
+        and dropout. Pass an int for reproducible results across calls. None uses a new
+        random seed in each call. The global random state of NumPy is never used.
     dtype : {"float32", "float64"} or None, default=None
-        Data type of the weights and of all computation. None is float32 if X is
-        float32, otherwise float64. Predictions have the same data type, but are float64
-        for targets more than 10 000 standard deviations away from zero.
+        Data type of the weights and of all computations. None is float32 if X is
+        float32, and float64 otherwise. float32 needs half the memory and is usually
+        faster. Predictions have the same data type, except that they are float64 if the
+        mean of y is more than 10 000 standard deviations away from zero.
 
     Attributes
     ----------
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of each layer, for the scaled target.
+        Weights of each layer. The first layer takes the scaled columns of X, followed
+        by the numeric features if there are any, and the output layer predicts the
+        scaled targets. See `folded_coefs` for weights that apply to unscaled X.
     intercepts_ : list of ndarray of shape (n_out,)
-        Biases of each layer, for the scaled target.
+        Biases of each layer. Those of the output layer are for the scaled targets.
     target_mean_ : ndarray of shape (`n_outputs_`,)
-        Mean that is subtracted from y, or 0.
+        Mean that is subtracted from y; 0 without target scaling.
     target_scale_ : ndarray of shape (`n_outputs_`,)
-        Scale by which the difference is divided, or 1.
+        Value by which the difference is divided; 1 without target scaling.
     loss_curve_ : list of float
-        Training loss of each epoch: the weighted mean, penalties included. The loss of
-        each mini-batch is computed before its step.
+        Training loss of each epoch: the weighted mean over the mini-batches, including
+        the penalties. The loss of a mini-batch is computed before its training step.
     validation_loss_curve_ : list of float or None
-        Validation loss after each epoch, without penalties and dropout. None if there
-        was no validation set, NaN for epochs without one.
+        Loss on the validation data after each epoch, without penalties and dropout.
+        None without validation data. If only some calls had validation data, the epochs
+        of the others are NaN.
     validation_scores_ : list of float or None
-        Validation score after each epoch, by `scoring`; None and NaN as above.
+        Score on the validation data after each epoch, if `scoring` is set. None and NaN
+        have the same meaning as in `validation_loss_curve_`.
     loss_ : float
-        Last value of `loss_curve_`, NaN if it is empty.
+        Training loss of the last epoch, which is the last value of `loss_curve_`. NaN
+        if there was no epoch.
     best_loss_ : float
-        Lowest value of `loss_curve_`, NaN if it is empty.
+        Lowest value of `loss_curve_`. NaN if there was no epoch.
     best_iter_ : int or None
-        Index of the best epoch, from 0, by validation score, validation loss or
-        training loss, whichever is monitored. None without epochs, or if the score was
-        NaN in all of them.
+        Index of the best epoch, counted from 0. The best epoch has the best validation
+        score if `scoring` is set, otherwise the lowest validation loss or, without
+        validation data, the lowest training loss. None if there was no epoch, or if all
+        scores were NaN.
     n_iter_ : int
-        Number of epochs since the weights were initialized, ``len(loss_curve_)``.
+        Number of epochs since the weights were initialized. This is the length of
+        `loss_curve_`.
     diverged_ : bool
-        Whether training diverged in the last call. `coefs_` are then from the last
-        epoch with a finite loss, or from the best epoch.
+        Whether training diverged in the last call. The weights are then those of the
+        last epoch with a finite loss or, with `restore_best`, those of the best epoch.
     n_features_in_ : int
-        Number of features.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if all feature names of X are strings.
+        Names of the features seen during `fit`. Only defined if all feature names of X
+        are strings.
     input_mean_ : ndarray of shape (`n_features_in_`,) or None
-        What is subtracted from each feature, with "robust" its median. None without
-        input scaling.
+        Value that is subtracted from each feature: its mean, or its median with
+        ``input_scaling="robust"``. None without input scaling.
     input_scale_ : ndarray of shape (`n_features_in_`,) or None
-        What the difference is divided by: 1 for a constant feature; if that varies by
-        rounding, its size or, if that is less, 1. None without input scaling.
+        Value by which the difference is divided. It is 1 for a constant feature. For a
+        feature that varies only by rounding errors, it is the absolute value of its
+        mean, but at least 1. None without input scaling.
     numeric_features_ : FittedFeatures or None
-        Named tuple of the trained `frequencies` and `phases`, each of shape
-        (`n_features_in_`, n_frequencies). None without numeric features.
+        Trained frequencies and phases of the numeric features: a named tuple with the
+        fields `frequencies` and `phases`, each of shape (`n_features_in_`,
+        n_frequencies). None without numeric features.
     n_layers_ : int
-        Number of layers, input and output included.
+        Number of layers, including the input layer and the output layer.
     n_outputs_ : int
         Number of output units, one for each column of y.
     out_activation_ : str
-        Activation of the output layer: "identity" or "exponential".
+        Activation function of the output layer: "identity" or "exponential".
 
     Warns
     -----
     ConvergenceWarning
-        If training used all `n_iter` epochs before `tol` stopped it, or if the network
-        has learned no more than the best constant prediction.
+        If training used all `n_iter` epochs before the stopping criterion of `tol` was
+        met, or if the loss is no lower than that of the best constant prediction.
     DivergenceWarning
-        If the loss became infinite, NaN, or a million times its first value.
+        If the loss became infinite, NaN, or more than a million times as large as at
+        the start.
     UndefinedMetricWarning
-        If a validation score was NaN.
+        If the validation score was NaN in some epoch.
     UserWarning
-        If the validation scores hardly rose while the validation loss fell.
+        If the validation score hardly rose while the validation loss still fell.
 
     Notes
     -----
-    ``fit`` limits BLAS to one thread, and divides mini-batches of more than some
-    hundred samples among as many threads as BLAS was allowed. Their gradients are
-    summed in a fixed order, so that results with the same seed are bit-for-bit
-    identical in any process and for any `n_jobs`.
+    ``fit`` limits BLAS to one thread. Mini-batches of more than a few hundred samples
+    are instead divided among as many threads as BLAS was allowed to use. The gradients
+    of the threads are summed in a fixed order. With the same seed, results are
+    therefore bit-for-bit identical in any process, with any number of threads, and with
+    any `n_jobs` of a search.
 
     References
     ----------
@@ -334,28 +405,29 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch on these samples, from the current weights.
+        """Train for one epoch on the given samples, starting from the current weights.
 
-        `tol` is ignored. With ``batch_size=None``, n calls on the same samples are
-        equal to one call of ``fit`` with ``n_iter=n``. The first call fixes the scaling
-        of y.
+        The first call initializes the weights and determines the scaling of y. `tol` is
+        ignored. With ``batch_size=None``, n calls on the same samples give the same
+        result as one call of ``fit`` with ``n_iter=n`` and ``tol=None``.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            True targets. They must not be negative for ``loss="poisson"``.
+            True targets. With ``loss="poisson"`` they must not be negative.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights. A weight of 2 has the effect of repeating the sample, a
-            weight of 0 that of removing it. None gives all samples weight 1. A later
-            call does nothing if all weights are 0.
+            Weights of the samples. A weight of 2 has the same effect as repeating the
+            sample, and a weight of 0 the same effect as removing it. If None, all
+            samples have weight 1. In later calls all weights may be 0; such a call does
+            nothing.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
-            Validation data to monitor; required if `early_stopping` is True.
+            Validation data to monitor. Required if `early_stopping` is True.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             True targets of the validation data.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Sample weights of the validation data.
+            Weights of the validation samples.
 
         Returns
         -------
@@ -365,7 +437,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Raises
         ------
         ValueError
-            If a parameter or the data are invalid. The estimator is then unchanged.
+            If a parameter or the data are invalid. The estimator is left unchanged.
         """
         return self._partial_fit(
             X,
@@ -410,15 +482,17 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Returns
         -------
         score : float
-            1 for perfect predictions, 0 for the mean of y; averaged over outputs.
+            R² of the predictions. It is 1 for perfect predictions, and 0 for a model
+            that always predicts the mean of y. With several outputs, their scores are
+            averaged.
         """
         return r_squared(y, self.predict(X), sample_weight)
 
     def _from_logits(self, outputs: FloatArray, X: Any) -> FloatArray:
         """Return the network's outputs for X in the units and the shape of y."""
         mean, scale = self.target_mean_, self.target_scale_
-        # The scaling is float64, but predictions have the dtype of the network, unless
-        # float32 would round off what the targets vary by.
+        # The scaling is float64. Predictions have the dtype of the network, unless
+        # float32 is not precise enough for how little the targets vary.
         dtype = outputs.dtype
         if dtype == np.float32 and np.any(np.abs(mean) > _FAR * scale):
             dtype = np.dtype(np.float64)
@@ -446,9 +520,9 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         takes_1d = y.ndim == 1
         if resumes and (n_outputs, takes_1d) != (self.n_outputs_, self._takes_1d):
             raise ValueError(
-                f"y now has the shape {y.shape}, but the network to continue has "
-                f"{self.n_outputs_} outputs. Keep it, or start anew by fit with "
-                "warm_start=False."
+                f"y has the shape {y.shape}, but the number of outputs of the network "
+                f"to continue is {self.n_outputs_}. Give y with as many columns, or "
+                "call fit with warm_start=False to start over."
             )
         # Unscaled: the scaling of the targets is computed from the training set.
         targets = NumberTargets(n_outputs, np.zeros(n_outputs), np.ones(n_outputs))
@@ -461,7 +535,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         return look_up(LOSSES, self.loss, "loss").exponential is not None
 
     _y_is_numeric = True
-    _shape_requirement = "have as many outputs"
+    _shape_requirement = "have the same number of columns"
 
     def _check_y(self, y: NDArray[Any], name: str = "y") -> NDArray[Any]:
         return check_number_y(y, self._has_counts, name)

@@ -1,4 +1,4 @@
-"""What could be changed in a network against a fault, if it is not so already."""
+"""Advice on what to change in a network that has a fault."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ _BOUNDED = {"sigmoid", "tanh"}  # activations whose derivatives tend to zero
 
 @dataclass
 class Setup:
-    """A network and its job, as the advice depends on them.
+    """A network, its job, and the findings that advice depends on.
 
     Parameters
     ----------
     network : BaseDeepNet
-        Whose parameters are to be changed.
+        The network to advise on.
     job : TrainingJob
         Its training job.
     are_inputs_bad : bool, default=False
-        Whether a fault of the inputs was found.
+        Whether the inputs have a fault.
     are_rows_other : bool, default=False
-        Whether the rows are in other units than those of the training set.
+        Whether the rows are in other units than the training data.
     has_causes : bool, default=False
-        Whether there are faults that may be the cause of a bad result.
+        Whether there are faults that may cause a bad result.
     has_learned : bool, default=False
-        Whether the loss of the training set is low, but not that of these rows.
+        Whether the loss is low on the training data, but not on these rows.
     """
 
     network: BaseDeepNet
@@ -55,24 +55,24 @@ class Setup:
 
     @property
     def is_quasi_newton(self) -> bool:
-        """Whether the solver has line searches in place of a learning rate."""
+        """Whether the solver uses line searches instead of a learning rate."""
         return is_quasi_newton(self.network.solver)
 
 
 def advise(why: str, cures: Sequence[str], setup: Setup) -> str:
-    """Return why something is a fault, and those cures that would be a change.
+    """Return why something is a fault, followed by advice on what to change.
 
     Parameters
     ----------
     why : str
-        One sentence or more, or "".
+        Why it is a fault: one or more sentences, or "".
     cures : sequence of str
-        Keys of `CURES`.
+        Keys of `CURES`. A cure that would change nothing is left out.
     setup : Setup
-        Of the network.
+        The network to advise on.
     """
     if setup.are_rows_other and "same units" not in cures:
-        return f"{why} See the first fault.".strip()
+        return f"{why} Correct the first fault, then check again.".strip()
     texts = [text for cure in cures if (text := CURES[cure](setup))]
     if not texts:
         return why
@@ -102,7 +102,7 @@ def _scale_targets(setup: Setup) -> str:
 
 def _same_units(setup: Setup) -> str:
     is_scaled = setup.job.dataset.input_scaling is not None
-    return "give X in the units of the training set" if is_scaled else ""
+    return "give X in the units of the training data" if is_scaled else ""
 
 
 def _holds_arrays(init: Any) -> bool:
@@ -124,9 +124,9 @@ def _init(setup: Setup) -> str:
 def _smaller_weights(setup: Setup) -> str:
     network = setup.network
     if setup.are_inputs_bad or _scale_targets(setup):
-        return ""  # then the weights are not to blame
+        return ""  # then the weights are not the cause
     if _holds_arrays(network.init):
-        return "give smaller weights as init"
+        return "give smaller initial weights as init"
     if network.init_scale is None:
         return "set init_scale below 1"
     is_large = network.init_scale > 1
@@ -170,7 +170,7 @@ def _leaky_relu(setup: Setup) -> str:
 
 def _fewer_layers(setup: Setup) -> str:
     n_hidden = setup.n_hidden
-    return f"take fewer hidden layers (now {n_hidden})" if n_hidden > 1 else ""
+    return f"use fewer hidden layers (now {n_hidden})" if n_hidden > 1 else ""
 
 
 def _schedule(setup: Setup) -> str:
@@ -201,19 +201,19 @@ def _raise_dropout(setup: Setup) -> str:
 
 
 def _causes_first(setup: Setup) -> str:
-    return "mend the faults above first" if setup.has_causes else ""
+    return "correct the faults above first" if setup.has_causes else ""
 
 
 def _more_learning(setup: Setup) -> str:
     if setup.has_causes or setup.has_learned:
         return ""
-    return f"take more units, epochs (n_iter is now {setup.network.n_iter}) or features"
+    return f"use more units, epochs (n_iter is now {setup.network.n_iter}) or features"
 
 
 def _generalize(setup: Setup) -> str:
     if setup.has_causes or not setup.has_learned:
         return ""
-    return "since it has learned its training set, check that y belongs to X"
+    return "since the training loss is low, check that the rows of X and y match"
 
 
 def _generalize_by_alpha(setup: Setup) -> str:
@@ -227,7 +227,7 @@ def _lower_dropout(setup: Setup) -> str:
 
 def _more_epochs(setup: Setup) -> str:
     network = setup.network
-    if network.n_iter_ < network.n_iter:  # fit alone would have made more
+    if network.n_iter_ < network.n_iter:  # partial_fit was used, since fit makes more
         return "call partial_fit more often"
     return f"raise n_iter (now {network.n_iter})"
 
@@ -263,6 +263,6 @@ CURES: MappingProxyType[str, Callable[[Setup], str]] = MappingProxyType(
         "generalize": _generalize,
         "generalize by alpha": _generalize_by_alpha,
         "more epochs": _more_epochs,
-        "fewer units": lambda _: "take fewer units",
+        "fewer units": lambda _: "use fewer units",
     }
 )

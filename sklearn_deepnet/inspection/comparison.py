@@ -1,4 +1,4 @@
-"""Compare initializers: by losses, scores and dead units, over seeds and folds."""
+"""Compare initializers by losses, scores and dead units, over seeds and folds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from .rendering import (
 
 __all__ = ["InitializerComparison", "compare_initializers"]
 
-_ROWS = 2**14  # whose hidden activations are in memory at once
+_ROWS = 2**14  # whose hidden activations are computed at once
 
 
 def compare_initializers(
@@ -47,49 +47,58 @@ def compare_initializers(
     random_state: RandomStateLike = None,
     **fit_params: Any,
 ) -> "InitializerComparison":
-    """Train a network from several initializations, with several seeds and folds.
+    """Compare initializations of a network by cross-validation with several seeds.
 
-    All networks are trained as stacks; see `fit_stack`. All initializations share the
-    seeds and the folds, so that scores can be compared in pairs.
+    The network is trained from each initialization, with each seed, on each fold. All
+    initializations use the same seeds and folds, so that their scores can be compared
+    in pairs. All networks are trained together; see `fit_stack`.
 
     Parameters
     ----------
     estimator : estimator
-        `DeepNetClassifier`, `DeepNetRegressor`, or a pipeline that ends in one.
+        The network to train: `DeepNetClassifier`, `DeepNetRegressor`, or a pipeline
+        that ends in one of these.
     X : array-like of shape (n_samples, n_features)
-        Samples.
+        Training data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         True labels or targets.
     init : str, callable, list or dict, default=("zeros", "random", "xavier", "he")
-        Initializations to compare: a value of the parameter `init`, or a list of them,
-        labelled by their names; or a mapping of labels to such values, or to dicts of
-        several parameters of the network, such as
-        ``{"random × 10": {"init": "random", "init_scale": 10}}``.
+        The initializations to compare.
+
+        - A list of values of the parameter `init`, such as names. Their names are the
+          labels.
+        - A single value of the parameter `init`.
+        - A dict of labels and values of `init`.
+        - A dict of labels and dicts of parameters of the network, such as
+          ``{"random × 10": {"init": "random", "init_scale": 10}}``.
     n_repeats : int or sequence of int, default=5
-        Number of seeds, or the seeds themselves.
+        Number of seeds, or a list of seeds.
     cv : int, cross-validation generator or iterable, default=None
-        Cross-validation strategy; None is 5-fold.
+        Cross-validation strategy, as in `cross_val_score`. None is 5-fold
+        cross-validation, and an int is the number of folds.
     groups : array-like of shape (n_samples,) or None, default=None
-        Groups for `cv`, such as a `GroupKFold`, which keeps a group in one fold.
+        Groups of the samples, for a splitter such as `GroupKFold`.
     scoring : str or callable, default=None
-        Score of the networks; None is the estimator's ``score``.
+        Score of the networks, as in `cross_val_score`. None is the ``score`` method of
+        the estimator.
     random_state : int, RandomState or None, default=None
-        Generator of the seeds.
+        Determines the seeds, if `n_repeats` is a number. Pass an int for reproducible
+        results.
     **fit_params : dict
-        Parameters of ``fit``, such as `sample_weight`; see `fit_stack`.
+        Parameters that are passed to ``fit``, such as `sample_weight`; see `fit_stack`.
 
     Returns
     -------
     comparison : InitializerComparison
-        Loss curves and scores, with a table and a plot of them.
+        The result. Print it for a table, or call its method `plot`.
 
     Raises
     ------
     ValueError
-        If there are no seeds, no initializations, two with the same label, or one that
-        sets `random_state`; or if a fit raises it.
+        If there is no seed or no initialization, if two initializations have the same
+        label, if one sets `random_state`, or if fitting a network raises it.
     TypeError
-        If `estimator` is not a network.
+        If `estimator` is neither a network nor a pipeline that ends in one.
 
     Examples
     --------
@@ -105,7 +114,7 @@ def compare_initializers(
     """
     settings = _params_by_label(init)
     seeds = _seeds(n_repeats, random_state)
-    find_network(estimator)  # or raise, before anything is fitted
+    find_network(estimator)  # raises if there is none, before anything is fitted
     score = check_scoring(estimator, scoring=scoring)
     X, y, groups = indexable(X, y, groups)
     splitter = check_cv(cv, y, classifier=is_classifier(estimator))
@@ -155,26 +164,28 @@ def _evaluate(
 class InitializerComparison(HTMLTableMixin):
     """Result of `compare_initializers`: loss curves and scores of each initialization.
 
-    Print it for a table, which notebooks show by themselves, or `plot` it. The mappings
-    have one entry for each label.
+    Print it for a table, which notebooks show by themselves, or call `plot`. Each dict
+    has one entry for each label.
 
     Parameters
     ----------
     labels : list of str
-        Labels of the initializations, in the order in which they were given.
+        Labels of the initializations, in the given order.
     loss_curves : dict of ndarray of shape (n_repeats, n_folds, n_epochs)
-        Training loss of each epoch; NaN after the end of training.
+        Training loss of each epoch. NaN after the end of training.
     scores : dict of ndarray of shape (n_repeats, n_folds)
         Scores on the held-out folds.
     train_scores : dict of ndarray of shape (n_repeats, n_folds)
-        Scores on the training rows.
+        Scores on the training data.
     dead_units : dict of ndarray of shape (n_repeats, n_folds)
-        Share of the hidden units that have the same output for all training rows after
-        training: no signal flows through them, and in a ReLU layer no gradient.
+        Fraction of the hidden units that have the same output for all training samples
+        after training. No signal passes through these units and, in a ReLU layer, no
+        gradient.
     diverged : dict of ndarray of bool of shape (n_repeats, n_folds)
         Whether training diverged.
     estimators : dict of list of estimators
-        The fitted estimators: all folds of the first seed, then of the second, ...
+        The fitted estimators: all folds of the first seed, then all folds of the second
+        seed, and so on.
 
     Attributes
     ----------
@@ -199,17 +210,17 @@ class InitializerComparison(HTMLTableMixin):
         return float(np.median(final))
 
     def epochs_to(self, loss: float | None = None) -> dict[str, FloatArray]:
-        """Return after how many epochs the training loss was `loss` or less.
+        """Return the number of epochs until the training loss was at most `loss`.
 
         Parameters
         ----------
         loss : float or None, default=None
-            The loss to reach; None is `median_loss`.
+            The loss to reach. None is `median_loss`.
 
         Returns
         -------
         n_epochs : dict of ndarray of shape (n_repeats, n_folds)
-            At least 1; infinity where the loss was never reached.
+            Number of epochs, at least 1. Infinity if the loss was never reached.
         """
         loss = self.median_loss if loss is None else loss
         n_epochs = {}
@@ -220,20 +231,24 @@ class InitializerComparison(HTMLTableMixin):
         return n_epochs
 
     def summarize(self, loss: float | None = None) -> dict[str, list[Any]]:
-        """Return a table, as a dict of columns that ``pandas.DataFrame`` accepts.
+        """Return a summary table, as a dict of columns for ``pandas.DataFrame``.
 
         Parameters
         ----------
         loss : float or None, default=None
-            The loss up to which epochs are counted; None is `median_loss`.
+            The loss up to which epochs are counted. None is `median_loss`.
 
         Returns
         -------
         table : dict of list
-            A row for each initialization: "init"; "score" and "score_std", mean and
-            standard deviation over repeats and folds; "final_loss", the median of the
-            final losses; "n_epochs", the median of `epochs_to` that loss; "dead_units",
-            the mean share; and "n_diverged".
+            One row for each initialization, with these columns:
+
+            - "init": the label;
+            - "score" and "score_std": mean and standard deviation of the scores;
+            - "final_loss": median of the final training losses;
+            - "n_epochs": median of the number of epochs until `loss` was reached;
+            - "dead_units": mean fraction of dead units;
+            - "n_diverged": number of networks whose training diverged.
         """
         final = [_final_losses(self.loss_curves[it]) for it in self.labels]
         n_epochs = self.epochs_to(loss)
@@ -242,7 +257,8 @@ class InitializerComparison(HTMLTableMixin):
             "score": [float(self.scores[it].mean()) for it in self.labels],
             "score_std": [float(self.scores[it].std()) for it in self.labels],
             "final_loss": [float(np.median(losses)) for losses in final],
-            # The lower of two middle values: their mean would be infinite if one is.
+            # The lower of the two middle values. Their mean would be infinite if one of
+            # them is.
             "n_epochs": [
                 float(np.quantile(n_epochs[it], 0.5, method="lower"))
                 for it in self.labels
@@ -252,17 +268,18 @@ class InitializerComparison(HTMLTableMixin):
         }
 
     def to_frame(self, loss: float | None = None) -> Any:
-        """Return `summarize` as a data frame; pandas has to be installed.
+        """Return the summary table as a data frame, which requires pandas.
 
         Parameters
         ----------
         loss : float or None, default=None
-            See `summarize`.
+            The loss up to which epochs are counted. None is `median_loss`.
 
         Returns
         -------
         table : DataFrame
-            A row for each initialization, with "init" as the index.
+            One row for each initialization, with "init" as the index. See `summarize`
+            for the columns.
         """
         import pandas as pd
 
@@ -281,7 +298,7 @@ class InitializerComparison(HTMLTableMixin):
         ]
 
     def _what_n_epochs_counts(self) -> str:
-        return f": to a training loss of {self.median_loss:.3g}"
+        return f": epochs until the training loss is {self.median_loss:.3g}"
 
     def _result_table(self) -> ResultTable:
         header, *rows = self._cells()
@@ -297,13 +314,14 @@ class InitializerComparison(HTMLTableMixin):
     def plot(self, ax: Any = None) -> "InitializerComparison":
         """Plot the training loss of each initialization against the epochs.
 
-        A line is the median over repeats and folds, and the band around it goes from
-        the least to the largest loss. The legend shows the scores.
+        A line shows the median over repeats and folds. The band around it ranges from
+        the lowest to the highest loss. The legend shows the mean and the standard
+        deviation of the scores.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Axes to plot on; None makes a new figure.
+            Axes to plot on. None creates a new figure.
 
         Returns
         -------
@@ -346,16 +364,17 @@ def _params_by_label(init: Any) -> dict[str, dict[str, Any]]:
         label = _name(given)
         if label in settings:
             raise ValueError(
-                f"init has the label {label!r} twice; give a mapping with a label for "
-                "each."
+                f"init has the label {label!r} twice. Give a dict with a different "
+                "label for each initialization."
             )
         settings[label] = dict(it) if isinstance(it, Mapping) else {"init": it}
         if "random_state" in settings[label]:
             raise ValueError(
-                f"init sets random_state for {label!r}; the seeds come from n_repeats."
+                f"init sets random_state for {label!r}. Give the seeds as n_repeats "
+                "instead."
             )
     if not settings:
-        raise ValueError("init is empty; give at least one initialization.")
+        raise ValueError("init is empty. Give at least one initialization.")
     return settings
 
 
@@ -371,13 +390,14 @@ def _seeds(n_repeats: Any, random_state: Any) -> list[int]:
         seeds = [int(rng.randint(2**31 - 1)) for _ in range(n_repeats)]
     if not seeds:
         raise ValueError(
-            f"n_repeats must be at least 1, or hold a seed. Got {n_repeats!r} instead."
+            f"n_repeats must be a positive integer or a list of seeds. Got "
+            f"{n_repeats!r} instead."
         )
     return seeds
 
 
 def _padded_curves(networks: Sequence[BaseDeepNet]) -> FloatArray:
-    """Return loss curves as rows of equal length, NaN after their ends."""
+    """Return loss curves as rows of equal length, padded with NaN."""
     length = max(1, *(network.n_iter_ for network in networks))
     curves = np.full((len(networks), length), np.nan)
     for curve, network in zip(curves, networks, strict=True):
@@ -399,7 +419,7 @@ def _final_losses(curves: FloatArray) -> FloatArray:
 
 
 def _share_of_dead_units(model: Any, X: Any) -> float:
-    """Return the share of hidden units whose output is the same for all rows."""
+    """Return the fraction of hidden units with the same output for all rows."""
     network, X = network_and_input(model, X)
     n_hidden = network.n_layers_ - 2
     dead = [_are_dead(network, X, layer) for layer in range(n_hidden)]

@@ -27,16 +27,16 @@ from .rules import RULES, Finding
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
 
-_N_ROWS = 1000  # on which layers are checked
+_N_ROWS = 1000  # used to check layers
 
-# An activation at 0.97 of its bound has 6 % of its largest derivative.
+# At 0.97 of the bound of an activation, its derivative is 6 % of the largest one.
 _SATURATED = 0.97
-# A feature is constant if its standard deviation is at most this share of its mean, or
-# of the largest standard deviation: that much is rounding.
+# A feature counts as constant if its standard deviation is at most this fraction of its
+# mean or of the largest standard deviation, since this much may be rounding.
 _CONSTANT = 1e-8
 _RISE = 0.01  # of the loss, in one epoch
-_NORMAL_IQR = 1.349  # interquartile range of a normal distribution of deviation one
-_OTHER_UNIT = 3.0  # ratio of deviations that columns of many rows do not have
+_NORMAL_IQR = 1.349  # interquartile range of a standard normal distribution
+_OTHER_UNIT = 3.0  # ratio of standard deviations that implies other units
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Diagnosis(HTMLTableMixin):
     Parameters
     ----------
     findings : list of Finding
-        The results of all checks, faults or not.
+        The results of all checks, whether or not they are faults.
     """
 
     findings: list[Finding]
@@ -106,43 +106,47 @@ def diagnose(
 ) -> Diagnosis:
     """Check a network for faults that prevent it from learning.
 
-    Checked are, in this order, which is that of causes before effects: the inputs as
-    the network gets them, and whether these rows are in the units of the training set;
-    the initial weights; the size of the first step, and penalties; in each hidden layer
-    the units that are dead or saturated, and the size of the gradients; and, if the
-    network is fitted, whether it diverged, is better than a constant, is still
-    learning, oscillates, or overfits.
+    The checks are made in this order, so that causes come before their effects:
+
+    - the inputs of the network, and whether X is in the units of the training data;
+    - the initial weights;
+    - the size of the first step, and the penalties;
+    - in each hidden layer, dead and saturated units and the size of the gradients;
+    - if the network is fitted, whether training diverged, whether the loss is lower
+      than that of a constant prediction, whether it still decreases or oscillates, and
+      whether the network overfits.
 
     Parameters
     ----------
     estimator : DeepNetClassifier, DeepNetRegressor, or a pipeline that ends in one
-        Fitted, or not, in which case its initial weights are checked. The earlier steps
-        of a pipeline have to be fitted. It is not changed.
+        The network to check. It may be fitted or not; if it is not, its initial weights
+        are checked. The earlier steps of a pipeline must be fitted. The estimator is
+        not changed.
     X : array-like or sparse matrix of shape (n_samples, n_features)
-        The training data or, if the network is fitted, other rows, such as validation
-        data. Layers are checked on up to 1000 rows.
+        The training data. For a fitted network it may also be other data, such as
+        validation data. Layers are checked on at most 1000 rows.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         True labels or targets.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of these rows.
+        Weights of the samples.
 
     Returns
     -------
     diagnosis : Diagnosis
-        Print it, or read its `faults`.
+        The result. Print it for a table with advice, or use its attribute `faults`.
 
     Raises
     ------
     TypeError
-        If there is no network in `estimator`.
+        If `estimator` is neither a network nor a pipeline that ends in one.
     ValueError
-        If X and y do not fit the network.
+        If X and y do not match the network.
 
     Notes
     -----
-    Limits are rules of thumb, not laws; each finding names its source. Falls and rises
-    of the loss are relative to the loss itself or, if that is larger, to the loss of
-    the best constant prediction.
+    The limits are rules of thumb; each finding names its source. Decreases and
+    increases of the loss are relative to the loss itself or, if that is larger, to the
+    loss of the best constant prediction.
 
     Examples
     --------
@@ -153,11 +157,11 @@ def diagnose(
     ...                         tol=None, random_state=0)
     >>> for fault in diagnose(net.fit(X, y), X, y).faults:
     ...     print(fault.where, "-", fault.name)
-    layer 1 - share of units that are identical to another
-    network - share of the signal that the initial weights let through
-    layer 1 - share of units that are dead
-    layer 1 - size of the gradient relative to the last layer's
-    network - loss relative to the best constant's
+    layer 1 - fraction of units that are copies of another unit
+    network - fraction of the signal that passes the initial weights
+    layer 1 - fraction of dead units
+    layer 1 - size of the gradient / size of that in the last layer
+    network - loss / loss of the best constant prediction
     """
     network, X = probe.network_and_input(estimator, X)
     job = probe.initial_job(network, X, y, sample_weight)
@@ -170,14 +174,15 @@ def diagnose(
         inputs = list(_check_inputs(setup))
         setup.are_inputs_bad = any(finding.is_fault for finding in inputs)
         if network.__sklearn_is_fitted__() and job.dataset.input_scaling is not None:
-            # Those of the training set have the size one.
+            # Scaled inputs of the training data have the size one.
             setup.are_rows_other |= any(finding.is_fault for finding in inputs[:1])
         findings += [*inputs, *_check_targets(setup), *_check_weights(setup, params)]
         loss = look_up(LOSSES, network.loss, "loss")
         out_activation = job.dataset.targets.name_out_activation(loss)
         lowest = lowest_loss(job.dataset, job.spec.loss)
         constant = loss_of_constant(job.dataset, job.spec.loss, out_activation) - lowest
-        # Nothing can be compared with a loss of zero, to which tiny targets round, too.
+        # A loss of zero cannot be compared with. It may be the rounded loss of tiny
+        # targets.
         if is_constant(job.dataset) or not constant > 0:
             constant = np.inf
         start = (data_loss(job, job.state.params) - lowest) / constant
@@ -192,7 +197,7 @@ def diagnose(
 
 
 def _check_units(setup: Setup) -> Iterator[Finding]:
-    """Compare the rows with the statistics of those that the network was fitted to."""
+    """Compare the rows with the statistics of the training data."""
     network, dataset = setup.network, setup.job.dataset
     if dataset.input_scaling is not None:
         center, scale, squashes = dataset.input_scaling
@@ -214,7 +219,7 @@ def _share_far(
     scale: FloatArray,
     varies: BoolArray,
 ) -> float:
-    """Return the share of columns that have other means or other units."""
+    """Return the fraction of columns that have other means or other units."""
     moments = column_moments(array, dataset.weight, dataset.rows)
     is_far = are_means_far(center, scale, moments.mean, dataset.n_rows)
     is_far |= are_deviations_far(scale, moments.deviation, dataset.n_rows, _OTHER_UNIT)
@@ -222,20 +227,20 @@ def _share_far(
 
 
 def _check_inputs(setup: Setup) -> Iterator[Finding]:
-    """Check the inputs as the network gets them."""
+    """Check the inputs of the first layer."""
     dataset = probe.subsample(setup.job, _N_ROWS).dataset
     X, _, _ = dataset.rows_used()
     if dataset.input_scaling is not None:
         raw, X = X, np.empty(X.shape)
         copy_inputs(raw, dataset.input_scaling, X)
-        if setup.network.__sklearn_is_fitted__():  # others have no weights
+        if setup.network.__sklearn_is_fitted__():  # constant inputs have no weights
             X = X[:, ~constant_inputs(setup.network)]
     if issparse(X):
         mean, variance = mean_variance_axis(X.astype(float), axis=0)
     else:
         mean, variance = np.mean(X, axis=0, dtype=float), np.var(X, axis=0, dtype=float)
     rule = RULES["largest input"]
-    if issparse(X):  # most values of it are zero
+    if issparse(X):  # most of its values are zero
         rule = rule._replace(low=-np.inf)
     if len(mean):
         yield rule.check(np.sqrt(np.max(mean**2 + variance)), setup)
@@ -244,7 +249,7 @@ def _check_inputs(setup: Setup) -> Iterator[Finding]:
     if varies.any():
         spread = std[varies].max() / std[varies].min()
         finding = RULES["spread of inputs"].check(spread, setup)
-        if issparse(X):  # where few other values than zero make a small deviation
+        if issparse(X):  # few nonzero values make a small deviation
             largest = abs(X).max(axis=0).toarray().ravel()[varies]
             is_fault = finding.is_fault and largest.max() > 100 * largest.min()
             finding = finding._replace(is_fault=is_fault)
@@ -279,9 +284,9 @@ def _check_weights(setup: Setup, params: FloatArray) -> Iterator[Finding]:
 
 
 def _check_steps(setup: Setup, ratio: float) -> Iterator[Finding]:
-    """Make the first step, and compare it and the penalties with the weights.
+    """Make the first step, and check its size and the penalties.
 
-    `ratio` is the loss relative to that of a constant.
+    `ratio` is the loss divided by that of the best constant prediction.
     """
     job = setup.job
     sample = probe.subsample(job, _N_ROWS) if job.batch_size > _N_ROWS else job
@@ -292,13 +297,14 @@ def _check_steps(setup: Setup, ratio: float) -> Iterator[Finding]:
             yield RULES["first step"].check(_rms(update) / size, setup, number)
     penalty = max(float(job.spec.decay), float(job.spec.l1))
     finding = RULES["penalty"].check(penalty, setup)
-    # Relative to the training set's weight, which may be more than that of these rows.
+    # The penalty is relative to the weight of the training data, which may be larger
+    # than that of these rows.
     is_idle = setup.network.__sklearn_is_fitted__() and ratio <= RULES["constant"].high
     yield finding._replace(is_fault=finding.is_fault and not is_idle)
 
 
 def _check_layers(setup: Setup, params: FloatArray) -> Iterator[Finding]:
-    """Check units and gradients at these parameters."""
+    """Check units and gradients of the network with these parameters."""
     job = setup.job
     batch = probe.micro_batch(probe.subsample(job, _N_ROWS))
     activations, gradients = probe.make_propagation(job, params).observe(*batch)
@@ -326,13 +332,15 @@ def _check_results(setup: Setup, ratio: float, constant: float) -> Iterator[Find
         yield finding._replace(limit="never", is_fault=True)
     setup.has_learned = len(losses) > 0 and losses[-1] < constant / 2 < ratio * constant
     yield RULES["constant"].check(ratio, setup)
-    setup.are_rows_other = False  # what follows is of the training set
-    # A loss far below a constant's changes by large shares of itself to the end.
+    setup.are_rows_other = False  # the following checks are about the training data
+    # A loss far below that of a constant changes by large fractions of itself until the
+    # end.
     size = np.maximum(np.abs(losses), constant if np.isfinite(constant) else 0)
     if len(losses) > 1:
         n_last = max(1, len(losses) // 10)
         fallen = (losses[-1 - n_last] - losses[-1]) / size[-1 - n_last]
-        # Only training that ran out of epochs needs more of them; others had converged.
+        # Only training that used all its epochs needs more of them. Otherwise it
+        # converged.
         is_cut = network._ended_by == "n_iter"
         yield RULES["falling"].check(fallen if is_cut else 0.0, setup)
     if len(losses) > 10:
@@ -347,7 +355,7 @@ def _check_results(setup: Setup, ratio: float, constant: float) -> Iterator[Find
 
 
 def _share_of_identical_units(layer: FloatArray, next_layer: FloatArray) -> float:
-    """Return the share of units that copy another one.
+    """Return the fraction of units that are copies of another unit.
 
     Identical units have the same incoming and outgoing weights, so they get the same
     gradient. Of n identical units, n - 1 are copies.

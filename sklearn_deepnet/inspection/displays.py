@@ -1,4 +1,4 @@
-"""Plots of training, as scikit-learn's displays; only `plot` needs matplotlib."""
+"""Plots of training, like the displays of scikit-learn; `plot` needs matplotlib."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,27 +22,27 @@ _N_BINS = 60
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LossCurveDisplay:
-    """Loss curves of one or several fits, by epoch.
+    """Plot of the loss curves of one or several fits.
 
-    Made by `from_estimator` or `from_estimators`.
+    Create it with `from_estimator` or `from_estimators`.
 
     Parameters
     ----------
     loss_curves : dict of str to ndarray of shape (n_epochs,)
-        Training losses, with penalties.
+        Training losses of each fit, including penalties.
     validation_loss_curves : dict of str to ndarray of shape (n_epochs,)
-        Validation losses of the fits that have validation data.
+        Validation losses of each fit that has validation data.
     best_iters : dict of str to int
-        The best epoch of these fits, from 0, of those that have one.
+        Index of the best epoch, counted from 0, of each fit with validation data.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Axes with the curves.
+        Axes of the plot.
     figure_ : matplotlib Figure
-        Figure with the axes.
+        Figure of the plot.
     lines_ : list of matplotlib Line2D
-        Curves of the training losses, then those of the validation losses.
+        Lines of the training losses, followed by those of the validation losses.
     """
 
     loss_curves: dict[str, FloatArray]
@@ -58,11 +58,11 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : DeepNetClassifier, DeepNetRegressor, or a pipeline that ends in one
-            Fitted.
+            A fitted network, or a fitted pipeline.
         name : str or None, default=None
-            Name in the legend; None is the name of the class.
+            Label of the curve in the legend. None is the name of the class.
         ax : matplotlib Axes or None, default=None
-            Axes to plot on; None makes a new figure.
+            Axes to plot on. None creates a new figure.
 
         Returns
         -------
@@ -90,9 +90,10 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimators : dict of str to estimator, or list of estimators
-            Estimators by their name in the legend; those of a list are numbered.
+            Fitted estimators. The keys of a dict are the labels in the legend; the
+            estimators of a list are numbered from 0.
         ax : matplotlib Axes or None, default=None
-            Axes to plot on; None makes a new figure.
+            Axes to plot on. None creates a new figure.
 
         Returns
         -------
@@ -117,14 +118,15 @@ class LossCurveDisplay:
         return display.plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
-        """Plot training losses as lines, validation losses dashed, the best as a dot.
+        """Plot the training losses as solid and the validation losses as dashed lines.
 
-        From the second fit on, curves have markers, so that they differ in grey, too.
+        A dot marks the best epoch. From the second fit on, curves have markers, so that
+        they can also be told apart in black and white.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Axes to plot on; None makes a new figure.
+            Axes to plot on. None creates a new figure.
 
         Returns
         -------
@@ -159,27 +161,29 @@ class LossCurveDisplay:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LayerDisplay:
-    """Histograms of activations, gradients and updates, layer by layer.
+    """Plot of the distributions of activations, gradients and updates by layer.
 
-    Made by `from_estimator`. If the histograms of all layers look alike, signals keep
-    their size through the network; if they become narrower or wider from layer to
-    layer, signals vanish or explode [1]_.
+    Create it with `from_estimator`. If the histograms of all layers look alike, signals
+    keep their size through the network. If they become narrower from layer to layer,
+    signals vanish; if they become wider, signals explode [1]_.
 
     Parameters
     ----------
     activations : list of ndarray of shape (n_units, n_rows)
-        Output of each hidden layer.
+        Outputs of each hidden layer.
     gradients : list of ndarray of shape (n_units, n_rows)
-        Derivatives of each row's loss by the pre-activations of each layer.
+        Derivatives of the loss of each row with respect to the pre-activations of each
+        layer.
     updates : list of ndarray of shape (n_out, n_in)
-        What a step adds to the weights of each layer, over their root mean square.
+        Change of the weights of each layer in one training step, divided by the root
+        mean square of the weights.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (3,)
-        Axes of activations, gradients and updates.
+        Axes of the activations, the gradients and the updates.
     figure_ : matplotlib Figure
-        Figure with the axes.
+        Figure of the plot.
 
     References
     ----------
@@ -201,21 +205,22 @@ class LayerDisplay:
         *,
         axes: Any = None,
     ) -> Self:
-        """Plot the layers of a network, fitted or not.
+        """Plot the distributions in each layer of a network.
 
         Parameters
         ----------
         estimator : DeepNetClassifier, DeepNetRegressor, or a pipeline that ends in one
-            If it is not fitted, its initial weights are used. The updates are those of
-            one step on these rows, with the optimizer's moments at zero.
+            The network may be fitted or not. If it is not fitted, its initial weights
+            are used. The updates are those of one training step on the given rows, with
+            the moments of the optimizer at zero.
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Training data, of which up to 1000 rows are used.
+            Training data. At most 1000 rows are used.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             True labels or targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights of the training.
+            Sample weights.
         axes : array-like of 3 matplotlib Axes, or None, default=None
-            Axes to plot on; None makes a new figure.
+            Axes to plot on. None creates a new figure.
 
         Returns
         -------
@@ -228,7 +233,7 @@ class LayerDisplay:
         >>> net = DeepNetClassifier((5, 5), random_state=0)
         >>> display = LayerDisplay.from_estimator(net, *load_iris(return_X_y=True))
         >>> [ax.get_xlabel() for ax in display.axes_]
-        ['activations', 'gradients', 'updates over weights']
+        ['activations', 'gradients', 'updates / weights']
         """
         network, X = probe.network_and_input(estimator, X)
         job = probe.initial_job(network, X, y, sample_weight)
@@ -242,8 +247,8 @@ class LayerDisplay:
                 update / np.sqrt(np.mean(weights**2))
                 for weights, update in probe.take_step(job, propagation, batch)
             ]
-        # The engine's loss is a mean over the rows; times their number, each gradient
-        # is that of its own row, whatever the size of the sample.
+        # The loss of the engine is a mean over the rows. Multiplied by their number,
+        # each gradient is that of its own row, so the size of the sample has no effect.
         n_rows = sample.dataset.n_rows
         return cls(
             activations=activations,
@@ -252,15 +257,15 @@ class LayerDisplay:
         ).plot(axes)
 
     def plot(self, axes: Any = None) -> Self:
-        """Plot a histogram of each layer, as a line.
+        """Plot the histogram of each layer as a line.
 
-        Gradients and updates are shown by absolute value, on a logarithmic axis. Zeros,
-        which are about half the outputs of a ReLU layer, are left out.
+        The absolute values of gradients and updates are shown on a logarithmic axis.
+        Zeros are left out; about half the outputs of a ReLU layer are zero.
 
         Parameters
         ----------
         axes : array-like of 3 matplotlib Axes, or None, default=None
-            Axes to plot on; None makes a new figure.
+            Axes to plot on. None creates a new figure.
 
         Returns
         -------
@@ -275,23 +280,23 @@ class LayerDisplay:
         for ax, name, layers in (
             (self.axes_[0], "activations", self.activations),
             (self.axes_[1], "gradients", self.gradients),
-            (self.axes_[2], "updates over weights", self.updates),
+            (self.axes_[2], "updates / weights", self.updates),
         ):
             is_log = name != "activations"
             for number, values in enumerate(layers, start=1):
                 depth = (number - 1) / max(1, n_layers - 1)
-                color = colors(0.9 * depth)  # the last tenth is too bright on white
+                color = colors(0.9 * depth)  # brighter ones are hard to see
                 label = f"layer {number}"
                 ax.plot(*_histogram(values, is_log), color=color, label=label)
             ax.set(xlabel=name, xscale="log" if is_log else "linear")
-        self.axes_[0].set_ylabel("share of the values")
+        self.axes_[0].set_ylabel("fraction of values")
         self.axes_[1].legend()
         self.figure_ = self.axes_[0].figure
         return self
 
 
 def _histogram(values: FloatArray, is_log: bool) -> tuple[FloatArray, FloatArray]:
-    """Return the middles of the bins, and the share of the values in each."""
+    """Return the centers of the bins, and the fraction of the values in each."""
     values = values[np.isfinite(values) & (values != 0)]
     values = np.log10(np.abs(values)) if is_log else values
     counts, edges = np.histogram(values, _N_BINS)

@@ -1,4 +1,4 @@
-"""Compare the gradient of backward propagation with differences of the loss."""
+"""Compare the gradient of backward propagation with finite differences."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,45 +23,51 @@ from .rendering import HTMLTableMixin, ResultTable
 
 __all__ = ["GradientCheck", "check_gradients"]
 
-# The error of a central difference is rounding / step + step²; in double precision it
-# is least at steps of about 1e-5. It is times the parameter if that is above 1.
+# The error of a central difference is about rounding / step + step². In double
+# precision it is smallest for steps of about 1e-5. For parameters above 1, the step is
+# multiplied by the parameter.
 _STEP = 1e-5
 _N_ROWS = 200
 _LIMIT = 1e-4
-# Errors of tiny derivatives are relative to this share of the largest in their layer.
+# Errors of tiny derivatives are relative to this fraction of the largest derivative in
+# their layer.
 _FLOOR = 1e-2
 
 
 @dataclass(frozen=True)
 class GradientCheck(HTMLTableMixin):
-    """Result of `check_gradients`: where the gradient is most wrong, and by how much.
+    """Result of `check_gradients`: the largest error, and the parameter that has it.
 
-    Frequencies and phases of numeric features count as layer 0.
+    Print it for a summary. The frequencies and phases of numeric features count as
+    layer 0.
 
     Parameters
     ----------
     error : float
-        The largest difference, over the derivative or a hundredth of the largest in
-        its layer, whichever is larger.
+        The largest relative error: the difference between both derivatives, divided by
+        the derivative or, if that is larger, by a hundredth of the largest derivative
+        in the layer.
     parameter : {"weight", "bias", "frequency", "phase"}
-        What that parameter is.
+        Kind of the parameter with the largest error.
     layer : int
-        Its layer, from 1; 0 for a frequency or phase.
+        Layer of this parameter, counted from 1. 0 for a frequency or phase.
     unit : int
-        Its unit in the layer, from 0. For a frequency or phase, which of its column.
+        Unit of the layer to which it belongs, counted from 0. For a frequency or phase,
+        its index among those of its column.
     input : int or None
-        The input that it weighs, or the column of a frequency or phase, from 0; None
-        for a bias.
+        Input of the layer that the weight multiplies, counted from 0. For a frequency
+        or phase, the column of X. None for a bias.
     analytic : float
-        Its derivative by backward propagation.
+        Derivative with respect to this parameter, by backward propagation.
     numeric : float
-        Its derivative by central differences.
+        Derivative with respect to this parameter, by central differences.
     n_checked : int
-        Number of parameters that were compared.
+        Number of parameters that were checked.
     n_kinks : int
-        Number of parameters that were left out because the loss has a kink there.
+        Number of parameters that were left out because the loss is not differentiable
+        there.
     n_params : int
-        Number of all parameters of the network.
+        Number of parameters of the network.
     """
 
     error: float
@@ -82,17 +88,17 @@ class GradientCheck(HTMLTableMixin):
 
     def __str__(self) -> str:
         return (
-            f"{self._verdict()}: {self._n_compared()}, largest error {self.error:.1e}, "
-            f"in {self._place()}: {self.analytic:.6g} by backward propagation, "
-            f"{self.numeric:.6g} by central differences."
+            f"{self._verdict()}: {self._n_compared()}. The largest relative error is "
+            f"{self.error:.1e}, in {self._place()}: {self.analytic:.6g} by backward "
+            f"propagation, {self.numeric:.6g} by central differences."
         )
 
     def _verdict(self) -> str:
         return "Passed" if self.passed else "FAILED"
 
     def _n_compared(self) -> str:
-        kinks = f" ({self.n_kinks} more are at a kink)" if self.n_kinks else ""
-        return f"{self.n_checked} of {self.n_params} derivatives{kinks}"
+        kinks = f" ({self.n_kinks} at a kink were left out)" if self.n_kinks else ""
+        return f"{self.n_checked} of {self.n_params} derivatives were checked{kinks}"
 
     def _place(self) -> str:
         if self.layer == 0:
@@ -124,37 +130,39 @@ def check_gradients(
     max_params: int = 5000,
     random_state: int = 0,
 ) -> GradientCheck:
-    """Compare backward propagation with central differences of the loss.
+    """Check the gradients of backward propagation against central differences.
 
-    For those who write a loss or an activation: it shows whether the derivative is
-    right. It computes in double precision, with penalties and without dropout, at the
-    weights of a fitted network, or else at those that a fit would start from.
+    Use it to test the derivative of a loss or an activation that you have written.
+    Gradients are computed in double precision, with penalties and without dropout. They
+    are computed at the weights of a fitted network, or at the initial weights if the
+    network is not fitted.
 
     Parameters
     ----------
     estimator : DeepNetClassifier, DeepNetRegressor, or a pipeline that ends in one
-        Fitted or not; it is not changed.
+        The network to check, fitted or not. It is not changed.
     X : array-like or sparse matrix of shape (n_samples, n_features)
-        Samples, of which up to 200 are used.
+        Training data. At most 200 rows are used.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         True labels or targets.
     sample_weight : array-like of shape (n_samples,), default=None
         Sample weights.
     max_params : int, default=5000
-        Number of parameters to check at most. If there are more, a sample is drawn.
+        Maximum number of parameters to check. If the network has more, a random sample
+        of them is checked.
     random_state : int, default=0
-        Seed of that sample.
+        Seed of the random sample of parameters.
 
     Returns
     -------
     check : GradientCheck
-        Print it, or use its `passed`.
+        The result. Print it, or use its attribute `passed`.
 
     Notes
     -----
-    At a kink, such as that of a ReLU whose inputs and bias are all zero, there is no
-    derivative. Parameters where the slopes to the left and to the right differ by more
-    than the error are therefore left out. See CS231n, "Gradient checks".
+    At a kink of the loss, such as that of a ReLU at zero, there is no derivative.
+    Parameters are therefore left out if the slopes on both sides differ by more than
+    the error. See CS231n, "Gradient checks".
 
     Examples
     --------
@@ -178,7 +186,7 @@ def check_gradients(
         chosen = rng.choice(n_params, max_params, replace=False)
     with np.errstate(all="ignore"), one_blas_thread():
         loss, analytic, slopes = _slopes(job, batch, chosen)
-    numeric = slopes.mean(axis=0)  # the mean of both slopes is the central difference
+    numeric = slopes.mean(axis=0)  # the central difference
     errors = _errors(job.spec, analytic, numeric, loss)
     slopes_differ = np.abs(slopes[1] - slopes[0]) >= np.abs(analytic - numeric)
     at_kink = (errors > _LIMIT) & slopes_differ
@@ -199,7 +207,7 @@ def check_gradients(
 def _slopes(
     job: TrainingJob, batch: MicroBatch, chosen: IntArray
 ) -> tuple[float, FloatArray, FloatArray]:
-    """Return the loss, its gradient, and its slopes to the left and to the right.
+    """Return the loss, its gradient, and its slopes on both sides.
 
     Where a parameter is not chosen, the slopes are set to the gradient.
     """
@@ -240,8 +248,8 @@ def _errors(
 ) -> FloatArray:
     """Return the relative error of each derivative.
 
-    The floor of what it is relative to grows with the loss, whose rounding errors are
-    also those of its differences.
+    Errors are relative to at least a value that grows with the loss, since rounding
+    errors of the loss are also errors of its differences.
     """
     floor = np.empty_like(analytic)
     for group, slopes in zip(
@@ -255,7 +263,7 @@ def _errors(
 
 
 def _position(spec: TrainingSpec, k: int) -> tuple[str, int, int, int | None]:
-    """Return what parameter k is, its layer, unit and input, as in `GradientCheck`."""
+    """Return kind, layer, unit and input of parameter k, as in `GradientCheck`."""
     marked = np.zeros(count_params(spec.layer_sizes, spec.n_frequencies))
     marked[k] = 1
     for number, layer in enumerate(cut_layers(spec.layer_sizes, marked), start=1):

@@ -1,4 +1,4 @@
-"""What inspection needs of a network: its training job, parameters and some samples."""
+"""Access to a network for inspection: its training job, parameters and samples."""
 
 from dataclasses import replace
 from typing import Any
@@ -44,10 +44,10 @@ def network_and_input(estimator: Any, X: Any) -> tuple[BaseDeepNet, Any]:
 def initial_job(
     network: BaseDeepNet, X: Any, y: Any, sample_weight: Any = None
 ) -> TrainingJob:
-    """Return the training job of a fit from the start, without training.
+    """Return the training job of a new fit, without training.
 
-    Classes and scaling are those of the fit if the network is fitted: X and y may then
-    be other rows than those of the training set.
+    If the network is fitted, classes and scaling are those of the fit, since X and y
+    may be other rows than the training data.
     """
     twin = clone(network)
     remove_callbacks(twin)
@@ -61,9 +61,9 @@ def initial_job(
     layer_sizes = tuple(known["_layer_sizes"])
     if layer_sizes != job.spec.layer_sizes:
         raise ValueError(
-            f"X and y ask for a network of the layers {job.spec.layer_sizes}, but the "
-            f"fitted one has {layer_sizes}; give data like those it was "
-            "trained on."
+            f"X and y require layers of sizes {job.spec.layer_sizes}, but the fitted "
+            f"network has {layer_sizes}. Give data with the columns and classes of "
+            "the training data."
         )
     initial = Network.from_spec(job.spec, job.state.params)
     silence_inputs(initial, constant_inputs(network))
@@ -77,7 +77,7 @@ def initial_job(
 
 
 def current_params(network: BaseDeepNet, job: TrainingJob) -> FloatArray:
-    """Return the parameters of a fitted network, else the initial ones of `job`."""
+    """Return the parameters of a fitted network, or else the initial ones of `job`."""
     if not network.__sklearn_is_fitted__():
         return job.state.params
     return network_of(network).params
@@ -92,7 +92,7 @@ def make_propagation(
 
 
 def micro_batch(job: TrainingJob, n_rows: int | None = None) -> MicroBatch:
-    """Return the first rows, by default all, as one micro-batch."""
+    """Return the first rows, by default all rows, as one micro-batch."""
     n_rows = job.dataset.n_rows if n_rows is None else n_rows
     batch = next(iter(batches_in_order(job, n_rows, n_rows)))
     return batch.blocks[0](0)
@@ -115,7 +115,8 @@ def batches_in_order(job: TrainingJob, batch_size: int, block_size: int) -> Batc
 def subsample(job: TrainingJob, max_rows: int) -> TrainingJob:
     """Return a copy of `job` with up to `max_rows` of its rows, evenly spaced."""
     rows = job.dataset.row_indices()
-    # not drawn: the same rows in each call, and classes in order are all represented
+    # Not at random, so that each call uses the same rows, and all classes are
+    # represented if rows are sorted by class.
     chosen = np.linspace(0, len(rows) - 1, min(len(rows), max_rows)).astype(int)
     return replace(job, dataset=replace(job.dataset, rows=rows[chosen]))
 
@@ -128,7 +129,7 @@ def take_step(
     Returns
     -------
     updates : list of (weights, update)
-        For each layer, without biases: the weights before the step, and what it added.
+        For each layer, the weights before the step and their change, without biases.
         Empty with L-BFGS, whose steps are line searches.
     """
     spec, state = job.spec, job.state

@@ -1,4 +1,4 @@
-"""The rules of `diagnose`: limits on what is measured, and advice beyond them."""
+"""The rules of `diagnose`: the limits of each check, and advice if one is exceeded."""
 
 from types import MappingProxyType
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from .._fitting.convergence import LARGE_PENALTY
 from .._fitting.units import SHARE_FAR
 from .advice import Setup, advise
 
-_RULE_OF_THUMB = "a rule of thumb of this library"
+_RULE_OF_THUMB = "rule of thumb of this library"
 _LECUN = "LeCun et al., Efficient BackProp, 1998, section 4.3"
 _GLOROT = "Glorot & Bengio, AISTATS 2010"
 _LU = "Lu et al., Dying ReLU and Initialization, 2020"
@@ -24,19 +24,20 @@ class Finding(NamedTuple):
     Parameters
     ----------
     name : str
-        What was measured.
+        Description of the measured value.
     layer : int or None
-        The layer, counted from 1, the first hidden one; None is the whole network.
+        Index of the layer, where 1 is the first hidden layer. None if the check is
+        about the whole network.
     value : float
         The measured value.
     limit : str
-        The values that are no fault, as text.
+        The values that are acceptable, as text.
     is_fault : bool
-        Whether `value` is outside of them.
+        Whether `value` is not acceptable.
     advice : str
-        What to change if it is a fault.
+        What to change if `value` is not acceptable.
     source : str
-        The publication that the limit comes from.
+        The publication from which the limit is taken.
     """
 
     name: str
@@ -54,9 +55,10 @@ class Finding(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What is measured, and what to say outside of the limits.
+    """A check of one value: its limits, and the advice if it exceeds them.
 
-    `too_high` and `too_low` are each why that is a fault, then keys of `CURES`.
+    `too_high` and `too_low` each hold the reason why this is a fault, followed by keys
+    of `CURES`.
     """
 
     name: str
@@ -86,26 +88,26 @@ class Rule(NamedTuple):
         )
 
 
-# Causes come first, then what may follow from them, then results.
+# Causes come first, then their effects, then the results of training.
 RULES = MappingProxyType(
     {
         "far inputs": Rule(
-            "share of inputs far from the training set's",
+            "fraction of columns of X that are far from the training data",
             SHARE_FAR,
             (
-                "The network was fitted to rows in other units.",
+                "The network was fitted to data in other units.",
                 "same units",
             ),
             _RULE_OF_THUMB,
         ),
         "far targets": Rule(
-            "share of outputs whose y is far from the training set's",
+            "fraction of columns of y that are far from the training data",
             SHARE_FAR,
-            ("Give y in the units of the training set.",),
+            ("Give y in the units of the training data.",),
             _RULE_OF_THUMB,
         ),
         "largest input": Rule(
-            "size of the largest input (root mean square)",
+            "root mean square of the largest input",
             10.0,
             ("", "scale inputs", "same units"),
             _LECUN,
@@ -113,13 +115,13 @@ RULES = MappingProxyType(
             ("", "scale inputs", "same units"),
         ),
         "spread of inputs": Rule(
-            "largest standard deviation of an input relative to the smallest",
+            "ratio of the largest to the smallest standard deviation of inputs",
             100.0,
             ("", "scale inputs", "same units"),
             _LECUN,
         ),
         "largest target": Rule(
-            "size of the largest target (root mean square)",
+            "root mean square of the largest target",
             10.0,
             ("Initial outputs are of size one.", "scale targets"),
             _LECUN,
@@ -127,13 +129,17 @@ RULES = MappingProxyType(
             ("Initial outputs are of size one.", "scale targets"),
         ),
         "identical": Rule(
-            "share of units that are identical to another",
+            "fraction of units that are copies of another unit",
             0.0,
-            ("They get equal gradients and stay equal.", "init"),
+            (
+                "These units have identical weights and will always receive identical "
+                "updates.",
+                "init",
+            ),
             _GOODFELLOW,
         ),
         "signal": Rule(
-            "share of the signal that the initial weights let through",
+            "fraction of the signal that passes the initial weights",
             np.inf,
             ("",),
             _GLOROT,
@@ -141,10 +147,10 @@ RULES = MappingProxyType(
             ("Hardly any gradient reaches the first layer.", "init"),
         ),
         "first loss": Rule(
-            "loss before training relative to the best constant's",
+            "loss before training / loss of the best constant prediction",
             10.0,
             (
-                "The initial network is certain and wrong.",
+                "The initial network makes confident but wrong predictions.",
                 "scale targets",
                 "scale bad inputs",
                 "smaller weights",
@@ -152,7 +158,7 @@ RULES = MappingProxyType(
             "Karpathy, A Recipe for Training Neural Networks, 2019",
         ),
         "first step": Rule(
-            "size of the first step relative to the weights",
+            "size of the first step / size of the weights",
             1e-1,
             ("", "lower rate"),
             _KARPATHY,
@@ -160,16 +166,16 @@ RULES = MappingProxyType(
             ("", "raise clip", "raise rate"),
         ),
         "penalty": Rule(
-            "penalties relative to the total weight of the samples",
+            "penalty / total weight of the samples",
             LARGE_PENALTY,
-            ("They keep the weights close to zero.", "lower penalty"),
+            ("The penalty keeps the weights close to zero.", "lower penalty"),
             _RULE_OF_THUMB,
         ),
         "dead": Rule(
-            "share of units that are dead",
+            "fraction of dead units",
             0.2,
             (
-                "Their output is the same for all rows.",
+                "The output of these units is the same for all rows.",
                 "scale bad inputs",
                 "lower rate",
                 "init",
@@ -178,10 +184,10 @@ RULES = MappingProxyType(
             _LU,
         ),
         "saturated": Rule(
-            "share of activations that are saturated",
+            "fraction of saturated activations",
             0.5,
             (
-                "Their gradients are close to zero.",
+                "The gradients of saturated units are close to zero.",
                 "scale bad inputs",
                 "smaller weights",
                 "lower rate",
@@ -189,24 +195,33 @@ RULES = MappingProxyType(
             _GLOROT,
         ),
         "gradient": Rule(
-            "size of the gradient relative to the last layer's",
+            "size of the gradient / size of that in the last layer",
             1e3,
-            ("It explodes towards the first layer.", "smaller weights", "clip"),
+            (
+                "The gradient explodes towards the first layer.",
+                "smaller weights",
+                "clip",
+            ),
             _GLOROT,
             1e-3,
-            ("It vanishes towards the first layer.", "init", "relu", "fewer layers"),
+            (
+                "The gradient vanishes towards the first layer.",
+                "init",
+                "relu",
+                "fewer layers",
+            ),
         ),
         "divergence": Rule(
-            "epochs until it diverged",
+            "epochs until training diverged",
             0.0,
             ("", "scale bad inputs", "lower rate", "clip"),
             _RULE_OF_THUMB,
         ),
         "constant": Rule(
-            "loss relative to the best constant's",
+            "loss / loss of the best constant prediction",
             0.95,
             (
-                "It predicts these rows hardly better than a constant does.",
+                "The predictions for these rows are hardly better than a constant.",
                 "causes first",
                 "generalize",
                 "generalize by alpha",
@@ -216,22 +231,22 @@ RULES = MappingProxyType(
             _RULE_OF_THUMB,
         ),
         "falling": Rule(
-            "relative fall of the loss in the last tenth of the epochs",
+            "relative decrease of the loss in the last tenth of the epochs",
             0.01,
-            ("It is still learning.", "more epochs", "raise rate"),
+            ("The network is still learning.", "more epochs", "raise rate"),
             _RULE_OF_THUMB,
         ),
         "rising": Rule(
-            "share of epochs in which the loss rose by 1 %",
+            "fraction of epochs in which the loss rose by more than 1 %",
             0.3,
             ("", "lower dropout", "lower rate", "larger batches", "schedule"),
             _RULE_OF_THUMB,
         ),
         "overfitting": Rule(
-            "rise of the validation loss above its lowest value, as a share",
+            "relative rise of the validation loss above its lowest value",
             0.05,
             (
-                "It overfits the training rows.",
+                "The network overfits the training data.",
                 "restore best",
                 "raise alpha",
                 "raise dropout",

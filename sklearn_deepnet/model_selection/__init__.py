@@ -1,4 +1,4 @@
-"""Stacks of networks behind scikit-learn's own tools."""
+"""Searches and other tools of scikit-learn that train networks as stacks."""
 
 from ..estimators.stacking import StackSummary, fit_stack
 from .backend import stacked

@@ -1,4 +1,4 @@
-"""A backend of joblib under which scikit-learn's own tools train stacks of networks."""
+"""A joblib backend with which the tools of scikit-learn train stacks of networks."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -25,31 +25,32 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class _Workers(int):
     """The number of workers of a call that runs on this backend.
 
-    joblib would run a call with one worker itself, and asks for their number by the
-    same method as code that only wants to know it, which gives a plain number.
+    joblib would run the call itself if the number of workers were 1. With this class,
+    the backend can tell whether joblib asks for the number, or other code, which gives
+    a plain integer.
     """
 
 
 class StackedBackend(ParallelBackendBase):
-    """Collects the calls that joblib is given, and trains their networks as stacks.
+    """Collects the calls of a `Parallel`, and trains their networks as stacks.
 
-    Each call runs as it would without this backend, but waits where its network is
-    ready to be trained, until the networks of all others are. What holds no network
-    runs on the backend that was active before.
+    Each call runs as it would without this backend, except that it waits when its
+    network is ready to be trained, until the networks of the other calls are ready as
+    well. Calls without a network run on the backend that was active before.
 
     Parameters
     ----------
     nesting_level, inner_max_num_threads : int or None, default=None
-        Given by joblib.
+        Set by joblib.
     max_bytes : int or None, default=None
         How many bytes of training rows the calls of each process may hold at once. None
-        is the limit of the context around, or 1 GiB.
+        is the limit of the enclosing context, or 1 GiB.
     checkpoint : Checkpoint, str, path or None, default=None
-        File of the scores of a search.
+        File in which the scores of a search are saved.
     summary : StackSummary or None, default=None
-        Counts networks, in place. None is a new one.
+        Counts the networks; updated in place. None makes a new summary.
     outer : dict or None, default=None
-        The backend for each preference of a call; None are those that are active.
+        The backend for each value of `prefer`. None uses the active backends.
 
     Attributes
     ----------
@@ -94,7 +95,7 @@ class StackedBackend(ParallelBackendBase):
 
     @property
     def outer(self) -> Any:
-        """The backend for workers, and for calls without a network."""
+        """The backend for other processes, and for calls without a network."""
         return self._outer[self._prefer]
 
     def nested(self) -> "StackedBackend":
@@ -107,11 +108,11 @@ class StackedBackend(ParallelBackendBase):
         )
 
     def get_nested_backend(self) -> tuple[Any, None]:
-        """Return the backend for calls within a call, and no number of jobs."""
+        """Return the backend for calls within a call; the number of jobs is not set."""
         return self.nested(), None
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """Return the number of workers; at least two to joblib itself."""
+        """Return the number of workers; if joblib itself asks, at least two."""
         given = self.default_n_jobs if n_jobs is None else int(n_jobs)
         n_workers = self.outer.effective_n_jobs(given)
         return max(2, n_workers) if isinstance(n_jobs, _Workers) else n_workers
@@ -128,11 +129,11 @@ class StackedBackend(ParallelBackendBase):
         self.parallel, self._prefer = parallel, prefer
         self.n_workers = self.effective_n_jobs(int(n_jobs))
         parallel.n_jobs = _Workers(n_jobs)
-        parallel.pre_dispatch = sys.maxsize  # "all" loses errors of what makes calls
+        parallel.pre_dispatch = sys.maxsize  # "all" hides errors of the iterator
         return self.effective_n_jobs(parallel.n_jobs)
 
     def submit(self, func: Any, callback: Any = None) -> None:
-        """Take a batch of calls; it runs when all are there."""
+        """Take a batch of calls, to be run when all batches have arrived."""
         self._pending.append(([Call(*item) for item in func.items], callback))
 
     apply_async = submit  # until joblib 1.5
@@ -157,7 +158,7 @@ class StackedBackend(ParallelBackendBase):
         self._pending = []
 
     def open_checkpoint(self, call: Call) -> SearchCheckpoint | None:
-        """Return the checkpoint of the search that a call is of, if there is one."""
+        """Return the checkpoint of the search that the call belongs to, or None."""
         if self._settings is None or not call.is_fit_and_score:
             return None
         if self._checkpoint is None:
@@ -172,7 +173,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def _active_backends() -> dict[str | None, Any]:
-    """Return what joblib would use now, for each preference of a call."""
+    """Return the backends that joblib would use now, for each value of `prefer`."""
     backend, _ = get_active_backend()
     if isinstance(backend, StackedBackend):
         return backend._outer
@@ -184,32 +185,38 @@ _RUN_LATER = isgeneratorfunction, iscoroutinefunction, isasyncgenfunction
 
 
 class stacked:
-    """Train the networks of scikit-learn's tools as stacks, with the same results.
+    """Train the networks of scikit-learn's tools together, with the same results.
 
-    In this context, scikit-learn's own searches, validations and meta-estimators train
-    all their networks together, as stacks, which is several times faster for small
-    networks. Each network is bit-for-bit the one that it would be without it, and so
-    are scores, predictions, errors and warnings. Only times differ: that of a stack is
-    shared among its networks. A step of several pipelines that is fitted once for them
-    warns once.
+    Training a small network is mostly Python overhead. In this context, searches,
+    cross-validation and meta-estimators of scikit-learn therefore train all their
+    networks together, as stacks. For small networks this is several times faster. Each
+    network is bit-for-bit the one that you would get without the context, and so are
+    scores, predictions, errors and warnings.
 
-    It sets a backend of joblib. ``joblib.parallel_config(backend="stacked")`` does the
-    same.
+    There are two differences. The reported times are those of a stack, divided among
+    its networks. And if several pipelines have an equal step, it is fitted once for all
+    of them, and its warnings are issued once.
+
+    The context sets the joblib backend "stacked".
+    ``joblib.parallel_config(backend="stacked")`` does the same. `stacked` can also
+    decorate a function.
 
     Parameters
     ----------
     n_jobs : int or None, default=None
-        Number of workers for tools whose own `n_jobs` is None. Each trains stacks of
-        its own, in a process of the backend of joblib that was active before. None is
-        the number of the context around, 1 without one: stacks in this process.
+        Number of processes for tools whose own `n_jobs` is None. Each process trains
+        its own stacks. The processes belong to the joblib backend that was active
+        before. None is the number of the enclosing context, or 1, which trains the
+        stacks in this process.
     max_bytes : int or None, default=None
         How many bytes of training rows each process may hold at once. Fits that wait
-        for their stack hold their rows, so a smaller limit makes smaller stacks. None
-        is the limit of the context around, 1 GiB without one.
+        for their stack keep their rows in memory, so a smaller limit leads to smaller
+        stacks. None is the limit of the enclosing context, or 1 GiB.
     checkpoint : Checkpoint, str, path or None, default=None
-        A file in which the scores of a search or validation are saved before the next
-        stack is trained, and from which known scores are taken. It must be of the same
-        estimator, scoring and data; candidates and folds may differ.
+        File in which the scores of a search or cross-validation are saved while it
+        runs. If the file exists, scores that it contains are not computed again. The
+        file must belong to the same estimator, scoring and data; candidates and folds
+        may differ.
 
     Attributes
     ----------
@@ -219,26 +226,27 @@ class stacked:
     Raises
     ------
     ValueError
-        If `n_jobs` is neither a nonzero integer nor None, or `max_bytes` neither a
-        positive integer nor None.
+        If `n_jobs` is neither a nonzero integer nor None, or if `max_bytes` is neither
+        a positive integer nor None.
     TypeError
         If `checkpoint` is neither a path nor a `Checkpoint`.
 
     Notes
     -----
-    Any function that gets a network or an ensemble of networks as an argument and is
-    run by joblib takes part: `GridSearchCV` and all other searches, `cross_validate`,
-    `cross_val_score`, `cross_val_predict`, `learning_curve`, `validation_curve`,
-    `permutation_test_score`, `OneVsRestClassifier`, `OneVsOneClassifier`,
-    `MultiOutputClassifier`, `BaggingClassifier`, `VotingClassifier`,
-    `StackingClassifier`, `CalibratedClassifierCV` and their regressors, also one in the
-    other. `RFECV` uses joblib only where the number of jobs is not 1.
+    The context works for all functions that run in joblib and get a network, or an
+    ensemble of networks, as an argument: `GridSearchCV` and all other searches,
+    `cross_validate`, `cross_val_score`, `cross_val_predict`, `learning_curve`,
+    `validation_curve`, `permutation_test_score`, `OneVsRestClassifier`,
+    `OneVsOneClassifier`, `MultiOutputClassifier`, `BaggingClassifier`,
+    `VotingClassifier`, `StackingClassifier`, `CalibratedClassifierCV` and the
+    corresponding regressors, also if they are nested. `RFECV` uses joblib only if its
+    number of jobs is not 1.
 
-    The calls of a tool run in turns, each in a thread of its own, until its network is
-    ready to be trained. Then all that wait are trained together. So an estimator must
-    not hold a lock while it fits a network, since others would wait for it for ever,
-    and what draws from the global generator of NumPy does so in another order. Warnings
-    of a step of a pipeline that several candidates share are issued once.
+    The calls of a tool take turns, each in its own thread, until the network of each is
+    ready to be trained. Then all these networks are trained together. This has two
+    consequences. An estimator must not hold a lock while it fits a network, since the
+    other calls would wait for the lock forever. And functions that use NumPy's global
+    random state draw from it in another order.
 
     Examples
     --------
@@ -270,8 +278,8 @@ class stacked:
         self._n_jobs, self._max_bytes = n_jobs, max_bytes
         self._checkpoint = checkpoint
         self.summary: StackSummary = StackSummary()
-        self._configs: list[parallel_config] = []  # it may be entered again within
-        self._make_backend()  # or raise
+        self._configs: list[parallel_config] = []  # since it may be entered repeatedly
+        self._make_backend()  # raises if an argument is invalid
 
     def _make_backend(self) -> StackedBackend:
         return StackedBackend(
@@ -287,11 +295,12 @@ class stacked:
         self._configs.pop().unregister()
 
     def __call__(self, function: Function) -> Function:
-        """Return the function, run in this context whenever it is called."""
+        """Return a function that runs the given one in this context."""
         if any(is_later(function) for is_later in _RUN_LATER):
             raise TypeError(
-                f"stacked() cannot decorate {function!r}, whose body runs after the "
-                "call. Use the context inside of it."
+                f"stacked() cannot decorate {function!r}, since generators and "
+                "coroutines run after the call has returned. Use 'with stacked():' "
+                "inside of the function."
             )
 
         @wraps(function)

@@ -1,4 +1,4 @@
-"""The file in which a search saves its scores, and finds them again."""
+"""The file in which a search saves its scores, and from which it reads them."""
 
 from typing import Any
 
@@ -11,34 +11,36 @@ from .._serialization.schema import FORMAT
 from .._utils.version import __version__
 from .tasks import Call
 
-_SECONDS = 1.0  # from one write to the next, since each waits for the disk
-# Of a search or validation, as its calls of scikit-learn's function name them.
+_SECONDS = 1.0  # between two writes, since a write waits for the disk
+# Options of a search or cross-validation, named as in its calls of scikit-learn's
+# `_fit_and_score`.
 _MUST_AGREE = ("error_score", "return_train_score")
 _DATA = ("fit_params", "score_params")
 _RETURNED = ("return_times", "return_n_test_samples")
 
 
 class SearchCheckpoint:
-    """Results of calls, by their candidate's parameters and their rows.
+    """The results of calls, by the parameters of the candidate and by rows.
 
-    So neither the order of calls, nor which of them make a stack, nor other candidates
-    matter. Calls whose parameters cannot be hashed, such as a lock, are not saved.
+    Results therefore depend neither on the order of the calls, nor on the stacks, nor
+    on other candidates. Calls with parameters that cannot be hashed, such as a lock,
+    are not saved.
 
     Parameters
     ----------
     checkpoint : Checkpoint
         Where and when to write.
     call : Call
-        The first call of the search or validation.
+        The first call of the search or cross-validation.
 
     Raises
     ------
     ModelFileError
-        If there is a file that cannot be read.
+        If the file exists but cannot be read.
     ValueError
-        If it is of another search.
+        If the file belongs to another search.
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
 
     def __init__(self, checkpoint: Checkpoint, call: Call) -> None:
@@ -60,25 +62,25 @@ class SearchCheckpoint:
         )
 
     def check(self, call: Call) -> None:
-        """Raise a `ValueError` unless a call is of the same search."""
+        """Raise a `ValueError` unless the call belongs to the same search."""
         self._check(self._search, _fingerprints_of(call), call)
 
     def _check(self, before: dict[str, Any], now: dict[str, Any], call: Call) -> None:
         if before.get("data") != now["data"]:
-            self._file.refuse("X, y or what else is given to fit, is not what it was")
+            self._file.refuse("X, y or other data given to fit have changed")
         parameters = before.get("parameters")
         for name, text in now["parameters"].items():
             if not isinstance(parameters, dict) or parameters.get(name) != text:
                 value = _parameters_of(call)[name]
-                self._file.refuse(f"{name} is now {value!r:.200}, and was not")
+                self._file.refuse(f"{name} is now {value!r:.200}, unlike before")
 
     def look_up(self, call: Call) -> tuple[str | None, dict[str, Any] | None]:
-        """Return the key of a call, and its result; None where there is none."""
+        """Return the key and the saved result of a call. Each may be None."""
         key = _key_of(call)
         return key, None if key is None else self._results.get(key)
 
     def note(self, key: str | None, result: dict[str, Any]) -> None:
-        """Add the result of a call, and write it if it is time to."""
+        """Add the result of a call, and write the file if it is time to."""
         if key is not None:
             self._results[key] = self._unsaved[key] = _plain(result)
         self._n_fits += 1
@@ -92,14 +94,14 @@ class SearchCheckpoint:
 
 
 def _parameters_of(call: Call) -> dict[str, Any]:
-    """Return what has to agree for calls to be of the same search, beside the data."""
+    """Return the values that must be equal in all calls of a search, besides data."""
     options = {name: call.options.get(name) for name in _MUST_AGREE}
     scoring = call.options.get("scorer")
     return {"estimator": call.args[0], "scoring": scoring, **options}
 
 
 def _fingerprints_of(call: Call) -> dict[str, Any]:
-    """Return the fingerprints of the search that a call is of."""
+    """Return the fingerprints of the search that a call belongs to."""
     _, X, y = call.args
     data = {"X": X, "y": y} | {name: call.options.get(name) for name in _DATA}
     return {
@@ -113,7 +115,7 @@ def _key_of(call: Call) -> str | None:
     if call.options.get("return_estimator"):
         return None
     rows = [np.asarray(call.options[name]) for name in ("train", "test")]
-    # A validation may ask for less than a search does, whose keys have no such names.
+    # A cross-validation may return less than a search. For a search this list is empty.
     lacking = [name for name in _RETURNED if not call.options.get(name)]
     try:
         return fingerprint([call.options["parameters"], *rows, *lacking])
@@ -122,7 +124,7 @@ def _key_of(call: Call) -> str | None:
 
 
 def _plain(result: Any) -> Any:
-    """Return a result as JSON has it."""
+    """Return a result with values that JSON supports."""
     if isinstance(result, dict):
         return {name: _plain(value) for name, value in result.items()}
     return result.item() if isinstance(result, np.generic) else result

@@ -1,4 +1,4 @@
-"""All calls of one `Parallel` of joblib: which backend runs each, and its result."""
+"""Run all calls of one `Parallel` of joblib, each on the right backend."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,9 +16,9 @@ class _Batch:
     Parameters
     ----------
     n_calls : int
-        Their number.
+        Number of calls in the batch.
     callback : callable
-        Called with their results when all are there.
+        Called with the results when all of them have arrived.
     """
 
     def __init__(self, n_calls: int, callback: Callable[[list[Any]], Any]) -> None:
@@ -39,14 +39,14 @@ class ParallelCall:
     Parameters
     ----------
     backend : StackedBackend
-        Their backend.
+        The backend of the calls.
     pending : list of (list of Call, callable)
-        Batches and their callbacks; emptied.
+        Batches and their callbacks. The list is emptied.
     """
 
     def __init__(self, backend: Any, pending: list[Any]) -> None:
         self._backend = backend
-        # A call without a network may use the backend, too, before the others run.
+        # Read now, since a call without a network may use the same backend in between.
         self._n_workers, self._outer = backend.n_workers, backend.outer
         self._plain: list[tuple[Call, Any]] = []
         self._calls: list[Call] = []  # with networks
@@ -56,7 +56,7 @@ class ParallelCall:
             batch = _Batch(len(calls), callback)
             for number, call in enumerate(calls):
                 self._add(call, partial(batch.put, number))
-        pending.clear()  # a fitted network is not to outlive its task
+        pending.clear()  # so that no fitted network outlives its task
 
     def _add(self, call: Call, put: Callable[[Any], Any]) -> None:
         if not call.holds_network:
@@ -122,12 +122,13 @@ class ParallelCall:
                 self._puts[number](result)
 
     def _parallel(self) -> Parallel:
-        # Each result as soon as it is there, so that a checkpoint has it. A share is a
-        # batch: bundled, two would run one after the other in one process.
+        # Results are returned as soon as they are available, so that a checkpoint can
+        # save them. Each share is a batch, since two shares in one batch would run one
+        # after the other in one process.
         options = {"backend": self._outer, "batch_size": 1}
         try:
             return Parallel(self._n_workers, return_as="generator_unordered", **options)
-        except ValueError:  # the backend "multiprocessing" returns all at the end
+        except ValueError:  # "multiprocessing" returns all results at the end
             return Parallel(self._n_workers, **options)
 
 

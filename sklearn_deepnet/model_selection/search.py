@@ -1,4 +1,4 @@
-"""scikit-learn's searches, with their networks trained as stacks."""
+"""Searches of scikit-learn that train their networks as stacks."""
 
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class _StackedSearch(PickleVersionMixin):
-    """A search of scikit-learn whose ``fit`` runs in the context `stacked`."""
+    """Runs ``fit`` of a search of scikit-learn in the context `stacked`."""
 
     if TYPE_CHECKING:  # what scikit-learn defines and `fit` sets
         best_estimator_: Any
@@ -47,35 +47,37 @@ class _StackedSearch(PickleVersionMixin):
         checkpoint: CheckpointLike | None = None,
         **params: Any,
     ) -> Self:
-        """Score all candidates by cross-validation, and fit the best to all rows.
+        """Score all candidates by cross-validation, and refit the best one on all data.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data.
+            Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Targets.
+            True labels or targets.
         checkpoint : Checkpoint, str, path or None, default=None
-            A file in which scores are saved before the next stack is trained, and from
-            which known scores are taken. It must be of the same estimator, scoring and
-            data; candidates and folds may differ. The best is fitted again in any case.
+            File in which the scores are saved while the search runs. If the file
+            exists, scores that it contains are not computed again. The file must belong
+            to a search with the same estimator, scoring and data; candidates and folds
+            may differ. The best candidate is always refitted.
         **params : dict
-            For the ``fit`` of the estimator, the splitter (`groups`) and the scorer.
-            Arrays as long as X, such as `sample_weight`, are cut like X; so is an
-            `X_val` that happens to be as long.
+            Parameters that are passed to the ``fit`` of the estimator, to the splitter
+            (`groups`) and to the scorer. Arrays with as many rows as X, such as
+            `sample_weight`, are split like X. This also happens to an `X_val` that has
+            as many rows as X by chance.
 
         Returns
         -------
         self : estimator
-            Fitted.
+            The fitted search.
 
         Raises
         ------
         ValueError
-            If a parameter or the data are invalid, or the checkpoint is damaged or of
-            another search.
+            If a parameter or the data are invalid, or if the checkpoint is damaged or
+            belongs to another search.
         OSError
-            If the checkpoint cannot be written at the start.
+            If the checkpoint cannot be written at the start of the search.
         """
         around, _ = get_active_backend()
         is_stacked = isinstance(around, StackedBackend) and checkpoint is None
@@ -85,13 +87,15 @@ class _StackedSearch(PickleVersionMixin):
 
 
 class StackedGridSearchCV(_StackedSearch, GridSearchCV):
-    """`GridSearchCV` in the context `stacked`.
+    """A `GridSearchCV` that trains its networks as stacks.
 
-    Parameters, attributes and results are those of scikit-learn's `GridSearchCV`.
+    All networks of the search are trained together, which is several times faster for
+    small networks. Parameters, attributes and results are those of scikit-learn's
+    `GridSearchCV`.
 
     See Also
     --------
-    stacked : Does the same for any tool of scikit-learn, and has more options.
+    stacked : Does the same for any tool of scikit-learn, with more options.
 
     Examples
     --------
@@ -107,15 +111,17 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
 
 
 class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
-    """`RandomizedSearchCV` in the context `stacked`.
+    """A `RandomizedSearchCV` that trains its networks as stacks.
 
-    Parameters, attributes and results are those of scikit-learn's `RandomizedSearchCV`.
-    Only networks of equal layers make a stack, so draw learning rates, penalties and
-    seeds from distributions, and layers from a short list.
+    All networks of the search are trained together, which is several times faster for
+    small networks. Parameters, attributes and results are those of scikit-learn's
+    `RandomizedSearchCV`. Only networks with the same layers form a stack. It is
+    therefore best to draw the learning rate and the penalties from distributions, but
+    the layers from a short list.
 
     See Also
     --------
-    stacked : Does the same for any tool of scikit-learn, and has more options.
+    stacked : Does the same for any tool of scikit-learn, with more options.
 
     Examples
     --------
@@ -132,19 +138,22 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
 
 
 class StackedHalvingGridSearchCV(_StackedSearch, HalvingGridSearchCV):
-    """`HalvingGridSearchCV` in the context `stacked`.
+    """A `HalvingGridSearchCV` that trains its networks as stacks.
 
-    Parameters, attributes and results are those of scikit-learn's
-    `HalvingGridSearchCV`. Where the resource is the network's `n_iter`, the networks
-    that survive a round are continued, so that a round costs only the epochs that it
-    adds. They are trained from the start where the result would not be bit-for-bit the
-    same: if the schedule depends on `n_iter`, as "cosine" and "onecycle" do without a
-    horizon and an object of your own may, or if a fold has other rows than in the round
-    before.
+    All networks of a round are trained together, which is several times faster for
+    small networks. Parameters, attributes and results are those of scikit-learn's
+    `HalvingGridSearchCV`.
+
+    If the resource is `n_iter` of the network, the surviving candidates continue
+    training where they stopped in the previous round. Results are the same as with
+    training from the start. A network is trained from the start only if continuing
+    would give another result. This is the case if the schedule depends on `n_iter`,
+    like "cosine" and "onecycle" without a `horizon`, or if a fold has other rows than
+    in the previous round.
 
     See Also
     --------
-    stacked : Does the same for any tool of scikit-learn, and has more options.
+    stacked : Does the same for any tool of scikit-learn, with more options.
 
     Examples
     --------
@@ -162,15 +171,16 @@ class StackedHalvingGridSearchCV(_StackedSearch, HalvingGridSearchCV):
 
 
 class StackedHalvingRandomSearchCV(_StackedSearch, HalvingRandomSearchCV):
-    """`HalvingRandomSearchCV` in the context `stacked`.
+    """A `HalvingRandomSearchCV` that trains its networks as stacks.
 
-    Parameters, attributes and results are those of scikit-learn's
-    `HalvingRandomSearchCV`; see `StackedHalvingGridSearchCV` for how survivors are
-    continued.
+    All networks of a round are trained together, which is several times faster for
+    small networks. Parameters, attributes and results are those of scikit-learn's
+    `HalvingRandomSearchCV`. As in `StackedHalvingGridSearchCV`, surviving candidates
+    continue training if the resource is `n_iter`.
 
     See Also
     --------
-    stacked : Does the same for any tool of scikit-learn, and has more options.
+    stacked : Does the same for any tool of scikit-learn, with more options.
 
     Examples
     --------

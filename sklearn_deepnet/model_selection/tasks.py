@@ -1,4 +1,4 @@
-"""The calls that scikit-learn hands to joblib, and how they run as tasks."""
+"""The calls that scikit-learn passes to joblib, and how they run as tasks."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -24,15 +24,16 @@ from ..estimators.pipelines import sharing_steps, step_key
 from ..estimators.stacking import StackSummary, run_tasks
 from ..estimators.stacking.cooperation import Coroutine
 
-# Tasks in each of several shares for one worker, so that all end at about the same time
+# Tasks in a share. A worker gets several shares, so that all workers end at about the
+# same time.
 _SHARE_SIZE = 64
 _MAX_SHARES = 4  # for each worker
-_LONG = 50  # entries of a list that is sent as an array is
-_SLACK = 0.1  # by how much a share may differ from the mean
+_LONG = 50  # entries from which a list is sent like an array
+_SLACK = 0.1  # by which a share may differ from the mean size
 
 
 class Call(NamedTuple):
-    """One call that was handed to joblib."""
+    """One call that was passed to joblib."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -40,7 +41,7 @@ class Call(NamedTuple):
 
     @property
     def is_fit_and_score(self) -> bool:
-        """Whether it is the candidate of a search, or a fold of a validation."""
+        """Whether it fits and scores one fold of a search or cross-validation."""
         function = getattr(self.function, "function", self.function)
         return function is fit_and_score
 
@@ -51,7 +52,7 @@ class Call(NamedTuple):
 
     @property
     def has_epochs(self) -> bool:
-        """Whether it is a candidate with an `n_iter` of its own."""
+        """Whether it is a candidate whose parameters include `n_iter`."""
         names = self.options.get("parameters") or ()
         return self.is_fit_and_score and any(
             str(name).split("__")[-1] == "n_iter" for name in names
@@ -59,10 +60,10 @@ class Call(NamedTuple):
 
     @property
     def data_key(self) -> Hashable:
-        """Key of the rows that the estimator is fitted to, and of what they go with.
+        """Key of the data and rows that the estimator is fitted to.
 
-        X, y and fit parameters stand for themselves, so it is of the calls that are in
-        memory together.
+        X, y and fit parameters are identified by their ids, so the key is valid only
+        among calls that are in memory together.
         """
         _, X, y, *_ = self.args
         train = np.asarray(self.options["train"])
@@ -75,9 +76,9 @@ class Call(NamedTuple):
 
     @property
     def order_key(self) -> Hashable:
-        """Key of calls that are best run one after the other.
+        """Key that is equal for calls that should run one after the other.
 
-        They have the same rows and the same steps before the network.
+        These calls have the same rows and the same steps before the network.
         """
         if not self.is_fit_and_score:
             return ""
@@ -87,7 +88,7 @@ class Call(NamedTuple):
         return step_key(others) if others else "", self.data_key
 
     def split(self) -> "tuple[list[Call], Callable[[list[Any]], Any]]":
-        """Return calls of one fit each, and how to join what they return."""
+        """Return calls with one fit each, and a function that joins their results."""
         function = getattr(self.function, "function", self.function)
         parts = split_bagging(function, self.args, self.options)
         if len(parts) < 2:
@@ -96,12 +97,12 @@ class Call(NamedTuple):
 
 
 def _join(results: list[Any]) -> Any:
-    """Return the concatenation of the lists in each place of equal tuples."""
+    """Return a tuple in which the lists at each position are concatenated."""
     return tuple(list(chain(*lists)) for lists in zip(*results, strict=True))
 
 
 def _holds_network(value: Any, around: tuple[int, ...] = ()) -> bool:
-    """Return whether there is a network in a value, which may hold itself."""
+    """Return whether a value contains a network; the value may contain itself."""
     if isinstance(value, BaseDeepNet | BaseEnsemble):
         return True
     if id(value) in around:
@@ -140,24 +141,24 @@ def run_calls(
     Parameters
     ----------
     calls : list of Call
-        Emptied, so that a fitted network does not outlive its task.
+        The calls. The list is emptied, so that no fitted network outlives its task.
     nested : callable
-        Returns the backend of calls within a task.
+        Returns the backend for calls within a task.
     max_bytes : int
         How many bytes of training rows the waiting tasks may hold.
     store : EpochStore
-        Networks that may be continued.
+        Networks whose training may be continued.
     summary : StackSummary
-        Counts networks, in place.
+        Counts the networks; updated in place.
     on_end : callable ``(number, result) -> None``
         Called whenever a call has returned.
     before_training : callable or None, default=None
         Called before each stack is trained.
     """
     order = [*chain(*group_calls(calls))]
-    _, n_jobs = get_active_backend()  # that of calls within a task, too
-    # What a call within a task is given may take the place in memory of what the one
-    # before it was, so ids stand for data in these calls alone.
+    _, n_jobs = get_active_backend()  # also for calls within a task
+    # Arguments of a later call within a task may get the same ids as those of an
+    # earlier call. So ids identify data only among the calls given here.
     source = object()
     functions = [
         partial(_run_call, call, nested, n_jobs, store, source) for call in calls
@@ -190,10 +191,10 @@ def _run_call(
 
 
 def cut_into_shares(calls: Sequence[Call], n_jobs: int) -> list[list[int]]:
-    """Return the numbers of calls for each of several workers, or several for each.
+    """Divide the calls into shares, one or several for each worker.
 
-    Calls of the same steps and rows stay together, unless that would leave a worker
-    with much less than the others.
+    Returned are the numbers of the calls in each share. Calls with the same steps and
+    rows stay together, unless a worker would then get much less work than the others.
     """
     n_each = min(_MAX_SHARES, max(1, len(calls) // (n_jobs * _SHARE_SIZE)))
     n_shares = min(n_jobs * n_each, len(calls))
@@ -208,7 +209,7 @@ def cut_into_shares(calls: Sequence[Call], n_jobs: int) -> list[list[int]]:
 
 
 class ShareResult(NamedTuple):
-    """What a worker returns: results by their numbers, and what it counted."""
+    """What a worker returns: the results of its calls, and its counts."""
 
     numbers: list[int]
     results: list[Any]
@@ -242,21 +243,20 @@ def _run_share(
     return ShareResult(numbers, results, summary, store.fits)
 
 
-# Backends for clusters (dask, ray) look at each argument of a call and send a large
-# array to the workers once, however many calls have it. They do not look into lists or
-# tuples, in which an array would be pickled again for each call. So arrays are taken
-# out of the arguments here, passed as arguments of their own, and put back by the
-# worker.
+# Backends for clusters (dask, ray) send a large array to the workers once, even if many
+# calls have it as an argument. They do not look into lists and tuples, where an array
+# would be pickled again for each call. So the arrays are taken out of the arguments
+# here, passed as separate arguments, and put back by the worker.
 
 
 class _ArrayArgument(NamedTuple):
-    """Stands for the array that is the argument of this number."""
+    """Takes the place of an array that is passed as the argument of this number."""
 
     number: int
 
 
 def _extract_arrays(value: Any, arrays: list[Any]) -> Any:
-    """Return `value` without the arrays in it; append these, in place, once each."""
+    """Return `value` without its arrays; append each array once, in place."""
     if _is_container(value):
         return _map_items(partial(_extract_arrays, arrays=arrays), value)
     if not (_is_long(value) or issparse(value) or hasattr(value, "iloc")):
@@ -284,12 +284,12 @@ def _insert_arrays(value: Any, arrays: Sequence[Any]) -> Any:
 
 
 def _is_container(value: Any) -> bool:
-    """Return whether `value` can be built of its items; subclasses may not."""
+    """Return whether `value` can be rebuilt from its items, unlike subclasses."""
     return type(value) in (dict, list, tuple, Call) and not _is_long(value)
 
 
 def _map_items(function: Any, value: Any) -> Any:
-    """Return a dict, list or tuple with `function` of each item."""
+    """Return a dict, list or tuple with `function` applied to each item."""
     if isinstance(value, dict):
         return {key: function(item) for key, item in value.items()}
     items: Iterator[Any] | list[Any] = [function(item) for item in value]

@@ -1,7 +1,7 @@
-"""The mathematics of networks, as pure functions on arrays.
+"""The mathematics of neural networks, as functions of arrays.
 
-One file for each kind of component: `initializers`, `activations`, `losses`,
-`optimizers`, `schedules` and `numeric_features`. Each file ends with the table of names
-that users type.
-`functional` is the network of the course, function by function.
+There is one module for each kind of component: `initializers`, `activations`, `losses`,
+`optimizers`, `schedules` and `numeric_features`. Each module ends with a table of the
+names that users type. The module `functional` contains the network of the course, as
+separate functions.
 """

@@ -1,17 +1,17 @@
-r"""Activations: the non-linearity between two layers, forward next to backward.
+r"""Activations: the non-linear functions between two layers.
 
-An activation is a pair of functions that work in place, so that a training step
+An activation is a pair of functions. They work in place, so that a training step
 allocates no memory:
 
 ``forward(z, a)``
-    writes :math:`a = f(z)` into ``a``, and may leave in ``z`` what ``backward`` needs;
+    writes :math:`a = f(z)` into ``a``. It may store in ``z`` what ``backward`` needs.
 ``backward(grad, z, a)``
-    turns ``grad`` from :math:`\partial L/\partial a` into
-    :math:`\partial L/\partial z = \partial L/\partial a \cdot f'(z)`, and may
+    replaces :math:`\partial L/\partial a` in ``grad`` by
+    :math:`\partial L/\partial z = \partial L/\partial a \cdot f'(z)`. It may
     overwrite ``z`` and ``a``.
 
-Where the derivative follows from ``a`` alone (`overwrites_z`), ``z`` and ``a`` are the
-same array, which halves the memory that a layer touches.
+If the derivative depends only on ``a`` (`overwrites_z`), ``z`` and ``a`` are the same
+array, which halves the memory of a layer.
 
 =============  ==================================================================
 relu           :math:`\max(z, 0)` [1]_
@@ -83,11 +83,11 @@ _MOST_ZEROS = 2**20
 
 
 def zeros_like(array: FloatArray) -> FloatArray:
-    """Return zeros of the same shape, or a single one for a very large array.
+    """Return zeros of the same shape, or a single zero for a very large array.
 
-    NumPy has vector instructions for the maximum of two arrays, and none for that of an
+    NumPy uses vector instructions for the maximum of two arrays, but not for that of an
     array and a number, which takes several times as long. Zeros that are only read take
-    no memory: the operating system maps all of a large array to one page.
+    no memory, since the operating system maps all of a large array to one page.
     """
     shape = array.shape if array.size <= _MOST_ZEROS else ()
     return _zeros(shape, array.dtype)
@@ -96,7 +96,7 @@ def zeros_like(array: FloatArray) -> FloatArray:
 @lru_cache(maxsize=32)
 def _zeros(shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
     zeros: FloatArray = np.zeros(shape, dtype)
-    zeros.flags.writeable = False  # all that compare with them share them
+    zeros.flags.writeable = False  # since the array is shared
     return zeros
 
 
@@ -116,22 +116,23 @@ class Activation(_ActivationFields):
     name : str
         The name that users type.
     forward : callable ``(z, a) -> None``
-        Writes ``f(z)`` into `a`, which is `z` itself if `overwrites_z` is True.
+        Writes ``f(z)`` to `a`. If `overwrites_z` is True, `a` and `z` are the same
+        array.
     backward : callable ``(grad, z, a) -> None``
-        Multiplies `grad` by ``f'(z)`` in place; may overwrite `z` and `a`.
+        Multiplies `grad` by ``f'(z)`` in place. It may overwrite `z` and `a`.
     overwrites_z : bool
-        Whether the derivative follows from `a` alone, so that one array serves as
+        Whether the derivative depends only on `a`, so that one array can be used for
         both `z` and `a`.
     elementwise : bool, default=False
-        Whether both functions treat each element alone, in arrays of any shape, and
-        keep nothing between calls. Then networks are trained as a stack, and by several
-        threads; otherwise one at a time in one thread.
+        Whether both functions treat each element independently, in arrays of any shape,
+        and keep no state between calls. If True, networks can be trained as a stack and
+        by several threads. If False, they are trained one at a time in a single thread.
     """
 
     __slots__ = ()
 
     def _replace(self, **changes: Any) -> Self:
-        # Of another function it is not known whether it is element-wise.
+        # It is not known whether another function is element-wise.
         if changes.keys() & {"forward", "backward"}:
             changes.setdefault("elementwise", False)
         return super()._replace(**changes)
@@ -153,8 +154,8 @@ def _relu(z: FloatArray, a: FloatArray) -> None:
 
 
 def _relu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
-    # f' = 1 where a > 0, else 0. The comparison writes 1.0 and 0.0 into `a`; a boolean
-    # mask would be a new array in each step, and `np.where` another.
+    # f' = 1 where a > 0, else 0. The comparison writes 1.0 and 0.0 into `a`, while a
+    # boolean mask or `np.where` would allocate a new array in each step.
     np.greater(a, 0, out=a)
     np.multiply(grad, a, out=grad)
 
@@ -265,8 +266,8 @@ def _silu(z: FloatArray, a: FloatArray) -> None:
 
 
 def _silu_backward(grad: FloatArray, z: FloatArray, a: FloatArray) -> None:
-    # f' = σ + a (1 - σ) = 1 + (a - 1)(1 - σ), where 1 - σ(z) = σ(-z): the subtraction
-    # would lose all digits where σ is close to 1.
+    # f' = σ + a (1 - σ) = 1 + (a - 1)(1 - σ). Here 1 - σ(z) is computed as σ(-z), since
+    # the subtraction would lose all digits where σ is close to 1.
     np.negative(z, out=z)
     expit(z, out=z)
     np.subtract(a, 1, out=a)

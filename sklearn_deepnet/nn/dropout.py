@@ -1,4 +1,4 @@
-"""Dropout: which units are dropped, drawn for many samples at once."""
+"""Dropout: draws which units are dropped, for many samples at once."""
 
 from collections.abc import Sequence
 
@@ -14,20 +14,20 @@ _N_AHEAD = 2**14  # units of a network for which dropout is drawn at once
 class Dropout:
     """Inverted dropout [1]_: hidden units are dropped at random.
 
-    The others are scaled up, so that the mean input of the next layer stays the same.
-    A unit is dropped if a random 16-bit integer is below ``2**16`` times the rate, so
-    rates are rounded to multiples of ``2**-16``.
+    The other units are scaled up, so that the mean input of the next layer stays the
+    same. A unit is dropped if a random 16-bit integer is below ``2**16`` times the
+    rate. Rates are therefore rounded to multiples of ``2**-16``.
 
-    The integers are drawn for several batches at once, since those of a small one take
-    less time than the call. None are drawn for the next epoch: between two epochs, the
-    generators are all there is to keep.
+    The integers are drawn for several batches at once, since for a small batch the call
+    itself would take longer than the drawing. They are not drawn for the next epoch in
+    advance, so that between two epochs only the generators have to be saved.
 
     Parameters
     ----------
     rates : ndarray of shape (*stack_shape, n_hidden)
-        Share of the units dropped after each hidden layer.
+        Fraction of the units that are dropped after each hidden layer.
     generators : sequence of RandomState
-        One for each network; a layer with rate 0 draws nothing.
+        One for each network. Layers with rate 0 draw no numbers.
     n_samples : int
         Number of samples in an epoch.
 
@@ -56,29 +56,29 @@ class Dropout:
         Parameters
         ----------
         layer : int
-            Which hidden layer, from 0.
+            Index of the hidden layer, from 0.
         """
         return bool(self._thresholds[..., layer].any())
 
     def share_kept(self, layer: int) -> FloatArray:
-        """Return the share of units that stay, of shape ``(*stack_shape, 1, 1)``.
+        """Return the fraction of kept units, of shape ``(*stack_shape, 1, 1)``.
 
         Parameters
         ----------
         layer : int
-            Which hidden layer, from 0.
+            Index of the hidden layer, from 0.
         """
         return 1 - self._thresholds[..., layer, np.newaxis, np.newaxis] / 2**16
 
     def draw(self, layer: int, n_units: int, n_samples: int) -> BoolArray:
-        """Return which units stay, of shape ``(*stack_shape, n_units, n_samples)``.
+        """Draw which units are kept: shape ``(*stack_shape, n_units, n_samples)``.
 
         Parameters
         ----------
         layer : int
-            Which hidden layer, from 0.
+            Index of the hidden layer, from 0.
         n_units : int
-            Number of its units.
+            Number of units of the layer.
         n_samples : int
             Number of samples in the batch.
         """
@@ -93,9 +93,9 @@ class Dropout:
         return kept[..., :size].reshape(*kept.shape[:-1], n_units, n_samples)
 
     def _draw_ahead(self, layer: int, size: int) -> BoolArray:
-        """Return for `size` units of each network which ones stay."""
+        """Draw, for `size` units of each network, which ones are kept."""
         thresholds = self._thresholds[..., layer]
-        # Four integers in one, which takes less time
+        # Drawing four integers as one takes less time.
         drawn = np.zeros((*thresholds.shape, -(-size // 4)), np.uint64)
         for rng, k in zip(self._generators, np.ndindex(thresholds.shape), strict=True):
             if thresholds[k]:

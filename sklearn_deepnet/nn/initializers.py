@@ -1,9 +1,9 @@
-r"""Initializers: the distribution that the weights of a layer are drawn from.
+r"""Initializers: the distributions from which weights are drawn.
 
-All but `orthogonal` draw the weights independently, with mean zero, and differ only in
-how the standard deviation depends on the size of the layer. So a scheme is written as
-its standard deviation, a function of ``n_out`` and ``n_in``; a decorator names the
-distribution.
+All initializers except `orthogonal` draw the weights independently, with mean zero.
+They differ only in how the standard deviation depends on the size of the layer. An
+initializer is therefore written as a function that returns the standard deviation for
+``n_out`` and ``n_in``. A decorator determines the distribution.
 
 >>> import numpy as np
 >>> he((2, 3), np.random.RandomState(0)).round(2)
@@ -44,17 +44,17 @@ Draw: TypeAlias = Callable[[np.random.RandomState, Shape], FloatArray]
 
 
 class Initializer:
-    """A distribution of a layer's weights, called as ``init((n_out, n_in), rng)``.
+    """Draws the weights of a layer; called as ``init((n_out, n_in), rng)``.
 
     Parameters
     ----------
     std : callable ``(n_out, n_in) -> float``
-        Standard deviation of one weight. The initializer takes its name and docstring
+        Standard deviation of a weight. The initializer takes its name and docstring
         from this function.
     draw : callable ``(rng, shape) -> array``
-        Draws numbers of mean 0 and mean square 1 (or zeros).
+        Draws numbers with mean 0 and mean square 1 (or zeros).
     scale : float, default=1.0
-        Factor on the draw if the user does not set ``init_scale``.
+        Factor that multiplies the weights if the user does not set ``init_scale``.
     """
 
     def __init__(
@@ -73,17 +73,16 @@ class Initializer:
         Parameters
         ----------
         shape : (n_out, n_in)
-            Units in the layer, units feeding it.
+            Number of units in the layer and number of its inputs.
         rng : RandomState
-            Advanced by ``n_out * n_in`` draws, by none for `zeros`.
+            Random generator. ``n_out * n_in`` numbers are drawn, or none for `zeros`.
 
         Returns
         -------
         W : ndarray of shape (n_out, n_in)
         """
-        # Standard numbers times the deviation, rather than numbers of that deviation:
-        # `rng.randn(n_out, n_in) * std` is how courses and papers write it, and gives
-        # the same weights to the bit.
+        # Standard numbers are multiplied by the standard deviation, as in courses and
+        # papers. `rng.randn(n_out, n_in) * std` gives bit-for-bit the same weights.
         return self.draw(rng, shape) * self.std(*shape)
 
     def __repr__(self) -> str:
@@ -110,9 +109,9 @@ def _orthogonal(rng: np.random.RandomState, shape: Shape) -> FloatArray:
     n_out, n_in = shape
     normal = rng.randn(n_out, n_in)
     Q, R = np.linalg.qr(normal if n_out >= n_in else normal.T)
-    # LAPACK chooses the signs of the columns of Q, which is therefore not uniformly
-    # distributed. It is, once the diagonal of R is made positive: see Mezzadri, "How
-    # to Generate Random Matrices from the Classical Compact Groups", 2007.
+    # LAPACK chooses the signs of the columns of Q, so Q is not uniformly distributed.
+    # It becomes so by making the diagonal of R positive; see Mezzadri, "How to Generate
+    # Random Matrices from the Classical Compact Groups", 2007.
     Q *= np.where(np.diagonal(R) < 0, -1.0, 1.0)
     return np.sqrt(max(shape)) * (Q if n_out >= n_in else Q.T)
 
@@ -128,7 +127,7 @@ def _uniform_version(normal: Initializer, bound: str) -> Initializer:
         return normal.std(n_out, n_in)
 
     std.__name__ = f"{normal.__name__}_uniform"
-    std.__doc__ = rf"""Draw like `{normal.__name__}`, from a uniform of equal variance.
+    std.__doc__ = rf"""Draw like `{normal.__name__}`, but from a uniform distribution.
 
     .. math:: W_{{ij}} \sim \mathcal{{U}}(-a, a), \quad a = {bound}
     """
@@ -137,17 +136,18 @@ def _uniform_version(normal: Initializer, bound: str) -> Initializer:
 
 @_drawn_from(_zeros)
 def zeros(n_out: int, n_in: int) -> float:
-    """Set every weight to zero, which shows why weights have to be random.
+    """Set all weights to zero, which shows why weights have to be random.
 
-    All units of a layer compute the same output and receive the same gradient, so they
-    stay equal however long they train. Random weights break this symmetry.
+    All units of a layer then compute the same output and receive the same gradient, so
+    they stay equal, no matter how long training takes. Random weights break this
+    symmetry.
     """
     return 0.0
 
 
 @_drawn_from(_normal, scale=0.01)
 def random(n_out: int, n_in: int) -> float:
-    r"""Draw from a standard normal, times 0.01 unless ``init_scale`` says otherwise.
+    r"""Draw from a standard normal distribution, times ``init_scale`` (default 0.01).
 
     .. math:: W_{ij} \sim \mathcal{N}(0,\; 1)
 
@@ -159,15 +159,15 @@ def random(n_out: int, n_in: int) -> float:
 
 @_drawn_from(_normal)
 def xavier(n_out: int, n_in: int) -> float:
-    r"""Draw from a normal whose variance suits both directions of propagation.
+    r"""Draw from a normal distribution that suits forward and backward propagation.
 
     .. math:: W_{ij} \sim \mathcal{N}(0,\; 2 / (n_\text{in} + n_\text{out}))
 
     Where tanh is close to linear, activations keep their variance from layer to layer
-    if that of the weights is :math:`1 / n_\text{in}`, and gradients keep theirs if it
-    is :math:`1 / n_\text{out}`. The compromise is the inverse of the mean of
-    :math:`n_\text{in}` and :math:`n_\text{out}` [1]_. `glorot` is another name for
-    it.
+    if the variance of the weights is :math:`1 / n_\text{in}`. Gradients keep theirs if
+    it is :math:`1 / n_\text{out}`. This initializer uses the inverse of the mean of
+    :math:`n_\text{in}` and :math:`n_\text{out}` as a compromise [1]_. `glorot` is
+    another name for it.
 
     References
     ----------
@@ -179,7 +179,7 @@ def xavier(n_out: int, n_in: int) -> float:
 
 @_drawn_from(_normal)
 def he(n_out: int, n_in: int) -> float:
-    r"""Draw from a normal with the variance that a ReLU layer preserves.
+    r"""Draw from a normal distribution that keeps the signal size in ReLU layers.
 
     .. math:: W_{ij} \sim \mathcal{N}(0,\; 2 / n_\text{in})
 
@@ -195,12 +195,12 @@ def he(n_out: int, n_in: int) -> float:
 
 @_drawn_from(_normal)
 def lecun(n_out: int, n_in: int) -> float:
-    r"""Draw from a normal with the variance that a linear layer preserves.
+    r"""Draw from a normal distribution that keeps the variance in linear layers.
 
     .. math:: W_{ij} \sim \mathcal{N}(0,\; 1 / n_\text{in})
 
-    A sum of :math:`n_\text{in}` inputs of variance 1 then has variance 1, too [1]_.
-    Self-normalizing networks of SELU units need it [2]_.
+    A weighted sum of :math:`n_\text{in}` inputs with variance 1 then has variance 1 as
+    well [1]_. Self-normalizing networks with SELU units require this initializer [2]_.
 
     References
     ----------
@@ -212,13 +212,13 @@ def lecun(n_out: int, n_in: int) -> float:
 
 @_drawn_from(_orthogonal)
 def orthogonal(n_out: int, n_in: int) -> float:
-    r"""Draw a matrix with orthonormal rows, or columns if there are fewer of these.
+    r"""Draw a matrix with orthonormal rows or, if it is tall, orthonormal columns.
 
     .. math:: W W^T = I \quad \text{or} \quad W^T W = I
 
-    Every singular value is one, so a deep linear network neither shrinks nor stretches
-    a signal in any direction [1]_. The matrix comes from the QR decomposition of a
-    normal one, and all orthogonal matrices are equally likely.
+    All singular values are one, so a deep linear network neither shrinks nor stretches
+    a signal in any direction [1]_. The matrix is computed by the QR decomposition of a
+    matrix of normal numbers. All orthogonal matrices are equally likely.
 
     References
     ----------
@@ -288,7 +288,7 @@ InitializerLike: TypeAlias = Scheme | Sequence[Scheme | NDArray[Any]]
 
 
 def is_scheme(init: Any) -> bool:
-    """Return whether `init` is one scheme: a name or a callable, not a list."""
+    """Return whether `init` is a single initializer: a name or a callable."""
     return isinstance(init, str) or callable(init)
 
 
@@ -299,33 +299,37 @@ def initialize(
     init_scale: float | None = None,
     bias_init: str = "zeros",
 ) -> list[tuple[FloatArray, FloatArray]]:
-    """Make the weights and biases that a network starts from.
+    """Return the initial weights and biases of a network.
 
     Parameters
     ----------
     layer_sizes : sequence of int
-        Inputs, units of each hidden layer, outputs.
+        Number of inputs, units of each hidden layer, and outputs.
     rng : RandomState
-        Advanced layer by layer: first the weights, then the bias.
+        Random generator. For each layer, the weights are drawn first, then the biases.
     init : str, callable, list of these, or list of arrays, default="he"
-        A scheme, or one for each layer; a callable takes ``(n_out, n_in)`` and `rng`
-        and returns that shape. Or the arrays ``[W1, b1, W2, b2, ...]`` themselves,
-        shaped as in ``coefs_`` and ``intercepts_``: ``(n_in, n_out)``, ``(n_out,)``.
+        Name of an initializer, a callable that takes ``(n_out, n_in)`` and `rng` and
+        returns an array of that shape, or a list with one of these for each layer. It
+        may also be a list of the arrays ``[W1, b1, W2, b2, ...]``, of the shapes of
+        ``coefs_`` and ``intercepts_``: ``(n_in, n_out)`` and ``(n_out,)``.
     init_scale : float or None, default=None
-        Factor on the draw. None is the scheme's own: 0.01 for "random", else 1.
+        Factor that multiplies the drawn weights. None is the default of the
+        initializer, which is 0.01 for "random" and 1 for all others.
     bias_init : {"zeros", "random", "uniform"}, default="zeros"
-        "random" draws from a normal of the standard deviation of the layer's weights
-        (the observed one if a callable drew them), "uniform" within ±1/√n_in.
+        "zeros" sets the biases to zero. "random" draws them from a normal distribution
+        with the standard deviation of the weights of the layer (the observed one if a
+        callable drew the weights). "uniform" draws them between ±1/√n_in.
 
     Returns
     -------
     layers : list of (W, b)
-        Of shapes ``(n_out, n_in)`` and ``(n_out,)``, in the order of the layers.
+        Weights of shape ``(n_out, n_in)`` and biases of shape ``(n_out,)`` of each
+        layer.
 
     Raises
     ------
     ValueError
-        If a name is unknown, or a number of entries or a shape does not fit.
+        If a name is unknown, or if a number of entries or a shape is wrong.
 
     Examples
     --------
@@ -349,8 +353,8 @@ def _one_per_layer(init: Any, n_layers: int) -> list[Callable[..., FloatArray]]:
     schemes = [init] * n_layers if is_scheme(init) else list(init)
     if len(schemes) != n_layers:
         raise ValueError(
-            f"init has {len(schemes)} entries for a network of {n_layers} layers "
-            "(the output layer counts); give one for each layer, or one for all."
+            f"init has {len(schemes)} entries, but the network has {n_layers} layers "
+            "(including the output layer). Give one for each layer, or one for all."
         )
     return [look_up(INITIALIZERS, scheme, "init") for scheme in schemes]
 
@@ -366,17 +370,17 @@ def _draw_weights(
         W = np.asarray(drawn, dtype=float)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"init returned {drawn!r}; expected an array of numbers of shape {shape}."
+            f"init must return an array of numbers of shape {shape}. Got {drawn!r}."
         ) from error
     if W.shape != shape:
         raise ValueError(
-            f"init returned an array of shape {W.shape} for a layer of {shape[1]} "
-            f"inputs and {shape[0]} units; expected {shape}."
+            f"init must return an array of shape {shape} for a layer with {shape[1]} "
+            f"inputs and {shape[0]} units. Got the shape {W.shape}."
         )
     if not np.isfinite(W).all():
         raise ValueError(
-            f"init returned NaN or infinity for a layer of {shape[1]} inputs and "
-            f"{shape[0]} units; weights must be finite."
+            f"init must return finite weights. Got NaN or infinity for a layer with "
+            f"{shape[1]} inputs and {shape[0]} units."
         )
     if isinstance(scheme, Initializer):
         own_scale, std = scheme.scale, scheme.std(*shape)
@@ -393,24 +397,25 @@ def _from_arrays(
         given = [np.array(array, dtype=float) for array in arrays]
     except (TypeError, ValueError) as error:
         raise ValueError(
-            "init must hold names or callables, one for each layer, or nothing but the "
+            "init must contain either a name or callable for each layer, or the "
             f"arrays [W1, b1, W2, b2, ...]. Got a list that is neither: {error}."
         ) from error
     expected = [s for n_out, n_in in shapes for s in ((n_in, n_out), (n_out,))]
     names = [f"{kind}{i}" for i in range(1, len(shapes) + 1) for kind in "Wb"]
     if len(given) != len(expected):
         raise ValueError(
-            f"init holds {len(given)} arrays; this network takes {len(expected)}: "
-            f"[{', '.join(names)}]."
+            f"init contains {len(given)} arrays, but this network requires "
+            f"{len(expected)}: [{', '.join(names)}]."
         )
     for name, array, shape in zip(names, given, expected, strict=True):
         if array.shape != shape:
             raise ValueError(
-                f"init gives {name} the shape {array.shape}; expected {shape}, as in "
-                f"{'coefs_' if name[0] == 'W' else 'intercepts_'}."
+                f"{name} in init must have the shape {shape}, as in "
+                f"{'coefs_' if name[0] == 'W' else 'intercepts_'}. Got the shape "
+                f"{array.shape}."
             )
         if not np.isfinite(array).all():
             raise ValueError(
-                f"init gives NaN or infinity in {name}; weights must be finite."
+                f"{name} in init must be finite, but contains NaN or infinity."
             )
     return [(W.T, b) for W, b in zip(given[::2], given[1::2], strict=True)]

@@ -1,16 +1,16 @@
-r"""Trained features of numeric columns, which the network gets beside the columns.
+r"""Trainable features of numeric columns, as additional inputs of the network.
 
-A ReLU network has to bend a line at many places to follow a function that rises and
-falls along one column. With a few cosines of each column the first layer has such
-bends from the start, and training chooses where they are [1]_:
+A ReLU network is piecewise linear. It needs many units to fit a function that rises and
+falls several times along one column. A few cosines of each column make this easier, and
+training adapts their frequencies and phases [1]_:
 
 .. math:: e_{jk} = \cos\bigl(2\pi (c_{jk} x_j + b_{jk})\bigr), \qquad k = 1, \dots, n
 
 The inputs of the first layer are then all columns :math:`x_j`, followed by the features
-:math:`e_{j1}, \dots, e_{jn}` of the first column, of the second, and so on. The
-frequencies :math:`c` and phases :math:`b` are parameters like weights and biases, but
-have no penalty. To have :math:`x_j` itself beside the cosines of one phase each, in
-place of a cosine and a sine, is from [2]_.
+:math:`e_{j1}, \dots, e_{jn}` of the first column, then those of the second, and so on.
+The frequencies :math:`c` and phases :math:`b` are trained like weights and biases, but
+are not penalized. As in [2]_, the columns :math:`x_j` themselves remain inputs, and
+each feature is a cosine with its own phase instead of a cosine and a sine.
 
 With :math:`\theta = 2\pi (c x + b)` and the gradient :math:`d\!e` by a feature:
 
@@ -54,7 +54,7 @@ class FittedFeatures(NamedTuple):
     Parameters
     ----------
     frequencies : ndarray of shape (n_features_in, n_frequencies)
-        :math:`c`, in periods for each unit of the scaled column.
+        :math:`c`, in periods per unit of the scaled column.
     phases : ndarray of shape (n_features_in, n_frequencies)
         :math:`b`, in periods.
     """
@@ -65,7 +65,7 @@ class FittedFeatures(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PeriodicFeatures:
-    r"""Cosines of each column, whose frequencies and phases are trained.
+    r"""Cosines of each column, with trainable frequencies and phases.
 
     .. math:: e_{jk} = \cos\bigl(2\pi (c_{jk} x_j + b_{jk})\bigr)
 
@@ -77,9 +77,10 @@ class PeriodicFeatures:
     n_frequencies : int, default=4
         Number of cosines of each column, at least 1.
     scale : float, default=0.1
-        :math:`s`, in periods for each unit of the scaled column. With 0.1, most cosines
-        begin as less than half a period over the range of a column; larger scales fit
-        functions that rise and fall more often, and noise.
+        :math:`s`, the standard deviation of the initial frequencies, in periods per
+        unit of the scaled column. With 0.1, most cosines initially span less than half
+        a period over the range of a column. Larger values fit functions that rise and
+        fall more often, but also fit noise.
 
     Examples
     --------
@@ -101,18 +102,18 @@ class PeriodicFeatures:
             )
         if not _is_positive(self.scale):
             raise ValueError(
-                f"scale must be above 0 and finite. Got {self.scale!r} instead."
+                f"scale must be a positive number. Got {self.scale!r} instead."
             )
 
     def draw(self, n_inputs: int, rng: np.random.RandomState) -> FittedFeatures:
-        """Return the frequencies and phases that training starts from.
+        """Draw the initial frequencies and phases.
 
         Parameters
         ----------
         n_inputs : int
             Number of columns.
         rng : RandomState
-            Advanced by the frequencies, then by the phases.
+            Used to draw the frequencies first, then the phases.
 
         Returns
         -------
@@ -136,7 +137,7 @@ def write_periodic(
     Parameters
     ----------
     x : ndarray of shape (..., n_inputs, n_samples)
-        The columns, as rows.
+        The columns of X, as rows.
     frequencies, phases : ndarray of shape (..., n_inputs, n_frequencies)
         See `FittedFeatures`.
     out : ndarray of shape (..., n_inputs, n_frequencies, n_samples)
@@ -168,9 +169,9 @@ def _write_by_tan(periods: FloatArray, sines: FloatArray | None) -> None:
         \cos\theta = \frac{2}{1 + t^2} - 1, \qquad
         \sin\theta = \frac{2}{1 + t^2}\, t
 
-    In double precision NumPy uses vector instructions for tangents alone, under Linux
-    with AVX-512, where this takes a sixth of the time. Elsewhere it is one function
-    instead of two. The errors are below 1e-15.
+    In double precision, NumPy has vector instructions for the tangent, but not for sine
+    and cosine. With AVX-512 under Linux, this takes a sixth of the time. On other
+    machines it is still one function instead of two. The errors are below 1e-15.
     """
     t = periods if sines is None else sines
     np.multiply(periods, np.pi, out=periods)
@@ -193,7 +194,7 @@ def write_periodic_gradient(
     grad : ndarray of shape (..., n_inputs, n_frequencies, n_samples)
         Gradient by the features.
     x : ndarray of shape (..., n_inputs, n_samples)
-        The columns, as rows.
+        The columns of X, as rows.
     sines : ndarray of shape (..., n_inputs, n_frequencies, n_samples)
         As `write_periodic` has left them; overwritten.
     out : FittedFeatures of arrays of shape (..., n_inputs, n_frequencies)
@@ -209,7 +210,7 @@ def write_periodic_gradient(
 def rescale_features(
     features: FittedFeatures, before: InputScaling, after: InputScaling
 ) -> None:
-    """Change `features` in place, so that newly scaled columns give the same ones."""
+    """Change `features` in place, to give the same values for newly scaled columns."""
     frequencies, phases = features
     scale = before.scale[:, np.newaxis]
     phases += frequencies * ((after.center - before.center)[:, np.newaxis] / scale)
@@ -217,7 +218,7 @@ def rescale_features(
 
 
 def expand_columns(columns: BoolArray, n_frequencies: int) -> BoolArray:
-    """Return which inputs of the first layer are, or are made of, these columns.
+    """Return which inputs of the first layer depend on the given columns.
 
     Parameters
     ----------
@@ -242,7 +243,7 @@ def _is_count(value: Any) -> bool:
 def _is_positive(value: Any) -> bool:
     try:
         return isinstance(value, Real) and 0 < float(value) < np.inf
-    except OverflowError:  # an integer may be finite, and yet too large for a float
+    except OverflowError:  # an integer may be too large for a float
         return False
 
 

@@ -1,8 +1,8 @@
-r"""Optimizers: how a gradient moves the parameters.
+r"""Optimizers: how the parameters are updated by a gradient.
 
-An optimizer is its settings, and frozen. Its state is passed to it: arrays shaped like
-the parameters, `n_moments` of them, zero at the start. A step works in place on flat
-buffers, with one learning rate per network:
+An optimizer is an immutable object that contains its settings. Its state is passed to
+each step: `n_moments` arrays of the shape of the parameters, initially zero. A step
+works in place on flat arrays, with one learning rate for each network:
 
 >>> import numpy as np
 >>> params, gradient = np.array([1.0, 2.0]), np.array([0.5, -0.5])
@@ -11,9 +11,10 @@ buffers, with one learning rate per network:
 >>> params
 array([0.95, 2.05])
 
-An optimizer of your own that moves each parameter alone, and keeps nothing between
-steps but its moments, says ``elementwise = True``. Its networks are then trained in
-stacks; a subclass does not inherit this, and has to say so itself.
+Set ``elementwise = True`` on your own optimizer if it updates each parameter
+independently of the others and keeps no state except its moments. Networks with this
+optimizer can then be trained in stacks. A subclass does not inherit the setting and has
+to set it itself.
 """
 
 from collections.abc import Sequence
@@ -42,18 +43,18 @@ __all__ = [
 
 
 class Buffers(NamedTuple):
-    """The arrays that a step works on, all of shape ``(*stack_shape, n_params)``.
+    """The arrays of an optimizer step, all of shape ``(*stack_shape, n_params)``.
 
     Parameters
     ----------
     params : ndarray
-        To be moved.
+        Parameters, which are updated in place.
     gradient : ndarray
-        May be overwritten.
+        Gradient, which may be overwritten.
     moments : sequence of ndarray
-        The state of the optimizer, `n_moments` of them; updated in place.
+        State of the optimizer: `n_moments` arrays, which are updated in place.
     scratch : ndarray
-        A work array, since nothing is allocated per step.
+        Work array, so that a step allocates no memory.
     """
 
     params: FloatArray
@@ -63,22 +64,22 @@ class Buffers(NamedTuple):
 
 
 class Optimizer(Protocol):
-    """What the training loop needs of an optimizer."""
+    """Interface of an optimizer, as the training loop uses it."""
 
     n_moments: ClassVar[int]
     decouples_decay: ClassVar[bool]
 
     def step(self, buffers: Buffers, learning_rate: FloatArray, n_steps: int) -> None:
-        """Move the parameters in place.
+        """Update the parameters in place.
 
         Parameters
         ----------
         buffers : Buffers
             Parameters, gradient, moments and a work array.
         learning_rate : ndarray of shape ``(*stack_shape, 1)``
-            One for each network.
+            Learning rate of each network.
         n_steps : int
-            Steps taken since the moments were zero, this one included.
+            Number of steps since the moments were zero, including this one.
         """
 
 
@@ -86,7 +87,7 @@ class Optimizer(Protocol):
 class SGD(Optimizer):
     r"""Gradient descent: :math:`\theta \leftarrow \theta - \eta\, g`.
 
-    With the full batch, the plain gradient descent of the textbooks.
+    With ``batch_size=None`` this is the gradient descent of the textbooks.
     """
 
     n_moments: ClassVar[int] = 0
@@ -110,7 +111,8 @@ class Momentum(Optimizer):
     Parameters
     ----------
     momentum : float, default=0.9
-        :math:`\mu`, the fraction of the velocity that is left after a step, in [0, 1).
+        :math:`\mu`, the fraction of the velocity that is kept after a step, in the
+        interval [0, 1).
 
     References
     ----------
@@ -138,8 +140,8 @@ class Momentum(Optimizer):
 class Nesterov(Optimizer):
     r"""Nesterov's accelerated gradient, in the form of [1]_.
 
-    The gradient is taken at the point to which the velocity leads. If the parameters
-    are stored at that point, as here and in most libraries,
+    The gradient is computed at the point to which the velocity leads. As in most
+    libraries, the parameters are stored at that point, so that the update is
 
     .. math::
         v &\leftarrow \mu v - \eta\, g \\
@@ -148,7 +150,8 @@ class Nesterov(Optimizer):
     Parameters
     ----------
     momentum : float, default=0.9
-        :math:`\mu`, the fraction of the velocity that is left after a step, in [0, 1).
+        :math:`\mu`, the fraction of the velocity that is kept after a step, in the
+        interval [0, 1).
 
     References
     ----------
@@ -185,9 +188,10 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     rho : float, default=0.9
-        How much of the mean square is kept, in [0, 1).
+        Fraction of the running mean square that is kept in a step, in the interval [0,
+        1).
     epsilon : float, default=1e-8
-        Keeps the division finite; positive.
+        Positive number that prevents a division by zero.
 
     References
     ----------
@@ -219,7 +223,7 @@ class RMSprop(Optimizer):
 
 @dataclass(frozen=True, slots=True)
 class Adam(Optimizer):
-    r"""Adaptive moments [1]_.
+    r"""Adam, with adaptive step sizes from estimates of the moments [1]_.
 
     .. math::
         m &\leftarrow \beta_1 m + (1 - \beta_1)\, g \\
@@ -227,20 +231,20 @@ class Adam(Optimizer):
         \theta &\leftarrow \theta - \eta\, \hat m / (\sqrt{\hat v} + \epsilon),
         \quad \hat m = m / (1 - \beta_1^t), \; \hat v = v / (1 - \beta_2^t)
 
-    Kept are the plain sums :math:`M = m / (1 - \beta_1)` and
-    :math:`V = v / (1 - \beta_2)`, which saves two operations on all parameters. With
-    :math:`c_1 = (1 - \beta_1) / (1 - \beta_1^t)` and
-    :math:`c_2 = \sqrt{(1 - \beta_2) / (1 - \beta_2^t)}` the step is
-    :math:`\eta\, (c_1 / c_2)\, M / (\sqrt V + \epsilon / c_2)`.
+    The implementation stores the sums :math:`M = m / (1 - \beta_1)` and :math:`V = v /
+    (1 - \beta_2)`, which saves two operations on all parameters. With :math:`c_1 = (1 -
+    \beta_1) / (1 - \beta_1^t)` and :math:`c_2 = \sqrt{(1 - \beta_2) / (1 - \beta_2^t)}`
+    the step is :math:`\eta\, (c_1 / c_2)\, M / (\sqrt V + \epsilon / c_2)`.
 
     Parameters
     ----------
     beta1 : float, default=0.9
-        How much of the mean is kept, in [0, 1).
+        Fraction of the running mean that is kept in a step, in the interval [0, 1).
     beta2 : float, default=0.999
-        How much of the mean square is kept, in [0, 1).
+        Fraction of the running mean square that is kept in a step, in the interval [0,
+        1).
     epsilon : float, default=1e-8
-        Keeps the division finite; positive.
+        Positive number that prevents a division by zero.
 
     References
     ----------
@@ -284,17 +288,19 @@ class AdamW(Adam):
         \theta \leftarrow \theta - \eta\, \bigl(
         \hat m / (\sqrt{\hat v} + \epsilon) + \lambda\, \theta \bigr)
 
-    The penalty of the weights, :math:`\lambda` = ``alpha`` / (total sample weight),
-    acts on them directly, past the moments, and is no part of the loss.
+    The weight decay :math:`\lambda` = ``alpha`` / (total sample weight) is applied
+    directly to the weights. It has no effect on the moments and is not part of the
+    loss.
 
     Parameters
     ----------
     beta1 : float, default=0.9
-        How much of the mean is kept, in [0, 1).
+        Fraction of the running mean that is kept in a step, in the interval [0, 1).
     beta2 : float, default=0.999
-        How much of the mean square is kept, in [0, 1).
+        Fraction of the running mean square that is kept in a step, in the interval [0,
+        1).
     epsilon : float, default=1e-8
-        Keeps the division finite; positive.
+        Positive number that prevents a division by zero.
 
     References
     ----------
@@ -308,17 +314,18 @@ class AdamW(Adam):
 
 @dataclass(frozen=True, slots=True)
 class LBFGS:
-    r"""Quasi-Newton steps of the full batch, with a line search [1]_.
+    r"""L-BFGS, a quasi-Newton method with line search on the full batch [1]_.
 
     The inverse of the second derivative is estimated from the last gradients. There is
-    no learning rate: the line search finds how far to go. Best on small tables, where
-    it comes closer to the minimum than gradient descent does. SciPy's L-BFGS-B does
-    the work and keeps its curvature to itself, so a warm start begins without any.
+    no learning rate, since a line search determines the size of each step. L-BFGS works
+    best on small datasets, where it comes closer to the minimum than gradient descent.
+    It uses L-BFGS-B of SciPy. A warm start begins without an estimate of the curvature,
+    since SciPy does not return it.
 
     Parameters
     ----------
     n_corrections : int, default=10
-        Number of past gradients that are used; positive.
+        Number of past gradients that are used. It must be positive.
 
     References
     ----------

@@ -1,7 +1,7 @@
-r"""Scaling: the statistics of columns, and how they are applied to the inputs.
+r"""Scaling: statistics of columns, and how they are applied to the inputs.
 
-Initial weights and learning rates suit inputs and targets of about one. Columns in
-other units are therefore standardized, :math:`(x - \mu) / s`, as part of the network.
+Initial weights and learning rates are chosen for inputs and targets of about one.
+Columns are therefore standardized, :math:`(x - \mu) / s`, as part of the network.
 
 >>> import numpy as np
 >>> X = np.array([[1.0, 500.0], [3.0, 500.0]])
@@ -29,11 +29,12 @@ __all__ = [
 
 _BLOCK_ELEMENTS = 2**17  # of X, converted to float64 at once
 
-# A column whose deviation is at most this share of its largest value is constant: what
-# varies is rounding, which would be scaled up to a deviation of one.
+# A column counts as constant if its standard deviation is at most this fraction of its
+# largest value, since it may vary by rounding only.
 _ROUNDING = 1e-14
 
-# From here on a squashed value is 3 in double precision. Its square fits into float32.
+# For larger values the squashed value is 3 in double precision. The square of this
+# limit fits into float32.
 SQUASH_LIMIT = 1e9
 
 
@@ -60,7 +61,7 @@ class Moments(NamedTuple):
         Parameters
         ----------
         other : Moments
-            Of other rows.
+            Moments of other rows.
 
         Returns
         -------
@@ -75,7 +76,7 @@ class Moments(NamedTuple):
         total = np.where(weight > 0, weight, 1.0)
         own, others = np.sqrt(self.weight / total), np.sqrt(other.weight / total)
         difference = other.mean - self.mean
-        # Not by squares, which overflow or underflow where the unit of y is extreme.
+        # Without squares, which overflow or underflow if the unit of y is extreme.
         within = np.hypot(own * self.deviation, others * other.deviation)
         between = own * others * np.abs(difference)
         mean = np.where(self.weight > 0, self.mean + others**2 * difference, other.mean)
@@ -162,8 +163,9 @@ def column_quartiles(
 ) -> FloatArray:
     """Return the three weighted quartiles of each column.
 
-    They are values of the column, from the inverse of its weighted distribution
-    function, so that a weight of 2 is the same as a repeated row.
+    They are values of the column, computed from the inverse of its weighted
+    distribution function, so that a weight of 2 has the same effect as repeating the
+    row.
 
     Parameters
     ----------
@@ -199,7 +201,7 @@ def _without_equal(
 ) -> tuple[FloatArray | None, float]:
     """Return None and their value if all weights are equal, else the weights and 1.
 
-    Equal weights are then no weights, to the last bit.
+    With equal weights, results are then bit-for-bit identical to those without weights.
     """
     if weight is None:
         return None, 1.0
@@ -211,7 +213,7 @@ def _without_equal(
 def _blocks(
     X: Any, weight: FloatArray | None, rows: IntArray | None
 ) -> Iterator[tuple[NDArray[Any], FloatArray | None]]:
-    """Yield some rows of X after the other, with their weights."""
+    """Yield blocks of consecutive rows of X, with their weights."""
     n_rows = X.shape[0] if rows is None else len(rows)
     size = max(1, _BLOCK_ELEMENTS // max(1, X.shape[1]))
     for start in range(0, n_rows, size):
@@ -222,10 +224,10 @@ def _blocks(
 
 
 class InputScaling(NamedTuple):
-    r"""What a network does to its inputs first: :math:`(x - c) / s`.
+    r"""Scaling of the inputs of a network: :math:`(x - c) / s`.
 
-    With `squashes`, the result :math:`z` becomes :math:`z / \sqrt{1 + (z/3)^2}`, which
-    lies between -3 and 3, so that an outlier cannot dominate [1]_.
+    With `squashes`, the result :math:`z` is replaced by :math:`z / \sqrt{1 + (z/3)^2}`.
+    This lies between -3 and 3, so that outliers cannot dominate [1]_.
 
     Parameters
     ----------
@@ -254,8 +256,8 @@ class InputScaling(NamedTuple):
     def apply(self, X: NDArray[Any], out: FloatArray) -> None:
         """Write the scaled rows of X to `out`.
 
-        The difference is taken in the precision of X, before it is cast to that of
-        `out`: in float32 a time stamp would lose its seconds.
+        The difference is computed in the precision of X, and then cast to that of
+        `out`. In float32 a time stamp would lose its seconds.
 
         Parameters
         ----------
@@ -268,7 +270,7 @@ class InputScaling(NamedTuple):
         center = self.center.astype(dtype, copy=False)
         # A scale that float32 cannot hold must not become a division by zero.
         scale = np.maximum(self.scale, np.finfo(dtype).tiny).astype(dtype, copy=False)
-        with np.errstate(over="ignore"):  # as a layer, whose outputs are checked
+        with np.errstate(over="ignore"):  # as in layers, since the outputs are checked
             rows = np.subtract(X, center, dtype=dtype)
             if self.squashes:
                 rows /= scale
@@ -298,7 +300,7 @@ class InputScaling(NamedTuple):
         return self._replace(center=self.center[keep], scale=self.scale[keep])
 
     def distinct(self) -> tuple[list["InputScaling"], IntArray]:
-        """Return the different scalings of a stack, and which of them each network has.
+        """Return the distinct scalings of a stack, and the index of each network's.
 
         Networks that are trained on the same rows have the same scaling.
         """
@@ -344,9 +346,9 @@ class InputScaling(NamedTuple):
 def rescale_first_layer(
     layer: FloatArray, before: InputScaling, after: InputScaling
 ) -> None:
-    """Change ``[W b]`` in place, so that newly scaled inputs give the same outputs.
+    """Change ``[W b]`` in place, to give the same outputs for newly scaled inputs.
 
-    Columns of W beyond the scaled inputs stay, such as those of numeric features.
+    Columns of W for other inputs, such as numeric features, are not changed.
     """
     W = layer[..., : len(before.scale)]
     layer[..., -1] += W @ ((after.center - before.center) / before.scale)
@@ -359,7 +361,7 @@ def rescale_last_layer(
     after: tuple[FloatArray, FloatArray],
     exponential: bool = False,
 ) -> None:
-    """Change ``[W b]`` in place, so that newly scaled outputs predict the same.
+    """Change ``[W b]`` in place, to give the same predictions for newly scaled y.
 
     A prediction is ``mean + scale * output``, or ``scale * exp(output)``; `before` and
     `after` are mean and scale of each output.
@@ -375,6 +377,6 @@ def rescale_last_layer(
 def fold_into_first_layer(
     W: FloatArray, b: FloatArray, scaling: InputScaling
 ) -> tuple[FloatArray, FloatArray]:
-    """Return weights, of shape (n_in, n_out), and biases for inputs as they come."""
+    """Return weights, of shape (n_in, n_out), and biases for unscaled inputs."""
     W = W / scaling.scale[:, np.newaxis]
     return W, b - scaling.center @ W

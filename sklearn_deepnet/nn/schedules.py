@@ -1,12 +1,13 @@
 r"""Schedules: how the learning rate changes from epoch to epoch.
 
-A schedule is a factor :math:`f_t` on ``learning_rate`` for epoch
-:math:`t = 0, 1, \dots` since the cold start, so it does not depend on the number of
-samples or batches.
+A schedule multiplies ``learning_rate`` by a factor :math:`f_t`, where :math:`t = 0, 1,
+\dots` is the number of epochs since the weights were initialized. It does not depend on
+the number of samples or mini-batches.
 
-A schedule is its settings, and frozen. What changes is its state, a named tuple of
-numbers that the training loop holds: `init` returns it, and `update`, if there is one,
-returns the next from the monitored value of an epoch.
+A schedule is an immutable object that contains its settings. Its state is a named tuple
+of numbers, which the training loop stores. `init` returns the initial state. If a
+schedule has a method `update`, it returns the next state, given the monitored value of
+an epoch.
 
 >>> schedule = Step(every=2, factor=0.1)
 >>> state = schedule.init(10)
@@ -45,23 +46,23 @@ __all__ = [
 
 
 class Horizon(NamedTuple):
-    """The state of a schedule that follows from the epoch alone: it never changes.
+    """The state of a schedule that depends only on the epoch; it never changes.
 
     Parameters
     ----------
     n_epochs : int
-        The `n_iter` of the first call of ``fit``.
+        `n_iter` in the first call of ``fit``.
     """
 
     n_epochs: int
 
 
 class Schedule(Protocol):
-    """What the training loop needs of a schedule; `factor_at` is enough to write one.
+    """Interface of a schedule. A schedule has to define only `factor_at`.
 
-    Set ``depends_on_n_iter = False`` on a schedule whose factors are the same however
-    many epochs are asked for. Then a halving search continues the networks that it
-    would have to start over. A subclass does not inherit this: it has to say so itself.
+    Set ``depends_on_n_iter = False`` on a schedule whose factors do not depend on
+    `n_iter`. A halving search can then continue the training of its networks instead of
+    starting over. A subclass does not inherit the setting and has to set it itself.
     """
 
     def init(self, n_epochs: int) -> Any:
@@ -70,63 +71,63 @@ class Schedule(Protocol):
         Parameters
         ----------
         n_epochs : int
-            The `n_iter` of the first call of ``fit``.
+            `n_iter` in the first call of ``fit``.
 
         Returns
         -------
         state : named tuple of numbers
-            By default a `Horizon`.
+            The initial state. The default is a `Horizon`.
         """
         return Horizon(n_epochs)
 
     def factor_at(self, epoch: int, state: Any) -> float:
-        """Return the factor on the learning rate.
+        """Return the factor that multiplies the learning rate.
 
         Parameters
         ----------
         epoch : int
-            Number of epochs since the cold start.
+            Number of epochs since the weights were initialized.
         state : named tuple
-            See `init`.
+            State of the schedule; see `init`.
 
         Returns
         -------
         factor : float
-            Not negative.
+            The factor, which must not be negative.
         """
 
 
 class StatefulSchedule(Schedule, Protocol):
-    """A schedule that follows the monitored value.
+    """Interface of a schedule that depends on the monitored value.
 
-    Its state is part of what training resumes from, as plain numbers.
+    Its state consists of plain numbers and is saved, so that training can be resumed.
     """
 
     def update(self, state: Any, value: float) -> Any:
-        """Return the state after an epoch.
+        """Return the next state after an epoch.
 
         Parameters
         ----------
         state : named tuple
-            The state before.
+            The current state.
         value : float
-            The monitored value, where less is better: of the validation set if there
-            is one, else the training loss.
+            The monitored value, where lower is better. It is the validation value if
+            there is validation data, and the training loss otherwise.
         """
 
     def forget(self, state: Any) -> Any:
-        """Return the state for monitoring another value from now on.
+        """Return the state after the monitored value has become another one.
 
         Parameters
         ----------
         state : named tuple
-            The state before, which may hold earlier values.
+            The current state, which may depend on earlier values.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Constant(Schedule):
-    r"""Never change: :math:`f_t = 1`."""
+    r"""Keep the learning rate constant: :math:`f_t = 1`."""
 
     depends_on_n_iter: ClassVar[bool] = False
 
@@ -136,12 +137,12 @@ class Constant(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class InvScaling(Schedule):
-    r"""Fall like an inverse power: :math:`f_t = (1 + t)^{-p}`.
+    r"""Decrease with an inverse power: :math:`f_t = (1 + t)^{-p}`.
 
     Parameters
     ----------
     power : float, default=0.5
-        :math:`p`, positive.
+        :math:`p`, which must be positive.
     """
 
     power: float = 0.5
@@ -156,14 +157,14 @@ class InvScaling(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class Step(Schedule):
-    r"""Fall in steps: :math:`f_t = c^{\lfloor t / n \rfloor}`.
+    r"""Decrease in steps: :math:`f_t = c^{\lfloor t / n \rfloor}`.
 
     Parameters
     ----------
     every : int, default=50
-        :math:`n`, epochs on each step.
+        :math:`n`, the number of epochs between two steps.
     factor : float, default=0.5
-        :math:`c`, in (0, 1].
+        :math:`c`, the factor of each step, in the interval (0, 1].
     """
 
     every: int = 50
@@ -180,12 +181,12 @@ class Step(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class Exponential(Schedule):
-    r"""Fall by the same factor every epoch: :math:`f_t = c^t`.
+    r"""Decrease by the same factor in each epoch: :math:`f_t = c^t`.
 
     Parameters
     ----------
     factor : float, default=0.98
-        :math:`c`, in (0, 1].
+        :math:`c`, the factor of each epoch, in the interval (0, 1].
     """
 
     factor: float = 0.98
@@ -200,17 +201,17 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class Cosine(Schedule):
-    r"""Fall along half a cosine, without restarts [1]_.
+    r"""Decrease along half a cosine, without restarts [1]_.
 
     .. math:: f_t = b + (1 - b)\, \tfrac12 \bigl(1 + \cos(\pi \min(t / T, 1))\bigr)
 
     Parameters
     ----------
     horizon : int or None, default=None
-        :math:`T`, epochs until the factor is :math:`b`; None is the `n_iter` of the
-        first ``fit``.
+        :math:`T`, the number of epochs until the factor is :math:`b`. None is `n_iter`
+        in the first call of ``fit``.
     floor : float, default=0.0
-        :math:`b`, in [0, 1).
+        :math:`b`, the final factor, in the interval [0, 1].
 
     References
     ----------
@@ -229,7 +230,7 @@ class Cosine(Schedule):
 
     @property
     def depends_on_n_iter(self) -> bool:
-        """Whether the horizon is that of ``fit``."""
+        """Whether the horizon is `n_iter` of ``fit``."""
         return self.horizon is None
 
     def factor_at(self, epoch: int, state: Any) -> float:
@@ -239,7 +240,7 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class OneCycle(Schedule):
-    r"""Rise to ``learning_rate`` and fall far below where it began [1]_.
+    r"""Increase to ``learning_rate``, then decrease far below the start value [1]_.
 
     .. math::
         f_t = \begin{cases}
@@ -250,13 +251,14 @@ class OneCycle(Schedule):
     Parameters
     ----------
     horizon : int or None, default=None
-        :math:`T`, epochs of the cycle; None is the `n_iter` of the first ``fit``.
+        :math:`T`, the number of epochs of the cycle. None is `n_iter` in the first call
+        of ``fit``.
     warmup : float, default=0.3
-        :math:`w`, the share of it that rises, in (0, 1).
+        :math:`w`, the fraction of the epochs in which the factor increases, in (0, 1].
     start : float, default=0.04
-        :math:`a`, where it begins, in (0, 1].
+        :math:`a`, the initial factor, in the interval (0, 1].
     end : float, default=0.0001
-        :math:`b`, where it ends, in (0, 1].
+        :math:`b`, the final factor, in the interval (0, 1].
 
     References
     ----------
@@ -277,7 +279,7 @@ class OneCycle(Schedule):
 
     @property
     def depends_on_n_iter(self) -> bool:
-        """Whether the horizon is that of ``fit``."""
+        """Whether the horizon is `n_iter` of ``fit``."""
         return self.horizon is None
 
     def factor_at(self, epoch: int, state: Any) -> float:
@@ -289,16 +291,16 @@ class OneCycle(Schedule):
 
 
 class PlateauState(NamedTuple):
-    """What `Plateau` has seen.
+    """The state of `Plateau`.
 
     Parameters
     ----------
     factor : float
-        On the learning rate.
+        Factor that multiplies the learning rate.
     reference : float
-        The value that an epoch has to be below.
+        The value that an epoch has to improve on.
     n_stale : float
-        Number of epochs in a row that were not.
+        Number of consecutive epochs without improvement.
     """
 
     factor: float
@@ -308,21 +310,22 @@ class PlateauState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plateau(StatefulSchedule):
-    r"""Fall whenever progress stops.
+    r"""Decrease whenever the monitored value stops improving.
 
-    The reference :math:`r` starts at infinity. An epoch whose monitored value (the
-    validation value if there is one, else the training loss) is below :math:`r -`
-    `tol` sets :math:`r` to it. After `patience` epochs in a row that are not, the
-    factor is multiplied by `factor` and the count starts over.
+    The monitored value is the validation value if there is validation data, and the
+    training loss otherwise. If it is more than `tol` below its reference :math:`r`,
+    which is initially infinite, it becomes the new reference. After `patience`
+    consecutive epochs in which it is not, the learning rate is multiplied by `factor`,
+    and counting starts again.
 
     Parameters
     ----------
     factor : float, default=0.5
-        In (0, 1].
+        Factor by which the learning rate is multiplied, in the interval (0, 1].
     patience : int, default=5
-        Number of epochs.
+        Number of consecutive epochs without improvement before the decrease.
     tol : float, default=0.0001
-        How far below the reference an epoch has to be; not negative.
+        Minimum improvement of the monitored value. It must not be negative.
     """
 
     factor: float = 0.5
@@ -356,19 +359,20 @@ class Plateau(StatefulSchedule):
 
 @dataclass(frozen=True, slots=True)
 class Custom(Schedule):
-    """A function of the epoch, ``f(epoch) -> factor``.
+    """Schedule that is given by a function of the epoch.
 
     Parameters
     ----------
     function : callable ``(epoch) -> float``
-        Takes the number of epochs since the cold start, from 0.
+        Takes the number of epochs since the weights were initialized, from 0, and
+        returns the factor that multiplies the learning rate.
     """
 
     function: Callable[[int], float]
 
     @property
     def depends_on_n_iter(self) -> bool:
-        """Whether it may: an object that is no plain function may count its calls."""
+        """Whether it may depend on it: a callable object could count its calls."""
         is_plain = isinstance(self.function, FunctionType)
         return claims(self.function, "depends_on_n_iter", default=not is_plain)
 
@@ -376,21 +380,21 @@ class Custom(Schedule):
         factor = float(self.function(epoch))
         if not 0 <= factor < np.inf:
             raise ValueError(
-                f"schedule returned {factor} for epoch {epoch}; expected a finite "
-                "factor on the learning rate, not negative."
+                f"schedule must return a finite factor that is not negative. Got "
+                f"{factor} for epoch {epoch}."
             )
         return factor
 
 
 def depends_on_n_iter(schedule: Any) -> bool:
-    """Return whether the factors depend on the epochs asked for, or may do so."""
+    """Return whether the factors depend on `n_iter`, or may do so."""
     return claims(schedule, "depends_on_n_iter", default=True)
 
 
 def resume_schedule(
     schedule: Schedule, n_epochs: int, saved: Mapping[str, float]
 ) -> Any:
-    """Return the state of a schedule: the saved one, unless that is of another kind."""
+    """Return the saved state of a schedule, or a new one if it is of another kind."""
     state: Any = getattr(schedule, "init", Horizon)(n_epochs)
     if hasattr(schedule, "update") and saved.keys() == {*state._fields}:
         return state._replace(**saved)
@@ -406,7 +410,7 @@ def save_schedule(state: Any) -> dict[str, float]:
 def forget_schedule(
     schedule: Any, n_epochs: int, saved: Mapping[str, float]
 ) -> dict[str, float]:
-    """Return what a schedule keeps where another value is monitored from now on.
+    """Return the saved state after the monitored value has become another one.
 
     A schedule without `forget` starts over.
     """

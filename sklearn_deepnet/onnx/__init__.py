@@ -1,8 +1,7 @@
-"""Export networks to ONNX models, which predict without Python or this library.
+"""Export networks to ONNX models, which make predictions without Python.
 
-`to_onnx` converts a network or an ensemble. Whole pipelines and searches are converted
-by the package skl2onnx, after `register_converters` has made the networks known to it.
-Both write the same nodes.
+`to_onnx` converts a network or an ensemble. To convert pipelines and searches, call
+`register_converters` and then ``skl2onnx.to_onnx``.
 """
 
 from .export import register_converters, to_onnx

@@ -1,8 +1,8 @@
-r"""Activations as nodes of ONNX that onnxruntime supports in both precisions.
+r"""Activations as ONNX nodes that onnxruntime supports in both precisions.
 
 onnxruntime has no double-precision kernel for Elu, Selu, Softplus and Erf. These are
-therefore composed of operators that it has, in formulas that do not overflow: softplus
-is :math:`\max(z, 0) + \log(1 + e^{-|z|})`. In double precision, gelu is
+therefore composed of other operators, in formulas that do not overflow: softplus is
+:math:`\max(z, 0) + \log(1 + e^{-|z|})`. In double precision, gelu is
 
 .. math:: z \Phi(z) = \max(z, 0) - e^{-z^2 / 2}\, q(t),\quad t = (|z| - 3) / (|z| + 3),
 
@@ -102,14 +102,14 @@ def _silu(graph: Graph, z: str) -> str:
 
 
 def add_probability(graph: Graph, z: str) -> str:
-    """Add the sigmoid of logits, to full precision also where it is tiny."""
+    """Add the sigmoid of logits, with full precision even for tiny values."""
     return graph.add("Div", 1.0, _reciprocal_of_sigmoid(graph, z))
 
 
 def _reciprocal_of_sigmoid(graph: Graph, z: str) -> str:
-    """Add 1 + e^-z, infinite for logits so small that dividing by it gives 0.
+    """Add 1 + e^-z, which is infinite for very small logits.
 
-    The operator Sigmoid is not exact enough: its float32 kernels return 0 below -18,
+    The operator Sigmoid is not precise enough. Its float32 kernels return 0 below -18,
     where the sigmoid is 1.5e-8.
     """
     return graph.add("Add", graph.add("Exp", graph.add("Neg", z)), 1.0)

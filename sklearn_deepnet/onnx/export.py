@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["register_converters", "to_onnx"]
 
 # The versions of ONNX 1.12 and onnxruntime 1.12, from 2022. Nothing newer is needed,
-# and a runtime refuses a model that is newer than itself.
+# and a runtime cannot load a model that is newer than itself.
 _OPSET = 17
 _IR_VERSION = 8
 
@@ -26,24 +26,27 @@ _IR_VERSION = 8
 def to_onnx(estimator: Model, *, dtype: FloatDType | None = None) -> "ModelProto":
     """Convert a network, or an ensemble of networks, to an ONNX model.
 
-    This needs the package onnx; a model is run by a runtime such as onnxruntime. The
-    input is "X", of shape (n_samples, n_features). The outputs of a classifier are
-    "label", (n_samples,) or (n_samples, n_labels), and "probabilities",
-    (n_samples, n_classes); the output of a regressor is "variable",
-    (n_samples, n_outputs), two-dimensional also if y is not.
+    This requires the package onnx. To run the model, use a runtime such as onnxruntime.
+
+    - The input is "X", of shape (n_samples, n_features).
+    - A classifier has two outputs: "label", of shape (n_samples,) or (n_samples,
+      n_labels), and "probabilities", of shape (n_samples, n_classes).
+    - A regressor has one output: "variable", of shape (n_samples, n_outputs). It is
+      two-dimensional even if y is one-dimensional.
 
     Parameters
     ----------
     estimator : DeepNetClassifier, DeepNetRegressor, or an ensemble of these
-        Fitted.
+        The fitted network or ensemble. For pipelines and searches, see
+        `register_converters`.
     dtype : {"float32", "float64"} or None, default=None
-        Data type of the input, the computation and the outputs; None is that of the
-        weights.
+        Data type of the input, the computation and the outputs. None is the data type
+        of the weights.
 
     Returns
     -------
     model : onnx.ModelProto
-        The model, in opset 17, which runtimes since 2022 can read.
+        The model, in opset 17, which runtimes since 2022 support.
 
     Raises
     ------
@@ -54,15 +57,16 @@ def to_onnx(estimator: Model, *, dtype: FloatDType | None = None) -> "ModelProto
     TypeError
         If `estimator` is neither a network nor an ensemble of networks.
     ValueError
-        If it has what ONNX cannot express: activations written by the user, a subclass
-        with its own ``predict``, or labels that are neither whole numbers nor strings;
-        or if its weights are too large for float32.
+        If the estimator cannot be expressed in ONNX: if it has an activation of your
+        own, if it is an instance of a subclass that overrides ``predict``, or if its
+        labels are neither integers nor strings. Also if its weights are too large for
+        float32.
 
     Notes
     -----
-    Labels that are bools, or floats such as 1.0, are integers in the model. Where an
-    estimator raises an error because X is not finite or the network overflows, the
-    model returns NaN, infinity, or what follows from them.
+    In the model, labels that are bools, or floats such as 1.0, become integers. If X is
+    not finite or the network overflows, an estimator raises an error, but the model
+    returns values such as NaN or infinity.
 
     Examples
     --------
@@ -75,7 +79,7 @@ def to_onnx(estimator: Model, *, dtype: FloatDType | None = None) -> "ModelProto
     >>> [node.op_type for node in model.graph.node[:6]]
     ['Sub', 'Div', 'MatMul', 'Add', 'Relu', 'MatMul']
 
-    ``onnx.save(model, "net.onnx")`` writes it to a file. It predicts by
+    ``onnx.save(model, "net.onnx")`` writes the model to a file. To predict with it:
 
     >>> from onnxruntime import InferenceSession
     >>> session = InferenceSession(model.SerializeToString())
@@ -115,14 +119,15 @@ def to_onnx(estimator: Model, *, dtype: FloatDType | None = None) -> "ModelProto
 def register_converters() -> None:
     """Register the networks, ensembles and searches of this library with skl2onnx.
 
-    After this call, skl2onnx converts them in pipelines, in searches, and in other
-    estimators that it can convert. Call it again after defining a subclass; repeated
-    calls have no other effect.
+    After this call, ``skl2onnx.to_onnx`` can convert them, also in pipelines, in
+    searches, and in other estimators that skl2onnx supports. Call it again after you
+    have defined a subclass. Repeated calls have no other effect.
 
-    Models compute in float64 if the input is float64, else in float32. Outputs are
-    those of `to_onnx`: the option "zipmap" is accepted, but probabilities of networks
-    are an array and never dicts, which onnxruntime has in float32 only. With the option
-    "raw_scores", logits take the place of probabilities; two classes have two columns.
+    Models compute in float64 if the input is float64, and in float32 otherwise. They
+    have the same outputs as those of `to_onnx`. The option "zipmap" is accepted, but
+    the probabilities of networks are always an array, since onnxruntime supports dicts
+    in float32 only. With the option "raw_scores", the model returns logits instead of
+    probabilities, with two columns for two classes.
 
     Raises
     ------
@@ -131,15 +136,15 @@ def register_converters() -> None:
 
     Notes
     -----
-    ``skl2onnx.to_onnx`` writes the newest opset that it supports. With
-    ``target_opset=17``, its models can be read by the same runtimes as those of
-    `to_onnx`. Networks need at least 13.
+    ``skl2onnx.to_onnx`` uses the newest opset that it supports. With
+    ``target_opset=17``, the same runtimes can read its models as those of `to_onnx`.
+    Networks require an opset of at least 13.
 
-    skl2onnx 1.20 converts two uses of `CalibratedClassifierCV` wrongly, for any
-    classifier: one around a pipeline or a `GridSearchCV`, where it calibrates
-    probabilities in place of scores, and ``method="isotonic"``, where it does not
-    interpolate. Use it as a step of a pipeline, around a network or a search of this
-    library, and compare predictions before you rely on them.
+    skl2onnx 1.20 converts `CalibratedClassifierCV` wrongly in two cases, for any
+    classifier. Around a pipeline or a `GridSearchCV`, it calibrates probabilities
+    instead of scores. With ``method="isotonic"``, it does not interpolate. To avoid the
+    first case, use it within the pipeline, around a network or a search of this
+    library. Compare the predictions of the model before you rely on them.
 
     Examples
     --------
@@ -165,6 +170,6 @@ def _require(package: str, function: str) -> None:
         import_module(package)
     except ImportError as error:
         raise ImportError(
-            f"{function} needs the package {package}. Install onnx and skl2onnx: "
-            "pip install onnx skl2onnx"
+            f"{function} requires the package {package}. Install it by 'pip install "
+            "onnx skl2onnx'."
         ) from error

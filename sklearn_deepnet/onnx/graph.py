@@ -1,4 +1,4 @@
-"""Builders of ONNX graphs: of a model, or of a part of one that skl2onnx builds."""
+"""Builders of ONNX graphs: of a whole model, or of a part that skl2onnx uses."""
 
 from copy import copy
 from typing import Any
@@ -33,13 +33,14 @@ class Graph:
     def _constant(self, values: Any) -> str:
         values = np.asarray(values)
         if values.dtype.kind == "f":
-            # Beyond float32, NumPy warns and returns infinity: raise an error instead.
+            # If a value is too large for float32, NumPy would only warn and return
+            # infinity.
             with np.errstate(over="ignore", under="ignore"):
                 given, values = values, values.astype(self.dtype)
             if not np.isfinite(values).all():
                 raise ValueError(
-                    f"The network holds numbers up to {np.abs(given).max():.2g}, too "
-                    f"large for {self.dtype.name}. Export it in float64."
+                    f"The network contains numbers up to {np.abs(given).max():.2g}, "
+                    f"which are too large for {self.dtype.name}. Export it in float64."
                 )
         name = self._new_name("constant")
         self._add_constant(name, values)
@@ -82,7 +83,7 @@ class ModelGraph(Graph):
 
 
 class Skl2onnxGraph(Graph):
-    """A part of the graph that skl2onnx builds, written through its container."""
+    """A part of a graph of skl2onnx, which is written to its container."""
 
     def __init__(self, dtype: np.dtype[Any], scope: Any, container: Any) -> None:
         super().__init__(dtype)

@@ -19,7 +19,7 @@ from .graph import Graph, onnx_type
 
 
 def averaged_networks(estimator: Any) -> list[FittedNetwork]:
-    """Return the networks whose outputs a fitted estimator averages, or itself.
+    """Return the members of a fitted ensemble, or a fitted network as a list.
 
     Raises an error if the estimator is not a network or ensemble of this library, or
     if its class overrides ``predict`` or ``predict_proba``.
@@ -33,15 +33,15 @@ def averaged_networks(estimator: Any) -> list[FittedNetwork]:
     if not networks:
         raise TypeError(
             "estimator must be a DeepNetClassifier, a DeepNetRegressor or an ensemble "
-            f"of these. Got {estimator!r} instead; for pipelines and searches there is "
-            "skl2onnx.to_onnx, after register_converters()."
+            f"of these. Got {estimator!r} instead. To convert a pipeline or a search, "
+            "call register_converters() and then skl2onnx.to_onnx."
         )
     for name in ("predict", "predict_proba")[: 1 + is_classifier(estimator)]:
         if not is_ours(getattr(type(estimator), name)):
             raise ValueError(
-                f"estimator is {estimator!r}, whose class has a {name} of its own, "
-                "which ONNX cannot express; give a fitted estimator whose class has "
-                "none."
+                f"The class of estimator={estimator!r} overrides {name}, which cannot "
+                "be converted to ONNX. Give a fitted estimator whose class does not "
+                "override it."
             )
     return networks
 
@@ -51,8 +51,8 @@ def add_estimator(
 ) -> list[str]:
     """Add all nodes of an estimator, and return the names of its outputs.
 
-    With `raw_scores`, logits take the place of the probabilities of a network. If
-    `X_dtype` is not that of the graph, X is scaled in it and then cast.
+    With `raw_scores`, the logits of a network are output instead of the probabilities.
+    If `X_dtype` is not that of the graph, X is scaled in `X_dtype` and then cast.
     """
     networks = averaged_networks(estimator)
     network = stack_of(networks) if len(networks) > 1 else network_of(networks[0])
@@ -83,13 +83,13 @@ def _add_logits(graph: Graph, network: Network, A: str) -> str:
 
 
 def _add_scaling(graph: Graph, network: Network, X: str) -> str:
-    """Add what a network does to X first; networks with own scalings are stacked."""
+    """Add the scaling of X; networks with different scalings are stacked."""
     scaling = network.input_scaling
     if scaling is None:
         return X
     difference = graph.add("Sub", X, scaling.center)
-    # What float32 cannot hold of the centre of a time stamp is many seconds. A network
-    # in float32 was trained without it.
+    # In float32, the center of a time stamp is rounded by many seconds. A network in
+    # float32 was trained with the rounded center.
     rest = scaling.center - scaling.center.astype(graph.dtype)
     if network.params.dtype == np.float64 and rest.any():
         difference = graph.add("Sub", difference, rest)
@@ -98,7 +98,7 @@ def _add_scaling(graph: Graph, network: Network, X: str) -> str:
     A = graph.add("Div", difference, scale)
     if not scaling.squashes:
         return A
-    # Beyond it the square below could overflow, and the quotient would be zero.
+    # For larger values the square below could overflow, and the quotient would be zero.
     A = graph.add("Clip", A, -SQUASH_LIMIT, SQUASH_LIMIT)
     third = graph.add("Div", A, 3.0)
     square = graph.add("Add", graph.add("Mul", third, third), 1.0)
@@ -116,7 +116,7 @@ def _add_features(graph: Graph, network: Network, A: str) -> str:
     inputs = np.arange(count_inputs(network.layer_sizes, network.n_frequencies))
     repeated = graph.add("Gather", A, np.repeat(inputs, network.n_frequencies), axis=-1)
     angles = graph.add("Add", graph.add("Mul", repeated, frequencies), phases)
-    if network.stack_shape:  # each network needs its own copy of inputs that they share
+    if network.stack_shape:  # each network needs its own copy of the shared inputs
         A = graph.add("Add", A, np.zeros((*network.stack_shape, 1, 1)))
     return graph.add("Concat", A, graph.add("Cos", angles), axis=-1)
 
@@ -129,8 +129,8 @@ def _unstacked(values: FloatArray) -> FloatArray:
 def _add_activation(graph: Graph, activation: Activation, Z: str) -> str:
     if ACTIVATIONS.get(activation.name) != activation:
         raise ValueError(
-            f"activation {activation!r} is not of this library, so it is not known how "
-            f"to write it in ONNX; train with one of {sorted(NODES)}."
+            f"activation={activation!r} cannot be converted to ONNX. Train with one of "
+            f"{sorted(NODES)}."
         )
     return NODES[activation.name](graph, Z)
 
@@ -145,8 +145,8 @@ def _add_classifier(
 ) -> list[str]:
     """Add labels and probabilities, computed as by ``predict`` and ``predict_proba``.
 
-    A network derives the label from the logits, since probabilities may be rounded to
-    0 or 1, and an ensemble from the mean of the probabilities.
+    The label of a network is computed from the logits, since probabilities may be
+    rounded to 0 or 1. The label of an ensemble is computed from the mean probabilities.
     """
     z = scores = _add_logits(graph, network, A)
     if networks[0]._is_binary:
@@ -185,8 +185,8 @@ def _onnx_labels(classifier: Any) -> NDArray[Any]:
         if (whole == labels).all():
             return whole
     raise ValueError(
-        f"classes_ are {classifier.classes_!r}, but a label in ONNX is a 64-bit "
-        "integer or a string. Train on such labels."
+        f"The classes are {classifier.classes_!r}, but a label in ONNX must be a "
+        "64-bit integer or a string. Train with such labels."
     )
 
 
@@ -206,9 +206,9 @@ def _add_regressor(
 def _add_mean(graph: Graph, values: str, n: int) -> str:
     """Add the mean over the first axis, as a sum divided by n, like ``predict_proba``.
 
-    The sum comes first, so that the mean of probabilities that are all 1 is not above
-    1. The operator Mean has no kernel for float64, and ReduceMean takes its axes in
-    another way since opset 18.
+    The sum is computed first, so that the mean of probabilities that are all 1 is not
+    above 1. The operator Mean has no kernel for float64, and the axes of ReduceMean are
+    given differently since opset 18.
     """
     total = graph.add("ReduceSum", values, np.array([0]), keepdims=0)
     return graph.add("Div", total, float(n))

@@ -1,9 +1,9 @@
 """Converters of networks, ensembles and searches, for skl2onnx to call.
 
-For each class, skl2onnx calls three functions: a parser for names and types of the
-outputs, a shape calculator that corrects the types once those of the inputs are known,
-and a converter that adds the nodes. It looks them up by the exact class, so subclasses
-are registered, too.
+For each class, skl2onnx calls three functions: a parser that declares names and types
+of the outputs, a shape calculator that corrects the types once those of the inputs are
+known, and a converter that adds the nodes. skl2onnx looks them up by the exact class,
+so subclasses are registered as well.
 """
 
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def _subclasses(cls: type) -> Iterator[type]:
 
 
 def _network_options(cls: type) -> dict[str, list[bool]]:
-    """Return the options of a class; without ``decision_function`` no "raw_scores"."""
+    """Return the options of a class; "raw_scores" requires ``decision_function``."""
     options = {}
     if issubclass(cls, ClassifierMixin):
         options["zipmap"] = [True, False]
@@ -117,11 +117,11 @@ def _convert_network(scope: Any, operator: Any, container: Any) -> None:
     model = operator.raw_operator
     if container.target_opset_onnx < _OLDEST_OPSET:
         raise ValueError(
-            f"{type(model).__name__} needs an opset of at least {_OLDEST_OPSET}. Got "
-            f"target_opset={container.target_opset_onnx} instead."
+            f"{type(model).__name__} requires target_opset to be at least "
+            f"{_OLDEST_OPSET}. Got {container.target_opset_onnx} instead."
         )
     graph = Skl2onnxGraph(_dtype_of(operator.inputs), scope, container)
-    # Integers, such as time stamps, may be larger than float32 holds exactly.
+    # Integers, such as time stamps, may be too large for float32 to be exact.
     is_float = all(isinstance(it.type, FloatTensorType) for it in operator.inputs)
     X_dtype = graph.dtype if is_float else np.dtype(np.float64)
     # A data frame has one input for each column.
@@ -152,7 +152,7 @@ def _parse_best(
 ) -> Any:
     from skl2onnx._parse import parse_sklearn
 
-    needed = "This %(name)s has no best_estimator_: fit it, with refit=True."
+    needed = "This %(name)s has no best_estimator_. Fit it with refit=True."
     check_is_fitted(search, "best_estimator_", msg=needed)
     best = search.best_estimator_
     scope.add_options(id(best), options)
@@ -163,7 +163,7 @@ def _parse_best(
 
 
 def _keep_search_types(operator: Any) -> None:
-    """Keep the types that the estimator around the search has declared."""
+    """Keep the types that the enclosing estimator has declared."""
 
 
 def _convert_search(scope: Any, operator: Any, container: Any) -> None:
@@ -175,7 +175,7 @@ def _convert_search(scope: Any, operator: Any, container: Any) -> None:
     search = operator.raw_operator
     options = scope.get_options(search)
     if is_classifier(search):
-        options["zipmap"] = False  # the estimator around it computes with an array
+        options["zipmap"] = False  # the enclosing estimator requires an array
     if not hasattr(search, "decision_function"):
         options.pop("raw_scores", None)
     outputs = _parse_best(scope, search, operator.inputs, options)

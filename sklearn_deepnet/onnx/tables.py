@@ -1,8 +1,9 @@
-"""Converter of the step "columns" of `make_table_pipeline`, for skl2onnx to call.
+"""Converter of the step "columns" of `make_table_pipeline` for skl2onnx.
 
-skl2onnx would convert the transformers in this step one by one, but without the
-indicators of gaps, and to models that fail on new levels. So the step is converted as a
-whole. Each feature is an input of its own, or all are columns of one input.
+skl2onnx could convert the transformers of this step one by one, but without the
+indicators of missing values, and the model would fail on new levels. So the step is
+converted as a whole. Each feature is a separate input, or all features are columns of
+one input.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from ..estimators.tables.conversion import MISSING, to_floats, to_text
 from ..estimators.tables.pipeline import HighCardinalityEncoder
 from .graph import Graph, Skl2onnxGraph, onnx_type
 
-_MODULE = "ai.onnx.ml"  # where ONNX keeps what looks text up
+_MODULE = "ai.onnx.ml"  # the operators of ONNX that look up text
 
 
 def parse_table(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
@@ -61,7 +62,7 @@ def _type_of(model: Any, inputs: Any) -> Any:
 
 
 def _dtype_of(inputs: Any) -> np.dtype[Any]:
-    """Return float32 if that holds all numbers of the inputs exactly, else float64."""
+    """Return float32 if it represents all inputs exactly, and float64 otherwise."""
     from skl2onnx.common import data_types
 
     small = (
@@ -89,8 +90,9 @@ def _add_column(
         variable = inputs[k]
     else:
         raise ValueError(
-            f"The inputs {[*by_name]} lack the column {wanted!r}. Name them like the "
-            "columns of X, or give one for each column, in the order of X."
+            f"The inputs {[*by_name]} do not contain the column {wanted!r}. Name the "
+            "inputs like the columns of X, or give one input for each column, in the "
+            "order of X."
         )
     return variable.full_name, variable.type
 
@@ -109,15 +111,15 @@ def _find_adder(
     names = getattr(model, "feature_names_in_", np.arange(model.n_features_in_))
     raise NotImplementedError(
         f"The transformer {name!r} of the step 'columns' cannot be converted to ONNX. "
-        f"Fit without its columns, {names[positions].tolist()}, or give them as "
-        "numbers or text that you have computed before."
+        f"Drop its columns {names[positions].tolist()}, or convert them to numbers or "
+        "text before you fit the pipeline."
     )
 
 
 def _add_floats(
     graph: Graph, imputer: SimpleImputer, columns: Sequence[tuple[str, Any]]
 ) -> str:
-    """Fill gaps, and add the columns that say where they were."""
+    """Impute missing values, and add the columns that mark them."""
     type_ = onnx_type(graph.dtype)
     X = graph.add(
         "Concat",
@@ -139,7 +141,7 @@ def _add_one_hot(
 
 
 def _one_hot_tables(encoder: OneHotEncoder) -> Iterator[tuple[Any, NDArray[Any]]]:
-    """Yield the levels of each feature, and a row for each of them and for new ones."""
+    """Yield for each feature its levels, and a row for each level and for new ones."""
     none_is_rare = [None] * len(encoder.categories_)
     all_rare = getattr(encoder, "infrequent_categories_", none_is_rare)
     for levels, rare in zip(encoder.categories_, all_rare, strict=True):
@@ -173,9 +175,9 @@ def _add_lookups(
     columns: Sequence[tuple[str, Any]],
     tables: Iterator[tuple[Any, NDArray[Any]]],
 ) -> str:
-    """Replace each level by a row of the table of its column; the last is for others.
+    """Replace each level by a row of its table; the last row is for other levels.
 
-    Empty text is a gap, since ONNX has no text that is missing.
+    Empty text is a missing value, since ONNX has no missing text.
     """
     parts = []
     for (column, type_), (levels, rows) in zip(columns, tables, strict=True):
@@ -207,8 +209,8 @@ def _add_text(graph: Graph, column: str, type_: Any) -> str:
     if isinstance(type_, Int64TensorType):  # categories of pandas may be numbers
         return graph.add("Cast", column, to=TensorProto.STRING)
     raise ValueError(
-        "Columns of categories must be inputs of text or of whole numbers. Got the "
-        f"type {type(type_).__name__} instead; give StringTensorType([None, 1])."
+        "Columns of categories must be inputs of text or of integers. Got the type "
+        f"{type(type_).__name__} instead; give StringTensorType([None, 1])."
     )
 
 

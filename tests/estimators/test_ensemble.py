@@ -422,7 +422,7 @@ def test_the_mean_errs_less_than_members_by_their_variance():
 
 
 def test_data_that_overflow_are_an_error():
-    with pytest.raises(ValueError, match=r"^The network overflows on X, whose largest"):
+    with pytest.raises(ValueError, match=r"^The outputs of the network overflow for"):
         fitted("float32").predict(1e39 * X)
 
 
@@ -470,8 +470,8 @@ class CautiousRegressor(DeepNetRegressor):
 )
 def test_members_with_predictions_of_their_own_are_an_error(base, method, allowed):
     message = (
-        f"estimator is {base!r}, whose class has a {method} of its own, which an "
-        f"ensemble never calls; give a {allowed}, or a subclass without {method}."
+        f"The class of estimator={base!r} overrides {method}, which an ensemble never "
+        f"calls. Give a {allowed}, or a subclass that does not override {method}."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         ensemble(base).fit(X, NUMBERS if method == "predict" else y)
@@ -497,7 +497,7 @@ MUST_BE = (
     "'sklearn_deepnet.estimators.classifier.DeepNetClassifier' or"
 )
 UNEQUAL = "Found input variables with inconsistent numbers of samples: [178, 177]"
-ACTIVATIONS = "activation has 1 entries for 2 hidden layers; give one for each, or one "
+ACTIVATIONS = "activation has 1 entries for 2 hidden layers. Give one for each, or one "
 ERRORS = [  # parameters, what fit is given, the message
     (
         {"estimator": LogisticRegression()},
@@ -511,15 +511,19 @@ ERRORS = [  # parameters, what fit is given, the message
         "The 'n_estimators' parameter of DeepNetEnsembleClassifier must be an int in "
         "the range [1, inf). Got 0 instead.",
     ),
-    ({}, {"y": 0 * y}, "y holds only one class, [0]; a classifier needs two."),
+    (
+        {},
+        {"y": 0 * y},
+        "y contains only one class, [0]. A classifier requires at least two classes.",
+    ),
     ({}, {"X": X[:, 1:], "y": y[1:]}, UNEQUAL),
     (
         {"bootstrap": True},
         {"sample_weight": UNEVEN[:100]},
-        "sample_weight has the shape (100,), but must have one weight for each row, "
-        "the shape (178,).",
+        "sample_weight must have one weight for each sample, so its shape must be "
+        "(178,). Got the shape (100,) instead.",
     ),
-    ({}, {"X_val": X}, "X_val is given without y_val; give both or none."),
+    ({}, {"X_val": X}, "X_val is given without y_val. Give both of them or neither."),
     ({"estimator__activation": ["relu"]}, {"X": X[:, 1:]}, f"{ACTIVATIONS}for all."),
 ]
 
@@ -711,7 +715,7 @@ def test_members_draw_as_many_rows_of_weight_as_there_are(y):
 def test_a_negative_weight_is_an_error_whether_it_is_drawn_or_not():
     for k in range(5):
         weight = np.where(np.arange(178) == k, -1.0, 1.0)
-        with pytest.raises(ValueError, match="weights must not be negative"):
+        with pytest.raises(ValueError, match="sample_weight must not be negative"):
             ensemble(net(), n_estimators=1, bootstrap=True).fit(X, y, weight)
 
 

@@ -165,7 +165,7 @@ def test_the_loss_never_rises():
 
 
 def test_too_small_n_iter_is_a_warning():
-    message = r"^All n_iter=5 epochs were used before the loss settled\. Raise n_iter"
+    message = r"^Training reached n_iter=5 epochs before it converged\. Increase n_iter"
     net = net_for(5, tol=1e-4)
     with pytest.warns(ConvergenceWarning, match=message) as caught:
         net.fit(*wine())
@@ -311,7 +311,10 @@ IGNORED = [
 @pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
 def test_what_it_ignores_is_a_warning(parameters, named, estimator):
     X, y = wine()
-    message = re.escape(f"solver='lbfgs' ignores {named}.")
+    message = re.escape(
+        f"solver='lbfgs' does not use {named}. Leave these parameters at their "
+        "defaults, or choose another solver."
+    )
     net = net_for(4, estimator=estimator, **parameters)
     with pytest.warns(UserWarning, match=f"^{message}$") as caught:
         net.fit(X, y)
@@ -321,7 +324,7 @@ def test_what_it_ignores_is_a_warning(parameters, named, estimator):
 
 def test_rates_in_an_array_that_it_ignores_are_a_warning():
     net = net_for(2, (6, 4), dropout=np.array([0.1, 0.2]))
-    with pytest.warns(UserWarning, match=r"^solver='lbfgs' ignores dropout="):
+    with pytest.warns(UserWarning, match=r"^solver='lbfgs' does not use dropout="):
         net.fit(*wine())
 
 

@@ -173,9 +173,9 @@ def test_lbfgs_has_the_bits_of_dense_x(weight):
 def test_sparse_rows_are_not_scaled():
     assert net().fit(X, y).input_mean_ is None
     with raises(
-        "input_scaling='standard' would make sparse X dense, since centring fills in "
-        "its zeros. Set input_scaling=None, and scale X before if its columns differ "
-        "much, for example by MaxAbsScaler."
+        "input_scaling='standard' does not support sparse X, since centering would "
+        "make it dense. Set input_scaling=None. If the columns of X differ much in "
+        "scale, transform X by MaxAbsScaler first."
     ):
         net(input_scaling="standard").fit(X, y)
 
@@ -241,9 +241,9 @@ def test_a_stream_may_be_made_dense_in_some_calls_only():
 
 def test_sparse_rows_continue_a_network_that_scales():
     dense, made_dense = (net().fit(X.toarray(), y) for _ in range(2))
-    with pytest.warns(UserWarning, match="kept neither"):
+    with pytest.warns(UserWarning, match="Training continues with a new state"):
         dense.partial_fit(X.toarray(), y)
-    with pytest.warns(UserWarning, match="kept neither"):
+    with pytest.warns(UserWarning, match="Training continues with a new state"):
         made_dense.partial_fit(X, y)
     assert_same_training(made_dense, dense)
     assert made_dense.input_mean_ is not None

@@ -184,9 +184,9 @@ def test_other_losses_serve_labels(loss):
 def test_several_columns_that_are_no_indicator_are_an_error():
     X, Y = wine()
     message = (
-        "y has 3 columns and holds [2, 3], but an indicator matrix of labels holds 0 "
-        "and 1. Give one label a row, an indicator matrix of several, or use a "
-        "DeepNetRegressor to predict numbers."
+        "y has 3 columns and contains [2, 3], but an indicator matrix of labels "
+        "contains only 0 and 1. Give one label per row or an indicator matrix of "
+        "several labels, or use a DeepNetRegressor to predict numbers."
     )
     with raises(message):
         net_for().fit(X, Y + np.arange(3))

@@ -275,7 +275,8 @@ def test_another_number_of_frequencies_is_an_error(method, before, after, has, n
     changed = pickle.loads(pickle.dumps(fitted)).set_params(numeric_features=after)
     message = (
         f"n_frequencies of numeric_features is now {now}, but the network to continue "
-        f"has {has}. Keep it, or start anew by fit with warm_start=False."
+        f"has {has}. Keep it unchanged, or call fit with warm_start=False to start "
+        "over."
     )
     with raises(message):
         getattr(changed, method)(X, y)
@@ -315,7 +316,7 @@ def test_members_of_other_columns_are_no_ensemble(tmp_path):
         load_model(tmp_path / "net")
 
 
-@pytest.mark.filterwarnings("ignore:This DeepNetClassifier was saved by")
+@pytest.mark.filterwarnings("ignore:This DeepNetClassifier was saved with")
 def test_a_pickle_from_before_there_were_any_has_none():
     fitted = net(warm_start=True).fit(X, y)
     state = fitted.__getstate__()
@@ -335,8 +336,8 @@ def test_a_pickle_from_before_there_were_any_has_none():
 @pytest.mark.parametrize("name", ["X", "X_val"])
 def test_sparse_rows_are_refused(name, scaling, features):
     message = (
-        f"numeric_features={features!r} would make sparse X dense, since features of "
-        "its zeros are not zero. Set numeric_features=None, or give X.toarray()."
+        f"numeric_features={features!r} does not support sparse X, since the features "
+        "of zeros are not zero. Set numeric_features=None, or give X.toarray()."
     )
     model, given = net(features, input_scaling=scaling), {"X": X, "y": y}
     given |= {"X_val": X, "y_val": y, name: csr_array(X)}
@@ -359,9 +360,9 @@ def test_arrays_as_init_are_refused(scaling):
         a for pair in zip(given.coefs_, given.intercepts_, strict=True) for a in pair
     ]
     message = (
-        "init gives the weights as arrays, but the frequencies of "
-        "numeric_features='periodic' are drawn, and weights suit only those that they "
-        "were trained with. Set numeric_features=None, or give a scheme as init."
+        "numeric_features='periodic' cannot be combined with arrays of weights as "
+        "init, since its frequencies are drawn at random. Set numeric_features=None, "
+        "or give the name of an initializer as init."
     )
     with raises(message):
         net("periodic", init=arrays, input_scaling=scaling).fit(X, y)
@@ -369,8 +370,8 @@ def test_arrays_as_init_are_refused(scaling):
 
 def test_there_are_no_weights_for_x_as_it_comes():
     message = (
-        "numeric_features are not linear, so no weights for X as it comes are equal to "
-        "them. Compute them from numeric_features_, or train with "
+        "folded_coefs is not available with numeric_features, which are not linear in "
+        "X. Use numeric_features_ and coefs_ instead, or train with "
         "numeric_features=None."
     )
     with raises(message):
@@ -379,8 +380,8 @@ def test_there_are_no_weights_for_x_as_it_comes():
 
 def test_frequencies_beyond_float32_are_an_error():
     message = (
-        "numeric_features gives frequencies too large for float32. Lower its scale "
-        "(now 1e+100)."
+        "The frequencies of numeric_features are too large for float32. Lower the "
+        "scale of numeric_features (now 1e+100)."
     )
     with raises(message):
         net(PeriodicFeatures(scale=1e100), dtype="float32").fit(X, y)

@@ -33,29 +33,29 @@ ENSEMBLES = [DeepNetEnsembleClassifier, DeepNetEnsembleRegressor]
 X, Y = iris()
 
 OPTIMIZERS = "from sklearn_deepnet.nn.optimizers."
-SETTING = "It is a setting of the solver here: write"
+SETTING = "It is a setting of the solver here. Write"
 # name, value there: what the message says, what is equal to it here
 ADVICE = {
     ("max_iter", 300): (
-        "The number of epochs is n_iter here: write n_iter=300.",
+        "The number of epochs is called n_iter here. Write n_iter=300.",
         {"n_iter": 300},
     ),
     ("learning_rate_init", 0.01): (
-        "The step size is learning_rate here: write learning_rate=0.01.",
+        "The step size is called learning_rate here. Write learning_rate=0.01.",
         {"learning_rate": 0.01},
     ),
     ("power_t", 0.4): (
-        "It is a setting of the schedule here: write schedule=InvScaling(power=0.4), "
+        "It is a setting of the schedule here. Write schedule=InvScaling(power=0.4), "
         "from sklearn_deepnet.nn.schedules.",
         {"schedule": InvScaling(power=0.4)},
     ),
     ("momentum", 0.8): (
         f"{SETTING} solver=Nesterov(momentum=0.8), or solver=Momentum(momentum=0.8) "
-        f"without Nesterov's, {OPTIMIZERS}",
+        f"for momentum without Nesterov's, {OPTIMIZERS}",
         {"solver": Nesterov(momentum=0.8)},
     ),
     ("nesterovs_momentum", False): (
-        "It is a solver of its own here: write solver='nesterov' for True, "
+        "It is a separate solver here. Write solver='nesterov' for True, or "
         "solver='momentum' for False.",
         {"solver": "momentum"},
     ),
@@ -72,8 +72,8 @@ ADVICE = {
         {"solver": Adam(epsilon=1e-6)},
     ),
     ("max_fun", 99): (
-        "solver='lbfgs' has no limit of evaluations here; n_iter limits its "
-        "iterations.",
+        "solver='lbfgs' does not limit the number of function calls here. Use n_iter "
+        "to limit the number of iterations.",
         {"solver": "lbfgs"},
     ),
 }
@@ -143,7 +143,7 @@ def test_a_parameter_of_mlp_is_explained_by_the_ensemble(cls, given, said):
     (name, value), (advice, _) = given, said
     network = cls._member.__name__
     message = (
-        f"{cls.__name__} has no parameter {name!r}. It belongs to the network, "
+        f"{cls.__name__} has no parameter {name!r}. It is a parameter of the network, "
         f"estimator={cls.__name__}.recipe(...). {advice}"
     )
     with raises(message, TypeError):
@@ -157,8 +157,8 @@ def test_a_parameter_of_mlp_is_explained_by_the_ensemble(cls, given, said):
 @pytest.mark.parametrize("search", [GridSearchCV, StackedGridSearchCV])
 def test_a_grid_with_a_parameter_of_mlp_is_explained(search):
     message = (
-        "DeepNetClassifier has no parameter 'max_iter'. The number of epochs is n_iter "
-        "here: write n_iter=5."
+        "DeepNetClassifier has no parameter 'max_iter'. The number of epochs is "
+        "called n_iter here. Write n_iter=5."
     )
     with raises(message):
         search(DeepNetClassifier(), {"max_iter": [5]}).fit(X, Y)
@@ -168,9 +168,9 @@ def test_a_grid_with_a_parameter_of_mlp_is_explained(search):
 
 def test_all_unknown_names_are_explained_at_once():
     with raises(
-        "DeepNetClassifier has no parameter 'max_iter'. The number of epochs is n_iter "
-        "here: write n_iter=9. DeepNetClassifier has no parameter 'lr'. The step size "
-        "is learning_rate here: write learning_rate=0.1.",
+        "DeepNetClassifier has no parameter 'max_iter'. The number of epochs is "
+        "called n_iter here. Write n_iter=9. DeepNetClassifier has no parameter 'lr'. "
+        "The step size is called learning_rate here. Write learning_rate=0.1.",
         TypeError,
     ):
         DeepNetClassifier(max_iter=9, alpha=0, lr=0.1)
@@ -179,8 +179,9 @@ def test_all_unknown_names_are_explained_at_once():
 @pytest.mark.parametrize("cls", ENSEMBLES)
 def test_a_parameter_of_the_network_is_explained_by_the_ensemble(cls):
     message = (
-        f"{cls.__name__} has no parameter 'hidden_layer_sizes'. It belongs to the "
-        f"network: write estimator={cls.__name__}.recipe(hidden_layer_sizes=(3,)), or "
+        f"{cls.__name__} has no parameter 'hidden_layer_sizes'. It is a parameter of "
+        "the network. Write "
+        f"estimator={cls.__name__}.recipe(hidden_layer_sizes=(3,)), or "
         "estimator__hidden_layer_sizes in a search."
     )
     with raises(message, TypeError):
@@ -193,7 +194,8 @@ def test_a_parameter_of_the_network_is_explained_by_the_ensemble(cls):
 @pytest.mark.parametrize("cls", ENSEMBLES)
 def test_sizes_given_to_the_ensemble_are_explained(cls, sizes):
     with raises(
-        f"estimator is {sizes!r}, but has to be a network; for hidden layers write "
+        f"estimator must be a network or None. Got {sizes!r} instead. To set the "
+        "hidden layers, write "
         f"estimator={cls.__name__}.recipe(hidden_layer_sizes={sizes!r})."
     ):
         cls(sizes).fit(X, Y)
@@ -202,7 +204,7 @@ def test_sizes_given_to_the_ensemble_are_explained(cls, sizes):
 def test_a_parameter_of_bagging_is_explained():
     with raises(
         "DeepNetEnsembleClassifier has no parameter 'base_estimator'. It is called "
-        "estimator here: write estimator=None.",
+        "estimator here. Write estimator=None.",
         TypeError,
     ):
         DeepNetEnsembleClassifier(base_estimator=None)
@@ -233,8 +235,8 @@ def test_where_no_name_is_similar_all_are_listed():
 @pytest.mark.parametrize("cls", NETWORKS)
 def test_values_by_position_are_explained(cls):
     with raises(
-        f"{cls.__name__} takes hidden_layer_sizes by position, and all else by name. "
-        "Got 2 values by position.",
+        f"{cls.__name__} accepts only hidden_layer_sizes as a positional argument. "
+        "Got 2 positional arguments; give all others by name.",
         TypeError,
     ):
         cls("squared_error", (3,))
@@ -255,14 +257,14 @@ def test_set_params_with_an_unknown_name_sets_nothing():
         (
             DeepNetEnsembleClassifier(),
             "estimator__n_iter",
-            "estimator__n_iter cannot be set, since estimator=None has no parameters; "
-            "give estimator=DeepNetEnsembleClassifier.recipe().",
+            "estimator__n_iter cannot be set, since estimator=None has no parameters. "
+            "First set estimator=DeepNetEnsembleClassifier.recipe().",
         ),
         (
             DeepNetClassifier(),
             "solver__beta1",
-            "solver__beta1 cannot be set, since solver='adam' has no parameters; give "
-            "solver as an object with the settings that you want.",
+            "solver__beta1 cannot be set, since solver='adam' has no parameters. "
+            "Set solver to an object that has the settings that you want.",
         ),
     ],
 )
@@ -284,8 +286,8 @@ def test_a_subclass_is_called_by_its_own_name():
 
     assert Small(n_iter=7).n_iter == 7
     with raises(
-        "Small has no parameter 'max_iter'. The number of epochs is n_iter here: write "
-        "n_iter=5."
+        "Small has no parameter 'max_iter'. The number of epochs is called n_iter "
+        "here. Write n_iter=5."
     ):
         Small().set_params(max_iter=5)
 
@@ -338,8 +340,8 @@ ADAPTIVE = (
 )
 def test_a_schedule_named_as_in_mlp_is_explained(parameter, value, write, fit):
     with raises(
-        f"{parameter}={value!r} is not allowed. The learning rate is a number here, "
-        f"and how it changes is the schedule: write {write}."
+        f"{parameter}={value!r} is not supported. learning_rate is a number here, "
+        f"and schedule says how it changes. Write {write}."
     ):
         fit(DeepNetClassifier(**{parameter: value}))
 

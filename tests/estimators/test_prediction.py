@@ -8,7 +8,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.datasets import load_iris
 
 from sklearn_deepnet.nn.activations import ACTIVATIONS
-from tests.helpers import cancer, digits, network_factory
+from tests.helpers import cancer, digits, network_factory, raises
 from tests.nn.test_activations import FORMULAS
 
 net = network_factory(
@@ -212,6 +212,14 @@ def test_logits_come_from_the_last_hidden_activations():
 @pytest.mark.parametrize("layer", [2, -3])
 def test_a_layer_that_does_not_exist_raises(layer):
     fitted = net((5, 4), n_iter=15).fit(*IRIS)
-    message = f"layer={layer} is not one of the 2 hidden layers; they are numbered from"
-    with pytest.raises(ValueError, match=message):
+    message = (
+        f"layer must be the index of a hidden layer, from -2 to 1. Got {layer} instead."
+    )
+    with raises(message):
         fitted.hidden_activations(IRIS[0], layer)
+    message = (
+        "layer must be the index of a hidden layer, of which this network has none. "
+        f"Got {layer} instead."
+    )
+    with raises(message):
+        net((), n_iter=1).fit(*IRIS).hidden_activations(IRIS[0], layer)

@@ -203,7 +203,7 @@ def test_pickle_of_another_version_warns(monkeypatch):
     monkeypatch.setattr("sklearn_deepnet.estimators.mixins.__version__", "9.9")
     saved = pickle.dumps(predictor)
     monkeypatch.undo()
-    with pytest.warns(VersionWarning, match=r"was saved by sklearn_deepnet 9\.9"):
+    with pytest.warns(VersionWarning, match=r"sklearn_deepnet \(9\.9\)"):
         pickle.loads(saved)
 
 
@@ -224,8 +224,8 @@ def test_pickle_of_another_version_warns(monkeypatch):
 def test_other_rows_are_an_error(given, described):
     predictor = fit("binary")[0].make_predictor()
     expected = (
-        "A predictor takes a 2-D NumPy array of numbers with 30 columns and at least "
-        f"one row; X is {described}."
+        "X must be a 2-D NumPy array of numbers with 30 columns and at least one row. "
+        f"Got {described} instead."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
         predictor(given)
@@ -239,7 +239,9 @@ def test_overflow_is_the_error_of_the_estimator(kind, n_rows):
     fitted.coefs_[-1][:] *= 1e200
     errors = []
     for call in (method, fitted.make_predictor()):
-        with pytest.raises(ValueError, match="The network overflows") as caught:
+        with pytest.raises(
+            ValueError, match="The outputs of the network overflow"
+        ) as caught:
             call(large)
         errors.append(str(caught.value))
     assert errors[0] == errors[1]
@@ -273,8 +275,8 @@ def test_a_method_of_its_own_is_an_error():
     X, y = cancer()
     fitted = net(estimator=Calibrated).fit(X, y)
     expected = (
-        "Calibrated has a predict_proba of its own, which a predictor never calls. "
-        "Call that method instead."
+        "Calibrated overrides predict_proba, which a predictor would never call. Call "
+        "predict_proba of the estimator instead."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
         fitted.make_predictor()

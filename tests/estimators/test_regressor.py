@@ -459,7 +459,7 @@ def test_negative_counts_are_an_error(where, loss):
     X, y = diabetes()
     targets = {"y": y, "X_val": X, "y_val": y.copy()}
     targets[where] = y - 30
-    message = f"{where} holds -5; for loss='poisson' it must not be negative."
+    message = f"{where} must not be negative with loss='poisson'. Got -5."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         net_for(loss=loss).fit(X, **targets)
 
@@ -485,7 +485,7 @@ def test_a_loss_of_another_kind_is_an_error(estimator, loss, outputs, sign):
     X, y = linnerud()
     y = sign * (np.arange(20) % 3 + 1)
     name = estimator.__name__
-    given = rf"loss=.?{loss}.? is not defined for .* of {name}\."
+    given = rf"loss=.?{loss}.? is not supported for .* of {name}\."
     with pytest.raises(ValueError, match=rf"^{given} Choose one of \[.*\]\.$"):
         estimator(loss=loss).fit(X, y)
 
@@ -536,6 +536,6 @@ def test_scikit_learn_accepts_by_checks_that_it_does_not_generate(check, estimat
 def test_targets_that_are_no_numbers_are_an_error(target_scaling):
     X, _ = diabetes()
     labels = np.array(["low", "high"] * (len(X) // 2), dtype=object)
-    message = "y holds text, such as 'low', but must hold numbers."
+    message = "y must contain only numbers. Got text, such as 'low'."
     with pytest.raises(ValueError, match=message):
         net_for(2, target_scaling=target_scaling).fit(X, labels)

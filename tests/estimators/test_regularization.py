@@ -131,7 +131,7 @@ def test_the_optimum_under_alpha_is_that_of_ridge():
     X, y = diabetes()
     model = Ridge(alpha=50).fit(X, y)
     net = net_for(500, (), DeepNetRegressor, solver="lbfgs", alpha=50)
-    with pytest.warns(UserWarning, match="ignores"):
+    with pytest.warns(UserWarning, match="does not use"):
         net.set_params(target_scaling=None).fit(X, y)
     np.testing.assert_allclose(net.coefs_[0][:, 0], model.coef_, atol=1e-5)
     np.testing.assert_allclose(net.intercepts_[0], model.intercept_, atol=1e-5)
@@ -401,13 +401,13 @@ def test_dropout_without_hidden_layers_is_nothing():
     [
         (
             [0.5],
-            "dropout has 1 entries for 2 hidden layers; give one for each, or one for "
+            "dropout has 1 entries for 2 hidden layers. Give one for each, or one for "
             "all.",
         ),
-        ([0.5, 1.0], "dropout must hold rates in [0, 1). Got 1.0 instead."),
-        ([-0.1, 0.5], "dropout must hold rates in [0, 1). Got -0.1 instead."),
-        ([0.5, "0.5"], "dropout must hold rates in [0, 1). Got '0.5' instead."),
-        ([0.5, np.nan], "dropout must hold rates in [0, 1). Got nan instead."),
+        ([0.5, 1.0], "dropout must contain rates in [0, 1). Got 1.0 instead."),
+        ([-0.1, 0.5], "dropout must contain rates in [0, 1). Got -0.1 instead."),
+        ([0.5, "0.5"], "dropout must contain rates in [0, 1). Got '0.5' instead."),
+        ([0.5, np.nan], "dropout must contain rates in [0, 1). Got nan instead."),
     ],
 )
 def test_bad_rates_are_an_error(dropout, message):
@@ -454,7 +454,10 @@ def test_label_smoothing_is_the_formula(kind):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_label_smoothing_is_for_log_loss_alone(loss, method):
     net = net_for(loss=loss, label_smoothing=0.1)
-    message = f"label_smoothing=0.1 is for loss='log_loss' alone; loss is {loss!r}."
+    message = (
+        "label_smoothing=0.1 is only supported with loss='log_loss'. Got "
+        f"loss={loss!r}; set label_smoothing=0."
+    )
     options = {"classes": [0, 1]} if method == "partial_fit" else {}
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         getattr(net, method)(*cancer(), **options)
@@ -715,12 +718,13 @@ def test_class_weights_count_in_the_validation_loss():
     [
         (
             {7: 2, "b": 3},
-            "class_weight names [7, 'b'], not among the classes [0, 1, 2].",
+            "class_weight contains [7, 'b'], which are not among the classes [0, 1, "
+            "2].",
         ),
         (
             {1: -2},
-            "class_weight holds {1: -2}; weights must be finite numbers, and not "
-            "negative.",
+            "class_weight must contain finite numbers that are not negative. Got {1: "
+            "-2} instead.",
         ),
     ],
 )

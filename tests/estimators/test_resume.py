@@ -206,9 +206,9 @@ def test_a_copy_goes_on_by_itself():
 # ---- after a plain fit
 
 FRESH = (
-    "The last fit kept neither the optimizer's moments nor the generator's state, so "
-    "training goes on with fresh ones. To continue exactly, set warm_start=True before "
-    "the first fit, or begin with partial_fit."
+    "Training continues with a new state of the optimizer and the random generator, "
+    "since the last fit did not keep them. To continue exactly, set warm_start=True "
+    "before the first fit, or start with partial_fit."
 )
 
 
@@ -229,7 +229,7 @@ def test_going_on_after_a_plain_fit_keeps_the_weights():
     net = net_for(3, warm_start=False, **FULL_BATCH, **AS_IT_COMES).fit(X, y)
     arrays = [a for pair in zip(net.coefs_, net.intercepts_, strict=True) for a in pair]
     fresh = net_for(1, init=arrays, **FULL_BATCH, **AS_IT_COMES).fit(X, y)
-    with pytest.warns(UserWarning, match="fresh ones"):
+    with pytest.warns(UserWarning, match="with a new state"):
         net.partial_fit(X, y)
     assert net.loss_curve_[3:] == fresh.loss_curve_
     np.testing.assert_array_equal(net.coefs_[0], fresh.coefs_[0])
@@ -243,7 +243,7 @@ def test_a_pickle_of_a_plain_fit_holds_weights_and_curve_only():
         needed = sum(a.nbytes for a in net.coefs_ + net.intercepts_) + 8 * n_iter
         assert len(pickle.dumps(net)) <= 1.2 * needed + 8000
         kept = net.set_params(warm_start=True, n_iter=1).fit
-        with pytest.warns(UserWarning, match="fresh ones"):
+        with pytest.warns(UserWarning, match="with a new state"):
             kept(X, y)
         assert len(pickle.dumps(net)) > 2.5 * needed  # two moments of Adam
 
@@ -296,7 +296,7 @@ def test_the_generator_of_the_caller_is_not_used_for_shuffling(warm_start):
         expected.randn(n_out, n_in + 1)
     np.testing.assert_equal(rng.get_state(), expected.get_state())
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The last fit kept neither")
+        warnings.filterwarnings("ignore", "Training continues with a new state")
         net.partial_fit(X, y).partial_fit(X, y)
     np.testing.assert_equal(rng.get_state(), expected.get_state())
 
@@ -320,7 +320,7 @@ def test_schedules_go_on_after_a_plain_fit():
         return 1.0
 
     net = net_for(3, schedule=schedule, warm_start=False).fit(X, y)
-    with pytest.warns(UserWarning, match="goes on with fresh ones"):
+    with pytest.warns(UserWarning, match="continues with a new state"):
         net.partial_fit(X, y)
     assert epochs == [0, 1, 2, 3]
 
@@ -346,7 +346,9 @@ def test_patience_ends_training_where_it_should():
             assert net.loss_curve_ == losses[:n_epochs]
 
 
-@pytest.mark.filterwarnings("ignore:All n_iter:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Training reached n_iter:sklearn.exceptions.ConvergenceWarning"
+)
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7])
 def test_patience_is_carried_from_chunk_to_chunk(chunk):
     X, y = wine()
@@ -461,7 +463,7 @@ def test_another_solver_starts_with_fresh_moments(before, after):
     np.testing.assert_array_equal(net.coefs_[0], fresh.coefs_[0])
 
 
-ANEW = "Keep it, or start anew by fit with warm_start=False."
+ANEW = "Keep it unchanged, or call fit with warm_start=False to start over."
 
 
 @pytest.mark.parametrize("goes_on", ["fit", "partial_fit"])
@@ -506,8 +508,8 @@ def test_other_classes_are_an_error_in_fit():
     X, y = wine()
     net = net_for(2).fit(X, y)
     message = (
-        "The classes are now [0, 1], but the network to continue has [0, 1, 2]. Keep "
-        "them, or start anew by fit with warm_start=False."
+        "The classes are now [0, 1], but the network to continue has [0, 1, 2]. Give "
+        "samples of the same classes, or call fit with warm_start=False to start over."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         net.fit(X[y < 2], y[y < 2])

@@ -339,9 +339,9 @@ def test_another_thing_monitored_is_judged_by_itself(before, after):
 def test_another_thing_monitored_has_patience_of_its_own():
     net, (X, y, held_out) = overshooting(8, scoring="accuracy", learning_rate=0.01)
     net.set_params(n_iter_no_change=3, tol=1e-6)
-    with pytest.warns(UserWarning, match="epochs were used before"):
+    with pytest.warns(UserWarning, match="epochs before it converged"):
         net.set_params(n_iter=3).fit(X, y, **held_out)
-    with pytest.warns(UserWarning, match="epochs were used before"):
+    with pytest.warns(UserWarning, match="epochs before it converged"):
         net.set_params(n_iter=10, scoring=None).fit(X, y, **held_out)
     assert np.all(np.diff(net.validation_loss_curve_) < -1e-6)  # so none was stale
     assert net.n_iter_ == 13
@@ -389,8 +389,8 @@ def test_an_interrupt_while_a_score_is_computed_leaves_counts_in_step(n_scored):
 def test_partial_fit_with_early_stopping_needs_validation_data(estimator):
     X, y = wine()
     message = (
-        "With early_stopping=True partial_fit needs X_val and y_val: rows held out of "
-        "one call would be trained on in another."
+        "With early_stopping=True, partial_fit requires X_val and y_val, since "
+        "samples held out in one call could be trained on in another call."
     )
     net = net_for(3, estimator, early_stopping=True)
     options = {"classes": [0, 1, 2]} if estimator is DeepNetClassifier else {}
@@ -446,9 +446,9 @@ def test_targets_of_another_width_are_an_error(method, before, after):
     net = net_for(2, DeepNetRegressor)
     getattr(net, method)(X, Y[:, :before] if before > 1 else y)
     message = (
-        f"y now has the shape ({len(y)},{'' if after == 1 else f' {after}'}), but the "
-        f"network to continue has {before} outputs. Keep it, or start anew by fit with "
-        "warm_start=False."
+        f"y has the shape ({len(y)},{('' if after == 1 else f' {after}')}), but the "
+        f"number of outputs of the network to continue is {before}. Give y with as "
+        "many columns, or call fit with warm_start=False to start over."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         getattr(net, method)(X, Y[:, :after] if after > 1 else y)

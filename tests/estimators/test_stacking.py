@@ -30,7 +30,7 @@ from tests.helpers import network_factory
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
-    "ignore:solver='lbfgs' ignores",
+    "ignore:solver='lbfgs' does not use",
 )
 FRAME, LABELS = load_wine(return_X_y=True, as_frame=True)
 X, y = scale(FRAME), LABELS.to_numpy()
@@ -735,12 +735,13 @@ def test_errors_of_what_is_given_say_what_to_give():
         ([twice, net(), twice], None, ValueError),
         ([twice, make_pipeline(PCA(), twice)], None, ValueError),
     ]
-    same = "holds the same object twice; give each its own, such as by sklearn.base."
+    same = "holds the same object twice. Give a separate object for each, for example "
+    same += "by sklearn.base."
     networks = (
         "must be a DeepNetClassifier or DeepNetRegressor, or a pipeline that ends in "
         "one."
     )
-    rows = "estimators; give one for each, or None."
+    rows = "estimators. Give one entry for each estimator, or None."
     messages = [
         f"rows has 0 entries for 1 {rows}",
         f"rows has 1 entries for 2 {rows}",

@@ -40,12 +40,12 @@ STRATIFIES_BY_CHOICE = pytest.mark.skipif(
     reason="TargetEncoder of scikit-learn < 1.9 always stratifies",
 )
 UNIQUE = (
-    "Left out of the table, since they hold text that differs in all rows: columns {}. "
-    "Convert them, or drop them from X."
+    "The columns {} hold text that is different in every row and are ignored. Convert "
+    "them to numbers, categories or dates, or drop them from X."
 )
 UNKNOWN = (
-    "Left out of the table, since they hold neither numbers nor text nor dates: "
-    "columns {}. Convert them, or drop them from X."
+    "The columns {} hold neither numbers, text nor dates and are ignored. Convert "
+    "them to numbers, categories or dates, or drop them from X."
 )
 
 net = network_factory("hidden_layer_sizes", hidden_layer_sizes=(6,), n_iter=4)
@@ -291,7 +291,7 @@ COLUMNS = [
 
 
 @pytest.mark.parametrize(("expected", "X"), COLUMNS)
-@pytest.mark.filterwarnings("ignore:Left out")
+@pytest.mark.filterwarnings("ignore:The columns")
 def test_column_is_in_its_group_alone(expected, X):
     selected = {group: ColumnsOf(group, 3)(X) for group in GROUPS}
     assert selected == {group: [0] if group == expected else [] for group in GROUPS}
@@ -300,7 +300,7 @@ def test_column_is_in_its_group_alone(expected, X):
 @LIBRARIES
 def test_what_is_left_out_is_named(frame):
     X = frame({"id": [*"abcd"], "lists": [[1], [2], [3], [4]], "x": [1, 2, 3, 4]})
-    with pytest.warns(UserWarning, match="Left out") as caught:
+    with pytest.warns(UserWarning, match="The columns") as caught:
         columns = fit_columns(X, max_levels=3)
     assert [str(it.message) for it in caught] == [
         UNIQUE.format(["id"]),
@@ -424,8 +424,8 @@ def test_new_gap_in_numbers_is_the_median(frame):
 def test_what_is_no_number_is_an_error(value, reason):
     columns = fit_columns(pd.DataFrame({"x": [1.0, 2.0]}))
     message = (
-        "Column 'x' held numbers in fit, but has values that cannot be converted to "
-        f"numbers: {reason}. Make all its values of one kind."
+        "Column 'x' held numbers during fit, but now has values that cannot be "
+        f"converted to numbers: {reason}. Give a column of numbers."
     )
     with raises(message):
         columns.transform(pd.DataFrame({"x": pd.Series([value], dtype=object)}))
@@ -434,9 +434,9 @@ def test_what_is_no_number_is_an_error(value, reason):
 def test_dates_in_numbers_are_an_error():
     columns = fit_columns(pd.DataFrame({"x": [1.0, 2.0]}))
     message = (
-        "Column 'x' held numbers in fit, but has values that cannot be converted to "
-        "numbers: 2020-01-01T00:00:00.000000 is a date. Make all its values of one "
-        "kind."
+        "Column 'x' held numbers during fit, but now has values that cannot be "
+        "converted to numbers: 2020-01-01T00:00:00.000000 is a date. Give a column of "
+        "numbers."
     )
     with raises(message):
         columns.transform(pd.DataFrame({"x": pd.to_datetime(["2020-01-01"])}))
@@ -650,8 +650,8 @@ def test_new_gap_in_dates_is_the_median(frame):
 def test_numbers_in_dates_are_an_error():
     columns = fit_columns(pd.DataFrame({"x": [MOMENT, MOMENT]}))
     message = (
-        "Column 'x' held dates in fit, but has values that cannot be converted to "
-        "dates: 3 is not a date. Make all its values of one kind."
+        "Column 'x' held dates during fit, but now has values that cannot be "
+        "converted to dates: 3 is not a date. Give a column of dates."
     )
     with raises(message):
         columns.transform(pd.DataFrame({"x": pd.Series([3], dtype=object)}))
@@ -811,19 +811,30 @@ def test_wrong_max_levels_is_an_error(max_levels):
 
 
 @pytest.mark.parametrize(
-    ("X", "what"),
+    ("X", "what", "advice"),
     [
-        (csr_array(np.eye(4)), "csr_array of shape (4, 4)"),
-        (np.arange(4), "ndarray of shape (4,)"),
-        (pl.LazyFrame({"x": [1, 2, 3, 4]}), "LazyFrame"),
-        ({"x": [1, 2, 3, 4]}, "dict"),
+        (
+            csr_array(np.eye(4)),
+            "csr_array of shape (4, 4)",
+            "Fit the estimator itself to sparse X, or give X.toarray().",
+        ),
+        (
+            np.arange(4),
+            "ndarray of shape (4,)",
+            "Convert it to a data frame first.",
+        ),
+        (
+            pl.LazyFrame({"x": [1, 2, 3, 4]}),
+            "LazyFrame",
+            "Call its method collect first.",
+        ),
+        ({"x": [1, 2, 3, 4]}, "dict", "Convert it to a data frame first."),
     ],
 )
-def test_what_is_no_table_is_an_error(X, what):
+def test_what_is_no_table_is_an_error(X, what, advice):
     message = (
-        "make_table_pipeline takes a data frame or a dense array of two dimensions. "
-        f"Got a {what} instead; collect a LazyFrame, and give sparse X to the "
-        "estimator itself."
+        "make_table_pipeline requires a data frame or a dense two-dimensional array. "
+        f"Got a {what} instead. {advice}"
     )
     with raises(message):
         make_table_pipeline(net()).fit(X, [0, 1, 0, 1])

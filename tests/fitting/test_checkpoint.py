@@ -189,7 +189,7 @@ def test_components_of_users_continue(tmp_path):
     crash(net(**parameters), 5, X, y, checkpoint=checkpoint)
     resumed = net(**parameters).fit(X, y, checkpoint=checkpoint)
     assert_equal(learned(resumed), learned(net(**parameters).fit(X, y)))
-    with pytest.raises(ModelFileError, match=r"activation.* are code, which is not in"):
+    with pytest.raises(ModelFileError, match=r"activation.* are code; call fit"):
         load_model(path)
 
 
@@ -220,7 +220,7 @@ def test_others_draw_from_a_shared_generator_what_they_would_have(tmp_path):
     again = train(np.random.RandomState(3))
     for fitted, expected in zip(again, once, strict=True):
         assert_equal(fitted.coefs_, expected.coefs_)
-    message = "random_state is a generator in another state"
+    message = "random_state is now a generator in another state"
     with pytest.raises(ValueError, match=message):
         train(np.random.RandomState(4))
 
@@ -252,7 +252,7 @@ def test_sparse_rows_continue(is_made_dense, tmp_path, request):
     for number, change in enumerate((1.0, -1, 1)):
         other = [part.copy() for part in parts]
         other[number][-1 if number < 2 else 1] += change
-        with pytest.raises(ValueError, match="are other ones"):
+        with pytest.raises(ValueError, match="have changed"):
             net().fit(csr_array(tuple(other), rows.shape), y, checkpoint=checkpoint)
 
 
@@ -271,7 +271,7 @@ def test_a_warm_start_is_a_fit_of_its_own(tmp_path):
     assert once.n_iter_ == again.n_iter_ == 24
     assert_equal(learned(once), learned(again))
     assert_equal(once.coefs_, net(n_iter=24).fit(X, y).coefs_)
-    message = "it began from other weights, or after other epochs"
+    message = "it started from other weights, or after"
     with pytest.raises(ValueError, match=message):
         net(warm_start=True).fit(X, y, checkpoint=tmp_path / "second")
 
@@ -291,8 +291,8 @@ def test_more_epochs_continue_from_what_is_complete(tmp_path):
     longer = net(n_iter=20).fit(X, y, checkpoint=path)
     assert_equal(learned(longer), learned(net(n_iter=20).fit(X, y)))
     message = (
-        f"The checkpoint '{path}' has made 20 epochs, more than n_iter=12. Raise "
-        "n_iter, or give another path to start over."
+        f"The checkpoint '{path}' has 20 epochs, but n_iter is only 12. Increase "
+        "n_iter, or choose another path to start over."
     )
     with pytest.raises(ValueError, match=exactly(message)):
         net().fit(X, y, checkpoint=path)
@@ -309,11 +309,12 @@ def test_what_patience_ended_is_complete(tmp_path):
 
 def test_a_divergence_is_warned_of_again(tmp_path):
     parameters = {"solver": "sgd", "learning_rate": 1e6}
-    with pytest.warns(DivergenceWarning, match="^The loss became"):
+    with pytest.warns(DivergenceWarning, match="^Training diverged"):
         fitted = net(**parameters).fit(X, y, checkpoint=tmp_path / "net")
     message = (
-        f"The checkpoint is of a training that diverged after {fitted.n_iter_} epochs. "
-        "Lower learning_rate, and give another path."
+        "Training is not resumed, since the checkpoint is from a training that "
+        f"diverged after {fitted.n_iter_} epochs. Lower learning_rate, and choose "
+        "another path."
     )
     with pytest.warns(DivergenceWarning, match=exactly(message)) as caught:
         again = net(**parameters).fit(X, y, checkpoint=tmp_path / "net")
@@ -324,7 +325,7 @@ def test_a_divergence_is_warned_of_again(tmp_path):
 @pytest.mark.parametrize("n_done", [0, 3, 12])
 def test_warnings_are_of_the_whole_fit(n_done, tmp_path):
     """Also of one that is complete, and nothing is trained."""
-    message = "^All n_iter=12 epochs were used before the loss settled"
+    message = "^Training reached n_iter=12 epochs before it converged"
     if n_done:
         with pytest.warns(ConvergenceWarning):
             net(tol=1e-9, n_iter=n_done).fit(X, y, checkpoint=tmp_path / "net")
@@ -534,7 +535,7 @@ def test_a_warm_start_from_other_weights_is_an_error(tmp_path):
     checkpoint = Checkpoint(tmp_path / "second", every=1)
     crash(chunk(0.01), 5, X, y, checkpoint=checkpoint, **PARTS)
     chunk(0.01).fit(X, y, checkpoint=checkpoint, **PARTS)
-    with pytest.raises(ValueError, match="it began from other weights, or after"):
+    with pytest.raises(ValueError, match="it started from other weights, or after"):
         chunk(0.02).fit(X, y, checkpoint=checkpoint, **PARTS)
 
 
@@ -545,7 +546,9 @@ def test_warm_start_does_not_matter(tmp_path):
     assert_equal(learned(kept), learned(net(warm_start=True).fit(X, y)))
 
 
-ADVICE = "Go on as it began, or give another path to start over."
+ADVICE = (
+    "Use the same arguments as before to resume, or choose another path to start over."
+)
 
 
 @pytest.mark.parametrize(
@@ -562,7 +565,7 @@ def test_other_parameters_are_an_error(parameters, difference, tmp_path):
     written = half_done(tmp_path / "net")
     estimator = net(**parameters)
     before = vars(estimator).copy()
-    start = f"The checkpoint '{tmp_path / 'net'}' is of another fit: {difference}"
+    start = f"The checkpoint '{tmp_path / 'net'}' belongs to another fit: {difference}"
     with pytest.raises(ValueError, match=f"(?s)^{re.escape(start)}.*{ADVICE}$"):
         estimator.fit(X, y, checkpoint=tmp_path / "net")
     assert vars(estimator) == before
@@ -572,8 +575,8 @@ def test_other_parameters_are_an_error(parameters, difference, tmp_path):
 def test_another_architecture_is_an_error(tmp_path):
     half_done(tmp_path / "net")
     message = (
-        f"The checkpoint '{tmp_path / 'net'}' is of another fit: hidden_layer_sizes is "
-        f"now (6,), and was (6, 5). {ADVICE}"
+        f"The checkpoint '{tmp_path / 'net'}' belongs to another fit: "
+        f"hidden_layer_sizes is now (6,), and was (6, 5). {ADVICE}"
     )
     with pytest.raises(ValueError, match=exactly(message)):
         net().set_params(hidden_layer_sizes=(6,)).fit(X, y, checkpoint=tmp_path / "net")
@@ -594,7 +597,7 @@ OTHERS = {
 def test_other_data_are_an_error(other, tmp_path):
     written = half_done(tmp_path / "net")
     *data, params = OTHERS[other]
-    start = f"The checkpoint '{tmp_path / 'net'}' is of another fit: X"
+    start = f"The checkpoint '{tmp_path / 'net'}' belongs to another fit: X"
     with pytest.raises(ValueError, match=f"^{re.escape(start)}.*{ADVICE}$"):
         net().fit(*data, checkpoint=tmp_path / "net", **params)
     assert (tmp_path / "net").read_bytes() == written
@@ -603,8 +606,8 @@ def test_other_data_are_an_error(other, tmp_path):
 def test_other_shapes_are_an_error(tmp_path):
     half_done(tmp_path / "net")
     message = (
-        f"The checkpoint '{tmp_path / 'net'}' is of another fit: X has now the shape "
-        f"[[178, 12]], and had [[178, 13]]. {ADVICE}"
+        f"The checkpoint '{tmp_path / 'net'}' belongs to another fit: X now has the "
+        f"shape [[178, 12]], and had [[178, 13]]. {ADVICE}"
     )
     with pytest.raises(ValueError, match=exactly(message)):
         net().fit(X[:, 1:], y, checkpoint=tmp_path / "net")
@@ -616,7 +619,7 @@ def test_another_class_is_an_error(tmp_path):
 
     half_done(tmp_path / "net")
     with pytest.raises(
-        ValueError, match=r"it is of sklearn_deepnet\.estimators\.classifier\.Deep"
+        ValueError, match=r"its class is sklearn_deepnet\.estimators\.classifier\.Deep"
     ):
         Own(**net().get_params()).fit(X, y, checkpoint=tmp_path / "net")
 
@@ -631,7 +634,7 @@ def test_other_code_of_a_class_is_an_error(tmp_path):
 
     checkpoint = Checkpoint(tmp_path / "net", every=1)
     crash(own(1), 5, X, y, checkpoint=checkpoint)
-    with pytest.raises(ValueError, match=r"of another fit: the code of .*Own is anoth"):
+    with pytest.raises(ValueError, match=r"another fit: the code of .*Own has changed"):
         own(2).fit(X, y, checkpoint=checkpoint)
     resumed = own(1).fit(X, y, checkpoint=checkpoint)
     assert_equal(learned(resumed), learned(net().fit(X, y)))
@@ -664,9 +667,9 @@ def test_another_version_is_an_error(tmp_path, monkeypatch):
         write_container(file, description | {"version": "0.0.1"}, arrays)
     written = path.read_bytes()
     message = (
-        f"The checkpoint '{path}' was written by sklearn_deepnet 0.0.1, and this is "
-        f"{sklearn_deepnet.__version__}. Go on with that version, or give another path "
-        "to start over."
+        f"The checkpoint '{path}' was written by sklearn_deepnet 0.0.1, but this is "
+        f"version {sklearn_deepnet.__version__}. Resume with version 0.0.1, or choose "
+        "another path to start over."
     )
     with pytest.raises(ValueError, match=exactly(message)):
         net().fit(X, y, checkpoint=path)
@@ -678,7 +681,7 @@ def test_a_truncated_file_is_an_error(tmp_path):
     written = half_done(path)
     for n_bytes in (0, 7, 100, len(written) // 2, len(written) - 1):
         path.write_bytes(written[:n_bytes])
-        start = f"'{path}' is not a file that sklearn_deepnet has saved, or it is"
+        start = f"'{path}' is damaged or was not saved by sklearn_deepnet: "
         with pytest.raises(ModelFileError, match=f"^{re.escape(start)}"):
             net().fit(X, y, checkpoint=path)
         assert path.read_bytes() == written[:n_bytes]
@@ -689,8 +692,8 @@ def test_a_model_is_not_lost_to_a_checkpoint(tmp_path):
     save_model(net().fit(X, y), path)
     written = path.read_bytes()
     message = (
-        f"'{path}' is not the checkpoint of a fit. Give another path, so that what it "
-        "is is not lost."
+        f"'{path}' exists and is not the checkpoint of a fit. It was left untouched; "
+        "choose another path."
     )
     with pytest.raises(ValueError, match=exactly(message)):
         net().fit(X, y, checkpoint=path)
@@ -711,8 +714,8 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path):
     estimator = net()
     path = tmp_path / "missing" / "net"
     message = (
-        "[Errno 2] The checkpoint cannot be written, so training was not begun: No "
-        f"such file or directory: '{path}'"
+        "[Errno 2] The checkpoint cannot be written, so training was not started: The "
+        f"folder '{path.parent}' does not exist: '{path}'"
     )
     with pytest.raises(FileNotFoundError, match=exactly(message)):
         estimator.fit(X, y, checkpoint=path)

@@ -118,7 +118,7 @@ FAILURES = {
     ),
     "a small learning rate": (
         {"learning_rate": 1e-9},
-        "the steps are too small; raise learning_rate (now 1e-09)",
+        "the steps are too small; increase learning_rate (now 1e-09)",
     ),
     "large weights": (
         {"init_scale": 100.0, "hidden_layer_sizes": (8, 8)},
@@ -126,8 +126,8 @@ FAILURES = {
     ),
     "clipped gradients": (
         {"clip_norm": 1e-9, "solver": "sgd"},
-        "the steps are too small; raise clip_norm (now 1e-09) or learning_rate (now "
-        "0.001)",
+        "the steps are too small; increase clip_norm (now 1e-09) or learning_rate "
+        "(now 0.001)",
     ),
     "a large learning rate": (
         {"learning_rate": 30.0, "solver": "sgd", "hidden_layer_sizes": (8, 8)},
@@ -142,11 +142,11 @@ def test_a_network_that_has_learned_nothing_says_so_once(name):
     options, cause = FAILURES[name]
     model = net(n_iter=100, **options)
     (message,) = messages_of(lambda: model.fit(X[BALANCED], y[BALANCED]))
-    assert message.startswith("The network has learned nothing from X: its loss fell ")
-    assert f"The likeliest cause: {cause}" in message
-    assert message.endswith("diagnose(estimator, X, y) checks others.")
+    assert message.startswith("The network has learned nothing from X: its lowest ")
+    assert f"The most likely cause: {cause}" in message
+    assert message.endswith("Call diagnose(estimator, X, y) for more checks.")
     constant = 0.125 if options.get("loss") == "squared_error" else 0.693147
-    assert f" and the best constant prediction has {constant}. " in message
+    assert f" the loss of the best constant prediction is {constant}. " in message
 
 
 @pytest.mark.parametrize(("unit", "n_iter"), [(1e4, 30), (1e-7, 500)])
@@ -166,7 +166,7 @@ def test_y_that_is_not_scaled_is_the_likeliest_cause(unit):
     (message,) = messages_of(lambda: model.fit(X, target))
     size = np.sqrt(np.mean(target**2))
     assert (
-        f"y is not scaled, its values are of size {size:.2g}; set "
+        f"y is not scaled (its values are of size {size:.2g}); set "
         "target_scaling='standard'. "
     ) in message
 
@@ -175,8 +175,8 @@ def test_epochs_that_are_too_few_are_the_likeliest_cause():
     few = [*range(10), *range(30, 40)]
     (message,) = messages_of(lambda: net(n_iter=10, init_scale=3).fit(X[few], y[few]))
     assert (
-        "The likeliest cause: the steps are too small; raise learning_rate (now 0.001) "
-        "or n_iter (now 10). "
+        "The most likely cause: the steps are too small; increase learning_rate (now "
+        "0.001) or n_iter (now 10). "
     ) in message
 
 
@@ -184,7 +184,7 @@ def test_rows_that_are_all_equal_are_the_likeliest_cause():
     (message,) = messages_of(
         lambda: net(n_iter=300).fit(np.ones((424, 3)), y[BALANCED])
     )
-    assert "The likeliest cause: all rows of X are equal. " in message
+    assert "The most likely cause: all rows of X are equal. " in message
 
 
 def test_a_score_that_ended_training_is_the_likeliest_cause():
@@ -193,8 +193,8 @@ def test_a_score_that_ended_training_is_the_likeliest_cause():
     model = net(scoring=lambda *_: 0.5, **options)
     (message,) = messages_of(lambda: model.fit(train_X, train_y, **validation))
     assert (
-        "The likeliest cause: training ended after 11 epochs, since the score did not "
-        "rise; set scoring=None, or a larger n_iter_no_change (now 10). "
+        "The most likely cause: training stopped after 11 epochs, since the score did "
+        "not improve; set scoring=None, or increase n_iter_no_change (now 10). "
     ) in message
 
 
@@ -327,10 +327,10 @@ def test_validation_data_in_other_units_are_a_warning(scaler, load):
     (message,) = messages_of(lambda: pipe.fit(train_X, train_y, **options))
     n = data.shape[1]
     assert message == (
-        f"X_val is far from X: in {n} of {n} columns the mean differs by more than 3 "
-        "standard deviations, or the standard deviation by more than a factor of 10. "
-        "If the network is in a pipeline, X_val must be "
-        "transformed like X; Pipeline(..., transform_input=['X_val']) does so."
+        f"X_val seems to be in other units than X: in {n} of {n} columns the mean "
+        "differs by more than 3 standard deviations, or the standard deviation by "
+        "more than a factor of 10. In a pipeline, X_val must be transformed like X, "
+        "for example by Pipeline(..., transform_input=['X_val'])."
     )
     options["net__X_val"] = pipe[0].transform(validation["X_val"])
     assert not messages_of(lambda: pipe.fit(train_X, train_y, **options))
@@ -343,7 +343,9 @@ def test_sparse_validation_data_in_other_units_are_a_warning():
     model = net(n_iter=3, tol=None)
     given = {"X_val": counts, "y_val": labels}
     found = messages_of(lambda: model.fit(counts * 0.01, labels, **given))
-    assert found[0].startswith("X_val is far from X: in 20 of 20 columns the mean")
+    assert found[0].startswith(
+        "X_val seems to be in other units than X: in 20 of 20 columns the mean"
+    )
     assert not messages_of(lambda: model.fit(counts, labels, **given))
 
 
@@ -353,9 +355,9 @@ def test_validation_targets_in_other_units_are_a_warning():
     scaled = (target - target.mean()) / target.std()
     (message,) = messages_of(lambda: model.fit(data, scaled, X_val=data, y_val=target))
     assert message == (
-        "y_val is far from y: the mean differs by more than 3 standard deviations, or "
-        "the standard deviation by more than a factor of 10. Give y_val in the units "
-        "of y."
+        "y_val seems to be in other units than y: the mean differs by more than 3 "
+        "standard deviations, or the standard deviation by more than a factor of 10. "
+        "Give y_val in the units of y."
     )
 
 
@@ -366,8 +368,10 @@ def test_validation_data_of_the_same_mean_in_other_units_are_a_warning(unit):
     model = net(estimator=DeepNetRegressor, n_iter=3, tol=None)
     given = {"X_val": unit * data, "y_val": unit * target}
     of_X, of_y = messages_of(lambda: model.fit(data, target, **given))
-    assert of_X.startswith("X_val is far from X: in 10 of 10 columns the mean ")
-    assert of_y.startswith("y_val is far from y: the mean differs ")
+    assert of_X.startswith(
+        "X_val seems to be in other units than X: in 10 of 10 columns the mean "
+    )
+    assert of_y.startswith("y_val seems to be in other units than y: the mean differs ")
 
 
 @pytest.mark.parametrize("form", [np.asarray, csr_array])
@@ -379,7 +383,9 @@ def test_one_column_of_validation_data_in_other_units_is_a_warning(form):
     found = messages_of(
         lambda: model.fit(form(raw), labels, X_val=form(other), **given)
     )
-    assert found[0].startswith("X_val is far from X: in 1 of 30 columns the mean ")
+    assert found[0].startswith(
+        "X_val seems to be in other units than X: in 1 of 30 columns the mean "
+    )
 
 
 def test_validation_rows_of_a_rare_kind_are_not_far():

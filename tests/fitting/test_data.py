@@ -41,12 +41,22 @@ TEXTS[3, 3] = "red"
         (
             X,
             THREE_COLUMNS,
-            "y has 3 columns and holds [2], but an indicator matrix of labels holds 0 ",
+            "y has 3 columns and contains [2], but an indicator matrix of labels ",
         ),
         (X, np.where(y == 1, np.nan, y), "Input y contains NaN."),
         (X, X[:, 0], "Unknown label type: continuous."),
-        (X, 0 * y + 7, "y holds only one class, [7]; a classifier needs two."),
-        (X[:1], y[:1], "y holds only one class, [0]; a classifier needs two."),
+        (
+            X,
+            0 * y + 7,
+            "y contains only one class, [7]. A classifier requires at least two "
+            "classes.",
+        ),
+        (
+            X[:1],
+            y[:1],
+            "y contains only one class, [0]. A classifier requires at least two "
+            "classes.",
+        ),
     ],
 )
 def test_bad_data_are_reported_in_one_sentence(X, y, message):
@@ -66,21 +76,25 @@ def test_a_column_of_labels_is_taken_with_a_warning():
         (
             y,
             None,
-            "The first call of partial_fit needs classes, the labels of all classes "
-            "that will ever be seen.",
+            "The first call of partial_fit requires classes, which contains the "
+            "labels of all classes that can occur in any call.",
         ),
-        (y, [2], "classes holds only one class, [2]; a classifier needs two."),
+        (
+            y,
+            [2],
+            "classes contains only one class, [2]. A classifier requires at least two "
+            "classes.",
+        ),
         (
             y,
             [2, 0],
-            "y holds [1], not among the classes [0, 2] that this network was started "
-            "with.",
+            "y contains [1], which are not among the classes [0, 2] of this network.",
         ),
         (
             np.array(["a", "b", "c"])[y],
             ["c", "d", "e"],
-            "y holds ['a', 'b'], not among the classes ['c', 'd', 'e'] that this "
-            "network was started with.",
+            "y contains ['a', 'b'], which are not among the classes ['c', 'd', 'e'] "
+            "of this network.",
         ),
     ],
 )
@@ -92,8 +106,8 @@ def test_bad_classes_are_reported_by_partial_fit(y, classes, message):
 def test_a_message_does_not_list_every_row():
     fitted = net().partial_fit(X, y, classes=[0, 1, 2])
     message = (
-        "y holds [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, ...], not among the classes "
-        "[0, 1, 2] that this network was started with."
+        "y contains [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, ...], which are not among the "
+        "classes [0, 1, 2] of this network."
     )
     with pytest.raises(ValueError, match=exactly(message)):
         fitted.partial_fit(X, np.arange(178) % 60)

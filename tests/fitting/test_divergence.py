@@ -31,11 +31,14 @@ def message(loss, n_epochs, learning_rate, largest=None):
     """Return the pattern of the warning; `largest` is of an X that is not scaled."""
     advice = f"Lower learning_rate (now {learning_rate})"
     if largest is not None:
-        advice += " or set input_scaling='standard' (the largest value of X is "
+        advice += (
+            " or set input_scaling='standard' (the largest absolute value of X is "
+        )
         advice += f"{largest})"
     return (
-        rf"^The loss became {loss} after {n_epochs} epochs\. {re.escape(advice)}\. "
-        r"Training has stopped, with the last finite weights kept\.$"
+        rf"^Training diverged: the loss became {loss} after {n_epochs} epochs\. "
+        r"Training was stopped, and the last finite weights are kept\. "
+        rf"{re.escape(advice)}\.$"
     )
 
 
@@ -194,7 +197,7 @@ def test_huge_finite_data_leave_a_finite_net(size, dtype, parameters, solver):
     try:
         assert np.isfinite(net.decision_function(size * X)).all()
     except ValueError as error:
-        assert re.match("The network overflows on X", str(error))  # noqa: PT017
+        assert re.match("The outputs of the network overflow", str(error))  # noqa: PT017
 
 
 def test_logits_may_be_as_large_as_floats_are():
@@ -214,8 +217,8 @@ def test_an_overflow_in_prediction_is_a_clear_error(method):
     huge = X.copy()
     huge[7] = -1.2e307
     text = (
-        "The network overflows on X, whose largest value is 1.2e+307. Give X in the "
-        "units of the training data."
+        "The outputs of the network overflow for this X, whose largest absolute value "
+        "is 1.2e+307. Give X in the units of the training data."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
         getattr(net, method)(huge)
@@ -268,8 +271,8 @@ def test_a_search_scores_a_diverging_candidate_and_goes_on():
 def test_epochs_that_were_too_few_are_said():
     net = DeepNetClassifier((5,), n_iter=7, random_state=0)
     text = (
-        "All n_iter=7 epochs were used before the loss settled. Raise n_iter or "
-        "learning_rate; or set tol=None, if so many epochs are wanted."
+        "Training reached n_iter=7 epochs before it converged. Increase n_iter or "
+        "learning_rate, or set tol=None to train for exactly n_iter epochs."
     )
     with pytest.warns(ConvergenceWarning, match=f"^{re.escape(text)}$") as caught:
         net.fit(X, y)
@@ -287,16 +290,16 @@ def test_steps_that_are_too_large_are_not_to_be_raised():
     assert last > 1.5 * lowest
     (warning,) = caught
     assert str(warning.message) == (
-        f"All n_iter=30 epochs were used before the loss settled. It is {last:.3g}, up "
-        f"from {lowest:.3g}. Lower learning_rate (now 0.5) or set schedule='cosine'; "
-        "or set tol=None, if so many epochs are wanted."
+        "Training reached n_iter=30 epochs before it converged. The loss is "
+        f"{last:.3g}, but was {lowest:.3g} before. Lower learning_rate (now 0.5), set "
+        "schedule='cosine', or set tol=None to train for exactly n_iter epochs."
     )
 
 
 @pytest.mark.parametrize("schedule", [Cosine(horizon=30), lambda t: 0.99**t])
 def test_epochs_may_be_too_few_where_the_schedule_does_not_end_with_them(schedule):
     net = DeepNetClassifier((5,), n_iter=30, schedule=schedule, random_state=0)
-    with pytest.warns(ConvergenceWarning, match="epochs were used before the loss"):
+    with pytest.warns(ConvergenceWarning, match="epochs before it converged"):
         net.fit(X, y)
 
 
@@ -320,10 +323,10 @@ def test_no_progress_is_a_warning_with_what_to_change():
     X, y = load_iris(return_X_y=True)
     zeros = {"init": "zeros", "bias_init": "zeros"}
     message = (
-        "The network has learned nothing from X: its loss fell to 1.09861, and the "
-        "best constant prediction has 1.09861. The likeliest cause: all units of a "
-        "layer have equal weights, so they get equal gradients; set init='he'. "
-        "diagnose(estimator, X, y) checks others."
+        "The network has learned nothing from X: its lowest loss is 1.09861, and the "
+        "loss of the best constant prediction is 1.09861. The most likely cause: all "
+        "units of a layer have equal weights, so they always receive equal updates; "
+        "set init='he'. Call diagnose(estimator, X, y) for more checks."
     )
     with pytest.warns(ConvergenceWarning, match=f"^{re.escape(message)}$"):
         DeepNetClassifier((10, 5), random_state=0, **zeros).fit(X, y)

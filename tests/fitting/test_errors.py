@@ -25,13 +25,13 @@ X, y = wine()
 W1, b1, W2, b2 = np.ones((13, 4)), np.ones(4), np.ones((4, 3)), np.ones(3)
 NAN_WEIGHTS = np.where(np.eye(13, 4), np.nan, W1)
 
-SIZES = "hidden_layer_sizes must hold positive integers, one for each hidden layer. Got"
+SIZES = "hidden_layer_sizes must contain a positive integer for each hidden layer. Got"
 SCHEMES = (
-    "entries for a network of 2 layers (the output layer counts); give one for each "
-    "layer, or one for all."
+    "entries, but the network has 2 layers (including the output layer). Give one for "
+    "each layer, or one for all."
 )
 SCALINGS = ["auto", "robust", "standard"]
-FOR_EACH_HIDDEN = "entries for 1 hidden layers; give one for each, or one for all."
+FOR_EACH_HIDDEN = "entries for 1 hidden layers. Give one for each, or one for all."
 
 # parameter, bad value, message
 OURS = [
@@ -44,133 +44,187 @@ OURS = [
     (
         "activation",
         "rely",
-        f"activation='rely' is not one of {sorted(ACTIVATIONS)}. Did you mean 'relu'?",
+        f"activation must be one of {sorted(ACTIVATIONS)}. Got 'rely' instead. Did "
+        "you mean 'relu'?",
     ),
     (
         "activation",
         ["TANH"],
-        f"activation='TANH' is not one of {sorted(ACTIVATIONS)}. Did you mean 'tanh'?",
+        f"activation must be one of {sorted(ACTIVATIONS)}. Got 'TANH' instead. Did "
+        "you mean 'tanh'?",
     ),
-    ("activation", "mish", f"activation='mish' is not one of {sorted(ACTIVATIONS)}."),
+    (
+        "activation",
+        "mish",
+        f"activation must be one of {sorted(ACTIVATIONS)}. Got 'mish' instead.",
+    ),
     ("activation", ["relu", "tanh"], f"activation has 2 {FOR_EACH_HIDDEN}"),
     ("activation", [], f"activation has 0 {FOR_EACH_HIDDEN}"),
     (
         "activation",
         [None],
-        "activation must hold names or Activation objects. Got None instead.",
+        "activation must contain names or Activation objects. Got None instead.",
     ),
     (
         "init",
         "hee",
-        f"init='hee' is not one of {sorted(INITIALIZERS)}. Did you mean 'he'?",
+        f"init must be one of {sorted(INITIALIZERS)}. Got 'hee' instead. Did you mean "
+        "'he'?",
     ),
     (
         "init",
         ["he", "xaver"],
-        f"init='xaver' is not one of {sorted(INITIALIZERS)}. Did you mean 'xavier'?",
+        f"init must be one of {sorted(INITIALIZERS)}. Got 'xaver' instead. Did you "
+        "mean 'xavier'?",
     ),
-    ("init", "normal", f"init='normal' is not one of {sorted(INITIALIZERS)}."),
+    (
+        "init",
+        "normal",
+        f"init must be one of {sorted(INITIALIZERS)}. Got 'normal' instead.",
+    ),
     ("init", ["he"], f"init has 1 {SCHEMES}"),
     ("init", [], f"init has 0 {SCHEMES}"),
     (
         "init",
         [W1, b1],
-        "init holds 2 arrays; this network takes 4: [W1, b1, W2, b2].",
+        "init contains 2 arrays, but this network requires 4: [W1, b1, W2, b2].",
     ),
     (
         "init",
         [W1.T, b1, W2, b2],
-        "init gives W1 the shape (4, 13); expected (13, 4), as in coefs_.",
+        "W1 in init must have the shape (13, 4), as in coefs_. Got the shape (4, 13).",
     ),
     (
         "init",
         [W1, b1, W2, b1],
-        "init gives b2 the shape (4,); expected (3,), as in intercepts_.",
+        "b2 in init must have the shape (3,), as in intercepts_. Got the shape (4,).",
     ),
     (
         "init",
         [NAN_WEIGHTS, b1, W2, b2],
-        "init gives NaN or infinity in W1; weights must be finite.",
+        "W1 in init must be finite, but contains NaN or infinity.",
     ),
     (
         "init",
         lambda shape, rng: np.zeros((13, 4)),
-        "init returned an array of shape (13, 4) for a layer of 13 inputs and 4 units; "
-        "expected (4, 13).",
+        "init must return an array of shape (4, 13) for a layer with 13 inputs and 4 "
+        "units. Got the shape (13, 4).",
     ),
     (
         "init",
         ["he", lambda shape, rng: np.full(shape, np.inf)],
-        "init returned NaN or infinity for a layer of 4 inputs and 3 units; weights "
-        "must be finite.",
+        "init must return finite weights. Got NaN or infinity for a layer with 4 "
+        "inputs and 3 units.",
     ),
     (
         "bias_init",
         "zero",
-        f"bias_init='zero' is not one of {sorted(BIAS_INITIALIZERS)}. Did you mean "
-        "'zeros'?",
+        f"bias_init must be one of {sorted(BIAS_INITIALIZERS)}. Got 'zero' instead. "
+        "Did you mean 'zeros'?",
     ),
     (
         "loss",
         "logloss",
-        f"loss='logloss' is not one of {sorted(LOSSES)}. Did you mean 'log_loss'?",
+        f"loss must be one of {sorted(LOSSES)}. Got 'logloss' instead. Did you mean "
+        "'log_loss'?",
     ),
     (
         "loss",
         Loss("mine", logistic=binary_cross_entropy),
-        "loss=mine is not defined for the softmax outputs of DeepNetClassifier. "
+        "loss=mine is not supported for the softmax outputs of DeepNetClassifier. "
         "Choose one of ['focal', 'log_loss', 'squared_error'].",
     ),
     (
         "loss",
         "huber",
-        "loss=huber is not defined for the softmax outputs of DeepNetClassifier. "
+        "loss=huber is not supported for the softmax outputs of DeepNetClassifier. "
         "Choose one of ['focal', 'log_loss', 'squared_error'].",
     ),
     (
         "solver",
         "adm",
-        f"solver='adm' is not one of {sorted(SOLVERS)}. Did you mean 'adam'?",
+        f"solver must be one of {sorted(SOLVERS)}. Got 'adm' instead. Did you mean "
+        "'adam'?",
     ),
-    ("solver", "quasi", f"solver='quasi' is not one of {sorted(SOLVERS)}."),
-    ("solver", Adam, "solver is the class Adam; give an object, such as Adam()."),
+    (
+        "solver",
+        "quasi",
+        f"solver must be one of {sorted(SOLVERS)}. Got 'quasi' instead.",
+    ),
+    (
+        "solver",
+        Adam,
+        "solver must be an object, not a class. Got the class Adam; write Adam() "
+        "instead.",
+    ),
     (
         "schedule",
         "cosinus",
-        f"schedule='cosinus' is not one of {sorted(SCHEDULES)}. Did you mean 'cosine'?",
+        f"schedule must be one of {sorted(SCHEDULES)}. Got 'cosinus' instead. Did you "
+        "mean 'cosine'?",
     ),
-    ("schedule", Step, "schedule is the class Step; give an object, such as Step()."),
+    (
+        "schedule",
+        Step,
+        "schedule must be an object, not a class. Got the class Step; write Step() "
+        "instead.",
+    ),
     ("dropout", [0.1, 0.2], f"dropout has 2 {FOR_EACH_HIDDEN}"),
-    ("dropout", [1.0], "dropout must hold rates in [0, 1). Got 1.0 instead."),
-    ("dropout", ["a"], "dropout must hold rates in [0, 1). Got 'a' instead."),
+    ("dropout", [1.0], "dropout must contain rates in [0, 1). Got 1.0 instead."),
+    ("dropout", ["a"], "dropout must contain rates in [0, 1). Got 'a' instead."),
     (
         "class_weight",
         {7: 2.0},
-        "class_weight names [7], not among the classes [0, 1, 2].",
+        "class_weight contains [7], which are not among the classes [0, 1, 2].",
     ),
     (
         "class_weight",
         {1: -2.0},
-        "class_weight holds {1: -2.0}; weights must be finite numbers, and not "
-        "negative.",
+        "class_weight must contain finite numbers that are not negative. Got {1: "
+        "-2.0} instead.",
     ),
     (
         "input_scaling",
         "standart",
-        f"input_scaling='standart' is not one of {SCALINGS}. Did you mean 'standard'?",
+        f"input_scaling must be one of {SCALINGS}. Got 'standart' instead. Did you "
+        "mean 'standard'?",
     ),
-    ("input_scaling", "minmax", f"input_scaling='minmax' is not one of {SCALINGS}."),
-    ("input_scaling", "None", f"input_scaling='None' is not one of {SCALINGS}."),
+    (
+        "input_scaling",
+        "minmax",
+        f"input_scaling must be one of {SCALINGS}. Got 'minmax' instead.",
+    ),
+    (
+        "input_scaling",
+        "None",
+        f"input_scaling must be one of {SCALINGS}. Got 'None' instead.",
+    ),
     (
         "numeric_features",
         "periodical",
-        "numeric_features='periodical' is not one of ['periodic']. Did you mean "
-        "'periodic'?",
+        "numeric_features must be one of ['periodic']. Got 'periodical' instead. Did "
+        "you mean 'periodic'?",
     ),
-    ("numeric_features", "plr", "numeric_features='plr' is not one of ['periodic']."),
-    ("dtype", "float16", "dtype='float16' is not 'float32', 'float64' or None."),
-    ("dtype", "floot", "dtype='floot' is not 'float32', 'float64' or None."),
-    ("dtype", int, "dtype=<class 'int'> is not 'float32', 'float64' or None."),
+    (
+        "numeric_features",
+        "plr",
+        "numeric_features must be one of ['periodic']. Got 'plr' instead.",
+    ),
+    (
+        "dtype",
+        "float16",
+        "dtype must be 'float32', 'float64' or None. Got 'float16' instead.",
+    ),
+    (
+        "dtype",
+        "floot",
+        "dtype must be 'float32', 'float64' or None. Got 'floot' instead.",
+    ),
+    (
+        "dtype",
+        int,
+        "dtype must be 'float32', 'float64' or None. Got <class 'int'> instead.",
+    ),
 ]
 
 A_SIZE = "an array-like or an int in the range [1, inf)"
@@ -304,8 +358,8 @@ def test_a_message_names_the_parameter(parameter, value):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_what_arrays_as_init_leave_unused_is_a_warning(parameters, method):
     message = (
-        "init gives the weights and biases themselves, so init_scale and bias_init are "
-        "ignored."
+        "init_scale and bias_init are ignored, since init contains the weights and "
+        "biases as arrays."
     )
     keywords = {} if method == "fit" else {"classes": [0, 1, 2]}
     arrays = {"init": [W1, b1, W2, b2], "input_scaling": None}
@@ -320,7 +374,10 @@ def test_what_arrays_as_init_leave_unused_is_a_warning(parameters, method):
 
 
 def test_weights_beyond_the_dtype_are_an_error():
-    message = "init gives weights too large for float32. Lower init_scale (now 1e+100)."
+    message = (
+        "The initial weights are too large for float32. Lower init_scale (now 1e+100) "
+        "or choose another init."
+    )
     with pytest.raises(ValueError, match=exactly(message)):
         net(init_scale=1e100, dtype="float32").fit(X, y)
 
@@ -329,9 +386,9 @@ def test_weights_beyond_the_dtype_are_an_error():
 @pytest.mark.parametrize("scaling", ["standard", "robust"])
 def test_sparse_rows_to_be_centred_are_an_error(scaling, method):
     message = (
-        f"input_scaling={scaling!r} would make sparse X dense, since centring fills in "
-        "its zeros. Set input_scaling=None, and scale X before if its columns differ "
-        "much, for example by MaxAbsScaler."
+        f"input_scaling={scaling!r} does not support sparse X, since centering would "
+        "make it dense. Set input_scaling=None. If the columns of X differ much in "
+        "scale, transform X by MaxAbsScaler first."
     )
     estimator = net(input_scaling=scaling)
     keywords = {} if method == "fit" else {"classes": [0, 1, 2]}
@@ -345,9 +402,8 @@ def test_sparse_rows_to_be_centred_are_an_error(scaling, method):
 @pytest.mark.parametrize("estimator", [DeepNetClassifier, DeepNetRegressor])
 def test_arrays_as_init_are_an_error_if_x_is_scaled(estimator, scaling, method):
     message = (
-        "init gives weights for X as it comes, but with "
-        f"input_scaling={scaling!r} the network would scale X first. Set "
-        "input_scaling=None."
+        "init contains weights as arrays, which apply to unscaled X, but "
+        f"input_scaling={scaling!r} scales X. Set input_scaling=None."
     )
     is_classifier = estimator is DeepNetClassifier
     arrays = [W1, b1, W2, b2] if is_classifier else [W1, b1, W2[:, :1], b2[:1]]
@@ -379,7 +435,7 @@ def test_another_scaling_is_an_error_for_a_network_to_continue(
 ):
     message = (
         f"input_scaling is now {after!r}, but the network to continue has {has!r}. "
-        "Keep it, or start anew by fit with warm_start=False."
+        "Keep it unchanged, or call fit with warm_start=False to start over."
     )
     first = net(estimator=estimator, input_scaling=before, warm_start=True).fit(X, y)
     changed = pickle.loads(pickle.dumps(first)).set_params(input_scaling=after)
@@ -398,8 +454,8 @@ def test_standard_continues_what_auto_has_begun():
 
 def test_weights_of_squashed_inputs_have_no_equal_for_x_as_it_comes():
     message = (
-        "input_scaling='robust' is not linear, so no weights for X as it comes are "
-        "equal to it. Scale X by input_mean_ and input_scale_, or train with "
+        "folded_coefs is not available with input_scaling='robust', which is not "
+        "linear. Use input_mean_, input_scale_ and coefs_ instead, or train with "
         "input_scaling='standard'."
     )
     with raises(message):
@@ -409,7 +465,7 @@ def test_weights_of_squashed_inputs_have_no_equal_for_x_as_it_comes():
 def test_a_loss_of_classifiers_is_refused_by_a_regressor():
     known = ["absolute_error", "huber", "poisson", "quantile", "squared_error"]
     message = (
-        "loss=log_loss is not defined for the numeric outputs of DeepNetRegressor. "
+        "loss=log_loss is not supported for the numeric outputs of DeepNetRegressor. "
         f"Choose one of {known}."
     )
     with raises(message):

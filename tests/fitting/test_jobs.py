@@ -119,7 +119,7 @@ def test_jobs_have_one_stack_key_however_it_is_written(pair):
     assert one.stack_key == other.stack_key
 
 
-@pytest.mark.filterwarnings("ignore:The last fit kept neither")
+@pytest.mark.filterwarnings("ignore:Training continues with a new")
 @pytest.mark.parametrize("pair", UNLIKE.values(), ids=UNLIKE)
 def test_jobs_that_cannot_be_one_stack_have_two_stack_keys(pair):
     one, other = pair()

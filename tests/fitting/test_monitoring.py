@@ -205,9 +205,9 @@ def test_a_class_of_one_row_is_an_error_that_names_it(labels, label):
     y = labels[y[:120]]
     y[3] = label
     message = (
-        f"early_stopping cannot split the class {label!r}, which has one row of "
-        "positive weight: it takes two, one to train on and one to hold out. Give more "
-        "rows, or X_val and y_val."
+        "early_stopping requires at least two samples of each class, one to train on "
+        f"and one to hold out, but class {label!r} has only one sample with positive "
+        "weight. Give more samples, or give X_val and y_val."
     )
     net = net_for(early_stopping=True)
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
@@ -217,7 +217,9 @@ def test_a_class_of_one_row_is_an_error_that_names_it(labels, label):
 def test_one_row_of_positive_weight_is_one_row():
     X, y = wine()
     weight = np.where(y == 2, np.arange(178) == 170, 1)
-    with pytest.raises(ValueError, match=r"^early_stopping cannot split the class 2, "):
+    with pytest.raises(
+        ValueError, match=r"^early_stopping requires .* but class 2 has"
+    ):
         net_for(early_stopping=True).fit(X, y, sample_weight=weight)
 
 
@@ -312,8 +314,8 @@ def test_too_few_rows_to_split_are_an_error():
     X, y = wine()
     rows = [0, 1, 60, 61, 140, 141]
     message = (
-        "early_stopping cannot hold out 4 of 6 rows and train on 3 classes. Lower "
-        "validation_fraction (now 0.6), give more rows, or give X_val and y_val."
+        "early_stopping cannot hold out 4 of 6 samples and train on 3 classes. Lower "
+        "validation_fraction (now 0.6), give more samples, or give X_val and y_val."
     )
     net = net_for(early_stopping=True, validation_fraction=0.6)
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
@@ -498,7 +500,7 @@ def test_scoring_changes_nothing_of_training():
     assert_same_weights(scored, plain)
 
 
-@pytest.mark.filterwarnings("ignore:The scorer gave NaN")
+@pytest.mark.filterwarnings("ignore:The scorer returned NaN")
 def test_a_score_that_is_no_number_is_never_the_best():
     X, y, held_out = in_two(*wine(), 120)
     scores = iter([0.5, np.nan, 0.7, 0.6])
@@ -645,15 +647,16 @@ def test_a_regressor_that_diverges_with_validation_keeps_finite_weights():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["X_val"], "X_val is given without y_val; give both or none."),
-        (["y_val"], "y_val is given without X_val; give both or none."),
+        (["X_val"], "X_val is given without y_val. Give both of them or neither."),
+        (["y_val"], "y_val is given without X_val. Give both of them or neither."),
         (
             ["sample_weight_val"],
-            "sample_weight_val is given without X_val and y_val; give all or none.",
+            "sample_weight_val is given without X_val and y_val. Give all of them or "
+            "none.",
         ),
         (
             ["X_val", "sample_weight_val"],
-            "X_val is given without y_val; give both or none.",
+            "X_val is given without y_val. Give both of them or neither.",
         ),
     ],
 )
@@ -671,7 +674,7 @@ def test_half_of_a_validation_set_is_an_error(given, message, method, estimator)
 
 def test_a_negative_validation_weight_is_an_error_that_names_it():
     X, y, held_out = in_two(*wine(), 120)
-    message = "sample_weight_val holds -1; weights must not be negative."
+    message = "sample_weight_val must not be negative. Got -1."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         net_for().fit(X, y, **held_out, sample_weight_val=-np.ones(58))
 
@@ -679,7 +682,9 @@ def test_a_negative_validation_weight_is_an_error_that_names_it():
 def test_a_label_that_training_has_not_is_an_error():
     X, y = wine()
     known = y != 1
-    with pytest.raises(ValueError, match=r"\[1\], not among the classes \[0, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"\[1\], which are not among the classes \[0, 2\]"
+    ):
         net_for().fit(X[known], y[known], X_val=X, y_val=y)
 
 
@@ -806,8 +811,9 @@ def test_scoring_of_rows_with_names_is_silent():
 
 def test_a_single_row_of_numbers_cannot_be_held_out():
     message = (
-        "early_stopping cannot hold out 1 of 1 rows and train on another. Lower "
-        "validation_fraction (now 0.1), give more rows, or give X_val and y_val."
+        "early_stopping cannot hold out 1 of 1 samples and train on another one. "
+        "Lower "
+        "validation_fraction (now 0.1), give more samples, or give X_val and y_val."
     )
     with raises(message):
         DeepNetRegressor(early_stopping=True).fit([[1.0]], [2.0])

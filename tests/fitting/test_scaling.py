@@ -356,9 +356,9 @@ def test_sparse_rows_are_not_scaled():
 @pytest.mark.parametrize("input_scaling", ["standard", "robust"])
 def test_scaling_of_sparse_rows_is_refused(input_scaling):
     with raises(
-        f"input_scaling='{input_scaling}' would make sparse X dense, since centring "
-        "fills in its zeros. Set input_scaling=None, and scale X before if its columns "
-        "differ much, for example by MaxAbsScaler."
+        f"input_scaling='{input_scaling}' does not support sparse X, since centering "
+        "would make it dense. Set input_scaling=None. If the columns of X differ much "
+        "in scale, transform X by MaxAbsScaler first."
     ):
         net(input_scaling=input_scaling).fit(csr_array(X), y)
 
@@ -400,8 +400,8 @@ def test_the_scaling_cannot_change_while_training_goes_on(first, second, message
     fitted = net(input_scaling=first, warm_start=True).fit(RAW, y)
     fitted.set_params(input_scaling=second)
     with raises(
-        f"input_scaling is now {message}. Keep it, or start anew by fit with "
-        "warm_start=False."
+        f"input_scaling is now {message}. Keep it unchanged, or call fit "
+        "with warm_start=False to start over."
     ):
         fitted.fit(RAW, y)
 
@@ -409,8 +409,8 @@ def test_the_scaling_cannot_change_while_training_goes_on(first, second, message
 def test_weights_that_are_given_are_for_X_as_it_comes():
     arrays = [np.ones((13, 3)), np.zeros(3)]
     with raises(
-        "init gives weights for X as it comes, but with input_scaling='auto' the "
-        "network would scale X first. Set input_scaling=None."
+        "init contains weights as arrays, which apply to unscaled X, but "
+        "input_scaling='auto' scales X. Set input_scaling=None."
     ):
         net((), init=arrays).fit(X, y)
     fitted = net((), init=arrays, input_scaling=None, n_iter=0).fit(X, y)
@@ -446,8 +446,8 @@ def test_folded_weights_give_the_same_outputs(dtype):
 
 def test_robust_scaling_cannot_be_folded():
     with raises(
-        "input_scaling='robust' is not linear, so no weights for X as it comes are "
-        "equal to it. Scale X by input_mean_ and input_scale_, or train with "
+        "folded_coefs is not available with input_scaling='robust', which is not "
+        "linear. Use input_mean_, input_scale_ and coefs_ instead, or train with "
         "input_scaling='standard'."
     ):
         net(input_scaling="robust", n_iter=1).fit(X, y).folded_coefs()

@@ -114,7 +114,7 @@ def test_a_fault_of_the_data_is_raised_for_each_network():
         for _ in range(2):
             with pytest.raises(ValueError, match="Input X contains NaN"):
                 DeepNetClassifier().fit(faulty.copy(), Y)
-            with pytest.raises(ValueError, match="holds only one class"):
+            with pytest.raises(ValueError, match="contains only one class"):
                 DeepNetClassifier().fit(X.copy(), 0 * Y)
 
 

@@ -211,7 +211,7 @@ def test_unknown_labels_leave_no_trace_in_partial_fit(situation):
     assert_raises_without_a_trace(
         estimator,
         lambda: estimator.partial_fit(X, y + 1, classes=[0, 1, 2]),
-        message=re.escape("y holds [3], not among the classes [0, 1, 2]"),
+        message=re.escape("y contains [3], which are not among the classes [0, 1, 2]"),
     )
 
 
@@ -229,7 +229,7 @@ def test_bad_classes_leave_no_trace(situation, classes):
 def test_missing_classes_leave_no_trace():
     estimator = unfitted()
     assert_raises_without_a_trace(
-        estimator, lambda: estimator.partial_fit(X, y), message="needs classes"
+        estimator, lambda: estimator.partial_fit(X, y), message="requires classes"
     )
 
 
@@ -266,7 +266,7 @@ def test_a_failing_initializer_leaves_no_trace(situation):
     )
 
 
-@pytest.mark.filterwarnings("ignore:The last fit kept neither:UserWarning")
+@pytest.mark.filterwarnings("ignore:Training continues with a new:UserWarning")
 @pytest.mark.parametrize("situation", SITUATIONS)
 @pytest.mark.parametrize("where", ["forward", "backward"])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])

@@ -104,9 +104,9 @@ REGRESSORS = {
 def test_an_indicator_of_other_values_than_0_and_1_is_an_error(values, shown, one, way):
     name, call = CLASSIFIERS[way]
     message = (
-        f"{name} has 3 columns and holds {shown}, but an indicator matrix of labels "
-        f"holds 0 and 1. Give ({name} == {one}).astype(int) if {one} stands for a "
-        "label."
+        f"{name} has 3 columns and contains {shown}, but an indicator matrix of "
+        f"labels contains only 0 and 1. Give ({name} == {one}).astype(int) if {one} "
+        "stands for a label."
     )
     with raises(message):
         call(classifier(), np.where(LABELS, values[1], values[0]))
@@ -115,8 +115,8 @@ def test_an_indicator_of_other_values_than_0_and_1_is_an_error(values, shown, on
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_array, pd.DataFrame])
 def test_the_values_of_an_indicator_of_any_kind_are_checked(kind):
     message = (
-        "y has 3 columns and holds [0, 2], but an indicator matrix of labels holds 0 "
-        "and 1. Give (y == 2).astype(int) if 2 stands for a label."
+        "y has 3 columns and contains [0, 2], but an indicator matrix of labels "
+        "contains only 0 and 1. Give (y == 2).astype(int) if 2 stands for a label."
     )
     with raises(message):
         classifier().fit(X, kind(2 * LABELS))
@@ -148,19 +148,22 @@ def test_an_indicator_may_be_constant(value):
 # ---- numbers
 
 
-MISSING = "Input {name} contains {what}. Of 40 values {n} missing; leave out these "
-NO_NUMBER = "{name} holds {what}, but must hold numbers. "
+MISSING = "Input {name} contains {what}. Of 40 values, {n} missing. Remove these "
+NO_NUMBER = "{name} must contain only numbers. Got {what}. "
 TO_DAYS = (
-    "Subtract a date from them and divide by np.timedelta64(1, 'D'), for example, to "
-    "have days."
+    "Convert them to numbers, for example to days by subtracting a date and dividing "
+    "by np.timedelta64(1, 'D')."
 )
-TO_SECONDS = "Divide them by np.timedelta64(1, 's'), for example, to have seconds."
+TO_SECONDS = (
+    "Convert them to numbers, for example to seconds by dividing by np.timedelta64(1, "
+    "'s')."
+)
 TO_NUMBERS = "Convert them to numbers first."
 DAYS = np.datetime64("2020-01-01") + np.arange(N)
 
 
 def missing(what, n="1 is"):
-    return f"{MISSING}rows, or fill in the values.".replace("{what}", what), n
+    return f"{MISSING}rows, or impute the values.".replace("{what}", what), n
 
 
 def no_number(what, advice):
@@ -168,7 +171,7 @@ def no_number(what, advice):
 
 
 INFINITE = (
-    "Input {name} contains infinity. Of 40 values 1 is infinite; leave out these rows, "
+    "Input {name} contains infinity. Of 40 values, 1 is infinite. Remove these rows, "
     "or replace the values.",
     "",
 )
@@ -221,7 +224,7 @@ NO_NUMBERS = {
         NUMBERS + 1j,
         (
             "Complex data not supported: {name} has the dtype complex128. Give real "
-            "numbers, such as {name}.real.",
+            "numbers, for example {name}.real.",
             "",
         ),
     ),
@@ -235,11 +238,11 @@ NO_NUMBERS = {
     ),
     "a number too large": (
         with_one(10**400),
-        ("{name} holds a number that is too large for float64. Scale it first.", ""),
+        ("{name} contains a number that is too large for float64. Scale it first.", ""),
     ),
     "a long double too large": (
         NUMBERS * np.longdouble("1e400"),
-        ("{name} holds a number that is too large for float64. Scale it first.", ""),
+        ("{name} contains a number that is too large for float64. Scale it first.", ""),
     ),
 }
 
@@ -257,7 +260,9 @@ def test_a_search_says_what_is_wrong_with_a_target():
     net, y = regressor(), with_one(None)
     y[30] = None
     search = StackedGridSearchCV(net, {"alpha": [0, 1]}, cv=2, error_score="raise")
-    with pytest.raises(ValueError, match=r"^Input y contains None\. Of 20 values 1 is"):
+    with pytest.raises(
+        ValueError, match=r"^Input y contains None\. Of 20 values, 1 is"
+    ):
         search.fit(X, y)
 
 
@@ -349,7 +354,7 @@ DATES_IN_X = {
 def test_dates_in_X_are_an_error(case, make):
     dates, where, what = DATES_IN_X[case]
     advice = TO_SECONDS if what.startswith("durations") else TO_DAYS
-    message = f"{where} holds {what}, but must hold numbers. {advice}"
+    message = f"{where} must contain only numbers. Got {what}. {advice}"
     with raises(message.format(name="X")):
         make().fit(dates, PAIR)
     with raises(message.format(name="X_val")):
@@ -361,7 +366,7 @@ def test_dates_in_X_are_an_error(case, make):
 def test_dates_in_X_are_an_error_of_an_ensemble():
     ensemble = DeepNetEnsembleRegressor(regressor(), n_estimators=2).fit(X, NUMBERS)
     dates, where, what = DATES_IN_X["dates"]
-    message = f"{where} holds {what}, but must hold numbers. {TO_DAYS}"
+    message = f"{where} must contain only numbers. Got {what}. {TO_DAYS}"
     with raises(message.format(name="X")):
         ensemble.predict(dates)
 
@@ -378,8 +383,8 @@ def test_dates_in_X_are_an_error_of_an_ensemble():
 )
 def test_values_missing_in_X_are_an_error(masked, what, n):
     message = (
-        f"Input X contains {what}. Of 160 values {n} missing; leave out these rows, or "
-        "fill in the values."
+        f"Input X contains {what}. Of 160 values, {n} missing. Remove these rows, or "
+        "impute the values."
     )
     with raises(message):
         classifier().fit(masked, PAIR)
@@ -412,44 +417,47 @@ NO_LABELS = {
     "mask": (np.ma.array(PAIR, mask=PAIR), missing("masked values")[0]),
     "infinity": (
         np.array([0, np.inf])[PAIR],
-        "Input {name} contains infinity. Of 40 values 20 are infinite; leave out these "
+        "Input {name} contains infinity. Of 40 values, 20 are infinite. Remove these "
         "rows, or replace the values.",
     ),
     "text beside numbers": (
         ["a", 1] * 20,
-        "Unknown label type: {name} has the dtype object and holds values of type int, "
-        "str; labels of this dtype must all be text. Convert them, such as by "
+        "Unknown label type: {name} contains objects of type int, str, but labels of "
+        "dtype object must all be text. Convert them, for example by "
         "{name}.astype(str).",
     ),
     "bytes": (
         np.array([b"a", b"b"])[PAIR],
-        "{name} has the dtype |S1, which scikit-learn does not take for labels. "
-        "Convert it, such as by {name}.astype(str).",
+        "{name} has the dtype |S1, which is not supported for labels. Convert it, for "
+        "example by {name}.astype(str).",
     ),
     "complex numbers": (
         PAIR + 1j,
         "Complex data not supported: {name} has the dtype complex128. Give real "
-        "numbers, such as {name}.real.",
+        "numbers, for example {name}.real.",
     ),
     "rows of different lengths": (
         [[0], [0, 1]] * 20,
-        "{name} holds rows of different lengths; all must have as many values. If each "
-        "row lists its labels, give MultiLabelBinarizer().fit_transform({name}).",
+        "{name} contains rows of different lengths, but all rows must have the same "
+        "length. If each row is a list of labels, give "
+        "MultiLabelBinarizer().fit_transform({name}).",
     ),
     "sets": (
         [{0}, {0, 1}] * 20,
-        "{name} holds values of type set, but labels must be numbers or text. If each "
-        "row lists its labels, give MultiLabelBinarizer().fit_transform({name}).",
+        "{name} contains set objects, but labels must be numbers or text. If "
+        "each row is a list of labels, give "
+        "MultiLabelBinarizer().fit_transform({name}).",
     ),
     "huge numbers": (
         PAIR * 1e300,
-        "{name} holds 1e+300, which is too large for a label. Convert it, such as by "
-        "{name}.astype(str).",
+        "{name} contains 1e+300, too large for a label. Convert the labels, "
+        "for example by {name}.astype(str).",
     ),
     "fractions": (
         PAIR + 0.5,
-        "Unknown label type: continuous. {name} holds numbers that are not whole, such "
-        "as 0.5, and so no labels. To predict numbers, use a DeepNetRegressor.",
+        "Unknown label type: continuous. {name} contains numbers that are not "
+        "integers, such as 0.5, so they cannot be class labels. To predict numbers, "
+        "use a DeepNetRegressor.",
     ),
 }
 OBJECTS = {
@@ -466,9 +474,9 @@ OBJECTS = {
 for type_name, (objects, target) in OBJECTS.items():
     NO_LABELS[f"objects of type {type_name}"] = (
         objects,
-        f"Unknown label type: {{name}} has the dtype object and holds values of type "
-        f"{type_name}; labels of this dtype must all be text. Convert them, such as by "
-        f"{{name}}.astype({target}).",
+        "Unknown label type: {name} contains objects of type "
+        f"{type_name}, but labels of dtype object must all be text. Convert them, for "
+        f"example by {{name}}.astype({target}).",
     )
 
 
@@ -510,18 +518,20 @@ def test_the_advice_for_objects_makes_labels_of_them(type_name):
 @pytest.mark.parametrize(
     ("y", "others", "shown"),
     [
-        (np.array(["0", "1"])[PAIR], PAIR, "y_val holds [0, 1]"),
-        (PAIR, np.array(["0", "1"])[PAIR], "y_val holds ['0', '1']"),
-        (PAIR.astype("m8[s]"), PAIR, "y_val holds [0, 1]"),
-        (TWO_DAYS[PAIR], PAIR, "y_val holds [0, 1]"),
+        (np.array(["0", "1"])[PAIR], PAIR, "y_val contains [0, 1]"),
+        (PAIR, np.array(["0", "1"])[PAIR], "y_val contains ['0', '1']"),
+        (PAIR.astype("m8[s]"), PAIR, "y_val contains [0, 1]"),
+        (TWO_DAYS[PAIR], PAIR, "y_val contains [0, 1]"),
     ],
 )
 def test_labels_of_another_kind_are_not_among_the_classes(y, others, shown):
     net = classifier().partial_fit(X, y, classes=y)
-    with pytest.raises(ValueError, match=r"^y_val holds .* not among the classes") as e:
+    with pytest.raises(
+        ValueError, match=r"^y_val contains .* not among the classes"
+    ) as e:
         net.partial_fit(X, y, X_val=X, y_val=others)
     assert str(e.value).startswith(shown)
-    with pytest.raises(ValueError, match=r"^y holds .* not among the classes"):
+    with pytest.raises(ValueError, match=r"^y contains .* not among the classes"):
         net.partial_fit(X, others)
     with pytest.raises(ValueError, match=r"^The classes are now "):
         net.partial_fit(X, y, classes=others)
@@ -551,7 +561,7 @@ def test_class_weights_are_found_by_dates_of_any_type(case, convert):
 def test_integers_are_no_dates_for_class_weights(case):
     number = int(TIMES[case].astype("i8")[0])
     net = classifier(class_weight={number: 2.0})
-    with pytest.raises(ValueError, match=f"^class_weight names \\[{number}\\], not am"):
+    with pytest.raises(ValueError, match=f"^class_weight contains \\[{number}\\], whi"):
         net.fit(X, TIMES[case][PAIR])
 
 
@@ -562,9 +572,11 @@ def test_dates_are_labels_that_neither_a_file_nor_onnx_can_hold(case, tmp_path):
     assert net.classes_.dtype == y.dtype
     assert net.predict(X).dtype == y.dtype
     assert net.score(X, y) == np.mean(net.predict(X) == y)
-    with pytest.raises(ValueError, match=r"(?s)^classes_ are .* a label in ONNX is a "):
+    with pytest.raises(
+        ValueError, match=r"(?s)^The classes are .* a label in ONNX must "
+    ):
         to_onnx(net)
-    with pytest.raises(ValueError, match=r"(?s)^classes_ is .* a model file cannot"):
+    with pytest.raises(ValueError, match=r"(?s)^classes_ is .* cannot be saved in"):
         save_model(net, tmp_path / "net")
     assert [*tmp_path.iterdir()] == []
 
@@ -599,8 +611,8 @@ def test_labels_of_pandas_keep_their_type():
 @pytest.mark.parametrize("weight", [np.nan, np.inf, None, "heavy", "2", 1j, [1, 2]])
 def test_a_class_weight_that_is_no_finite_number_is_an_error(weight):
     message = (
-        f"class_weight holds { {1: weight} }; weights must be finite numbers, and not "
-        "negative."
+        "class_weight must contain finite numbers that are not negative. Got "
+        f"{ {1: weight} } instead."
     )
     with raises(message):
         classifier(class_weight={1: weight}).fit(X, PAIR)
@@ -613,9 +625,9 @@ def test_a_class_weight_that_is_no_finite_number_is_an_error(weight):
 
 ONE_HOT = np.eye(3, dtype=int)[np.arange(N) % 3]
 EXCLUSIVE = (
-    "Every row of y has exactly one label, so each label is learned as a question of "
-    "its own. If they are classes that exclude one another, give y.argmax(axis=1) "
-    "instead."
+    "Every row of y has exactly one label, but y is treated as multilabel, so that "
+    "each label is predicted independently of the others. If each sample belongs to "
+    "exactly one class, give y.argmax(axis=1) instead."
 )
 ONE_HOT_FITS = {
     "fit": lambda net, y: net.fit(X, y),
@@ -662,5 +674,7 @@ def test_other_rows_are_not_warned_of(fit):
 
 def test_searches_of_scikit_learn_see_the_same_errors():
     search = GridSearchCV(classifier(), {"alpha": [0, 1]}, error_score="raise", cv=2)
-    with pytest.raises(ValueError, match=r"^y has 3 columns and holds \[-1, 1\], but"):
+    with pytest.raises(
+        ValueError, match=r"^y has 3 columns and contains \[-1, 1\], but"
+    ):
         search.fit(X, 2 * LABELS - 1)

@@ -223,25 +223,25 @@ def test_classes_come_from_all_rows_whatever_their_weight():
         (
             slice(3, 4),
             -0.5,
-            "sample_weight holds -0.5; weights must not be negative.",
+            "sample_weight must not be negative. Got -0.5.",
         ),
         (
             slice(None),
             1e308,
-            "sample_weight sums to inf, out of the range of numbers that can be "
-            "divided by. Scale the weights, such as to a mean of 1.",
+            "The sum of sample_weight is inf, which is too small or too large to "
+            "divide by. Scale the weights, for example to a mean of 1.",
         ),
         (
             slice(3, 4),
             np.nan,
-            "Input sample_weight contains NaN. Of 178 values 1 is missing; leave out "
-            "these rows, or fill in the values.",
+            "Input sample_weight contains NaN. Of 178 values, 1 is missing. Remove "
+            "these rows, or impute the values.",
         ),
         (
             slice(3, 4),
             np.inf,
-            "Input sample_weight contains infinity. Of 178 values 1 is infinite; leave "
-            "out these rows, or replace the values.",
+            "Input sample_weight contains infinity. Of 178 values, 1 is infinite. "
+            "Remove these rows, or replace the values.",
         ),
     ],
 )
@@ -255,7 +255,7 @@ def test_a_bad_weight_is_an_error(rows, value, message, warm_start):
         net.fit(X, y, sample_weight=weight)
 
 
-ZERO = "{} is zero for every row; at least one weight must be positive."
+ZERO = "{} is zero for all samples. At least one weight must be positive."
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
@@ -289,18 +289,18 @@ def test_validation_data_without_weight_are_an_error_that_names_them():
     [
         (
             np.ones(177),
-            "sample_weight has the shape (177,), but must have one weight for each "
-            "row, the shape (178,).",
+            "sample_weight must have one weight for each sample, so its shape must be "
+            "(178,). Got the shape (177,) instead.",
         ),
         (
             np.ones((178, 1)),
-            "sample_weight has the shape (178, 1), but must have one weight for each "
-            "row, the shape (178,).",
+            "sample_weight must have one weight for each sample, so its shape must be "
+            "(178,). Got the shape (178, 1) instead.",
         ),
         (
             ["heavy"] * 178,
-            "sample_weight holds text, such as 'heavy', but must hold numbers. Convert "
-            "them to numbers first.",
+            "sample_weight must contain only numbers. Got text, such as 'heavy'. "
+            "Convert them to numbers first.",
         ),
     ],
 )
@@ -318,7 +318,7 @@ def test_a_batch_of_one_class_is_no_error_in_partial_fit():
 
 def test_weights_too_small_to_divide_by_are_an_error():
     X, y = cancer()
-    message = r"^sample_weight sums to 5\.69e-318, out of the range"
+    message = r"^The sum of sample_weight is 5\.69e-318, which is too small"
     with pytest.raises(ValueError, match=message):
         short_net().fit(X, y, sample_weight=np.full(len(y), 1e-320))
 
@@ -327,8 +327,8 @@ def test_weights_too_small_to_divide_by_are_an_error():
 def test_weights_whose_products_overflow_are_an_error(class_weight):
     X, y = cancer()
     message = (
-        "sample_weight times class_weight sums to inf, out of the range of numbers "
-        "that can be divided by. Scale the weights, such as to a mean of 1."
+        "The sum of sample_weight times class_weight is inf, which is too small or "
+        "too large to divide by. Scale the weights, for example to a mean of 1."
     )
     weight = np.where(y == 0, 1e-300, 1e300)
     with raises(message):
@@ -338,7 +338,7 @@ def test_weights_whose_products_overflow_are_an_error(class_weight):
 @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 1e10}])
 def test_weights_that_overflow_are_an_error_before_class_weights(class_weight):
     X, y = cancer()
-    with pytest.raises(ValueError, match=r"^sample_weight sums to inf, out of"):
+    with pytest.raises(ValueError, match=r"^The sum of sample_weight is inf, "):
         short_net(class_weight=class_weight).fit(X, y, sample_weight=[1e308] * len(y))
 
 
@@ -347,8 +347,8 @@ def test_weights_that_overflow_are_an_error_before_class_weights(class_weight):
 
 def warns_of_one_class(label):
     message = (
-        f"Only rows of the class {label!r} have positive weight. So the network is not "
-        "trained, and predicts that class for any X. Give positive weight to rows of "
+        f"Only samples of class {label!r} have positive weight. The network is not "
+        "trained and always predicts this class. Give positive weights to samples of "
         "at least two classes."
     )
     return pytest.warns(ConvergenceWarning, match=exactly(message))
@@ -531,8 +531,7 @@ def test_a_later_call_of_weight_zero_is_checked_all_the_same():
     net = short_net().partial_fit(X, y, classes=[0, 1, 2])
     none = np.zeros(len(y))
     with raises(
-        "y holds [3], not among the classes [0, 1, 2] that this network was "
-        "started with."
+        "y contains [3], which are not among the classes [0, 1, 2] of this network."
     ):
         net.partial_fit(X, y + 1, sample_weight=none)
     with pytest.raises(ValueError, match="X has 12 features"):

@@ -104,7 +104,9 @@ def test_the_table_is_made_of_the_arrays(study):
 
 def test_the_last_line_names_the_loss_up_to_which_epochs_are_counted():
     study = study_of(np.array([[[1.0, 0.12346]], [[0.12344, np.nan]]]))
-    assert str(study).splitlines()[-1] == "n_epochs: to a training loss of 0.123"
+    assert str(study).splitlines()[-1] == (
+        "n_epochs: epochs until the training loss is 0.123"
+    )
 
 
 def test_the_loss_to_reach_is_the_median_of_the_last():
@@ -237,23 +239,27 @@ def test_the_plot_extends_curves_that_ended_by_their_last_loss():
     assert study.ax_.lines[0].get_ydata().tolist() == [2.5, 1.75, 1.0]
 
 
+SEEDS = "n_repeats must be a positive integer or a list of seeds."
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"n_repeats": 0}, ValueError, "n_repeats must be at least 1, or hold a seed"),
-        ({"n_repeats": []}, ValueError, "n_repeats must be at least 1, or hold a seed"),
-        ({"init": []}, ValueError, "init is empty; give at least one initialization."),
+        ({"n_repeats": 0}, ValueError, f"{SEEDS} Got 0 instead."),
+        ({"n_repeats": []}, ValueError, f"{SEEDS} Got [] instead."),
+        ({"init": []}, ValueError, "init is empty. Give at least one initialization."),
         (
             {"init": ["he", "xavier", "he"]},
             ValueError,
-            "init has the label 'he' twice; give a mapping with a label for each.",
+            "init has the label 'he' twice. Give a dict with a different label for "
+            "each initialization.",
         ),
         ({"init": [lambda *_: 0, lambda *_: 1]}, ValueError, "'<lambda>' twice"),
         ({"init": {1: "he", "1": "zeros"}}, ValueError, "the label '1' twice"),
         (
             {"init": {"a": {"random_state": 0}}},
             ValueError,
-            "init sets random_state for 'a'; the seeds come from n_repeats.",
+            "init sets random_state for 'a'. Give the seeds as n_repeats instead.",
         ),
         ({"scoring": "none", "init": ["hee"]}, ValueError, "'none'"),  # before fits
         ({"init": ["hee"]}, ValueError, "Did you mean 'he'"),

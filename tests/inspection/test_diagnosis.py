@@ -99,7 +99,8 @@ PLANTED = {
     "zeros": (
         {"init": "zeros", "bias_init": "zeros"},
         ("identical", 1),
-        "They get equal gradients and stay equal. Set init='he'.",
+        "These units have identical weights and will always receive identical "
+        "updates. Set init='he'.",
     ),
     "tiny normal weights": (
         {"init": "random", "init_scale": 1e-4},
@@ -114,7 +115,8 @@ PLANTED = {
     "ten times too wide": (
         {"init_scale": 10.0},
         ("first loss", None),
-        "The initial network is certain and wrong. Lower init_scale (now 10).",
+        "The initial network makes confident but wrong predictions. Lower init_scale "
+        "(now 10).",
     ),
     "wide arrays": (
         {
@@ -123,7 +125,8 @@ PLANTED = {
             "input_scaling": None,
         },
         ("first loss", None),
-        "The initial network is certain and wrong. Give smaller weights as init.",
+        "The initial network makes confident but wrong predictions. Give smaller "
+        "initial weights as init.",
     ),
     "unscaled": (
         {"input_scaling": None},
@@ -148,13 +151,14 @@ PLANTED = {
     "penalties": (
         {"alpha": 1e4, "l1": 10.0, "learning_rate": 0.01},
         ("penalty", None),
-        "They keep the weights close to zero. Lower alpha (now 10000) and l1 (now 10).",
+        "The penalty keeps the weights close to zero. Lower alpha (now 10000) and l1 "
+        "(now 10).",
     ),
     "twenty sigmoid layers": (
         DEEP | {"activation": "sigmoid"},
         ("gradient", 1),
-        "It vanishes towards the first layer. Set activation='relu' or take fewer "
-        "hidden layers (now 20).",
+        "The gradient vanishes towards the first layer. Set activation='relu' or use "
+        "fewer hidden layers (now 20).",
     ),
     "saturated": (
         {
@@ -164,8 +168,8 @@ PLANTED = {
             "n_iter": 0,
         },
         ("saturated", 1),
-        "Their gradients are close to zero. Give smaller weights as init or lower "
-        "learning_rate (now 0.001).",
+        "The gradients of saturated units are close to zero. Give smaller initial "
+        "weights as init or lower learning_rate (now 0.001).",
     ),
 }
 
@@ -252,8 +256,8 @@ def test_validation_rows_in_other_units_are_the_first_fault(name, kind, is_raw):
     first = diagnose(fitted, X_val, y_val).faults[0]
     assert first.name == RULES["far inputs"].name
     assert first.advice == (
-        "The network was fitted to rows in other units. Give X in the units of the "
-        "training set."
+        "The network was fitted to data in other units. Give X in the units of the "
+        "training data."
     )
 
 
@@ -292,14 +296,15 @@ def test_what_follows_from_other_units_refers_to_the_first_fault():
     _, *others = diagnose(fitted, 1000 * X_raw, y).faults
     advice = {f.name: f.advice for f in others}
     assert advice[RULES["largest input"].name] == (
-        "Give X in the units of the training set."
+        "Give X in the units of the training data."
     )
     assert advice[RULES["first loss"].name] == (
-        "The initial network is certain and wrong. See the first fault."
+        "The initial network makes confident but wrong predictions. Correct the first "
+        "fault, then check again."
     )
     assert advice[RULES["falling"].name] == (
-        "It is still learning. Raise n_iter (now 30) or raise learning_rate (now "
-        "0.001)."
+        "The network is still learning. Raise n_iter (now 30) or raise learning_rate "
+        "(now 0.001)."
     )
 
 
@@ -449,15 +454,15 @@ def test_saturated_activations_are_counted(activation, init_scale, is_fault):
             (8,) * 12,
             "sigmoid",
             1.0,
-            "It vanishes towards the first layer. Set activation='relu' or take fewer "
-            "hidden layers (now 12).",
+            "The gradient vanishes towards the first layer. Set activation='relu' or "
+            "use fewer hidden layers (now 12).",
         ),
         (
             (8,) * 6,
             "identity",
             5.0,
-            "It explodes towards the first layer. Lower init_scale (now 5) or set "
-            "clip_norm=1.",
+            "The gradient explodes towards the first layer. Lower init_scale (now 5) "
+            "or set clip_norm=1.",
         ),
     ],
 )
@@ -615,8 +620,8 @@ def test_a_stream_that_still_learns_needs_more_calls_of_partial_fit():
         stream.partial_fit(X, y, classes=[0, 1])
     advice = {f.name: f.advice for f in diagnose(stream, X, y).faults}
     assert advice[RULES["falling"].name] == (
-        "It is still learning. Call partial_fit more often or raise learning_rate (now "
-        "0.001)."
+        "The network is still learning. Call partial_fit more often or raise "
+        "learning_rate (now 0.001)."
     )
 
 
@@ -646,10 +651,10 @@ def test_one_column_in_other_units_is_the_first_fault():
     found = diagnose(net(n_iter=200).fit(X_raw, y), others, y)
     first, *rest = found.faults
     assert first.name == RULES["largest input"].name
-    assert first.advice == "Give X in the units of the training set."
+    assert first.advice == "Give X in the units of the training data."
     assert {f.name: f.advice for f in rest}[RULES["constant"].name] == (
-        "It predicts these rows hardly better than a constant does. See the first "
-        "fault."
+        "The predictions for these rows are hardly better than a constant. Correct "
+        "the first fault, then check again."
     )
 
 
@@ -668,9 +673,9 @@ def test_rows_that_do_not_follow_the_training_set_need_no_more_learning():
     fitted = net(n_iter=300).fit(X, y)
     (fault,) = diagnose(fitted, X, y[::-1]).faults
     assert fault.advice == (
-        "It predicts these rows hardly better than a constant does. Since it has "
-        "learned its training set, check that y belongs to X or raise alpha (now "
-        "0.0001)."
+        "The predictions for these rows are hardly better than a constant. Since the "
+        "training loss is low, check that the rows of X and y match or raise alpha "
+        "(now 0.0001)."
     )
 
 
@@ -783,16 +788,16 @@ def test_the_table_repeats_no_advice():
     fitted = net((6, 6, 6), init="zeros", bias_init="zeros").fit(X, y)
     found = diagnose(fitted, X, y)
     lines = str(found).splitlines()
-    assert lines[1].startswith("ok     network  size of the largest input (root mean")
+    assert lines[1].startswith("ok     network  root mean square of the largest input ")
     assert lines[1].endswith("  1         0.1 to 10")
     start = lines.index(
-        "layer 1, layer 2, layer 3: share of units that are identical to another."
+        "layer 1, layer 2, layer 3: fraction of units that are copies of another unit."
     )
     assert lines[start + 1] == (
-        "    They get equal gradients and stay equal. Set init='he'. "
-        "(Goodfellow et al., Deep Learning, 2016, section 8.4)"
+        "    These units have identical weights and will always receive identical "
+        "updates. Set init='he'. (Goodfellow et al., Deep Learning, 2016, section 8.4)"
     )
-    assert sum("They get equal gradients" in line for line in lines) == 1
+    assert sum("These units have identical weights" in line for line in lines) == 1
     assert found.faults == [f for f in found.findings if f.is_fault]
     assert {f.where for f in found.findings} == {
         "network",
@@ -814,8 +819,8 @@ def test_what_is_not_a_network_raises():
 
 def test_data_of_another_network_raise():
     message = (
-        "X and y ask for a network of the layers (29, 10, 1), but the fitted one has "
-        "(30, 10, 1); give data like those it was trained on."
+        "X and y require layers of sizes (29, 10, 1), but the fitted network has (30, "
+        "10, 1). Give data with the columns and classes of the training data."
     )
     with raises(message):
         diagnose(net().fit(X, y), X[:, 1:], y)

@@ -85,7 +85,7 @@ def test_a_wrong_derivative_of_numeric_features_is_found(parameter, monkeypatch)
     assert check.parameter == ("frequency", "phase")[parameter]
     assert (check.layer, check.input, check.unit) == (0, 2, 1)
     where = f"numeric features, column 2, {check.parameter} 1"
-    assert f"largest error {check.error:.1e}, in {where}: " in str(check)
+    assert f"largest relative error is {check.error:.1e}, in {where}: " in str(check)
 
 
 def half(logits, target, scratch):
@@ -154,9 +154,10 @@ def test_the_report_is_one_sentence():
     what = check.parameter
     what += f" of input {check.input}" if what == "weight" else ""
     assert str(check) == (
-        f"Passed: 27 of 27 derivatives, largest error {check.error:.1e}, in layer "
-        f"{check.layer}, unit {check.unit}, {what}: {check.analytic:.6g} by backward "
-        f"propagation, {check.numeric:.6g} by central differences."
+        "Passed: 27 of 27 derivatives were checked. The largest relative error is "
+        f"{check.error:.1e}, in layer {check.layer}, unit {check.unit}, {what}: "
+        f"{check.analytic:.6g} by backward propagation, {check.numeric:.6g} by "
+        "central differences."
     )
 
 

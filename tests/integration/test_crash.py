@@ -162,14 +162,14 @@ def test_training_killed_twenty_times_equals_training_at_once(folder):
 def test_a_full_disk_is_an_error_before_training(folder):
     assert run(FULL + AT_FIRST, folder) == (
         "OSError [Errno 27] The checkpoint cannot be written, so training was not "
-        f"begun: File too large: '{folder}/net.safetensors'"
+        f"started: File too large: '{folder}/net.safetensors'"
     )
 
 
 def test_training_continues_when_the_disk_is_full(folder):
     assert run(FULL + LATER + SPACE_AGAIN, folder) == (
         f"CheckpointWarning The checkpoint '{folder}/net.safetensors' could not be "
-        "written after 21 epochs: File too large. The previous file stays, and "
+        "written after 21 epochs: File too large. The previous file is kept, and "
         "training continues."
     )
 
@@ -177,13 +177,13 @@ def test_training_continues_when_the_disk_is_full(folder):
 def test_a_folder_that_is_not_writable_is_an_error_before_training(folder):
     assert run(SHUT + AT_FIRST, folder) == (
         "PermissionError [Errno 13] The checkpoint cannot be written, so training was "
-        f"not begun: Permission denied: '{folder}/net.safetensors'"
+        f"not started: Permission denied: '{folder}/net.safetensors'"
     )
 
 
 def test_training_continues_when_the_folder_is_not_writable(folder):
     assert run(SHUT + LATER, folder) == (
         f"CheckpointWarning The checkpoint '{folder}/net.safetensors' could not be "
-        "written after 21 epochs: Permission denied. The previous file stays, and "
+        "written after 21 epochs: Permission denied. The previous file is kept, and "
         "training continues."
     )

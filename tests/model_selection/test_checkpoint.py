@@ -268,7 +268,7 @@ def test_candidates_that_failed_are_known(path, capsys):
 def test_stacks_done_before_an_error_are_saved(path, capsys):
     some = {"hidden_layer_sizes": [(4,), (0,)]}
     parameters = {"param_grid": some, "error_score": "raise", "cv": 2}
-    with pytest.raises(ValueError, match="hidden_layer_sizes must hold positive"):
+    with pytest.raises(ValueError, match="hidden_layer_sizes must contain a"):
         grid(**parameters).fit(X, y, checkpoint=path)
     some["hidden_layer_sizes"].pop()
     grid(**parameters, verbose=2).fit(X, y, checkpoint=path)
@@ -288,7 +288,7 @@ def test_another_function_to_score_by_is_an_error(path):
 
 def test_what_cannot_be_hashed_is_an_error(path):
     lock = threading.Lock()
-    start = f"checkpoint cannot tell whether scoring={scoring_with(lock)!r}"[:60]
+    start = f"A checkpoint cannot be used with scoring={scoring_with(lock)!r}"[:60]
     with pytest.raises(ValueError, match=f"^{re.escape(start)}"):
         grid(scoring=scoring_with(lock)).fit(X, y, checkpoint=path)
 
@@ -301,12 +301,16 @@ def scoring_with(lock):
     return score
 
 
-OTHER_DATA = "X, y or what else is given to fit, is not"
+OTHER_DATA = "X, y or other data given to fit have changed"
 OTHERS = {
-    "failing": ({"error_score": 0.0}, {}, "error_score is now 0.0, and was not"),
+    "failing": ({"error_score": 0.0}, {}, "error_score is now 0.0, unlike before. "),
     "estimator": ({"estimator": NET.__class__((6,))}, {}, "estimator is now "),
     "scoring": ({"scoring": "f1_macro"}, {}, "scoring is now make_scorer(f1_score"),
-    "train": ({"return_train_score": True}, {}, "return_train_score is now True, and "),
+    "train": (
+        {"return_train_score": True},
+        {},
+        "return_train_score is now True, unlike before. ",
+    ),
     "weights": ({}, {"sample_weight": WEIGHT}, OTHER_DATA),
     "X": ({}, {"X": X + 1}, OTHER_DATA),
     "y": ({}, {"y": y[::-1]}, OTHER_DATA),
@@ -316,7 +320,7 @@ OTHERS = {
 @pytest.mark.parametrize("other", OTHERS)
 def test_another_search_is_an_error(other, done):
     parameters, params, message = OTHERS[other]
-    start = f"The checkpoint '{done}' is of another fit: {message}"
+    start = f"The checkpoint '{done}' belongs to another search: {message}"
     search = grid().set_params(**parameters)
     with pytest.raises(ValueError, match=f"^{re.escape(start)}"):
         search.fit(**{"X": X, "y": y} | params, checkpoint=done)
@@ -326,7 +330,7 @@ def test_another_search_is_an_error(other, done):
 @pytest.mark.parametrize("other", ["estimator", "X"])
 def test_another_search_in_the_same_context_is_an_error(other, path):
     net = NET.__class__((6,)) if other == "estimator" else NET
-    start = f"The checkpoint '{path}' is of another fit: "
+    start = f"The checkpoint '{path}' belongs to another search: "
     message = start + ("estimator is now " if other == "estimator" else OTHER_DATA)
     with stacked(checkpoint=path):
         scores = cross_val_score(NET, X, y, cv=3)
@@ -357,8 +361,8 @@ def test_files_of_searches_and_of_fits_are_distinguished(tmp_path, done):
         (done, "fit", DeepNetClassifier()),
     ):
         message = (
-            f"'{path}' is not the checkpoint of a {asked}. Give another path, so that "
-            "what it is is not lost."
+            f"'{path}' exists and is not the checkpoint of a {asked}. It was left "
+            "untouched; choose another path."
         )
         with raises(message):
             estimator.fit(X, y, checkpoint=path)
@@ -468,8 +472,8 @@ def test_damage_is_an_error(path):
         path.write_bytes(data)
         why = f"the checksum of record {number} is wrong"
         message = (
-            f"'{path}' is not a file that sklearn_deepnet has saved, or it is "
-            f"damaged: {why if number else 'its first record is incomplete'}."
+            f"'{path}' is damaged or was not saved by sklearn_deepnet: "
+            f"{(why if number else 'its first record is incomplete')}."
         )
         with raises(message, ModelFileError):
             grid().fit(X, y, checkpoint=by_fold(path))
@@ -491,8 +495,8 @@ def test_a_search_continues_when_the_file_cannot_be_written(path, monkeypatch):
     before = count_records(path)
     monkeypatch.setattr(records.os, "fsync", Disk().fsync)
     message = (
-        f"The checkpoint '{path}' could not be written after 4 fits: No space left "
-        "on device. The previous file stays, and the search continues."
+        f"The checkpoint '{path}' could not be written after 4 fits: No space left on "
+        "device. The previous file is kept, and the search continues."
     )
     with pytest.warns(CheckpointWarning, match=exactly(message)):
         kept = grid().fit(X, y, checkpoint=by_fold(path))
@@ -561,6 +565,8 @@ def test_a_search_that_is_killed_continues(tmp_path):
 def test_a_data_frame_is_compared_by_its_values(path):
     table = pd.DataFrame(X).rename(columns=str)
     grid().fit(table, y, checkpoint=path)
-    with pytest.raises(ValueError, match="X, y or what else is given to fit, is not"):
+    with pytest.raises(
+        ValueError, match="X, y or other data given to fit have changed"
+    ):
         grid().fit(table.rename(columns={"0": "a"}), y, checkpoint=path)
     grid().fit(table.copy(), y.copy(), checkpoint=path)

@@ -251,5 +251,5 @@ async def coroutine(n):
 
 @pytest.mark.parametrize("function", [generator, coroutine])
 def test_functions_that_run_later_are_not_decorated(function):
-    with pytest.raises(TypeError, match=r"cannot decorate .*Use the context inside"):
+    with pytest.raises(TypeError, match=r"cannot decorate .*Use 'with stacked"):
         stacked()(function)

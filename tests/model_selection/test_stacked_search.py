@@ -273,7 +273,7 @@ def test_weights_that_leave_one_class_in_some_folds_are_the_same():
     assert_same_answer(found, X)
     texts = [text for _, text in found[1][1]]
     for label in (0, 2):  # the class that the training rows of a fold are left with
-        assert any(text.startswith(f"Only rows of the class {label}") for text in texts)
+        assert any(text.startswith(f"Only samples of class {label}") for text in texts)
 
 
 def test_scores_that_validation_data_do_not_define_are_the_same():
@@ -282,5 +282,5 @@ def test_scores_that_validation_data_do_not_define_are_the_same():
     net = net_for(scoring="roc_auc", tol=1e-4)
     found = compared(net, {"alpha": [0.0, 1.0]}, X, y, held_out)
     assert_same_answer(found, X)
-    said = {text: n for (_, text), n in found[1][1].items() if "gave NaN" in text}
+    said = {text: n for (_, text), n in found[1][1].items() if "returned NaN" in text}
     assert [*said.values()] == [7]  # one for each fit, the last included

@@ -65,7 +65,7 @@ from tests.helpers import cancer, diabetes, iris, network_factory, wine, wine_la
 
 net = network_factory(hidden_layer_sizes=(4,), learning_rate=0.02, n_iter=3)
 reg = partial(net, estimator=DeepNetRegressor)
-ALONE = "no other network of its kind waited, or could within max_bytes"
+ALONE = "no similar network was waiting to be trained, or max_bytes was too small"
 
 
 def table():

@@ -631,17 +631,13 @@ def spread(X):
 
 OWN = ACTIVATIONS["tanh"]._replace(name="own", elementwise=False)
 REASONS = {
-    "solver='lbfgs' has a training loop of its own": net(
-        solver="lbfgs", learning_rate=0.001
-    ),
-    "verbose, callbacks and checkpoints follow a single fit": net(verbose=1),
-    "a loss, activation or optimizer is not known to be element-wise": net(
-        activation=OWN
-    ),
-    "X is sparse, with many columns for the values that it stores": make_pipeline(
+    "solver='lbfgs' cannot be stacked": net(solver="lbfgs", learning_rate=0.001),
+    "verbose, callbacks or a checkpoint are used": net(verbose=1),
+    "a loss, activation or optimizer is not declared element-wise": net(activation=OWN),
+    "X is sparse, with many columns and few stored values": make_pipeline(
         FunctionTransformer(spread), net()
     ),
-    "the network or its batch is so large that a stack would not be faster": net(
+    "the network or its mini-batch is too large for a stack to be faster": net(
         hidden_layer_sizes=(900,), n_iter=1
     ),
 }
@@ -653,7 +649,7 @@ def test_the_summary_says_why_networks_were_not_stacked(reason, capsys):
     with stacked() as stacks:
         VotingClassifier([*zip("abcd", models, strict=True)]).fit(X, y)
     assert str(stacks.summary) == (
-        f"2 networks were trained in 1 stack; 2 alone, since {reason}."
+        f"2 networks were trained in 1 stack; 2 alone, because {reason}."
     )
 
 

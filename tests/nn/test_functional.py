@@ -217,13 +217,13 @@ def test_layers_of_mismatched_sizes_raise():
     [
         (
             lambda: F.compute_cost(Y, Y, "log_los"),
-            "loss='log_los' is not one of ['cross_entropy', 'log_loss', "
-            "'squared_error']. Did you mean 'log_loss'?",
+            "loss must be one of ['cross_entropy', 'log_loss', 'squared_error']. Got "
+            "'log_los' instead. Did you mean 'log_loss'?",
         ),
         (
             lambda: F.activation_forward(X.T, np.eye(2), np.zeros((2, 1)), "rely"),
-            "activation='rely' is not one of "
-            f"{sorted([*ACTIVATIONS, 'softmax'])}. Did you mean 'relu'?",
+            f"activation must be one of {sorted([*ACTIVATIONS, 'softmax'])}. Got "
+            "'rely' instead. Did you mean 'relu'?",
         ),
         (
             lambda: F.backward_propagation(

@@ -200,52 +200,62 @@ def nan(shape, rng):
 
 W1, B1, W2, B2 = np.ones((2, 3)), np.ones(3), np.ones((3, 1)), np.ones(1)
 GIVE = (
-    "for a network of 2 layers (the output layer counts); give one for each layer, or "
-    "one for all."
+    "but the network has 2 layers (including the output layer). Give one for each "
+    "layer, or one for all."
 )
-TAKES = "this network takes 4: [W1, b1, W2, b2]."
+TAKES = "but this network requires 4: [W1, b1, W2, b2]."
 
 
 @pytest.mark.parametrize(
     ("init", "message"),
     [
-        ("hee", f"init='hee' is not one of {sorted(INITIALIZERS)}. Did you mean 'he'?"),
-        ("HE", f"init='HE' is not one of {sorted(INITIALIZERS)}. Did you mean 'he'?"),
-        ("?", f"init='?' is not one of {sorted(INITIALIZERS)}."),
+        (
+            "hee",
+            f"init must be one of {sorted(INITIALIZERS)}. Got 'hee' instead. Did you "
+            "mean 'he'?",
+        ),
+        (
+            "HE",
+            f"init must be one of {sorted(INITIALIZERS)}. Got 'HE' instead. Did you "
+            "mean 'he'?",
+        ),
+        ("?", f"init must be one of {sorted(INITIALIZERS)}. Got '?' instead."),
         (
             ["he", "orthogonl"],
-            f"init='orthogonl' is not one of {sorted(INITIALIZERS)}. Did you mean "
-            "'orthogonal'?",
+            f"init must be one of {sorted(INITIALIZERS)}. Got 'orthogonl' instead. "
+            "Did you mean 'orthogonal'?",
         ),
-        (["he"], f"init has 1 entries {GIVE}"),
-        (["he", "he", nan], f"init has 3 entries {GIVE}"),
+        (["he"], f"init has 1 entries, {GIVE}"),
+        (["he", "he", nan], f"init has 3 entries, {GIVE}"),
         (
             wrong_shape,
-            "init returned an array of shape (2, 3) for a layer of 2 inputs and 3 "
-            "units; expected (3, 2).",
+            "init must return an array of shape (3, 2) for a layer with 2 inputs and "
+            "3 units. Got the shape (2, 3).",
         ),
         (
             ["he", nan],
-            "init returned NaN or infinity for a layer of 3 inputs and 1 units; "
-            "weights must be finite.",
+            "init must return finite weights. Got NaN or infinity for a layer with 3 "
+            "inputs and 1 units.",
         ),
-        ([W1, B1, W2], f"init holds 3 arrays; {TAKES}"),
-        ([W1, B1, W2, B2, W2, B2], f"init holds 6 arrays; {TAKES}"),
+        ([W1, B1, W2], f"init contains 3 arrays, {TAKES}"),
+        ([W1, B1, W2, B2, W2, B2], f"init contains 6 arrays, {TAKES}"),
         (
             [W1, B1, W2.T, B2],
-            "init gives W2 the shape (1, 3); expected (3, 1), as in coefs_.",
+            "W2 in init must have the shape (3, 1), as in coefs_. Got the shape (1, "
+            "3).",
         ),
         (
             [W1, B1[:2], W2, B2],
-            "init gives b1 the shape (2,); expected (3,), as in intercepts_.",
+            "b1 in init must have the shape (3,), as in intercepts_. Got the shape "
+            "(2,).",
         ),
         (
             [W1, B1, W2 * np.nan, B2],
-            "init gives NaN or infinity in W2; weights must be finite.",
+            "W2 in init must be finite, but contains NaN or infinity.",
         ),
         (
             [W1, [1, 2, float("-inf")], W2, B2],
-            "init gives NaN or infinity in b1; weights must be finite.",
+            "b1 in init must be finite, but contains NaN or infinity.",
         ),
     ],
 )
@@ -258,7 +268,10 @@ def test_invalid_init_raises(init, message):
     ("bias_init", "hint"), [("Zero", " Did you mean 'zeros'?"), ("?", "")]
 )
 def test_unknown_bias_init_raises(bias_init, hint):
-    message = f"bias_init={bias_init!r} is not one of {sorted(BIAS_INITIALIZERS)}."
+    message = (
+        f"bias_init must be one of {sorted(BIAS_INITIALIZERS)}. Got {bias_init!r} "
+        "instead."
+    )
     with raises(message + hint):
         initialize([2, 3], np.random.RandomState(0), bias_init=bias_init)
 

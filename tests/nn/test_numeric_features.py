@@ -143,7 +143,7 @@ def test_settings_may_be_numbers_of_numpy():
     "value", [0, -0.1, np.inf, np.nan, 10**310, "0.1", None, 1j, np.ones(2)]
 )
 def test_a_scale_that_is_none_is_an_error(value):
-    with raises(f"scale must be above 0 and finite. Got {value!r} instead."):
+    with raises(f"scale must be a positive number. Got {value!r} instead."):
         PeriodicFeatures(scale=value)
 
 

@@ -475,8 +475,8 @@ def test_an_error_of_a_function_is_raised_unchanged():
 def test_a_factor_that_is_negative_or_not_finite_is_an_error(factor):
     net = net_for(3, lambda t: factor if t == 2 else 1)
     message = (
-        f"schedule returned {factor} for epoch 2; expected a finite factor on "
-        "the learning rate, not negative."
+        f"schedule must return a finite factor that is not negative. Got {factor} for "
+        "epoch 2."
     )
     before = vars(net).copy()
     with raises(message):
@@ -527,7 +527,8 @@ def test_a_setting_that_may_be_zero_has_a_range_too(kind, settings):
 
 def test_an_unknown_name_suggests_a_known_one():
     message = (
-        f"schedule='cosin' is not one of {sorted(SCHEDULES)}. Did you mean 'cosine'?"
+        f"schedule must be one of {sorted(SCHEDULES)}. Got 'cosin' instead. Did you "
+        "mean 'cosine'?"
     )
     with raises(message):
         net_for(3, "cosin").fit(*wine())

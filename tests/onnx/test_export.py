@@ -141,8 +141,8 @@ def test_labels_that_onnx_lacks_raise(labels):
     net = classifier().fit(X_iris, y_iris)
     net.classes_ = np.array(labels)
     message = (
-        f"classes_ are {net.classes_!r}, but a label in ONNX is a 64-bit integer or a "
-        "string. Train on such labels."
+        f"The classes are {net.classes_!r}, but a label in ONNX must be a 64-bit "
+        "integer or a string. Train with such labels."
     )
     with raises(message):
         to_onnx(net)
@@ -380,8 +380,8 @@ def test_unfitted_network_raises():
 def test_other_estimators_raise(estimator):
     message = (
         "estimator must be a DeepNetClassifier, a DeepNetRegressor or an ensemble of "
-        f"these. Got {estimator!r} instead; for pipelines and searches there is "
-        "skl2onnx.to_onnx, after register_converters()."
+        f"these. Got {estimator!r} instead. To convert a pipeline or a search, call "
+        "register_converters() and then skl2onnx.to_onnx."
     )
     with raises(message, TypeError):
         to_onnx(estimator)
@@ -391,8 +391,8 @@ def test_activation_of_the_user_raises():
     mine = Activation("mine", relu.forward, relu.backward, overwrites_z=True)
     net = classifier((4, 4), activation=["relu", mine], n_iter=1).fit(X_iris, y_iris)
     message = (
-        f"activation {mine!r} is not of this library, so it is not known how to write "
-        f"it in ONNX; train with one of {sorted(ACTIVATIONS)}."
+        f"activation={mine!r} cannot be converted to ONNX. Train with one of "
+        f"{sorted(ACTIVATIONS)}."
     )
     with raises(message):
         to_onnx(net)
@@ -402,8 +402,8 @@ def test_numbers_beyond_float32_raise():
     net = one_unit("relu", "float64")
     net.target_scale_ = np.array([-1e300])
     message = (
-        "The network holds numbers up to 1e+300, too large for float32. Export it in "
-        "float64."
+        "The network contains numbers up to 1e+300, which are too large for float32. "
+        "Export it in float64."
     )
     with raises(message):
         to_onnx(net, dtype="float32")
@@ -411,7 +411,7 @@ def test_numbers_beyond_float32_raise():
 
 
 def test_unknown_dtype_raises():
-    with pytest.raises(ValueError, match="dtype='float16' is not 'float32'"):
+    with pytest.raises(ValueError, match="dtype must be 'float32', 'float64'"):
         to_onnx(FITTED["classifier"], dtype="float16")
 
 
@@ -444,8 +444,8 @@ class Renamed(DeepNetClassifier):
 )
 def test_class_that_predicts_in_another_way_raises(fitted, name):
     message = (
-        f"estimator is {fitted!r}, whose class has a {name} of its own, which ONNX "
-        "cannot express; give a fitted estimator whose class has none."
+        f"The class of estimator={fitted!r} overrides {name}, which cannot be "
+        "converted to ONNX. Give a fitted estimator whose class does not override it."
     )
     with raises(message):
         to_onnx(fitted)
@@ -478,8 +478,8 @@ def test_onnx_is_imported_when_it_is_needed_only():
 def test_missing_package_is_named(call, package, request, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     message = (
-        f"{request.node.callspec.id} needs the package {package}. Install onnx and "
-        "skl2onnx: pip install onnx skl2onnx"
+        f"{request.node.callspec.id} requires the package {package}. Install it by "
+        "'pip install onnx skl2onnx'."
     )
     with raises(message, ImportError):
         call()

@@ -335,7 +335,7 @@ def test_options_without_meaning_raise(model, options, message):
 def test_opset_before_13_raises():
     model = scaled(net()).fit(X_wine, y_wine)
     message = (
-        "DeepNetClassifier needs an opset of at least 13. Got target_opset=12 instead."
+        "DeepNetClassifier requires target_opset to be at least 13. Got 12 instead."
     )
     with raises(message):
         skl2onnx.to_onnx(model, X_wine[:1], target_opset=12)
@@ -343,9 +343,7 @@ def test_opset_before_13_raises():
 
 def test_search_without_refit_raises():
     unfitted = search(net(), refit=False).fit(X_wine, y_wine)
-    message = (
-        "This StackedGridSearchCV has no best_estimator_: fit it, with refit=True."
-    )
+    message = "This StackedGridSearchCV has no best_estimator_. Fit it with refit=True."
     with raises(message, NotFittedError):
         skl2onnx.to_onnx(unfitted, X_wine[:1])
 
@@ -357,7 +355,7 @@ def test_class_that_predicts_in_another_way_raises():
 
     register_converters()
     model = scaled(Rounding(**USUAL)).fit(X_wine, y_wine)
-    with pytest.raises(ValueError, match="has a predict_proba of its own"):
+    with pytest.raises(ValueError, match="overrides predict_proba, which"):
         skl2onnx.to_onnx(model, X_wine[:1])
 
 

@@ -120,7 +120,7 @@ def test_search_is_converted():
 def test_columns_that_are_left_out_need_no_input():
     X = table().assign(lists=[[1]] * N, id=[f"row {k}" for k in range(N)])
     model = make_table_pipeline(classifier())
-    with pytest.warns(UserWarning, match="Left out"):
+    with pytest.warns(UserWarning, match="The columns"):
         model.fit(X, COUNTING % 2)
     assert_same(model)
 
@@ -183,8 +183,8 @@ def test_other_transformers_are_an_error(change, name, columns):
     model = make_table_pipeline(classifier()).set_params(**change).fit(X, COUNTING % 2)
     message = (
         f"The transformer {name!r} of the step 'columns' cannot be converted to ONNX. "
-        f"Fit without its columns, {columns}, or give them as numbers or text that you "
-        "have computed before."
+        f"Drop its columns {columns}, or convert them to numbers or text before you "
+        "fit the pipeline."
     )
     with raises(message, NotImplementedError):
         skl2onnx.to_onnx(model, initial_types=types)
@@ -193,9 +193,9 @@ def test_other_transformers_are_an_error(change, name, columns):
 def test_missing_input_is_an_error():
     model = make_table_pipeline(classifier()).fit(table(), COUNTING % 2)
     message = (
-        "The inputs ['age', 'count', 'alone', 'port', 'sex', 'code', 'cabin'] lack the "
-        "column 'street'. Name them like the columns of X, or give one for each "
-        "column, in the order of X."
+        "The inputs ['age', 'count', 'alone', 'port', 'sex', 'code', 'cabin'] do not "
+        "contain the column 'street'. Name the inputs like the columns of X, or give "
+        "one input for each column, in the order of X."
     )
     with raises(message):
         skl2onnx.to_onnx(model, initial_types=TYPES[:-1])
@@ -204,8 +204,8 @@ def test_missing_input_is_an_error():
 def test_categories_as_floats_are_an_error():
     model = make_table_pipeline(classifier()).fit(table(), COUNTING % 2)
     message = (
-        "Columns of categories must be inputs of text or of whole numbers. Got the "
-        "type FloatTensorType instead; give StringTensorType([None, 1])."
+        "Columns of categories must be inputs of text or of integers. Got the type "
+        "FloatTensorType instead; give StringTensorType([None, 1])."
     )
     types = [*TYPES[:-1], ("street", FloatTensorType([None, 1]))]
     with raises(message):

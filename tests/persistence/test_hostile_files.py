@@ -120,7 +120,7 @@ def load_and_predict(path):
         except ModelFileError as error:
             refusal = str(error)
         if refusal is not None:
-            assert refusal.startswith(f"'{path}' is not a file that sklearn_deepnet")
+            assert refusal.startswith(f"'{path}' is damaged or was not saved by")
             assert len(refusal) < 1000
             return "refused"
         try:
@@ -342,8 +342,8 @@ def text_of(header, body=b""):
 
 
 NO_HEADER = "it does not begin with the length of a header"
-NO_ARRAYS = "its header does not describe arrays"
-TOO_LONG = "an array is not as long as its shape says"
+NO_ARRAYS = "its header describes an array wrongly"
+TOO_LONG = "the size of an array does not match its shape"
 FIRST = {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}
 METADATA = {"__metadata__": {"sklearn_deepnet": "{}"}}
 
@@ -358,9 +358,12 @@ METADATA = {"__metadata__": {"sklearn_deepnet": "{}"}}
         (struct.pack("<Q", 2**24 + 1) + b" " * 2**25, NO_HEADER),
         (text_of("[]"), "its header has no metadata"),
         (text_of("{}"), "its header has no metadata"),
-        (text_of('{"__metadata__": {}}'), "its metadata do not say what it holds"),
+        (
+            text_of('{"__metadata__": {}}'),
+            "its metadata has no description of the contents",
+        ),
         (text_of(json.dumps(METADATA)), "its checksum is wrong"),
-        (seal(METADATA, b"\0"), "it is not as long as its header says"),
+        (seal(METADATA, b"\0"), "its size does not match its header"),
         (seal(METADATA | {"a": {"dtype": "F64"}}, b""), NO_ARRAYS),
         (seal(METADATA | {"a": None}, b""), NO_ARRAYS),
         (seal(METADATA | {"a": FIRST, "b": FIRST}, bytes(8)), TOO_LONG),
@@ -373,8 +376,8 @@ def test_files_of_another_format_are_refused(path, data, reason):
 
 def assert_refused(path, data, reason):
     path.write_bytes(data)
-    beginning = f"'{path}' is not a file that sklearn_deepnet has saved, or it is "
-    with raises(f"{beginning}damaged: {reason}.", ModelFileError):
+    beginning = f"'{path}' is damaged or was not saved by sklearn_deepnet: "
+    with raises(f"{beginning}{reason}.", ModelFileError):
         load_model(path)
 
 
@@ -425,7 +428,7 @@ def test_the_last_of_two_entries_of_a_name_counts(path, files):
 
 
 def wrong(name):
-    return f"its {name} is not as it has to be"
+    return f"its {name} is invalid"
 
 
 def attributes(opened):
@@ -565,18 +568,18 @@ def take_classifiers_for_regressors(opened):
 @pytest.mark.parametrize(
     ("kind", "mutate", "reason"),
     [
-        (ensemble, use_an_array_often, "its description of 'array' is wrong"),
-        (classifier, let_keys_collide, "its description of 'dict' is wrong"),
-        (classifier, widen_texts, "its description of 'strings' is wrong"),
-        (classifier, widen_strings, "its description of 'strings' is wrong"),
+        (ensemble, use_an_array_often, "its description of 'array' is invalid"),
+        (classifier, let_keys_collide, "its description of 'dict' is invalid"),
+        (classifier, widen_texts, "its description of 'strings' is invalid"),
+        (classifier, widen_strings, "its description of 'strings' is invalid"),
         (classifier, draw_from_an_array, "its description of 'random_state' is"),
         (classifier, take_an_array_for("floats"), "its description of 'floats' is"),
         (classifier, take_an_array_for("scalar"), "its description of 'scalar' is"),
         (classifier, set_parameter({"array": "x"}), "its description of 'array' is"),
         (classifier, set_parameter({"solver": ["Adam", []]}), "its description of 'so"),
         (classifier, set_parameter({"strings": [1, ["ab"]]}), "its description of 'st"),
-        (classifier, draw_zeros, "the state of a generator is wrong"),
-        (binary, make_odd_booleans, "an array of booleans holds other bytes"),
+        (classifier, draw_zeros, "the state of a random generator is invalid"),
+        (binary, make_odd_booleans, "an array of booleans has bytes other than 0"),
         (classifier, make_classes_of("a", "b", None), wrong("classes_")),
         (classifier, make_classes_of("a", "b", ["c"]), wrong("classes_")),
         (classifier, make_classes_of("a", "b", {"float": "nan"}), wrong("classes_")),
@@ -585,11 +588,31 @@ def take_classifiers_for_regressors(opened):
         (binary, put(np.array(np.inf)), wrong("_params")),
         (regressor, put(np.array(np.nan), "target_mean_"), wrong("target_mean_")),
         (regressor, put(np.array(0.0), "target_scale_"), wrong("target_scale_")),
-        (classifier, set_in_generator("pos", 625), "the state of a generator is wrong"),
-        (classifier, set_in_generator("pos", -1), "the state of a generator is wrong"),
-        (classifier, set_in_generator("gauss", 0), "the state of a generator is wrong"),
-        (classifier, set_in_generator("has_gauss", 2), "the state of a generator is"),
-        (classifier, set_in_generator("bit_generator", "PCG64"), "the state of a gen"),
+        (
+            classifier,
+            set_in_generator("pos", 625),
+            "the state of a random generator is invalid",
+        ),
+        (
+            classifier,
+            set_in_generator("pos", -1),
+            "the state of a random generator is invalid",
+        ),
+        (
+            classifier,
+            set_in_generator("gauss", 0),
+            "the state of a random generator is invalid",
+        ),
+        (
+            classifier,
+            set_in_generator("has_gauss", 2),
+            "the state of a random generator",
+        ),
+        (
+            classifier,
+            set_in_generator("bit_generator", "PCG64"),
+            "the state of a random",
+        ),
         (
             classifier,
             set_attribute("feature_names_in_", FOUR),
@@ -600,13 +623,17 @@ def take_classifiers_for_regressors(opened):
         (ensemble, set_in_a_member("_activations", ["relu", "tanh"]), "the members of"),
         (ensemble, take_classifiers_for_regressors, "the members of its ensemble are"),
         (ensemble, set_attribute("estimators_", "x"), "its ensemble has no members"),
-        (classifier, set_attribute("x", 1), "attributes of the network are unknown, ["),
+        (
+            classifier,
+            set_attribute("x", 1),
+            "attributes of the network are unknown (['",
+        ),
         (classifier, set_attribute("n_features_in_", 5), wrong("_layer_sizes")),
         (classifier, have_features_of_fewer_columns, wrong("_params")),
         (
             classifier,
             set_attribute("n_layers_", 3),  # which follows from `_layer_sizes`
-            "attributes of the network are unknown, ['n_layers_'], or missing, []",
+            "attributes of the network are unknown (['n_layers_']) or missing ([])",
         ),
         (classifier, set_attribute("_activations", ["relu"]), wrong("_activations")),
         (classifier, set_attribute("_activations", ["x"] * 2), wrong("_activations")),
@@ -625,8 +652,12 @@ def take_classifiers_for_regressors(opened):
             wrong("out_activation_"),
         ),
         (regressor, set_attribute("_takes_1d", True), wrong("_takes_1d")),
-        (ensemble, set_attribute("x", 1), "attributes of the ensemble are unknown"),
-        (ensemble, set_attribute("n_features_in_", 5), "its n_features_in_ is not"),
+        (
+            ensemble,
+            set_attribute("x", 1),
+            "the attributes ['x'] of its ensemble are unknown",
+        ),
+        (ensemble, set_attribute("n_features_in_", 5), "its n_features_in_ differs"),
         (
             ensemble,
             set_attribute("feature_names_in_", None),
@@ -643,7 +674,7 @@ def assert_mutation_refused(path, files, kind, mutate, reason):
     opened = Opened(files[MAKERS.index(kind)])
     mutate(opened)
     path.write_bytes(opened.closed())
-    start = re.escape(f"or it is damaged: {reason}")
+    start = re.escape(f"not saved by sklearn_deepnet: {reason}")
     with pytest.raises(ModelFileError, match=start):
         load_model(path)
 

@@ -18,6 +18,8 @@ from safetensors.numpy import load_file
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_deepnet import (
@@ -445,9 +447,8 @@ def test_a_parameter_that_is_code_is_not_saved(kept, name, value, inside):
         model = DeepNetEnsembleClassifier(model, n_estimators=1).fit(X, y)
     setattr(model.estimator if inside else model, name, value)
     message = (
-        f"{name}={value!r} is code of your own, which a model file does not hold, "
-        "since whoever loads it would execute it. Use joblib.dump, or a component of "
-        "this library."
+        f"{name}={value!r} cannot be saved in a model file, which contains no code. "
+        "Use a component of this library, or save the estimator by joblib.dump."
     )
     with raises(message):
         save_model(model, kept)
@@ -456,26 +457,57 @@ def test_a_parameter_that_is_code_is_not_saved(kept, name, value, inside):
 def test_a_parameter_of_an_ensemble_that_is_code_is_not_saved(kept):
     model = DeepNetEnsembleClassifier(DeepNetClassifier(**BRIEF), n_estimators=1)
     model.fit(X, y).set_params(random_state=np.random.RandomState(np.random.PCG64(0)))
-    with pytest.raises(ValueError, match=r"^random_state=.* is code of your own"):
+    with pytest.raises(
+        ValueError, match=r"^random_state=.* cannot be saved in a model file"
+    ):
         save_model(model, kept)
 
 
+def test_a_missing_folder_is_named(tmp_path):
+    path = tmp_path / "no" / "such" / "net"
+    message = f"[Errno 2] The folder '{path.parent}' does not exist: '{path}'"
+    with raises(message, FileNotFoundError):
+        save_model(fitted(), path)
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    message = f"[Errno 20] '{file}' is not a folder: '{file / 'net'}'"
+    with raises(message, NotADirectoryError):
+        save_model(fitted(), file / "net")
+
+
+OTHERWISE = "Use skops.io.dump or joblib.dump instead."
+
+
 @pytest.mark.parametrize(
-    "model",
+    ("model", "advice"),
     [
-        OwnNet(**WARM),
-        make_pipeline(classifier()),
-        DeepNetEnsembleClassifier(OwnNet(**BRIEF), n_estimators=1),
+        (OwnNet(**WARM), OTHERWISE),
+        (LogisticRegression(), OTHERWISE),
+        (
+            make_pipeline(classifier()),
+            "Save the pipeline by skops.io.dump or joblib.dump, or its network by "
+            "save_model(pipeline[-1], path).",
+        ),
+        (
+            GridSearchCV(classifier(), {"alpha": [1]}, cv=2),
+            "Save the search by skops.io.dump or joblib.dump, or its best network by "
+            "save_model(search.best_estimator_, path).",
+        ),
+        (DeepNetEnsembleClassifier(OwnNet(**BRIEF), n_estimators=1), OTHERWISE),
     ],
 )
-def test_an_estimator_of_another_class_is_not_saved(kept, model):
+def test_an_estimator_of_another_class_is_not_saved(kept, model, advice):
     save = partial(save_model, model.fit(X, y), kept)
-    named = model.estimator if hasattr(model, "estimator") else model
+    is_ensemble = isinstance(model, DeepNetEnsembleClassifier)
+    named = model.estimator if is_ensemble else model
     message = (
-        "A model file is of one of ['DeepNetClassifier', 'DeepNetEnsembleClassifier', "
-        "'DeepNetEnsembleRegressor', 'DeepNetRegressor'], and of no subclass, which is "
-        f"code. Got {named!r} instead, for joblib.dump or skops.io.dump; of a pipeline "
-        "or search, save_model saves the network in it."
+        "save_model supports DeepNetClassifier, DeepNetEnsembleClassifier, "
+        "DeepNetEnsembleRegressor, DeepNetRegressor, but not "
+        f"{type(named).__name__}. {advice}"
     )
     with raises(message, TypeError):
         save()
@@ -496,8 +528,8 @@ def test_an_attribute_that_could_not_be_loaded_is_not_saved(kept, name, value):
     model = fitted(random_state=0)
     setattr(model, name, value)
     message = (
-        f"{name} is {value!r:.200}, which a model file cannot hold; it holds numbers, "
-        "bools and strings. Use joblib.dump."
+        f"{name} is {value!r:.200}, which cannot be saved in a model file. Model "
+        "files contain numbers, bools and strings; use joblib.dump instead."
     )
     with raises(message):
         save_model(model, kept)
@@ -524,7 +556,9 @@ def test_a_failure_in_writing_leaves_the_old_file(kept):
     with pytest.raises(OSError, match=r"^no space left$"):
         replace_file(kept, write)
     model = fitted().set_params(class_weight={"a": "a" * 2**24})
-    with pytest.raises(ValueError, match=r"^All but the arrays takes 16\d{6} b"):
+    with pytest.raises(
+        ValueError, match=r"^The values that are not arrays take 16\d{6} b"
+    ):
         save_model(model, kept)
 
 
@@ -582,9 +616,9 @@ def test_a_parameter_that_an_older_file_lacks_has_its_default(path):
 def test_a_file_of_another_version_warns(path):
     edited(path, lambda model: model.update(version="0.0.7"))
     message = (
-        "This DeepNetClassifier was saved by sklearn_deepnet 0.0.7 and is loaded by "
-        f"{__version__}. To be sure of its predictions, fit it again or load it with "
-        "that version."
+        "This DeepNetClassifier was saved with another version of sklearn_deepnet "
+        f"(0.0.7) and is now loaded with {__version__}, so its predictions "
+        "may differ. Fit it again, or load it with the version that saved it."
     )
     with pytest.warns(VersionWarning, match=exactly(message)) as caught:
         loaded = load_model(path)
@@ -599,7 +633,7 @@ NEVER_MISSING = OF_REGRESSORS | {
     "feature_names_in_",
     "_input_scaling",
 }
-NOT_READ = f"this is sklearn_deepnet {__version__}, which reads format 1"
+NOT_READ = f"but sklearn_deepnet {__version__} reads only format 1"
 
 
 @pytest.mark.parametrize(
@@ -607,44 +641,41 @@ NOT_READ = f"this is sklearn_deepnet {__version__}, which reads format 1"
     [
         (
             {"format": 2, "version": "9.0"},
-            f"it is of format 2 and of sklearn_deepnet '9.0', and {NOT_READ}",
+            f"it has the format 2 of sklearn_deepnet '9.0', {NOT_READ}",
         ),
         (
             {"version": None},
-            f"it is of format 1 and of sklearn_deepnet None, and {NOT_READ}",
+            f"it has the format 1 of sklearn_deepnet None, {NOT_READ}",
         ),
-        ({"class": "Popen"}, "it is of the class 'Popen', which is unknown"),
-        ({"class": []}, "it is of the class [], which is unknown"),
+        ({"class": "Popen"}, "its class 'Popen' is unknown"),
+        ({"class": []}, "its class [] is unknown"),
         (
             {"unsaved": ["activation"]},
-            "its ['activation'] are code, which is not in it; fit with the same "
-            "parameters and checkpoint continues from it",
+            "it is a checkpoint that lacks ['activation'], which are code; call fit "
+            "with the same parameters and this checkpoint instead",
         ),
-        ({"params": None}, "it does not say what the parameters are"),
-        ({"params": {"x": 1}}, "a DeepNetClassifier has no parameters ['x']"),
+        ({"params": None}, "its parameters are missing"),
+        ({"params": {"x": 1}}, "its parameters ['x'] are unknown to DeepNetClassifier"),
         (
             {"params": {"loss": {"code": "x"}}},
-            "it holds values of no known kind, ['code']",
+            "it has values of an unknown kind, ['code']",
         ),
-        ({"params": {"loss": {}}}, "it holds values of no known kind, []"),
-        ({"attributes": None}, "it does not say what the network has learned"),
+        ({"params": {"loss": {}}}, "it has values of an unknown kind, []"),
+        ({"attributes": None}, "its fitted attributes are missing"),
         (
             {"attributes": {"x": 1, "n_features_in_": 4}},
-            "attributes of the network are unknown, ['x'], or missing, "
-            f"{sorted(ATTRIBUTES.keys() - NEVER_MISSING)!r:.80}",
+            "attributes of the network are unknown (['x']) or missing "
+            f"({sorted(ATTRIBUTES.keys() - NEVER_MISSING)!r:.80})",
         ),
         (
             {"class": "DeepNetEnsembleRegressor", "params": {"estimator": MADE_OF}},
-            "the members of a DeepNetEnsembleRegressor are each a DeepNetRegressor",
+            "the members of its DeepNetEnsembleRegressor are not DeepNetRegressor",
         ),
     ],
 )
 def test_a_file_that_is_not_understood_is_refused(path, changes, reason):
     edited(path, lambda model: model.update(changes))
-    message = (
-        f"'{path}' is not a file that sklearn_deepnet has saved, or it is damaged: "
-        f"{reason}."
-    )
+    message = f"'{path}' is damaged or was not saved by sklearn_deepnet: {reason}."
     with raises(message, ModelFileError):
         load_model(path)
 

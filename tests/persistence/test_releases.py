@@ -32,7 +32,7 @@ MODELS = [
 def warns_of(version):
     if are_compatible(version, __version__):
         return contextlib.nullcontext()
-    return pytest.warns(VersionWarning, match=f"saved by sklearn_deepnet {version} ")
+    return pytest.warns(VersionWarning, match=rf"sklearn_deepnet \({version}\)")
 
 
 def predict(model, X):

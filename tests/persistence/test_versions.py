@@ -44,9 +44,10 @@ def test_methods_need_a_fit_first(method):
 
 def message_for(version):
     return (
-        f"This DeepNetClassifier was saved by sklearn_deepnet {version} and is loaded "
-        f"by {sklearn_deepnet.__version__}. To be sure of its predictions, fit it "
-        "again or load it with that version."
+        "This DeepNetClassifier was saved with another version of sklearn_deepnet "
+        f"({version}) and is now loaded with {sklearn_deepnet.__version__}, so its "
+        "predictions may differ. Fit it again, or load it with the version that saved "
+        "it."
     )
 
 

@@ -1,4 +1,4 @@
-"""Where `fit` saves its progress, and continues from: a file, or the memory."""
+"""Saving the progress of `fit`, to resume from it: in a file or in memory."""
 
 from .file import FitCheckpoint
 from .store import (

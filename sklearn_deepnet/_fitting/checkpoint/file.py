@@ -1,4 +1,4 @@
-"""The file in which `fit` saves its progress, and from which it continues."""
+"""The file in which `fit` saves its progress, and from which it resumes."""
 
 from copy import copy, deepcopy
 from typing import Any
@@ -27,8 +27,8 @@ from ..parameters import resolve_activations
 
 _DEFAULT_SECONDS = 30.0
 _MAY_DIFFER = ("n_iter", "verbose", "warm_start")
-# Validation has set these by the data of this call. Their values are those of the
-# file, but their dtype may be another, and names of features are not compared.
+# Validation has set these from the data of this call. Their values are equal to those
+# in the file, but their dtype may differ, and feature names are not compared.
 _SET_BY_VALIDATION = ("n_features_in_", "feature_names_in_", "classes_")
 
 
@@ -74,7 +74,7 @@ class FitCheckpoint:
         self.n_epochs_done, self.is_complete = 0, False
 
     def restore(self, n_iter: int) -> bool:
-        """Set on the estimator, in place, what the file has; return if there is one.
+        """Set the state in the file on the estimator, in place; return if there is one.
 
         Raises
         ------
@@ -97,17 +97,17 @@ class FitCheckpoint:
         self.n_epochs_done = network.n_iter_ - self._n_before
         if self.n_epochs_done > n_iter:
             raise ValueError(
-                f"The checkpoint '{self._file.path}' has made {self.n_epochs_done} "
-                f"epochs, more than n_iter={n_iter}. Raise n_iter, or give another "
-                "path to start over."
+                f"The checkpoint '{self._file.path}' has {self.n_epochs_done} epochs, "
+                f"but n_iter is only {n_iter}. Increase n_iter, or choose another path "
+                "to start over."
             )
         rng = network.random_state
         if generator_after is not None and isinstance(rng, np.random.RandomState):
-            # What else draws from it draws what it would have in one uninterrupted run.
+            # Later draws from it are then the same as in an uninterrupted run.
             rng.set_state(generator_after.get_state())
             self._generator_after = generator_after
         ends = {"tol", "divergence"}
-        if has_callbacks(network):  # which would stop it again at once
+        if has_callbacks(network):  # which would stop it again immediately
             ends.add("callback")
         self.is_complete = network._ended_by in ends or self.n_epochs_done == n_iter
         return True
@@ -123,10 +123,10 @@ class FitCheckpoint:
             # Activations that are code are not in the file; `fit` resolves them anew.
             restore_attributes(network, encoded, arrays, lacking=("_activations",))
             if network._training_state is None or network.n_iter_ < self._n_before:
-                raise ValueError("it lacks the state of training")
+                raise ValueError("the state of training is missing")
             generator_after = decode(description.get("generator_after"), arrays)
             if not isinstance(generator_after, np.random.RandomState | None):
-                raise ValueError("it lacks the state of random_state")
+                raise ValueError("the state of random_state is missing")
         for name in _SET_BY_VALIDATION:
             vars(network).pop(name, None)
         vars(network).update(validated)
@@ -139,25 +139,25 @@ class FitCheckpoint:
         """Return how this fit differs from the one of the file; "" if it does not."""
         fit, now = description["fit"], self._identity
         if fit.get("class") != now["class"]:
-            return f"it is of {fit.get('class')}, and this of {now['class']}"
+            return f"its class is {fit.get('class')}, and not {now['class']}"
         if fit.get("code") != now["code"]:
-            return f"the code of {now['class']} is another"
+            return f"the code of {now['class']} has changed"
         params = fit.get("params")
         for name, text in now["params"].items():
             if not isinstance(params, dict) or params.get(name) != text:
                 value = getattr(self._estimator, name)
                 return f"{name} is now {value!r:.200}{_was(name, description, arrays)}"
         if now["generator"] not in (fit.get("generator"), fit.get("generator_after")):
-            return "random_state is a generator in another state"
+            return "random_state is now a generator in another state"
         if fit.get("shapes") != now["shapes"]:
-            return f"X has now the shape {now['shapes']}, and had {fit.get('shapes')}"
+            return f"X now has the shape {now['shapes']}, and had {fit.get('shapes')}"
         if fit.get("start") != now["start"]:
             return (
-                "it began from other weights, or after other epochs (with warm_start "
-                "each call needs a path of its own)"
+                "it started from other weights, or after another number of epochs "
+                "(with warm_start, use another path for each call)"
             )
         if fit.get("data") != now["data"]:
-            return "X, y or the weights, or those of validation, are other ones"
+            return "X, y, the sample weights or the validation data have changed"
         return ""
 
     def begin(

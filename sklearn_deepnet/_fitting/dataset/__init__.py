@@ -18,9 +18,10 @@ from ...nn.scaling import InputScaling
 from ..targets import Targets
 from .split import check_split, count_strata, has_rows_to_hold_out, split_rows
 
-# Sparse X of up to 100 columns, and 6 more for each value that a row stores on average,
-# is trained on as a dense copy. At this limit, one network takes 0.3 to 0.9 times as
-# long in mini-batches of 32, and 0.6 to 1.6 times in those of 200. Stacks need it.
+# Sparse X is converted to a dense copy if it has at most 100 columns, plus 6 columns
+# for each value that a row stores on average. At this limit, training takes 0.3 to 0.9
+# times as long with mini-batches of 32, and 0.6 to 1.6 times with 200. Stacks require
+# dense X.
 _FEW_COLUMNS, _COLUMNS_PER_VALUE = 100, 6
 _MAX_DENSE = 2**23  # elements of the copy: 64 MiB in float64
 
@@ -29,8 +30,8 @@ _MAX_DENSE = 2**23  # elements of the copy: 64 MiB in float64
 class Dataset:
     """X, y and weights, and which rows of them to use.
 
-    Rows of weight 0 are left out: in a mini-batch they would take the place of samples
-    that count, and a NaN or infinity in their outputs would spread by 0 * NaN.
+    Rows of weight 0 are left out. In a mini-batch they would take the place of other
+    samples, and a NaN or infinity in their outputs would spread by 0 * NaN.
 
     Parameters
     ----------
@@ -47,9 +48,9 @@ class Dataset:
     rows : ndarray of int or None
         Indices of the rows to use, all of positive weight; None uses all rows.
     input_scaling : InputScaling or None
-        What the network does to X first.
+        The scaling of X before the first layer.
     is_made_dense : bool
-        Whether X is sparse, and a dense copy of its rows to use is trained on; see
+        Whether X is sparse but training uses a dense copy of its rows; see
         `is_faster_dense`.
     """
 
@@ -124,8 +125,8 @@ class Dataset:
             return False
         if partial:
             raise ValueError(
-                "With early_stopping=True partial_fit needs X_val and y_val: rows held "
-                "out of one call would be trained on in another."
+                "With early_stopping=True, partial_fit requires X_val and y_val, since "
+                "samples held out in one call could be trained on in another call."
             )
         strata, n_rows = self.targets.strata(self.y), self.X.shape[0]
         classes, counts = call_once(count_strata, strata, self.rows, n_rows=n_rows)
@@ -170,7 +171,8 @@ def check_rows(
     if is_plain(X) and _is_plain_y(y, len(X)):
         check_features(estimator, X, reset=reset)
     else:
-        # X keeps its dtype: `Batches` casts a chunk at a time, and needs no copy of X.
+        # X keeps its dtype, since `Batches` casts one chunk at a time, without a copy
+        # of X.
         X, y = validate_data(
             estimator,
             X,
@@ -192,8 +194,7 @@ def check_rows(
 def is_plain(X: Any) -> bool:
     """Return whether X is an array that `validate_data` would return as it is.
 
-    To find this out by `validate_data` takes longer than the fit of a small network
-    for several epochs.
+    Calling `validate_data` takes longer than several epochs of a small network.
     """
     if type(X) is not np.ndarray or X.ndim != 2 or not X.size:
         return False
@@ -212,7 +213,7 @@ def _is_plain_y(y: Any, n_rows: int) -> bool:
 def check_features(estimator: Any, X: Any, *, reset: bool) -> None:
     """Set or compare the features of an array or matrix like `validate_data`.
 
-    As these have no names, there are none to be set.
+    Arrays and matrices have no feature names, so none are set.
     """
     if reset:
         estimator.n_features_in_ = X.shape[1]
@@ -230,8 +231,8 @@ def check_weight(sample_weight: ArrayLike, X: Any, name: str) -> FloatArray:
         sample_weight = as_numbers(sample_weight, name)
         if sample_weight.shape != X.shape[:1]:
             raise ValueError(
-                f"{name} has the shape {sample_weight.shape}, but must have one weight "
-                f"for each row, the shape {X.shape[:1]}."
+                f"{name} must have one weight for each sample, so its shape must be "
+                f"{X.shape[:1]}. Got the shape {sample_weight.shape} instead."
             )
     return check_sample_weight(sample_weight, X)
 
@@ -266,9 +267,7 @@ def make_dataset(
     if sample_weight is not None:
         weight = check_weight(sample_weight, X, name)
         if weight.min() < 0:
-            raise ValueError(
-                f"{name} holds {weight.min():.3g}; weights must not be negative."
-            )
+            raise ValueError(f"{name} must not be negative. Got {weight.min():.3g}.")
         if weight.any() or not may_be_empty:
             _check_total(weight, name)
     with np.errstate(over="ignore"):  # an infinite sum is an error below
@@ -287,8 +286,8 @@ def make_dataset(
 def is_faster_dense(X: Any, rows: IntArray | None = None) -> bool:
     """Return whether to train on a dense copy of sparse X.
 
-    Sparse products round in another way, so this depends on X alone: neither on the
-    network, nor on the stack that it is trained in.
+    Sparse products are rounded differently. To keep results reproducible, this depends
+    on X alone, and not on the network or its stack.
 
     Parameters
     ----------
@@ -336,13 +335,13 @@ def _check_total(weight: FloatArray, name: str) -> None:
         total = float(weight.sum())
     if total == 0:
         raise ValueError(
-            f"{name} is zero for every row; at least one weight must be positive."
+            f"{name} is zero for all samples. At least one weight must be positive."
         )
-    # Divided by a subnormal sum, the number of rows would be infinite.
+    # The number of rows, divided by a subnormal sum, would be infinite.
     if not np.finfo(float).tiny <= total < np.inf:
         raise ValueError(
-            f"{name} sums to {total:.3g}, out of the range of numbers that can be "
-            "divided by. Scale the weights, such as to a mean of 1."
+            f"The sum of {name} is {total:.3g}, which is too small or too large to "
+            "divide by. Scale the weights, for example to a mean of 1."
         )
 
 
@@ -356,10 +355,13 @@ def make_validation_set(
     """Return the user's validation set, encoded like `dataset`; None without one."""
     if (X_val is None) != (y_val is None):
         given, missing = ("X_val", "y_val")[:: 1 if y_val is None else -1]
-        raise ValueError(f"{given} is given without {missing}; give both or none.")
+        raise ValueError(
+            f"{given} is given without {missing}. Give both of them or neither."
+        )
     if X_val is None and sample_weight_val is not None:
         raise ValueError(
-            "sample_weight_val is given without X_val and y_val; give all or none."
+            "sample_weight_val is given without X_val and y_val. Give all of them or "
+            "none."
         )
     if X_val is None:
         return None
@@ -367,7 +369,7 @@ def make_validation_set(
     y_val = estimator._check_y(y_val, "y_val")
     if y_val.shape[1:] != dataset.y.shape[1:]:
         raise ValueError(
-            f"y_val has the shape {y_val.shape} and y {dataset.y.shape}; both must "
-            f"{estimator._shape_requirement}."
+            f"y_val has the shape {y_val.shape}, and y has the shape "
+            f"{dataset.y.shape}. Both must {estimator._shape_requirement}."
         )
     return make_dataset(X_val, y_val, dataset.targets, sample_weight_val, "_val")

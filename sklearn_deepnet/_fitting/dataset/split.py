@@ -41,8 +41,8 @@ def count_strata(
 def has_rows_to_hold_out(counts: IntArray, fraction: float) -> bool:
     """Return whether ``early_stopping="auto"`` holds rows out.
 
-    It does if there are enough rows, and if `fraction` of them has a row of each class,
-    and so have the others. A row that is alone in its class does not count as one.
+    It does if there are enough rows, and if both `fraction` of them and the others are
+    enough for a row of each class. Classes with a single row are not counted.
 
     Parameters
     ----------
@@ -73,17 +73,17 @@ def check_split(classes: NDArray[Any], counts: IntArray, fraction: float) -> Non
     if n_classes > 1 and counts.min() < 2:
         (rare,) = items_of(classes[[counts.argmin()]])
         raise ValueError(
-            f"early_stopping cannot split the class {rare!r}, which has one row of "
-            "positive weight: it takes two, one to train on and one to hold out. Give "
-            "more rows, or X_val and y_val."
+            "early_stopping requires at least two samples of each class, one to train "
+            f"on and one to hold out, but class {rare!r} has only one sample with "
+            "positive weight. Give more samples, or give X_val and y_val."
         )
     n_held_out = _count_held_out(n_rows, n_classes, fraction)
     if n_rows - n_held_out < n_classes:
-        others = "another" if n_classes == 1 else f"{n_classes} classes"
+        others = "another one" if n_classes == 1 else f"{n_classes} classes"
         raise ValueError(
-            f"early_stopping cannot hold out {n_held_out} of {n_rows} rows and train "
-            f"on {others}. Lower validation_fraction (now {fraction}), give more rows, "
-            "or give X_val and y_val."
+            f"early_stopping cannot hold out {n_held_out} of {n_rows} samples and "
+            f"train on {others}. Lower validation_fraction (now {fraction}), give more "
+            "samples, or give X_val and y_val."
         )
 
 
@@ -116,7 +116,7 @@ def split_rows(
         Sorted.
     """
     rows = np.arange(n_rows) if rows is None else rows
-    # What `train_test_split` does, which checks its arguments for a millisecond.
+    # The same as `train_test_split`, which takes a millisecond to check its arguments.
     if strata is None:
         n_held_out = _count_held_out(len(rows), 1, fraction)
         splitter = ShuffleSplit(1, test_size=n_held_out, random_state=seed)
@@ -140,8 +140,8 @@ def _draw_stratified(
 ) -> tuple[IntArray, IntArray]:
     """Return the rows to train on and those that are held out, in random order.
 
-    They are those of `StratifiedShuffleSplit`, which keeps rows as Python's integers:
-    a hundred bytes for each.
+    They are those of `StratifiedShuffleSplit`, which stores rows as Python integers and
+    so needs a hundred bytes for each.
     """
     rng = np.random.RandomState(seed)
     counts = np.array([len(own) for own in by_class])

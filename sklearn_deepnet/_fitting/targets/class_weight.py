@@ -31,12 +31,13 @@ def look_up_weights(by_class: dict[Any, Any], classes: NDArray[Any]) -> FloatArr
             weights[k] = weight
         else:
             raise ValueError(
-                f"class_weight holds {by_class}; weights must be finite numbers, and "
-                "not negative."
+                f"class_weight must contain finite numbers that are not negative. Got "
+                f"{by_class} instead."
             )
     if unknown:
         raise ValueError(
-            f"class_weight names {unknown}, not among the classes {list_some(classes)}."
+            f"class_weight contains {unknown}, which are not among the classes "
+            f"{list_some(classes)}."
         )
     return weights
 

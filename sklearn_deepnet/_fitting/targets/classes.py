@@ -70,8 +70,8 @@ class ClassTargets:
             unknown = y[self.classes.take(codes, mode="clip") != y]
         if len(unknown):
             raise ValueError(
-                f"{name} holds {list_some(np.unique(unknown))}, not among the classes "
-                f"{list_some(self.classes)} that this network was started with."
+                f"{name} contains {list_some(np.unique(unknown))}, which are not among "
+                f"the classes {list_some(self.classes)} of this network."
             )
         return codes[:, np.newaxis]
 
@@ -99,10 +99,10 @@ class ClassTargets:
         are_dicts = isinstance(given, list) and all(isinstance(d, dict) for d in given)
         if are_dicts and n_labels in (None, len(given)):
             return given
-        wanted = f"a list of {n_labels} dicts, one a label" if n_labels else "a dict"
+        wanted = f"a list of {n_labels} dicts (one per label)" if n_labels else "a dict"
         raise ValueError(
-            f"class_weight must be {wanted}, or 'balanced'. Got {self.class_weight!r} "
-            "instead."
+            f"class_weight must be {wanted}, 'balanced' or None. Got "
+            f"{self.class_weight!r} instead."
         )
 
     def find_only_class(self, target: NDArray[Any]) -> int | None:
@@ -129,12 +129,12 @@ def check_class_y(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
     fractions = y[y != np.floor(y)] if y.dtype.kind == "f" else y[:0]
     if len(fractions):
         raise ValueError(
-            f"Unknown label type: continuous. {name} holds numbers that are not whole, "
-            f"such as {fractions[0]:.3g}, and so no labels. To predict numbers, use a "
-            "DeepNetRegressor."
+            f"Unknown label type: continuous. {name} contains numbers that are not "
+            f"integers, such as {fractions[0]:.3g}, so they cannot be class labels. To "
+            "predict numbers, use a DeepNetRegressor."
         )
-    # Of these scikit-learn would only say that there are too many classes. To ask it
-    # takes longer than the fit of a small network for several epochs.
+    # For others, scikit-learn would only warn of too many classes, and its check takes
+    # longer than several epochs of a small network.
     if y.dtype.kind not in "biufU" or 2 * len(np.unique(y)) > len(y):
         check_classification_targets(y)
     return y
@@ -143,7 +143,7 @@ def check_class_y(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
 def _check_indicators(y: NDArray[Any], name: str) -> NDArray[Any]:
     """Return an indicator matrix as integers, or raise if it holds more than 0 and 1.
 
-    A loss of other values has no lowest value, so training would not end.
+    With other values the loss has no minimum, so training would not converge.
     """
     if y.dtype.kind in "biuf" and ((y == 0) | (y == 1)).all():
         return y.astype(int)
@@ -154,23 +154,23 @@ def _check_indicators(y: NDArray[Any], name: str) -> NDArray[Any]:
     else:
         values = values[~np.isin(values, (0, 1))][:3]
         advice = (
-            "one label a row, an indicator matrix of several, or use a "
+            "one label per row or an indicator matrix of several labels, or use a "
             "DeepNetRegressor to predict numbers"
         )
     raise ValueError(
-        f"{name} has {y.shape[1]} columns and holds {list_some(values)}, but an "
-        f"indicator matrix of labels holds 0 and 1. Give {advice}."
+        f"{name} has {y.shape[1]} columns and contains {list_some(values)}, but an "
+        f"indicator matrix of labels contains only 0 and 1. Give {advice}."
     )
 
 
 def warn_of_one_hot(y: NDArray[Any]) -> None:
     """Warn if each row of an indicator matrix has exactly one label."""
-    # By chance, independent labels are so in at most half of all rows.
+    # By chance, at most half of the rows of independent labels are like this.
     if y.ndim == 2 and len(y) >= 20 and y.shape[1] > 1 and (y.sum(axis=1) == 1).all():
         warn_once(
-            "Every row of y has exactly one label, so each label is learned as a "
-            "question of its own. If they are classes that exclude one another, give "
-            "y.argmax(axis=1) instead."
+            "Every row of y has exactly one label, but y is treated as multilabel, so "
+            "that each label is predicted independently of the others. If each sample "
+            "belongs to exactly one class, give y.argmax(axis=1) instead."
         )
 
 
@@ -204,8 +204,8 @@ def find_partial_classes(
         found = _find_classes(y, "y")
     elif before is None:
         raise ValueError(
-            "The first call of partial_fit needs classes, the labels of all classes "
-            "that will ever be seen."
+            "The first call of partial_fit requires classes, which contains the labels "
+            "of all classes that can occur in any call."
         )
     if before is None:
         return found
@@ -221,8 +221,8 @@ def _find_classes(y: NDArray[Any], name: str) -> NDArray[Any]:
     classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(
-            f"{name} holds only one class, {list_some(classes)}; a classifier needs "
-            "two."
+            f"{name} contains only one class, {list_some(classes)}. A classifier "
+            "requires at least two classes."
         )
     return classes
 
@@ -242,6 +242,6 @@ def _check_same_classes(classes: NDArray[Any], before: NDArray[Any]) -> None:
     if not (are_alike and np.array_equal(classes, before)):
         raise ValueError(
             f"The classes are now {list_some(classes)}, but the network to continue "
-            f"has {list_some(before)}. Keep them, or start anew by fit with "
-            "warm_start=False."
+            f"has {list_some(before)}. Give samples of the same classes, or call fit "
+            "with warm_start=False to start over."
         )

@@ -63,6 +63,6 @@ def check_number_y(y: NDArray[Any], counts: bool, name: str = "y") -> NDArray[An
     """Return y unchanged, or raise if counts are negative."""
     if counts and y.min() < 0:
         raise ValueError(
-            f"{name} holds {y.min():.3g}; for loss='poisson' it must not be negative."
+            f"{name} must not be negative with loss='poisson'. Got {y.min():.3g}."
         )
     return y

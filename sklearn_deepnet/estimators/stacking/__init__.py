@@ -1,4 +1,4 @@
-"""Many networks trained at once, and the tasks that wait for them."""
+"""Training of many networks at once, and of networks inside of other functions."""
 
 from .cooperation import run_tasks
 from .fit import fit_stack

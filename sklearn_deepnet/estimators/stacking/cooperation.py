@@ -1,10 +1,10 @@
 """Tasks that take turns, so that the networks which they fit are trained as stacks.
 
-A task is any function that fits networks somewhere inside, such as one fold of a
-cross-validation. Each runs in a thread of its own, but only one at a time. When ``fit``
-has prepared a network, its task waits there while others come to the same point. Then
-all networks that wait are trained together, and each task continues with its own. So
-nothing has to be known about the function, which may be scikit-learn's or the user's.
+A task is any function that fits networks, such as one fold of a cross-validation. Each
+task runs in its own thread, but only one runs at a time. When ``fit`` has prepared a
+network, its task waits until other tasks reach the same point. Then all waiting
+networks are trained together, and each task continues with its own network. The
+function itself can be anything, whether it is scikit-learn's or the user's.
 """
 
 from collections import deque
@@ -20,25 +20,25 @@ from .coroutines import (
 )
 from .training import StackSummary, next_stack, train_stack
 
-# Of training rows that the waiting tasks of a process may hold, unless the user says so
+# Of training rows that the waiting tasks of a process may hold, by default
 MAX_BYTES = 2**30
-# Tasks that wait at once: enough for several stacks of small networks. Each is a
-# thread, and holds its rows.
+# Tasks that may wait at once, enough for several stacks of small networks. Each task
+# needs a thread and holds its rows.
 _MAX_WAITING = 256
 
 
 class Cooperation:
-    """Runs tasks in turns, and trains the networks that they wait for.
+    """Runs tasks in turns, and trains the networks for which they wait.
 
     Parameters
     ----------
     max_bytes : int
-        How many bytes of training rows the waiting tasks may hold. One task runs in any
-        case.
+        How many bytes of training rows the waiting tasks may hold. One task may exceed
+        it.
     summary : StackSummary
-        Counts networks, in place.
+        Counts the networks; updated in place.
     before_training : callable or None, default=None
-        Called before each stack is trained, which may take long.
+        Called before each stack is trained, since that may take long.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Cooperation:
         Parameters
         ----------
         functions : list of callable
-            Called without arguments. The list is emptied, and a function is forgotten
+            Called without arguments. The list is emptied, and each function is released
             when it has returned.
         on_end : callable ``(number, task) -> None``, or None
             Called whenever a function has returned.
@@ -94,7 +94,7 @@ class Cooperation:
         on_end: Callable[[int, Coroutine], None] | None,
         parent: Coroutine,
     ) -> list[Coroutine]:
-        """Do the same in the thread of a task, beside all other tasks."""
+        """Do the same as `run` in the thread of a task, beside all other tasks."""
         group = CoroutineGroup(self, functions, parent, on_end)
         self._new.extendleft(reversed(group.tasks))
         parent.nested = group
@@ -103,7 +103,7 @@ class Cooperation:
         return group.check().tasks
 
     def _advance(self) -> None:
-        """Let one task run, or train a stack of the networks that are waited for."""
+        """Let one task run, or train a stack of waiting networks."""
         if self._ready:
             self._run(*self._ready.popleft())
         elif self._has_two_stacks():
@@ -131,9 +131,10 @@ class Cooperation:
         return n_bytes < self._max_bytes and len(self._waiting) < self._max_waiting
 
     def _has_two_stacks(self) -> bool:
-        """Return whether enough networks wait to train those like the last one.
+        """Return whether enough networks like the last one are waiting.
 
-        That is two stacks: of one, the last networks could be too few for another.
+        Enough is two stacks. After a single stack, the networks left over could be too
+        few for another one.
         """
         networks = [it for task in self._waiting for it in task.networks]
         if not networks or len(networks) < 2 * networks[-1].max_size:
@@ -159,14 +160,14 @@ class Cooperation:
                 self._ready.append((parent, None))
 
     def _train(self, task: Coroutine) -> None:
-        """Train the networks of a task, with others like its first one as a stack."""
+        """Train a stack of the first network of a task and of others like it."""
         pending = [
             (it, number)
             for it in self._waiting
             for number in range(len(it.networks))
             if number not in it.results
         ]
-        pending.sort(key=lambda pair: pair[0] is not task)  # those of the task first
+        pending.sort(key=lambda pair: pair[0] is not task)  # first those of the task
         networks = [it.networks[number] for it, number in pending]
         chosen = next_stack(networks)
         if self._before_training is not None:
@@ -192,8 +193,9 @@ def run_tasks(
 ) -> list[Coroutine]:
     """Call functions that fit networks, and train these as stacks.
 
-    See `Cooperation` and its method `run`. In a task, the functions are run beside all
-    others, with `max_bytes`, `summary` and `before_training` of the first call.
+    See `Cooperation` and its method `run`. If this is called within a task, the
+    functions join the tasks that are running, with `max_bytes`, `summary` and
+    `before_training` of the outer call.
     """
     parent = current_coroutine()
     if parent is not None:

@@ -1,8 +1,8 @@
 """Functions that run in turns, each in a thread of its own.
 
-A thread is used as a coroutine here: it can wait amid any function, which need not know
-of it. Only one runs at a time, so functions share nothing that they would not share if
-they ran one after the other.
+Threads are used as coroutines here, since a thread can wait in the middle of any
+function, without changes to that function. Only one thread runs at a time, so functions
+affect each other no more than if they ran one after the other.
 """
 
 import sys
@@ -25,16 +25,16 @@ _current: ContextVar["Coroutine | None"] = ContextVar("current", default=None)
 
 
 def current_coroutine() -> "Coroutine | None":
-    """Return the coroutine whose thread this is, if it is one."""
+    """Return the coroutine that runs in this thread, or None."""
     return _current.get()
 
 
 class CannotStartError(RuntimeError):
-    """Raised where the system gives no thread to a task."""
+    """Raised if the system cannot start a thread for a task."""
 
 
 class _Cancelled(BaseException):
-    """Raised in a waiting task that is not to continue."""
+    """Raised in a waiting task that must not continue."""
 
 
 class Coroutine:
@@ -54,15 +54,15 @@ class Coroutine:
     result, error : object
         What the function returned or raised, if `is_done`.
     networks : sequence of Waiting
-        Those that it waits for.
+        Networks for which the task waits.
     results : dict of int to JobResult
-        Of those that have been trained, by their numbers.
+        Results of the networks that have been trained, by their index.
     nested : CoroutineGroup or None
-        The tasks that it waits for.
+        The tasks for which this one waits.
     waited : float
-        Seconds in which it did not run.
+        Seconds during which the task did not run.
     credit : float
-        Seconds of other work on its behalf: its share of the training of stacks.
+        Seconds of other work for this task: its share of the training of stacks.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Coroutine:
         Parameters
         ----------
         answer : object
-            What its call of `wait` returns, or raises if it is an exception.
+            The return value of the task's call of `wait`. An exception is raised there.
         """
         self._answer, start, values = answer, time.perf_counter(), _get_globals()
         try:
@@ -107,7 +107,7 @@ class Coroutine:
         except CannotStartError:
             self._thread = None
             raise
-        except BaseException:  # Ctrl-C reaches the main thread, not this task's
+        except BaseException:  # Ctrl-C reaches only the main thread
             self._interrupt()
             raise
         finally:
@@ -125,7 +125,7 @@ class Coroutine:
             raise CannotStartError(*error.args) from error
 
     def wait(self) -> Any:
-        """Return, in the task's thread, what the next call of `run` gives it."""
+        """Wait, in the thread of the task, for the answer of `run`, and return it."""
         start = time.perf_counter()
         _release(self._turn_back)
         self._turn.acquire()
@@ -137,7 +137,7 @@ class Coroutine:
         return answer
 
     def cancel(self) -> None:
-        """End the task, and those that it waits for, so that no thread is left."""
+        """End the task and those for which it waits, so that no thread is left."""
         if self.nested is not None:
             self.nested.cancel_from(0)
         while self._thread is not None and not self.is_done:
@@ -147,7 +147,7 @@ class Coroutine:
     def _main(self) -> None:
         if self.is_done:  # interrupted before it began
             return
-        set_config(**self._config)  # which each thread has its own of
+        set_config(**self._config)  # each thread has its own configuration
         _current.set(self)
         gathering.set(self._gather)
         try:
@@ -159,18 +159,18 @@ class Coroutine:
             _release(self._turn_back)
 
     def _gather(self, jobs: Sequence[TrainingJob]) -> list[JobResult]:
-        """Return the results of training the jobs beside those of other tasks."""
+        """Train the jobs together with those of other tasks, and return the results."""
         networks = [*map(Waiting, jobs)]
         if all(network.why_alone for network in networks):
-            # Large networks are so in memory one at a time.
+            # Trained at once, so that only one large network is in memory at a time.
             return train_stacks(networks, self.group.cooperation.summary)
         self.networks = networks
         return self.wait()
 
     def _interrupt(self) -> None:
-        """Raise a KeyboardInterrupt where the task is, and wait until it has ended.
+        """Raise a KeyboardInterrupt in the task, and wait until it has ended.
 
-        It may be running, or about to give its turn back, or have done so already.
+        The task may be running, about to return control, or waiting.
         """
         thread = self._thread
         while thread is not None and thread.ident is not None and thread.is_alive():
@@ -181,61 +181,63 @@ class Coroutine:
                 _release(self._turn)
                 thread.join(timeout=1)
             except KeyboardInterrupt:
-                continue  # once more
+                continue  # try again
         self._function, self.is_done = None, True
         self._forget_thread()
 
     def _forget_thread(self) -> None:
-        """Free the thread, which has ended, without the help of the garbage collector.
+        """Free the thread, which has ended, without the garbage collector.
 
         That would run at any time, and a Ctrl-C is lost while threads are collected.
         """
         self._thread = None
         if self.error is not None and self.error.__traceback__ is not None:
-            # The frames of an error lead to those of the thread, which hold it.
+            # The frames of an error refer to those of the thread, which refer to the
+            # error.
             for frame, _ in walk_stack(self.error.__traceback__.tb_frame):
                 frame.clear()
 
 
 def _release(lock: Any) -> None:
-    """Release a lock unless it has been."""
+    """Release a lock unless it is released already."""
     if lock.locked():
         lock.release()
 
 
 def _get_globals() -> tuple[Any, ...]:
-    """Return what a task may change for the whole process while it fits a network.
+    """Return the state of the process that a task may change while it runs.
 
-    That is what `warnings.catch_warnings` and `contextlib.redirect_stdout` change.
+    It is the state that `warnings.catch_warnings` and `contextlib.redirect_stdout`
+    change.
     """
     show = getattr(warnings, "_showwarnmsg_impl", None)
     return sys.stdout, sys.stderr, warnings.filters, warnings.showwarning, show
 
 
 def _set_globals(values: tuple[Any, ...]) -> None:
-    """Set what `_get_globals` returned."""
+    """Restore the state that `_get_globals` returned."""
     before = _get_globals()
     sys.stdout, sys.stderr, *of_warnings = values
     if all(map(is_, of_warnings, before[2:])):
-        return  # Python issues some warnings once for each change of its filters
+        return  # each change of the filters makes Python repeat warnings
     warnings.filters, warnings.showwarning, show = of_warnings
     if show is not None:
         warnings._showwarnmsg_impl = show
-    with warnings.catch_warnings():  # which lets Python see that filters have changed
+    with warnings.catch_warnings():  # tells Python that the filters have changed
         pass
 
 
 class CoroutineGroup:
-    """Tasks of one call, which ends when all of them have ended.
+    """The tasks of one call. The call ends when all its tasks have ended.
 
     Parameters
     ----------
     cooperation : Cooperation
-        Runs them.
+        Runs the tasks.
     functions : list of callable
-        Called without arguments; emptied.
+        Called without arguments. The list is emptied.
     parent : Coroutine or None
-        The task that waits for them.
+        The task that waits for this group.
     on_end : callable ``(number, task) -> None``, or None
         Called whenever a task has ended without an error.
     """
@@ -259,16 +261,16 @@ class CoroutineGroup:
         return all(task.is_done for task in self.tasks)
 
     def end(self, task: Coroutine) -> None:
-        """Take note that a task has ended."""
+        """Handle the end of a task."""
         if task.error is None:
             if self._on_end is not None:
                 self._on_end(task.number, task)
         elif isinstance(task.error, Exception):
-            # Run one after the other, those before it would still have been run.
+            # If tasks ran one after the other, those before it would have run.
             self.cancel_from(task.number + 1)
         elif self.parent is None:
             raise task.error
-        else:  # the task that waits for them may know what to do
+        else:  # the task that waits for them may handle the error
             self.cancel_from(0)
 
     def cancel_from(self, number: int) -> None:

@@ -1,4 +1,4 @@
-"""Fitting a list of estimators at once, with their networks trained in stacks."""
+"""Fit a list of estimators at once, training their networks in stacks."""
 
 import inspect
 from collections.abc import Hashable, Sequence
@@ -32,7 +32,7 @@ from .training import StackSummary, Waiting, find_interrupt, train_all
 
 Estimator = TypeVar("Estimator")
 
-# A checkpoint is the file of one fit, so networks in a stack take no such argument.
+# A checkpoint belongs to a single fit, so networks in a stack have no such argument.
 _FIT_PARAMS = inspect.signature(BaseDeepNet.fit).parameters.keys() - {"checkpoint"}
 
 
@@ -44,51 +44,59 @@ def fit_stack(
     rows: Sequence[ArrayLike] | None = None,
     **fit_params: Any,
 ) -> list[Estimator]:
-    """Fit many networks at once, in less time than one by one.
+    """Fit many networks at once, faster than one by one.
 
-    Each network is bit-for-bit identical to calling its own ``fit``. Networks with the
-    same layer sizes, activations, loss, solver, mini-batch size, number of epochs and
-    number of samples are trained as one stack. They may differ in initialization, seed,
-    learning rate, schedule, penalties, dropout, `tol`, `n_iter_no_change`, sample and
-    class weights, and in their rows. Networks that cannot be stacked are fitted alone:
-    solver "lbfgs", sparse X of many columns for the values that it stores, estimators
-    with callbacks or ``verbose``, and losses, activations and optimizers of your own
-    that do not declare themselves element-wise.
+    Training a small network is mostly Python overhead, so all networks that are alike
+    are trained together, as one stack. Each network is bit-for-bit identical to calling
+    its own ``fit``.
+
+    Networks form one stack if they have the same layer sizes, activations, loss,
+    solver, mini-batch size, number of epochs and number of samples. They may differ in
+    initialization, seed, learning rate, schedule, penalties, dropout, `tol`,
+    `n_iter_no_change`, sample and class weights, and in the rows of X that they are
+    trained on.
+
+    Some networks cannot be part of a stack and are fitted one by one. These are
+    networks with ``solver="lbfgs"``, with ``verbose`` or callbacks, with sparse X that
+    has many columns and few stored values, and with your own losses, activations or
+    optimizers unless these are declared element-wise.
 
     Parameters
     ----------
     estimators : sequence of estimators
-        `DeepNetClassifier`, `DeepNetRegressor`, or pipelines that end in one, all of
-        them different objects. They are fitted in place. Earlier steps of pipelines
-        that are equal are fitted once, and each pipeline gets a copy of them.
+        The estimators to fit in place: `DeepNetClassifier`, `DeepNetRegressor`, or
+        pipelines that end in one of these. An object must not occur twice. If several
+        pipelines have equal earlier steps, these are fitted once and copied to each
+        pipeline.
     X : array-like of shape (n_samples, n_features)
         Training data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         True labels or targets.
     rows : sequence of array-like of int or bool, default=None
-        Indices or masks of the rows of X and y to fit each estimator to, one entry for
-        each estimator. None fits all estimators to all rows.
+        For each estimator, the rows of X and y to fit it to, as indices or as a boolean
+        mask. None fits all estimators to all rows.
     **fit_params : dict
-        Arguments for the ``fit`` of each estimator, such as `sample_weight`. `rows` is
-        applied to arrays as long as X, too, except for validation data, whose names end
-        in ``_val``.
+        Arguments that are passed to the ``fit`` of each estimator, such as
+        `sample_weight`. `rows` is also applied to arguments that have as many rows as
+        X, except for validation data, whose names end in ``_val``.
 
     Returns
     -------
     estimators : list of estimators
-        The same estimators, fitted.
+        The given estimators, fitted.
 
     Raises
     ------
     ValueError
-        If `rows` does not have one entry for each estimator, or if the ``fit`` of one
-        estimator raises it. All networks are then unchanged, and so are the steps
-        before them, except for pipelines with a ``fit`` or callbacks of their own.
+        If `rows` does not have one entry for each estimator, or if fitting one of the
+        estimators raises it. All networks are then left unchanged, and so are the steps
+        before them, except in pipelines that override ``fit`` or have callbacks.
     TypeError
-        If an estimator is not a network or a pipeline that ends in one.
+        If an estimator is neither a network nor a pipeline that ends in one.
     KeyboardInterrupt
-        If training is interrupted. Networks in training then have the weights of their
-        last complete epoch, and those whose turn has not come stay as they were.
+        If training is interrupted. Networks that were being trained then have the
+        weights of their last complete epoch. Networks that were still waiting are left
+        unchanged.
 
     Examples
     --------
@@ -108,13 +116,13 @@ def fit_stack(
     ]
     if len({*map(id, networks)}) < len(networks):
         raise ValueError(
-            "estimators holds the same object twice; give each its own, such as by "
-            "sklearn.base.clone."
+            "estimators holds the same object twice. Give a separate object for each, "
+            "for example by sklearn.base.clone."
         )
     if rows is not None and len(rows) != len(estimators):
         raise ValueError(
-            f"rows has {len(rows)} entries for {len(estimators)} estimators; give one "
-            "for each, or None."
+            f"rows has {len(rows)} entries for {len(estimators)} estimators. Give one "
+            "entry for each estimator, or None."
         )
     before = [vars(network).copy() for network in networks]
     arguments = _cut_all(*indexable(X, y), rows, fit_params, len(estimators))
@@ -124,7 +132,7 @@ def fit_stack(
                 _fit_networks(estimators, arguments)
             else:
                 _fit_in_tasks(estimators, arguments)
-    except Exception:  # networks that were fitted already have changed
+    except Exception:  # networks that were already fitted have changed
         for network, attributes in zip(networks, before, strict=True):
             vars(network).clear()
             vars(network).update(attributes)
@@ -133,7 +141,7 @@ def fit_stack(
 
 
 def _is_plain(estimator: Any) -> bool:
-    """Return whether to call ``fit`` is nothing more than to train a network."""
+    """Return whether ``fit`` does nothing more than train a network."""
     return type(estimator).fit is BaseDeepNet.fit and not has_callbacks(estimator)
 
 
@@ -174,14 +182,15 @@ def _train_prepared(fits: Sequence[Any], interrupt: BaseException | None) -> Non
 def _prepare(
     networks: Sequence[BaseDeepNet], arguments: Sequence[FitArguments]
 ) -> tuple[list[Any], BaseException | None]:
-    """Prepare networks, and fit those that have to be trained alone.
+    """Prepare all networks, and fit those that have to be trained alone.
 
     Returns
     -------
     fits : list of PreparedFit
-        Those of all other networks; if one was interrupted, of those before it.
+        The prepared fits of all other networks. After an interrupt, those before the
+        interrupted network.
     interrupt : BaseException or None
-        The Ctrl-C that ended the training of one network.
+        The Ctrl-C that interrupted the training of a network.
     """
     fits: list[Any] = []
     with sharing(SharedWork()):
@@ -190,8 +199,9 @@ def _prepare(
             if fit.job is None or not Waiting(fit.job).why_alone:
                 fits.append(fit)
                 continue
-            # Trained before the next is prepared, so that large networks are in memory
-            # one at a time. What it was trained with goes with `finish`.
+            # It is trained before the next one is prepared, so that only one large
+            # network is in memory at a time. `finish` releases what it was trained
+            # with.
             with deferred_interrupts():
                 (result,) = train_all([fit.job])
                 if isinstance(result.error, Exception):
@@ -205,9 +215,9 @@ def _prepare(
 
 
 def _fit_in_tasks(estimators: Sequence[Any], arguments: Sequence[FitArguments]) -> None:
-    """Fit pipelines, and networks with a ``fit`` of their own, in tasks."""
+    """Fit pipelines, and subclasses of networks that override ``fit``, in tasks."""
     twins = [_with_own_steps(it) if can_share_steps(it) else it for it in estimators]
-    source = object()  # of these ids, which a later call may use again
+    source = object()  # makes the ids unique, since a later call may reuse them
     keys = [(source, id(it)) for it in arguments]
     calls = [*map(partial, repeat(_fit_one), twins, arguments, keys)]
     try:
@@ -253,7 +263,7 @@ def _cut_all(
     params: dict[str, Any],
     n_estimators: int,
 ) -> list[FitArguments]:
-    """Return the arguments of each ``fit``; the same object for the same rows."""
+    """Return the arguments of each ``fit``. Equal rows share one object."""
     if rows is None:
         return [FitArguments(X, y, params)] * n_estimators
     cuts: dict[bytes, FitArguments] = {}
@@ -267,7 +277,7 @@ def _cut_all(
 
 
 def _cut(X: Any, y: Any, params: dict[str, Any], rows: Any) -> FitArguments:
-    """Return the arguments of ``fit`` for some rows."""
+    """Return the arguments of ``fit`` for the given rows."""
     cut = {name: it for name, it in params.items() if not name.endswith("_val")}
     cut = check_method_params(X, params=cut, indices=rows)
     return FitArguments(safe_indexing(X, rows), safe_indexing(y, rows), params | cut)

@@ -1,9 +1,9 @@
 """Training of many networks, in stacks.
 
-A step of a small network spends most of its time in Python, not in arithmetic. So a
-step of a stack, which is several networks of one architecture, takes little longer than
-a step of one network. Jobs with the same `stack_key` are trained together, and each
-network is bit-for-bit identical to training it alone.
+Training a small network is mostly Python overhead. A step of a stack, which is several
+networks of one architecture, therefore takes little longer than a step of one network.
+Jobs with the same `stack_key` are trained together. Each network is bit-for-bit
+identical to training it alone.
 """
 
 import time
@@ -19,18 +19,18 @@ from ..._fitting.jobs import (
 from ..._fitting.stack_size import max_stack_size_of_job
 from ...nn.optimizers import LBFGS
 
-_NO_OTHER = "no other network of its kind waited, or could within max_bytes"
+_NO_OTHER = "no similar network was waiting to be trained, or max_bytes was too small"
 
 
 class StackSummary:
-    """How many networks were trained in stacks, and why the others were not.
+    """Counts the networks that were trained in stacks and those that were not.
 
     Attributes
     ----------
     stack_sizes : list of int
-        Number of networks of each stack, in the order in which they were trained.
+        Number of networks in each stack, in the order of training.
     alone : Counter
-        For each reason, how many networks were trained one by one.
+        Number of networks that were trained one by one, for each reason.
     """
 
     def __init__(self) -> None:
@@ -38,12 +38,12 @@ class StackSummary:
         self.alone: Counter[str] = Counter()
 
     def add(self, other: "StackSummary") -> None:
-        """Add, in place, what another process has counted.
+        """Add the counts of another summary, in place.
 
         Parameters
         ----------
         other : StackSummary
-            Of the other process.
+            The summary of another process.
         """
         self.stack_sizes += other.stack_sizes
         self.alone += other.alone
@@ -52,36 +52,37 @@ class StackSummary:
         n_networks, n_stacks = sum(self.stack_sizes), len(self.stack_sizes)
         stacks = "1 stack" if n_stacks == 1 else f"{n_stacks} stacks"
         parts = [f"{n_networks} networks were trained in {stacks}"]
-        parts += [f"{n} alone, since {why}" for why, n in self.alone.most_common()]
+        parts += [f"{n} alone, because {why}" for why, n in self.alone.most_common()]
         return "; ".join(parts) + "."
 
 
 def find_interrupt(results: Iterable[JobResult]) -> BaseException | None:
-    """Return the Ctrl-C that ended training; None without one.
+    """Return the Ctrl-C that ended training, or None.
 
-    Networks of a stack that had ended before it have none.
+    Networks of a stack whose training had ended before do not have it.
     """
     return next((it.interrupt for it in results if it.interrupt is not None), None)
 
 
 class Waiting:
-    """A network that waits to be trained, and with which others it may be.
+    """A network that waits to be trained, and how it may be stacked.
 
     Parameters
     ----------
     job : TrainingJob
-        The network.
+        The training job of the network.
 
     Attributes
     ----------
     why_alone : str
-        Why it has to be trained alone; "" if it may be stacked.
+        Why the network has to be trained alone, or "" if it may be stacked.
     key : tuple or None
-        Equal for networks that can be trained as one stack; None for one that cannot.
+        Networks with equal keys can be trained as one stack. None if the network has to
+        be trained alone.
     max_size : int
-        How many networks of its size are not too many for a stack.
+        Maximum number of networks of this size in a stack.
     n_bytes : int
-        Size of the rows that are held as long as it waits.
+        Size of the rows that are kept in memory while the network waits.
     """
 
     def __init__(self, job: TrainingJob) -> None:
@@ -94,22 +95,23 @@ class Waiting:
 def _why_alone(job: TrainingJob, max_size: int) -> str:
     """Return why a network has to be trained alone; "" if it may be stacked."""
     if isinstance(job.spec.optimizer, LBFGS):
-        return "solver='lbfgs' has a training loop of its own"
+        return "solver='lbfgs' cannot be stacked"
     if job.on_epoch_end is not None:
-        return "verbose, callbacks and checkpoints follow a single fit"
-    # A user's own component may mix the networks of a stack, by a sum over all axes.
+        return "verbose, callbacks or a checkpoint are used"
+    # A user's own component may mix the networks of a stack, for example by a sum over
+    # all axes.
     if not job.spec.elementwise:
-        return "a loss, activation or optimizer is not known to be element-wise"
+        return "a loss, activation or optimizer is not declared element-wise"
     datasets = [it for it in (job.dataset, job.validation_set) if it is not None]
     if any(dataset.stays_sparse for dataset in datasets):
-        return "X is sparse, with many columns for the values that it stores"
+        return "X is sparse, with many columns and few stored values"
     if max_size == 1:
-        return "the network or its batch is so large that a stack would not be faster"
+        return "the network or its mini-batch is too large for a stack to be faster"
     return ""
 
 
 def train_all(jobs: Sequence[TrainingJob]) -> list[JobResult]:
-    """Train networks in stacks, in a task beside those of other tasks."""
+    """Train networks in stacks; in a task, together with those of other tasks."""
     gather = gathering.get()
     return train_stacks([*map(Waiting, jobs)]) if gather is None else gather(jobs)
 
@@ -122,14 +124,14 @@ def train_stacks(
     Parameters
     ----------
     networks : sequence of Waiting
-        Networks of any kinds, in any order.
+        Networks of any kind, in any order.
     summary : StackSummary or None, default=None
-        Counts them, in place.
+        Counts the networks; updated in place.
 
     Returns
     -------
     outcomes : list of JobResult
-        One for each network, in their order.
+        One for each network, in the same order.
     """
     summary = StackSummary() if summary is None else summary
     outcomes: dict[int, JobResult] = {}
@@ -140,20 +142,20 @@ def train_stacks(
         outcomes.update(zip(numbers, found, strict=True))
         left = [k for k in left if k not in outcomes]
         interrupt = find_interrupt(found)
-        if interrupt is not None:  # the other networks stay as they were
+        if interrupt is not None:  # the other networks are left unchanged
             outcomes.update(dict.fromkeys(left, JobResult(None, interrupt, 0.0)))
             break
     return [outcomes[k] for k in range(len(networks))]
 
 
 def next_stack(waiting: Sequence[Waiting]) -> list[int]:
-    """Return the numbers of the first network, and of those to train beside it."""
+    """Return the indices of the first network and of those to train with it."""
     first = waiting[0]
     if first.key is None:
         return [0]
     same = [k for k, it in enumerate(waiting) if it.key == first.key]
-    # A stack whose work arrays exceed the cache is slower than two halves of it. Even
-    # parts leave no small stack, which would gain little.
+    # A stack whose work arrays exceed the cache is slower than two half stacks. Stacks
+    # of equal size are best, since a small stack would gain little.
     n_stacks = -(-len(same) // first.max_size)
     return same[: -(-len(same) // n_stacks)]
 
@@ -170,8 +172,8 @@ def train_stack(networks: Sequence[Waiting], summary: StackSummary) -> list[JobR
 def _train(jobs: Sequence[TrainingJob]) -> list[JobResult]:
     """Train a stack; if it raises an error, train each of its networks alone.
 
-    Errors come from the users' functions, such as a scorer. Trained alone, the other
-    networks are not affected.
+    Errors come from functions of the user, such as a scorer. If the networks are
+    trained alone, an error affects only one of them.
     """
     generators = [rng for job in jobs for rng in job.state.generators]
     drawn = [rng.get_state(legacy=False) for rng in generators]
@@ -182,13 +184,14 @@ def _train(jobs: Sequence[TrainingJob]) -> list[JobResult]:
         if len(jobs) == 1:
             return [JobResult(None, error, time.perf_counter() - start)]
     else:
-        # Plus one, so that the sum is positive.
+        # The 1 makes the sum positive.
         n_epochs = [len(result.losses) + 1 for result in results]
         unit = (time.perf_counter() - start) / sum(n_epochs)
         pairs = zip(results, n_epochs, strict=True)
         return [JobResult(result, None, unit * n) for result, n in pairs]
     for rng, state in zip(generators, drawn, strict=True):
-        # Training advanced the jobs' own generators, but only copies of all else.
+        # Training has changed the generators of the jobs, but only copies of everything
+        # else.
         rng.set_state(state)
     outcomes: list[JobResult] = []
     for job in jobs:

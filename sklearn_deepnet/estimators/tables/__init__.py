@@ -1,8 +1,8 @@
-"""Tables with text, dates and gaps, in front of an estimator.
+"""Preprocessing of tables with text, dates and missing values for an estimator.
 
-The parts are scikit-learn's own. Written here is what they lack: a choice of columns
-that knows polars as well as pandas, and functions that make one kind of number, text
-or date of the many types that both have for it.
+Most steps are transformers of scikit-learn. This folder adds the selection of columns,
+for polars as well as pandas, and functions that convert the many types of numbers, text
+and dates of both to one type each.
 """
 
 from .pipeline import make_table_pipeline

@@ -1,7 +1,8 @@
-"""Which columns of a table are numbers, categories or dates.
+"""Decide which columns of a table are numbers, categories or dates.
 
-scikit-learn's `make_column_selector` knows pandas alone, and dtypes alone: objects that
-are numbers would be categories, and levels would not be counted.
+scikit-learn's `make_column_selector` supports only pandas, and looks only at dtypes.
+Numbers in columns of dtype object would become categories, and it cannot count the
+levels of a column.
 """
 
 from collections import Counter
@@ -22,15 +23,16 @@ from ..._utils.warnings import warn
 
 @dataclass(frozen=True)
 class ColumnsOf:
-    """Selects the columns of one group, for a `ColumnTransformer` to call in ``fit``.
+    """Selects the columns of one group; a `ColumnTransformer` calls it in ``fit``.
 
     Parameters
     ----------
     group : str
-        "numbers", "dates", "categories", "high_cardinality", or "left_out", which takes
-        none of the others' columns and warns. Columns without values are of no group.
+        "numbers", "dates", "categories", "high_cardinality" or "left_out". The last one
+        selects the columns that no other group takes, and warns about them. Columns
+        without values are in no group.
     max_levels : int
-        Categories of more levels are of high cardinality.
+        Categories with more levels than this have high cardinality.
     """
 
     group: str
@@ -50,9 +52,9 @@ _known: ContextVar[dict[Any, list[str]] | None] = ContextVar("known", default=No
 
 @contextmanager
 def grouping_once() -> Iterator[None]:
-    """Find the groups of columns once for all selectors that are called in this block.
+    """Within this context, determine the groups of columns once for all selectors.
 
-    The tables that they are called with must outlive it.
+    The tables that the selectors are called with must exist until its end.
     """
     token = _known.set({})
     try:
@@ -74,22 +76,26 @@ def _groups_of(X: Any, max_levels: int) -> list[str]:
 
 
 def check_is_table(X: Any) -> None:
-    """Raise unless X is a data frame, an array of two dimensions, or a list of rows."""
+    """Raise unless X is a data frame, a two-dimensional array or a list of rows."""
     has_shape = hasattr(X, "shape")
     if issparse(X) or not (
         len(X.shape) == 2 if has_shape else isinstance(X, list | tuple)
     ):
         shape = f" of shape {X.shape}" if has_shape else ""
+        advice = "Convert it to a data frame first."
+        if issparse(X):
+            advice = "Fit the estimator itself to sparse X, or give X.toarray()."
+        elif hasattr(X, "collect"):
+            advice = "Call its method collect first."
         raise ValueError(
-            "make_table_pipeline takes a data frame or a dense array of two "
-            f"dimensions. Got a {type(X).__name__}{shape} instead; collect a "
-            "LazyFrame, and give sparse X to the estimator itself."
+            "make_table_pipeline requires a data frame or a dense two-dimensional "
+            f"array. Got a {type(X).__name__}{shape} instead. {advice}"
         )
 
 
 _LEFT_OUT = {
-    "unique": "text that differs in all rows",
-    "unknown": "neither numbers nor text nor dates",
+    "unique": "text that is different in every row",
+    "unknown": "neither numbers, text nor dates",
 }
 
 
@@ -98,8 +104,8 @@ def _warn_of_left_out(X: Any, groups: Sequence[str]) -> None:
         names = [name_of(X, k) for k, it in enumerate(groups) if it == group]
         if names:
             warn(
-                f"Left out of the table, since they hold {what}: columns {names}. "
-                "Convert them, or drop them from X."
+                f"The columns {names} hold {what} and are ignored. Convert them to "
+                "numbers, categories or dates, or drop them from X."
             )
 
 
@@ -110,10 +116,10 @@ def name_of(X: Any, k: int) -> Any:
 
 def values_of(column: Any) -> NDArray[Any]:
     """Return a column as an array, in which dates are in UTC and microseconds."""
-    # pandas would make objects of dates with a time zone.
+    # pandas would convert dates with a time zone to objects.
     is_dates = getattr(column.dtype, "kind", None) == "M"
     values = np.asarray(column, dtype="datetime64[us]" if is_dates else None)
-    if values.dtype.kind == "M":  # ``tolist`` makes integers of nanoseconds
+    if values.dtype.kind == "M":  # ``tolist`` would make integers of nanoseconds
         values = values.astype("datetime64[us]", copy=False)
     if np.ma.is_masked(column):
         values = np.array([*values], dtype=object)
@@ -122,7 +128,7 @@ def values_of(column: Any) -> NDArray[Any]:
 
 
 def is_gap(value: Any) -> bool:
-    """Return whether an object is missing, or empty text."""
+    """Return whether an object is a missing value or an empty string."""
     return is_missing(value) or (isinstance(value, str) and not value)
 
 
@@ -131,7 +137,7 @@ def _group_of(column: Any, max_levels: int) -> str:
     values = values_of(column)
     if values.ndim > 1:  # polars' structs
         return "unknown"
-    # pandas' categories may be numbers, and polars' are text in any case.
+    # Categories may be numbers in pandas; in polars they are always text.
     is_categorical = getattr(column.dtype, "categories", None) is not None
     if values.dtype.kind in "biufmM" and not is_categorical:
         is_empty = values.dtype.kind in "fmM" and (values != values).all()

@@ -1,4 +1,4 @@
-"""Columns of any dtype of pandas and polars as arrays of floats, text or dates."""
+"""Convert columns of any dtype of pandas or polars to floats, text or dates."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -13,23 +13,23 @@ from ..._utils.typing import FloatArray
 from ..._utils.values import DATES, DURATIONS
 from .columns import is_gap, name_of, values_of
 
-MISSING = "missing"  # the level of a gap
+MISSING = "missing"  # the level of missing values
 _SECOND = np.timedelta64(1, "s")
 _DATE_PARTS = ("days", "month", "weekday", "hour", "missing")
 
 
 def to_floats(X: Any) -> FloatArray:
-    """Return the columns as floats; durations in seconds, gaps as NaN."""
+    """Return the columns as floats; durations in seconds, missing values as NaN."""
     return _convert_columns(X, _floats_of, np.float64, "numbers")
 
 
 def to_text(X: Any) -> NDArray[Any]:
-    """Return the columns as objects that are text; gaps as `MISSING`."""
+    """Return the columns as text of dtype object; missing values as `MISSING`."""
     return _convert_columns(X, _text_of, object, "text")
 
 
 def date_parts(X: Any) -> FloatArray:
-    """Return `_DATE_PARTS` of each column, side by side; gaps as NaN."""
+    """Return `_DATE_PARTS` of each column, side by side; missing values as NaN."""
     dates = _convert_columns(X, _dates_of, "datetime64[us]", "dates")
 
     def count(unit: str) -> NDArray[np.int64]:
@@ -60,9 +60,8 @@ def _convert_columns(
             converted[:, k] = convert(values)
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(
-                f"Column {name_of(X, k)!r} held {what} in fit, but has values that "
-                f"cannot be converted to {what}: {error}. Make all its values of one "
-                "kind."
+                f"Column {name_of(X, k)!r} held {what} during fit, but now has values "
+                f"that cannot be converted to {what}: {error}. Give a column of {what}."
             ) from error
     return converted
 
@@ -78,7 +77,7 @@ def _floats_of(values: NDArray[Any]) -> Any:
 def _float_of(value: Any) -> float:
     if isinstance(value, DURATIONS):
         return np.timedelta64(value) / _SECOND
-    if isinstance(value, DATES):  # of which NumPy would make a count
+    if isinstance(value, DATES):  # NumPy would convert it to an integer
         raise TypeError(f"{value} is a date")
     return float(value)
 
@@ -90,7 +89,7 @@ def _text_of(values: NDArray[Any]) -> Any:
 
 
 def _name_level(value: Any) -> str:
-    # Beside gaps, pandas makes 1.0 of a category 1.
+    # If values are missing, pandas converts a category 1 to 1.0.
     if isinstance(value, float | np.floating) and value.is_integer():
         value = int(value)
     return str(value)

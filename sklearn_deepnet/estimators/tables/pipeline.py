@@ -1,4 +1,4 @@
-"""`make_table_pipeline`, and the steps that it takes from scikit-learn."""
+"""`make_table_pipeline`, and the steps of the pipelines that it makes."""
 
 from collections.abc import Callable
 from numbers import Integral
@@ -18,53 +18,58 @@ from ..._utils.typing import FloatArray
 from .columns import ColumnsOf, check_is_table, grouping_once
 from .conversion import date_part_names, date_parts, to_floats, to_text
 
-# A level in 1 % of the rows is a column of at most 10, once it is standardized.
+# A level in 1 % of the rows becomes a column with values of at most 10, once it is
+# standardized.
 _MIN_FREQUENCY = 0.01
 
 
 def make_table_pipeline(
     estimator: BaseEstimator, *, max_levels: int = 40, random_state: int = 0
 ) -> Pipeline:
-    """Make a pipeline that fits `estimator` to tables with text, dates and gaps.
+    """Make a pipeline for tables with numbers, text, dates and missing values.
 
-    It is a scikit-learn `Pipeline` of two steps: "columns", which makes numbers of the
-    table, and the estimator, named as by `make_pipeline`. X is a data frame of pandas
-    or polars, or an array. Columns are divided into groups in ``fit``:
+    The result is a scikit-learn `Pipeline` with two steps: "columns", which converts
+    the table to numbers, and `estimator`, which is named as by `make_pipeline`. X may
+    be a data frame of pandas or polars, or an array. ``fit`` assigns each column to one
+    of these groups:
 
-    - **numbers**: numbers, booleans, durations (in seconds), and objects that are all
-      numbers. Gaps are filled with the median, which is a usual value also of a skewed
-      or a boolean column, and a further column says where they were. Codes, such as
-      postcodes, are numbers unless you make them text or a categorical dtype.
-    - **categories**: text, all columns of a categorical dtype, and objects that are
-      text and numbers. Each level becomes a column. A gap or empty text is the level
-      "missing". Levels in less than 1 % of the rows share a column, which new levels
-      get, too; where there are no such levels, a new one is zero in all columns.
-    - **high_cardinality**: categories of more than `max_levels` levels. Each level is
-      replaced by the mean of the target, by `TargetEncoder`, which computes it for each
-      training row from other rows. If y has several columns, the `max_levels` most
-      frequent levels become columns instead.
-    - **dates**: each becomes the days since 1970, the month, the day of the week (from
-      0, Monday), the hour, all of these in UTC, and whether it is missing.
+    - **numbers**: numbers, booleans, durations (converted to seconds), and columns of
+      dtype object that hold only numbers. Missing values are replaced by the median,
+      and an additional column marks where they were. Codes, such as postcodes, count as
+      numbers unless you convert them to text or to a categorical dtype.
+    - **categories**: text, columns of a categorical dtype, and columns of dtype object
+      that hold text and numbers. They are one-hot encoded: each level becomes a column.
+      A missing value or empty text is the level "missing". Levels in less than 1 % of
+      the rows share one column, which is also used for levels that were not seen in
+      ``fit``. If there are no such rare levels, a new level is zero in all columns.
+    - **high_cardinality**: categories with more than `max_levels` levels. Each level is
+      replaced by the mean of the target, with `TargetEncoder`, which uses other rows to
+      encode a training row. If y has several columns, the `max_levels` most frequent
+      levels are one-hot encoded instead.
+    - **dates**: each column is replaced by the days since 1970, the month, the day of
+      the week (0 is Monday) and the hour, all in UTC, and a column that marks missing
+      values.
 
-    Left out are columns without any value and, with a warning, text of more than
-    `max_levels` levels that differs in all rows, such as an identifier, and what is of
-    no group above, such as lists.
+    Columns without any value are dropped. Two more kinds of columns are dropped with a
+    warning: text with more than `max_levels` levels that is different in every row,
+    such as an identifier, and columns that fit no group, such as lists.
 
     Parameters
     ----------
     estimator : estimator
         A classifier or a regressor, such as `DeepNetEnsembleClassifier`. The networks
-        of this library scale their inputs. For others that need it, give
-        ``make_pipeline(StandardScaler(), estimator)``.
+        of this library scale their inputs themselves. For other estimators that need
+        scaled inputs, give ``make_pipeline(StandardScaler(), estimator)``.
     max_levels : int, default=40
-        Largest number of levels that become a column each.
+        Maximum number of levels for which a column of categories is one-hot encoded.
+        Columns with more levels are target-encoded.
     random_state : int, default=0
-        Seed of the folds of `TargetEncoder`.
+        Seed of the random splits in `TargetEncoder`.
 
     Returns
     -------
     pipeline : Pipeline
-        Not fitted.
+        The unfitted pipeline.
 
     Raises
     ------
@@ -75,13 +80,14 @@ def make_table_pipeline(
 
     Notes
     -----
-    Gaps are None, NaN, NaT, NA, nulls, masked values and empty text.
+    None, NaN, NaT, NA, nulls, masked values and empty text count as missing values.
 
-    Sample weights reach the estimator alone, as of any pipeline, by
-    ``fit(X, y, deepnetclassifier__sample_weight=weights)``. Medians and levels count
-    each row once.
+    As in any pipeline, pass sample weights to the estimator by
+    ``fit(X, y, deepnetclassifier__sample_weight=weights)``. Medians and the frequencies
+    of levels are computed without weights.
 
-    scikit-learn before 1.9 does not find the names of columns in frames of polars 2.
+    Versions of scikit-learn before 1.9 do not recognize the column names of data frames
+    of polars 2.
 
     Examples
     --------
@@ -137,13 +143,13 @@ def _check(estimator: Any, max_levels: Any) -> None:
 
 
 class TableColumns(ColumnTransformer):
-    """scikit-learn's `ColumnTransformer`, as a class that `onnx` can recognize.
+    """A `ColumnTransformer` that the export to ONNX recognizes by its class.
 
-    Its selectors look at each column once in a fit, rather than once for each group.
+    In ``fit`` it looks at each column once, rather than once for each group.
     """
 
     def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
-        """Choose the columns of each group, and fit and apply their transformers."""
+        """Select the columns of each group, and fit and apply their transformers."""
         check_is_table(X)
         with grouping_once():
             return super().fit_transform(X, y, **params)
@@ -170,17 +176,17 @@ def _one_hot(max_categories: int | None = None) -> OneHotEncoder:
 
 
 class HighCardinalityEncoder(TransformerMixin, BaseEstimator):
-    """Replaces levels by means of y; for y of several columns, one-hot encodes them.
+    """Target-encodes levels, or one-hot encodes them if y has several columns.
 
     Parameters
     ----------
     target_type : {"auto", "continuous"}, default="auto"
-        Of `TargetEncoder`, which would take whole numbers as y of a regressor for
-        classes.
+        Parameter of `TargetEncoder`. With "auto", it would treat integers as class
+        labels, also for a regressor.
     random_state : int, default=0
-        Seed of the folds in which the means for training rows are computed.
+        Seed of the random splits of the training rows.
     max_categories : int, default=40
-        Largest number of columns for each feature if y has several columns.
+        Maximum number of columns for each feature if y has several columns.
     """
 
     def __init__(
@@ -194,16 +200,16 @@ class HighCardinalityEncoder(TransformerMixin, BaseEstimator):
         self.max_categories = max_categories
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Learn the means, or the most frequent levels."""
+        """Compute the mean of y for each level, or find the most frequent levels."""
         y = self._convert(y)
         self.encoder_ = self._make_encoder(y).fit(X, y)
         return self
 
     def fit_transform(self, X: ArrayLike, y: ArrayLike) -> FloatArray:
-        """Encode training rows, each by means over rows of other folds."""
+        """Encode the training rows, each with means computed from other rows."""
         y = self._convert(y)
         self.encoder_ = self._make_encoder(y)
-        # With metadata routing, scikit-learn 1.9.1 asks for groups that nobody needs.
+        # With metadata routing, scikit-learn 1.9.1 requires groups that are not needed.
         with config_context(enable_metadata_routing=False):
             return self.encoder_.fit_transform(X, y)
 
@@ -216,7 +222,7 @@ class HighCardinalityEncoder(TransformerMixin, BaseEstimator):
         return self.encoder_.get_feature_names_out(input_features)
 
     def _convert(self, y: ArrayLike) -> ArrayLike:
-        # `TargetEncoder` takes neither booleans nor integers of 8 or 16 bits.
+        # `TargetEncoder` supports neither booleans nor integers of 8 or 16 bits.
         return np.asarray(y, float) if self.target_type == "continuous" else y
 
     def _make_encoder(self, y: ArrayLike) -> Any:

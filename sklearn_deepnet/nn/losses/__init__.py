@@ -1,17 +1,18 @@
 r"""Losses: value and gradient from one function, on logits.
 
-A loss is computed from logits, never from probabilities: that needs no clipping, does
-not overflow, and stays exact where the network is very wrong. Every loss works in
-place:
+A loss is computed from logits rather than from probabilities. This requires no
+clipping, does not overflow, and is exact even if the network is very wrong. Each loss
+works in place:
 
 ``loss(logits, target, scratch) -> values``
-    turns ``logits`` ``(..., n_units, n_samples)`` into the gradient of each sample's
-    own loss, and returns the losses, shape ``(..., n, n_samples)``, to be summed over
-    the axis before the last; they lie in ``scratch``, three arrays like ``logits``.
+    overwrites ``logits``, of shape ``(..., n_units, n_samples)``, by the gradient of
+    the loss of each sample. It returns the losses, of shape ``(..., n, n_samples)``,
+    which have to be summed over the last axis but one. They are stored in ``scratch``,
+    which holds three arrays of the shape of ``logits``.
 
-The caller multiplies by sample weights and takes the mean; nothing here divides by the
-number of samples. A logit that is not finite makes the loss NaN or infinite, so that
-divergence is noticed.
+The caller multiplies the losses by the sample weights and takes the mean. The functions
+here do not divide by the number of samples. If a logit is not finite, the loss is NaN
+or infinite, so that divergence is detected.
 
 >>> import numpy as np
 >>> logits, y = np.array([[0.0, 60.0]]), np.array([[1.0, 0.0]])
@@ -67,7 +68,7 @@ __all__ = [
 
 
 class LossFunction(Protocol):
-    """Signature of a loss: what the engine calls."""
+    """Signature of a loss function, as the training loop calls it."""
 
     def __call__(
         self, logits: FloatArray, target: FloatArray, scratch: FloatArray
@@ -77,17 +78,18 @@ class LossFunction(Protocol):
         Parameters
         ----------
         logits : ndarray of shape (..., n_units, n_samples)
-            Overwritten by the derivative of each sample's loss.
+            Overwritten by the derivative of the loss of each sample.
         target : ndarray of the same shape
-            For classes between 0 and 1, one-hot or smoothed; otherwise any numbers.
+            For classes, values between 0 and 1, one-hot or smoothed. Otherwise any
+            numbers.
         scratch : ndarray of shape (3, ..., n_units, n_samples)
-            Overwritten.
+            Work arrays, which are overwritten.
 
         Returns
         -------
         values : ndarray of shape (..., n, n_samples)
-            Their sum over the axis before the last is the loss of each sample; n is
-            1 or the number of units. A view of `scratch`.
+            Losses, as a view of `scratch`. Their sum over the last axis but one is the
+            loss of each sample; n is 1 or the number of units.
         """
 
 
@@ -101,31 +103,31 @@ class _LossFields(NamedTuple):
 
 
 class Loss(_LossFields):
-    """A loss, with one function for each kind of output that it is defined for.
+    """A loss, with one function for each kind of output that it supports.
 
     Parameters
     ----------
     name : str
         The name that users type.
     logistic : callable ``(logits, target, scratch) -> values`` or None
-        For independent sigmoid outputs, one or several.
+        For sigmoid outputs, such as a binary or a multilabel classification.
     softmax : callable ``(logits, target, scratch) -> values`` or None
-        For outputs that are the probabilities of exclusive classes.
+        For outputs that are the probabilities of mutually exclusive classes.
     identity : callable ``(logits, target, scratch) -> values`` or None
-        For outputs that are numbers, the logits themselves.
+        For regression, where the predictions are the logits.
     exponential : callable ``(logits, target, scratch) -> values`` or None
-        For outputs that are positive numbers, the exponentials of the logits.
+        For regression, where the predictions are the exponentials of the logits.
     elementwise : bool, default=False
-        Whether the functions treat each sample of each network alone, whatever axes
-        come first, and keep nothing between calls; `target` may lack the axes of the
-        stack. Then networks are trained as a stack, and by several threads; otherwise
-        one at a time in one thread.
+        Whether the functions treat each sample of each network independently, for any
+        number of leading axes, and keep no state between calls. `target` may lack the
+        axes of the stack. If True, networks can be trained as a stack and by several
+        threads. If False, they are trained one at a time in a single thread.
     """
 
     __slots__ = ()
 
     def _replace(self, **changes: Any) -> Self:
-        # Of another function it is not known whether it is element-wise.
+        # It is not known whether another function is element-wise.
         if changes.keys() - {"name"}:
             changes.setdefault("elementwise", False)
         return super()._replace(**changes)
@@ -135,10 +137,11 @@ class Loss(_LossFields):
 
 
 class _ComparablePartial(partial[FloatArray]):
-    """A `functools.partial` that equals another one of the same function and arguments.
+    """A `functools.partial` that is equal if its function and arguments are equal.
 
-    So ``focal(2.0) == focal(2.0)``, and a loss equals its copy or unpickled self, which
-    decides whether networks may share a stack and whether a fit can be resumed.
+    Therefore ``focal(2.0) == focal(2.0)``, and a loss is equal to its copy or its
+    unpickled copy. Equality decides whether networks can share a stack and whether a
+    fit can be resumed.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -162,15 +165,18 @@ def focal(gamma: float = 2.0) -> Loss:
     Parameters
     ----------
     gamma : float, default=2.0
-        Not negative; 0 is the cross-entropy.
+        Focusing parameter, at least 0. Larger values give less weight to samples that
+        are classified well; 0 is the cross-entropy.
 
     Returns
     -------
     loss : Loss
-        For the parameter `loss`.
+        Value for the parameter `loss` of an estimator.
     """
     if not (_is_number(gamma) and 0 <= gamma < np.inf):
-        raise ValueError(f"gamma must not be negative. Got {gamma!r} instead.")
+        raise ValueError(
+            f"gamma must be a finite number of at least 0. Got {gamma!r} instead."
+        )
     return Loss(
         _name("focal", gamma, 2.0),
         logistic=_ComparablePartial(focal_logistic, gamma=gamma),
@@ -185,12 +191,13 @@ def huber(delta: float = 1.0) -> Loss:
     Parameters
     ----------
     delta : float, default=1.0
-        Errors above it count linearly; in units of the scaled target, positive.
+        Threshold between small and large errors, which must be positive. Errors above
+        it count linearly. It is in units of the scaled target.
 
     Returns
     -------
     loss : Loss
-        For the parameter `loss`.
+        Value for the parameter `loss` of an estimator.
     """
     if not (_is_number(delta) and 0 < delta < np.inf):
         raise ValueError(f"delta must be a positive number. Got {delta!r} instead.")
@@ -207,12 +214,12 @@ def quantile(quantile: float = 0.5) -> Loss:
     Parameters
     ----------
     quantile : float, default=0.5
-        In (0, 1).
+        The quantile to predict, between 0 and 1.
 
     Returns
     -------
     loss : Loss
-        For the parameter `loss`.
+        Value for the parameter `loss` of an estimator.
     """
     if not (_is_number(quantile) and 0 < quantile < 1):
         raise ValueError(f"quantile must be in (0, 1). Got {quantile!r} instead.")

@@ -1,8 +1,8 @@
 """Losses of classification; see `sklearn_deepnet.nn.losses`.
 
-Each line is one ufunc with ``out=``, or its ``reduce`` in place of ``np.max`` and
-``np.sum``: in a small network, allocating arrays and NumPy's Python wrappers would cost
-more than the arithmetic.
+Each line is one ufunc with ``out=``, or its ``reduce`` instead of ``np.max`` and
+``np.sum``. In a small network, allocating arrays and the Python wrappers of NumPy would
+take longer than the arithmetic.
 """
 
 import numpy as np
@@ -32,7 +32,7 @@ def binary_cross_entropy(
     np.maximum(logits, zeros_like(logits), out=values)
     np.subtract(values, product, out=values)
     np.add(values, log1p, out=values)
-    # log p = min(z, 0) - l reuses l, where a sigmoid would be computed anew
+    # log p = min(z, 0) - l reuses l, so no sigmoid has to be computed
     np.minimum(logits, zeros_like(logits), out=logits)
     np.subtract(logits, log1p, out=logits)
     np.exp(logits, out=logits)
@@ -73,16 +73,16 @@ def squared_error_logistic(
     r"""Half the squared error of sigmoid outputs, averaged over them.
 
     :math:`\frac{1}{2n} \sum_c (p_c - y_c)^2` with :math:`p = \sigma(z)` and gradient
-    :math:`(p - y)\, p\, (1 - p) / n`. The gradient vanishes where the network is
-    certain and wrong, one reason to prefer the cross-entropy.
+    :math:`(p - y)\, p\, (1 - p) / n`. The gradient vanishes where the network makes
+    confident but wrong predictions, which is one reason to prefer the cross-entropy.
 
     Parameters and result: see `LossFunction.__call__`.
     """
     values, p = scratch[0], scratch[1]
     n_units = logits.shape[-2]
     expit(logits, out=p)
-    # A sigmoid makes a plausible 0 or 1 of an infinite logit. 0 * z is 0, but NaN if z
-    # is infinite, so adding it to p keeps the divergence visible in the loss.
+    # The sigmoid of an infinite logit is a plausible 0 or 1. But 0 * z is NaN if z is
+    # infinite, so adding it to p makes a divergence visible in the loss.
     np.multiply(logits, 0, out=logits)
     np.add(logits, p, out=logits)
     np.subtract(logits, target, out=logits)
@@ -133,10 +133,9 @@ def focal_logistic(
 
     .. math:: -y\, (1-p)^\gamma \log p - (1-y)\, p^\gamma \log(1-p)
 
-    Its derivative by the logit is
-    :math:`y\, (1-p)^\gamma (\gamma p \log p - (1-p)) +
-    (1-y)\, p^\gamma (p - \gamma (1-p) \log(1-p))`. Written to be read: unlike the other
-    losses, it allocates arrays in each step.
+    Its derivative by the logit is :math:`y\, (1-p)^\gamma (\gamma p \log p - (1-p)) +
+    (1-y)\, p^\gamma (p - \gamma (1-p) \log(1-p))`. This function is written for
+    readability. Unlike the other losses, it allocates arrays in each step.
 
     Parameters and result: see `LossFunction.__call__`.
 
@@ -174,7 +173,7 @@ def focal_softmax(
     """
     values = scratch[0]
     log_p = log_softmax(logits, axis=-2)
-    p, q = np.exp(log_p), -np.expm1(log_p)  # q = 1 - p, exact also where it is tiny
+    p, q = np.exp(log_p), -np.expm1(log_p)  # q = 1 - p, exact even if it is tiny
     # p log p / (1 - p) tends to -1 as p tends to 1, where it would be 0 / 0
     odds = np.divide(p * log_p, q, out=np.full_like(q, -1), where=q > 0)
     hard = target * q**gamma

@@ -104,7 +104,7 @@ def poisson_exponential(
     """
     values, product, n_outputs = scratch[0], scratch[1], logits.shape[-2]
     np.multiply(logits, target, out=product)
-    # exp makes a plausible 0 of a logit of minus infinity; 0 * z is NaN there
+    # exp of a logit of minus infinity is a plausible 0, but 0 * z is NaN there
     np.multiply(logits, 0, out=values)
     np.exp(logits, out=logits)
     np.add(values, logits, out=values)
