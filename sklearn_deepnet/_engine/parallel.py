@@ -210,16 +210,16 @@ class BlockwisePropagation:
     def loss_and_gradient(self, batch: Batch) -> FloatArray:
         """Return the weighted sum of the losses, and leave its gradient in `gradient`.
 
-        Interrupts that wait are handled first, and after each round of blocks.
+        Interrupts that wait are handled after each round of blocks.
 
         Returns
         -------
         loss : ndarray of shape stack_shape
         """
-        take_interrupts()
         if len(batch.blocks) == 1:
             block = self.last_block = batch.blocks[0](0)
             loss = self._first.loss_and_gradient(*block)
+            take_interrupts()
             if self._on_share is not None:
                 self._on_share(batch.share)
             return loss
