@@ -103,8 +103,8 @@ def test_gradient_check_shows_the_numbers_that_it_prints():
     check = replace(check, numeric=2 * check.analytic, n_kinks=3)
     root = parse(check)
     printed = re.fullmatch(
-        r"(.*), largest error (.*), in (.*): (.*) by backward propagation, (.*) by "
-        r"central differences\.",
+        r"(.*)\. The largest relative error is (.*), in (.*): (.*) by backward "
+        r"propagation, (.*) by central differences\.",
         str(check),
     )
     verdict, error, place, analytic, numeric = printed.groups()
