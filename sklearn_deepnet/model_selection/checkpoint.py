@@ -48,6 +48,7 @@ class SearchCheckpoint:
             checkpoint, "search", "the search", "fits", _SECONDS
         )
         self._search = _fingerprints_of(call)
+        self._error_score = call.options.get("error_score")
         self._results: dict[str, dict[str, Any]] = {}
         self._unsaved: dict[str, dict[str, Any]] = {}
         self._n_fits = 0
@@ -80,8 +81,12 @@ class SearchCheckpoint:
         return key, None if key is None else self._results.get(key)
 
     def note(self, key: str | None, result: dict[str, Any]) -> None:
-        """Add the result of a call, and write the file if it is time to."""
-        if key is not None:
+        """Add the result of a call, and write the file if it is time to.
+
+        A fit or a score that failed is not added: the cause, such as a lack of memory,
+        may be gone in the next run, which tries again.
+        """
+        if key is not None and not _has_failed(result, self._error_score):
             self._results[key] = self._unsaved[key] = _plain(result)
         self._n_fits += 1
         if self._file.is_due(self._n_fits):
@@ -121,6 +126,19 @@ def _key_of(call: Call) -> str | None:
         return fingerprint([call.options["parameters"], *rows, *lacking])
     except NotHashable:
         return None
+
+
+def _has_failed(result: dict[str, Any], error_score: Any) -> bool:
+    """Return whether the fit or a score raised an error, or seems to have."""
+    if result.get("fit_error") is not None:
+        return True
+    for name in ("test_scores", "train_scores"):
+        scores = result.get(name, {})
+        for score in scores.values() if isinstance(scores, dict) else [scores]:
+            # The result does not tell a score that failed from one of the same value
+            if np.isnan(score) or score == error_score:
+                return True
+    return False
 
 
 def _plain(result: Any) -> Any:

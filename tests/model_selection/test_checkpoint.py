@@ -255,14 +255,46 @@ def test_fitted_parts_are_not_mistaken(path, capsys):
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores")
-def test_candidates_that_failed_are_known(path, capsys):
+def test_candidates_that_failed_are_tried_again(path, capsys):
     wrong = {"init": ["he", "hee"]}
     with pytest.warns(FitFailedWarning, match="3 fits failed out of a total of 6"):
         kept = grid(param_grid=wrong).fit(X, y, checkpoint=path)
     with pytest.warns(FitFailedWarning, match="3 fits failed out of a total of 6"):
         again = grid(param_grid=wrong, verbose=2).fit(X, y, checkpoint=path)
-    assert count_fits(capsys) == 0
+    assert count_fits(capsys) == 3
     assert_equal(found(again), found(kept))
+
+
+class OutOfMemory:
+    """A scorer, or an initializer, that fails in the third call of all copies."""
+
+    n_calls = 0
+
+    def __call__(self, first, *others):
+        OutOfMemory.n_calls += 1
+        if OutOfMemory.n_calls == 3:
+            raise MemoryError("for a moment")
+        return he(first, *others) if isinstance(first, tuple) else first.score(*others)
+
+
+@pytest.mark.parametrize("error_score", [np.nan, 0.0])
+@pytest.mark.parametrize("fails", ["fit", "score"])
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+def test_a_failure_of_a_moment_is_tried_again(fails, error_score, path, capsys):
+    way, OutOfMemory.n_calls = OutOfMemory(), 0
+    rates = {"learning_rate": [0.01, 0.1]}
+    parameters = {"param_grid": rates, "error_score": error_score}
+    if fails == "score":
+        parameters["scoring"] = way
+    else:
+        parameters["param_grid"] = rates | {"init": [way]}
+    first = grid(**parameters).fit(X, y, checkpoint=path)
+    scores = [first.cv_results_[f"split{k}_test_score"] for k in range(3)]
+    n_failed = np.sum(np.isnan(scores) | np.equal(scores, error_score))
+    assert n_failed == 1
+    again = grid(**parameters, verbose=2).fit(X, y, checkpoint=path)
+    assert count_fits(capsys) == n_failed
+    assert_equal(found(again), found(grid(**parameters).fit(X, y)))
 
 
 def test_stacks_done_before_an_error_are_saved(path, capsys):
