@@ -23,6 +23,7 @@ from ._serialization.checkpoint import Checkpoint
 from ._serialization.container import (
     name_unreadable,
     read_container,
+    remove_leftovers,
     replace_file,
     write_container,
 )
@@ -135,6 +136,7 @@ def save_model(estimator: Model, path: str | os.PathLike[str]) -> None:
     encoder = Encoder()
     description = {"format": FORMAT, "version": __version__}
     description |= _encode_model(estimator, encoder)
+    remove_leftovers(path)
     replace_file(path, lambda file: write_container(file, description, encoder.arrays))
 
 

@@ -23,6 +23,11 @@ from numpy.typing import NDArray
 
 from ..exceptions import ModelFileError
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
 _DESCRIPTION_KEY = "sklearn_deepnet"  # in the header's metadata
 _MAX_HEADER_BYTES = 2**24  # parsed JSON may take twenty times as much memory
 _MAX_ITEMS = 2**48  # length of an axis that NumPy supports
@@ -197,10 +202,12 @@ def replace_file(
     complete new one. If writing fails, the old file is kept.
     """
     path = Path(os.path.realpath(path))
-    check_folder(path)
+    check_target(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
+            with suppress(OSError):  # of a file system without locks
+                _lock(file)
             with suppress(OSError):  # no old file, or it has another owner
                 os.chmod(temporary, path.stat().st_mode & 0o7777)
             write(file)
@@ -215,29 +222,48 @@ def replace_file(
     _sync_folder(path.parent)
 
 
-def check_folder(path: Path) -> None:
-    """Raise an `OSError` unless the folder of a file exists."""
+def check_target(path: Path) -> None:
+    """Raise an `OSError` unless a file can be written there.
+
+    Its folder must exist, and what has its name must be a file: to replace a device or
+    a pipe would break what uses it.
+    """
     folder = path.parent
     if not folder.is_dir():
-        is_file = folder.exists()
-        raise OSError(
-            errno.ENOTDIR if is_file else errno.ENOENT,
-            f"'{folder}' is not a folder"
-            if is_file
-            else f"The folder '{folder}' does not exist",
-            str(path),
-        )
+        if folder.exists():
+            code, problem = errno.ENOTDIR, f"'{folder}' is not a folder"
+        else:
+            code, problem = errno.ENOENT, f"The folder '{folder}' does not exist"
+        raise OSError(code, problem, str(path))
+    if path.exists() and not path.is_file():
+        code, what = errno.EINVAL, "a device, a pipe or a socket"
+        if path.is_dir():
+            code, what = errno.EISDIR, "a folder"
+        raise OSError(code, f"'{path}' is {what}, which no file replaces", str(path))
 
 
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
     """Remove temporary files of `replace_file` that a killed process has left."""
     path = Path(os.path.realpath(path))
-    check_folder(path)
+    check_target(path)
     start = f".{path.name}."
     for name in os.listdir(path.parent):
         token = name.removeprefix(start).removesuffix(".tmp")
         if name == f"{start}{token}.tmp" and re.fullmatch("[0-9a-f]{16}", token):
-            (path.parent / name).unlink(missing_ok=True)
+            # It may also be of a process that writes at this moment, or be gone
+            with suppress(OSError):
+                with open(path.parent / name, "rb") as file:
+                    _lock(file)
+                (path.parent / name).unlink()
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock a file, or raise an `OSError` if another process has locked it.
+
+    Windows has no such lock, and refuses to remove a file that is open.
+    """
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _sync_folder(folder: Path) -> None:
