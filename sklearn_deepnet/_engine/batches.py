@@ -218,7 +218,7 @@ class Batches:
         n_bytes = (n_inputs + 1) * self._dtype.itemsize * n_copies * self._batch_size
         return self._batch_size * max(1, _CHUNK_BYTES // n_bytes)
 
-    @np.errstate(over="ignore")  # of a cast to float32; the loss will show it
+    @np.errstate(all="ignore")  # of a cast to float32; the loss will show it
     def _extend(self) -> FloatArray | None:
         """Return X, scaled and with a column of ones, to be shuffled in one go.
 
@@ -268,7 +268,7 @@ class Batches:
             rng.shuffle(order)
         return self._order
 
-    @np.errstate(over="ignore")
+    @np.errstate(all="ignore")
     def _fill(self, worker: int, order: IntArray | None, start: int, stop: int) -> None:
         """Copy samples into the chunk of a worker, in place."""
         X, y, weight = self._data

@@ -22,6 +22,7 @@ def accuracy(
     return accuracy_score(y, predicted, sample_weight=sample_weight)
 
 
+@np.errstate(all="ignore")  # R² of such numbers is NaN or infinite, without a warning
 def r_squared(
     y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
