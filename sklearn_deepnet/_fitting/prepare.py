@@ -9,7 +9,6 @@ an error therefore leaves the estimator unchanged, without having to undo anythi
 import re
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from .._engine import TrainingResult, TrainingState
@@ -56,8 +55,6 @@ from .units import warn_of_other_units
 _FEWEST_EPOCHS = 10  # after which a network should have learned something
 
 
-# Whatever `np.seterr` of the caller says: an overflow is found by checks of our own
-@np.errstate(all="ignore")
 def prepare(
     estimator: Any,
     X: ArrayLike,
@@ -321,7 +318,6 @@ class PreparedFit:
             raise self._interrupt
         return self._estimator
 
-    @np.errstate(all="ignore")
     def finish(self, result: TrainingResult | None) -> None:
         """Do all that can fail after training; an error leaves the estimator unchanged.
 

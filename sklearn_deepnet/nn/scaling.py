@@ -83,6 +83,7 @@ class Moments(NamedTuple):
         return Moments(weight, mean, np.hypot(within, between))
 
 
+@np.errstate(all="ignore")
 def column_moments(
     X: NDArray[Any],
     weight: FloatArray | None = None,
@@ -156,6 +157,7 @@ def column_bounds(
     return np.min(low, axis=0).astype(float), np.max(high, axis=0).astype(float)
 
 
+@np.errstate(all="ignore")
 def column_quartiles(
     X: NDArray[Any],
     weight: FloatArray | None = None,
@@ -270,7 +272,7 @@ class InputScaling(NamedTuple):
         center = self.center.astype(dtype, copy=False)
         # A scale that float32 cannot hold must not become a division by zero.
         scale = np.maximum(self.scale, np.finfo(dtype).tiny).astype(dtype, copy=False)
-        with np.errstate(over="ignore"):  # as in layers, since the outputs are checked
+        with np.errstate(all="ignore"):  # as in layers, since the outputs are checked
             rows = np.subtract(X, center, dtype=dtype)
             if self.squashes:
                 rows /= scale
@@ -343,6 +345,7 @@ class InputScaling(NamedTuple):
         )
 
 
+@np.errstate(all="ignore")
 def rescale_first_layer(
     layer: FloatArray, before: InputScaling, after: InputScaling
 ) -> None:
@@ -355,6 +358,7 @@ def rescale_first_layer(
     W *= after.scale / before.scale
 
 
+@np.errstate(all="ignore")
 def rescale_last_layer(
     layer: FloatArray,
     before: tuple[FloatArray, FloatArray],
@@ -374,6 +378,7 @@ def rescale_last_layer(
         layer[..., -1] += (mean - new_mean) / new_scale
 
 
+@np.errstate(all="ignore")
 def fold_into_first_layer(
     W: FloatArray, b: FloatArray, scaling: InputScaling
 ) -> tuple[FloatArray, FloatArray]:
