@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._engine import Curve, Network, as_curve, predict_logits
 from .._fitting.attributes import n_frequencies_of
-from .._fitting.dataset import check_features, is_plain
+from .._fitting.dataset import check_features, is_plain, validate
 from .._fitting.parameters import resolve_activations
 from .._fitting.scaling import scaling_of
 from .._utils.byte_order import in_native_order
@@ -89,9 +89,7 @@ def check_new_rows(estimator: Any, X: MatrixLike) -> Any:
         check_features(estimator, X, reset=False)
     else:
         X = check_no_dates(X, "X")
-        X = validate_data(
-            estimator, X, dtype="numeric", accept_sparse="csr", reset=False
-        )
+        X = validate(estimator, X, reset=False)
     # Dense X is converted to the byte order of this machine block by block.
     return in_native_order(X) if issparse(X) and not X.dtype.isnative else X
 

@@ -6,10 +6,17 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import check_classification_targets
 
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    DeepNetEnsembleClassifier,
+    DeepNetRegressor,
+    make_table_pipeline,
+)
 from tests.helpers import cancer, digits, exactly, network_factory, wine
 
 X, y = wine()
@@ -33,9 +40,21 @@ TEXTS[3, 3] = "red"
         (X[:, 0], y, "Expected 2D array, got 1D array instead:"),
         (X[..., np.newaxis], y, "Found array with dim 3"),
         (X[:9], y, "Found input variables with inconsistent numbers of samples: [9, 1"),
-        (WITH_NAN, y, "Input X contains NaN."),
+        (
+            WITH_NAN,
+            y,
+            "Input X contains NaN. A network takes only numbers. make_table_pipeline("
+            "DeepNetClassifier()) encodes text, dates and missing values first.",
+        ),
         (WITH_INFINITY, y, "Input X contains infinity or a value too large for dtype("),
-        (TEXTS, y, "could not convert string to float: 'red'"),
+        (
+            TEXTS,
+            y,
+            "X contains text: could not convert string to float: 'red'. A network "
+            "takes only numbers. make_table_pipeline(DeepNetClassifier()) encodes "
+            "text, dates and missing values first.",
+        ),
+        (X.astype(str), y, "X contains text. A network takes only numbers. make_table"),
         (X + 1j, y, "Complex data not supported"),
         (X, None, "This DeepNetClassifier estimator requires y to be passed, but the "),
         (
@@ -202,3 +221,34 @@ def test_labels_that_may_be_numbers_to_predict_are_said(as_kind):
             check(labels)
         found.append([str(warning.message) for warning in caught])
     assert found[0] == found[1]
+
+
+FRAMES = {
+    "text": pd.DataFrame({"city": ["Rome", "Oslo"] * 10}),
+    "categories": pd.DataFrame({"city": pd.Categorical(["Rome", "Oslo"] * 10)}),
+    "missing": pd.DataFrame({"age": [1.0, np.nan] * 10}),
+    "missing integers": pd.DataFrame({"age": pd.array([1, None] * 10, "Int64")}),
+}
+
+
+@pytest.mark.parametrize("call", ["fit", "predict"])
+@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        DeepNetClassifier(n_iter=1, tol=None),
+        DeepNetEnsembleClassifier(),
+        DeepNetRegressor(n_iter=1, tol=None),
+    ],
+    ids=lambda it: type(it).__name__,
+)
+def test_what_is_no_number_gets_the_advice_of_a_table_pipeline(estimator, name, call):
+    X, y = FRAMES[name], [0, 1] * 10
+    model = clone(estimator)
+    if call == "predict":
+        model.fit(np.arange(20.0).reshape(-1, 1), y)
+        X = X.to_numpy()
+    of_class = type(estimator).__name__
+    with pytest.raises(ValueError, match=f"make_table_pipeline\\({of_class}\\(\\)\\)"):
+        model.fit(X, y) if call == "fit" else model.predict(X)
+    make_table_pipeline(clone(estimator)).fit(FRAMES[name], y)  # and it helps

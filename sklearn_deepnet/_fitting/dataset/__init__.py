@@ -17,6 +17,7 @@ from ..._utils.values import as_labels, as_numbers, check_no_dates
 from ...nn.scaling import InputScaling
 from ..targets import Targets
 from .split import check_split, count_strata, has_rows_to_hold_out, split_rows
+from .validate import validate
 
 # Sparse X is converted to a dense copy if it has at most 100 columns, plus 6 columns
 # for each value that a row stores on average. At this limit, training takes 0.3 to 0.9
@@ -171,17 +172,7 @@ def check_rows(
     if is_plain(X) and _is_plain_y(y, len(X)):
         check_features(estimator, X, reset=reset)
     else:
-        # X keeps its dtype, since `Batches` casts one chunk at a time, without a copy
-        # of X.
-        X, y = validate_data(
-            estimator,
-            X,
-            y,
-            dtype="numeric",
-            accept_sparse="csr",
-            multi_output=True,
-            reset=reset,
-        )
+        X, y = validate(estimator, X, y, multi_output=True, reset=reset)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     # Dense X is cast to the byte order of this machine a block at a time.
