@@ -103,7 +103,8 @@ print(f"\nclass_weight={{1: 5}} gives the weights of sample_weight: {same}")
 # With weights, the predicted probabilities are no longer calibrated. They are those of
 # data in which the rare class is more frequent, so they are too high for these data. If
 # you need calibrated probabilities, train without weights and lower the threshold, for
-# example by scikit-learn's ``TunedThresholdClassifierCV``. Here the result is almost the same:
+# example by scikit-learn's ``TunedThresholdClassifierCV``. Here the result is almost
+# the same:
 
 plain = fitted["unweighted"].predict_proba(X_test)[:, 1]
 precisions, recalls, thresholds = precision_recall_curve(y_test, plain)

@@ -1,9 +1,10 @@
 """Mini-batches: samples of X as columns, cast, shuffled and weighted.
 
-Samples are copied in chunks of bounded size, with a column of ones and in the compute
-dtype, so memory does not grow with their number. Every batch is a view of a chunk. A
-chunk that holds all the data in a fixed order is copied only once. The blocks of a
-large batch are chunks, too, each copied by the worker that propagates it.
+Samples are copied in chunks of bounded size, with a column of ones and in the dtype of
+the computation. Memory therefore does not grow with the number of samples. Each batch
+is a view of a chunk. A chunk that contains all data in a fixed order is copied only
+once. The blocks of a large batch are also chunks, each copied by the worker that
+propagates it.
 """
 
 import math
@@ -26,7 +27,7 @@ _PIECE_ELEMENTS = 2**15  # of X, copied and scaled while they are in the cache
 
 
 class MicroBatch(NamedTuple):
-    """Samples that are propagated together: a batch, or a part of a large one."""
+    """Samples that are propagated together: a batch, or a part of a large batch."""
 
     inputs: Any  # (..., n_inputs + 1, n_samples), the last row ones
     inputs_t: Any  # transposed; if sparse, both are of shape (n_samples, n_inputs)
@@ -34,20 +35,20 @@ class MicroBatch(NamedTuple):
     weight: FloatArray  # (..., 1, n_samples)
 
     def select(self, keep: BoolArray) -> "MicroBatch":
-        """Return the samples of those networks for which `keep` is True."""
+        """Return the samples of the networks for which `keep` is True."""
         return MicroBatch(*(_select_own(array, keep) for array in self))
 
 
 class Batch(NamedTuple):
-    """The samples of one step, cut into blocks that several workers can share.
+    """The samples of one step, in blocks that are divided among several workers.
 
     Parameters
     ----------
     share : float
-        The fraction of all samples that are in this batch.
+        Fraction of all samples that are in this batch.
     blocks : sequence of callable ``(worker) -> MicroBatch``
-        Each copies its samples to the arrays of a worker, counted from 0. They are
-        valid until the same worker asks for another block.
+        Functions that copy their samples to the arrays of a worker, counted from 0. The
+        arrays are valid until the same worker requests another block.
     """
 
     share: float
@@ -55,7 +56,7 @@ class Batch(NamedTuple):
 
 
 class _Chunk(NamedTuple):
-    """The arrays that samples are copied to."""
+    """The arrays to which samples are copied."""
 
     inputs_t: Any
     target: FloatArray
@@ -75,9 +76,9 @@ class _Chunk(NamedTuple):
 class Batches:
     """Iterates over the data once per epoch, in mini-batches.
 
-    Sample i of batch B has the weight ``weight[i] / |B|``. So a batch of small weights
-    makes a small step: dividing by the sum of its weights instead would move the
-    optimum.
+    Sample i of batch B has the weight ``weight[i] / |B|``, so that a batch of small
+    weights makes a small step. Dividing by the sum of the weights instead would change
+    the optimum.
 
     Parameters
     ----------
@@ -181,7 +182,7 @@ class Batches:
             yield from self._cut_chunk(start, stop)
 
     def select(self, keep: BoolArray) -> "Batches":
-        """Return the batches of those networks of a stack for which `keep` is True."""
+        """Return the batches of the networks for which `keep` is True."""
         selected = copy(self)
         scaling, first_rows = self._input_scaling, self._first_rows
         selected._data = tuple(_select_own(array, keep) for array in self._data)
@@ -218,7 +219,7 @@ class Batches:
         n_bytes = (n_inputs + 1) * self._dtype.itemsize * n_copies * self._batch_size
         return self._batch_size * max(1, _CHUNK_BYTES // n_bytes)
 
-    @np.errstate(over="ignore")  # of a cast to float32; the loss will show it
+    @np.errstate(over="ignore")  # a cast to float32 may overflow, which the loss shows
     def _extend(self) -> FloatArray | None:
         """Return X, scaled and with a column of ones, to be shuffled in one go.
 
@@ -290,7 +291,7 @@ class Batches:
         target = chunk.target[..., :n_rows]
         weight_scale, scale, shift = self._scales
         if y.shape[-1] == self._n_outputs:
-            # In the precision of y: only the scaled target is cast
+            # In the precision of y, since only the scaled target is cast.
             target[...] = scale * y.swapaxes(-1, -2) + shift
         else:
             classes = np.arange(self._n_outputs)[:, np.newaxis]
@@ -327,7 +328,7 @@ class Batches:
             return np.take_along_axis(array, picked[..., np.newaxis], axis=-2)
         if issparse(array) or not array.flags.c_contiguous:
             return array[picked]
-        # Faster, but it would first copy all of an array that is not contiguous
+        # Faster, but would first copy an array that is not contiguous.
         return np.take(array, picked, axis=-2, mode="clip")
 
     def _large_batch(self, order: IntArray | None, start: int) -> Batch:
