@@ -363,16 +363,14 @@ class TrainingLoop:
         **details: Any,
     ) -> None:
         if state is None:
-            # A single network is not copied, since this would take half as much memory
-            # as its training.
+            # A copy of a single network would take half as much memory as its training.
             state = self.state.select(k) if k else self.state
             state.finite_params = (
                 self._finite_params[k].copy() if k else self._finite_params
             )
         curves = self._curves.of(k, n_epochs)
         result = TrainingResult(state, **curves, ended_by=ended_by, **details)
-        # The first result is kept, since an interrupt may occur while results are
-        # recorded.
+        # The first result is kept: an interrupt may occur while results are recorded.
         self.results.setdefault(int(self._indices[k]), result)
 
     def snapshot(self) -> TrainingResult | None:
