@@ -83,37 +83,42 @@ class Batches:
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_inputs) or (*stack_shape, n_samples, n_inputs)
-        Shared by the stack, or one for each network. For one network, it may be a CSR
-        matrix, whose batches stay sparse.
+        Inputs, which are shared by the stack, or separate for each network. For a
+        single network, it may be a CSR matrix, whose batches stay sparse.
     y : ndarray of shape (..., n_samples, n_outputs) or (..., n_samples, 1)
-        Targets, shared or not. One column for several outputs holds the class of each
-        sample, from 0, to be one-hot encoded.
+        Targets, shared or separate. With several outputs, a single column contains the
+        class of each sample, from 0, which is one-hot encoded.
     weight : ndarray of shape (..., n_samples, 1) or None
-        Shared or not; times `weight_scale`, of mean one. None is all ones.
+        Sample weights, shared or separate. Multiplied by `weight_scale`, they have a
+        mean of one. None gives all samples weight 1.
     n_outputs : int
         Number of outputs.
     batch_size : int
-        Samples per step, at most n_samples.
+        Number of samples per step, at most n_samples.
     block_size : int
-        Larger batches are cut into even blocks of at most this many samples.
+        Larger batches are divided into blocks of equal size, with at most this many
+        samples.
     dtype : dtype
-        What X, y and weight are cast to.
+        Data type to which X, y and weight are cast.
     generators : sequence of RandomState
-        One for each network. With `shuffle`, each draws a permutation for every epoch.
+        One generator for each network. With `shuffle`, each generator draws a
+        permutation for each epoch.
     shuffle : bool
-        Whether to draw a new order for every epoch. No order is drawn if one batch
-        holds all samples, since it would change nothing but the last bits of a sum.
+        Whether to draw a new order for each epoch. No order is drawn if one batch
+        contains all samples, since it would change only the last bits of a sum.
     stack_shape : tuple of int
         () for one network, (K,) for a stack.
     rows : ndarray of int of shape (n_rows,) or (*stack_shape, n_rows), default=None
-        The rows of X to train on, None for all; other parameters count only these.
+        The rows of X to train on. None is all rows. Other parameters count only these
+        rows.
     weight_scale : float or ndarray of shape (*stack_shape, 1, 1), default=1.0
-        Factor on `weight`, shared or one for each network.
+        Factor of `weight`, shared or separate.
     target_scale, target_shift : float or ndarray of shape (..., n_outputs, 1)
-        The target is ``target_scale * y + target_shift``, shared or not.
+        The target is ``target_scale * y + target_shift``. Both may be shared or
+        separate.
     input_scaling : InputScaling or None, default=None
-        Applied to X, shared or one for each network. A sparse X is then dense in the
-        batches.
+        Scaling of X, shared or separate. With scaling, the batches of a sparse X are
+        dense.
 
     Attributes
     ----------
@@ -221,7 +226,7 @@ class Batches:
 
     @np.errstate(over="ignore")  # a cast to float32 may overflow, which the loss shows
     def _extend(self) -> FloatArray | None:
-        """Return X, scaled and with a column of ones, to be shuffled in one go.
+        """Return X, scaled and with a column of ones, to be shuffled at once.
 
         None if it is not small. If the networks of a stack have different scalings, X
         is repeated for each of them, and `_first_rows` tells where that of a network

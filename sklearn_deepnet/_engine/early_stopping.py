@@ -49,11 +49,11 @@ class EarlyStopping:
     spec : TrainingSpec
         Contains the number of epochs without improvement after which to stop.
     state : TrainingState
-        Updated in place.
+        State of training, which is updated in place.
     network : Network
         The network, whose parameters are those of `state`.
     validation : ValidationSet or None
-        None monitors the training loss.
+        The validation set. None monitors the training loss.
     threads : Threads
         Threads for the blocks of large validation sets.
     """
@@ -160,7 +160,7 @@ class LearningCurves:
     n_iter : int
         Maximum number of epochs.
     validation : ValidationSet or None
-        Decides which curves there are.
+        Determines which curves are recorded.
     """
 
     def __init__(

@@ -142,7 +142,7 @@ class BlockwisePropagation:
     Parameters
     ----------
     network : Network
-        Read at every call.
+        The network, which is read in each call.
     loss : LossFunction
         Function of the logits.
     threads : Threads
@@ -151,10 +151,10 @@ class BlockwisePropagation:
     trains : bool, default=True
         Whether gradients are needed.
     dropout : Dropout or None, default=None
-        Applied by `loss_and_gradient` alone.
+        Dropout, which is applied only in `loss_and_gradient`.
     on_share : callable ``(share) -> None``, or None, default=None
-        Called by `loss_and_gradient`, in the calling thread, whenever it has propagated
-        that fraction of all samples.
+        Called by `loss_and_gradient`, in the calling thread, with the fraction of all
+        samples that has been propagated.
 
     Attributes
     ----------

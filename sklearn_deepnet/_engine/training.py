@@ -75,7 +75,7 @@ def train(
     Parameters
     ----------
     spec : TrainingSpec
-        What does not change during training.
+        Settings of training.
     state : TrainingState
         State to start from, which is overwritten.
     batches : Batches
@@ -95,8 +95,7 @@ def train(
     Returns
     -------
     results : list of TrainingResult
-        Results of networks whose training has ended, by their index in the initial
-        stack.
+        One result for each network, in the order of the stack.
     """
     with np.errstate(all="ignore"):
         loop = TrainingLoop(
@@ -122,7 +121,8 @@ class TrainingLoop:
     Attributes
     ----------
     results : dict of int to TrainingResult
-        Of the networks whose training has ended, by their index in the first stack.
+        Results of networks whose training has ended, by their index in the initial
+        stack.
     n_epochs_done : int
         Number of epochs so far.
     share_done : float

@@ -31,7 +31,7 @@ class ParameterUpdater:
     Parameters
     ----------
     spec : TrainingSpec
-        What does not change during training.
+        Settings of training.
     state : TrainingState
         Its parameters, moments and counts are updated in place.
     gradient : ndarray of shape (*stack_shape, n_params)

@@ -216,7 +216,7 @@ def _add_mean(graph: Graph, values: str, n: int) -> str:
 
 
 def output_types(estimator: Any) -> dict[str, tuple[type, list[int | None]]]:
-    """Return type and shape of each output; `float` stands for the graph's dtype."""
+    """Return type and shape of each output; `float` is the dtype of the graph."""
     networks = averaged_networks(estimator)
     if not is_classifier(estimator):
         return {"variable": (float, [None, networks[0].n_outputs_])}
