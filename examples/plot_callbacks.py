@@ -2,17 +2,16 @@
 Watch a search, and stop training early
 =======================================
 
-scikit-learn 1.9 has callbacks. They are called after every epoch of a network wherever
-it is trained: alone, in a pipeline, in the workers of a search. scikit-learn has two of
-them, a progress bar and a monitor of scores. This example uses both, and adds a
-callback of its own that stops training.
+scikit-learn 1.9 has callbacks. They are called after each epoch of a network, whether
+it is trained alone, in a pipeline, or in the processes of a search. scikit-learn
+provides two callbacks, a progress bar and a monitor of scores. This example uses both,
+and adds its own callback, which stops training.
 
 It needs scikit-learn 1.9 and, for the progress bar, the package ``rich``.
 """
 
 # %%
-# Older versions of scikit-learn have no callbacks, so this example stops here with
-# them.
+# Older versions of scikit-learn have no callbacks. With them, this example stops here.
 
 from pathlib import Path
 
@@ -65,9 +64,10 @@ for task in epochs:
 print(f"\nthe log has {len(epochs)} epochs of {len(curves)} networks")
 
 # %%
-# A callback of your own is any object with these four methods. It gets the arguments
-# that it names. ``fitted_estimator`` is a copy of the network after the epoch, ready to
-# predict, or None if there is no such copy. If the method returns True, training stops.
+# A callback is any object with these four methods. Each method receives the arguments
+# that are in its signature. ``fitted_estimator`` is a copy of the network after the
+# epoch, which can predict, or None if there is no such copy. If the method returns
+# True, training stops.
 
 
 class StopAt:

@@ -2,16 +2,16 @@
 Networks disagree where data are missing
 ========================================
 
-A network predicts a number for any input, also for inputs unlike its training data. Ten
-networks that differ only in their seeds agree where there were data, and disagree where
-there were none. So the spread of a ``DeepNetEnsembleRegressor`` shows where its mean
-cannot be trusted.
+A network predicts a number for any input, even for inputs that are unlike its training
+data. Ten networks that differ only in their seeds agree where there are training data,
+and disagree elsewhere. The spread of a ``DeepNetEnsembleRegressor`` therefore shows
+where its mean cannot be trusted.
 """
 
 # %%
-# The data are a curve with noise, and they have a gap. The ten networks are trained as
-# one stack. They get x as it comes and He weights, with which they start further apart
-# than by default, and so disagree more where no data bring them together.
+# The data are a noisy curve with a gap. The ten networks are trained as one stack. With
+# unscaled inputs and He initialization, the initial networks differ more than with the
+# defaults. So they disagree more where there are no data.
 
 from pathlib import Path
 
@@ -37,9 +37,10 @@ ensemble = DeepNetEnsembleRegressor(member, n_estimators=10, random_state=0)
 ensemble.fit(x[:, np.newaxis], y)
 
 # %%
-# The spread is the uncertainty of the networks about the curve; the noise of the
-# targets is not part of it. It is a warning, not a bound: beyond the ends of the data
-# the networks disagree, too, but all of them continue straight, and the curve does not.
+# The spread measures how uncertain the networks are about the curve. It does not
+# include the noise of the targets, and the error can be larger than the spread. Beyond
+# the ends of the data the networks also disagree, but all of them continue as straight
+# lines, unlike the curve.
 
 grid = np.linspace(-5, 5, 1001)
 mean, std = ensemble.predict(grid[:, np.newaxis], return_std=True)
@@ -53,7 +54,7 @@ for where, low, high in (("data", 1, 4), ("the gap", 0, 1), ("past the ends", 4,
     print(row(where, f"{spread.mean():.3f}", f"{error.mean():.3f}", f"{share:.0%}"))
 
 # %%
-# A single member gives no sign that there is a gap; the spread of all members does.
+# A single member does not show that there is a gap. The spread of all members does.
 
 figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
 band = mean - 2 * std, mean + 2 * std

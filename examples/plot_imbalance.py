@@ -2,14 +2,14 @@
 A rare class
 ============
 
-Three rows in a hundred matter. A network trained on the raw data classifies 98 percent
-of the rows correctly, and still misses a third of those that matter. This example
-compares the remedies: ``class_weight``, ``sample_weight``, a threshold, and the focal
-loss.
+Only three rows in a hundred belong to the class that matters. A network that is trained
+on these data classifies 98 percent of the rows correctly, but misses a third of the
+rare class. This example compares what helps: ``class_weight``, ``sample_weight``,
+another threshold, and the focal loss.
 """
 
 # %%
-# Of 20 000 rows, 600 belong to the rare class. Half of all rows are the test set.
+# Of 20 000 rows, 600 belong to the rare class. Half of the rows are the test set.
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ print(f"{y_test.sum()} of {len(y_test)} in the test set\n")
 net = DeepNetClassifier(
     (32, 16), learning_rate=0.003, n_iter=30, tol=None, random_state=0
 )
-five_fold = np.where(y_train == 1, 5.0, 1.0)  # a missed case costs five false alarms
+five_fold = np.where(y_train == 1, 5.0, 1.0)  # misses cost five times as much
 
 CHOICES = {  # parameters of the network, sample_weight
     "unweighted": ({}, None),
@@ -64,10 +64,10 @@ for name, (parameters, weight) in CHOICES.items():
     fitted[name].fit(X_train, y_train, sample_weight=weight)
 
 # %%
-# By accuracy, the first network is the best. By balanced accuracy, which is the mean of
-# the recalls of both classes, it is the worst. The focal loss gives more weight to the
-# hard rows of both classes. It does not replace class weights, but can be combined with
-# them.
+# The first network has the best accuracy, but the worst balanced accuracy, which is the
+# mean of the recalls of both classes. The focal loss gives more weight to rows of both
+# classes that are hard to classify. It does not replace class weights, but can be
+# combined with them.
 
 row = "{:<22} {:>8} {:>9} {:>7} {:>10}".format
 print(row("", "accuracy", "balanced", "recall", "precision"))
@@ -87,8 +87,9 @@ for name, fit in fitted.items():
     print(row(name, *(f"{score:.3f}" for score in scores)))
 
 # %%
-# A weight for a class is a weight for each of its rows, and a weight of 2 equals having
-# the row twice: ``class_weight={1: 5}`` is bit-for-bit identical to the third network.
+# The weight of a class is the weight of each of its rows, and a weight of 2 has the
+# same effect as repeating a row. ``class_weight={1: 5}`` therefore gives bit-for-bit
+# the third network.
 
 by_class = clone(net).set_params(class_weight={1: 5.0}).fit(X_train, y_train)
 by_weight = fitted["sample_weight, 5 to 1"]
@@ -96,10 +97,11 @@ same = all(map(np.array_equal, by_class.coefs_, by_weight.coefs_))
 print(f"\nclass_weight={{1: 5}} gives the weights of sample_weight: {same}")
 
 # %%
-# Weights change what the probabilities mean: they belong to data in which the rare
-# class is as common as its weight says, so they are too high for these data. If you
-# need calibrated probabilities, train on the raw data and lower the threshold, as
-# scikit-learn's ``TunedThresholdClassifierCV`` does. Here this loses nothing:
+# With weights, the predicted probabilities are no longer calibrated. They are those of
+# data in which the rare class is more frequent, so they are too high for these data. If
+# you need calibrated probabilities, train without weights and lower the threshold, for
+# example by scikit-learn's ``TunedThresholdClassifierCV``. Here the result is almost
+# the same:
 
 plain = fitted["unweighted"].predict_proba(X_test)[:, 1]
 precisions, recalls, thresholds = precision_recall_curve(y_test, plain)

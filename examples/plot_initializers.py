@@ -2,10 +2,10 @@
 Which initializer?
 ==================
 
-Two rings of points, a network of 2-10-5-1 units and plain gradient descent: with these
-a course shows how weights of zero, weights that are far too large and He initialization
-affect learning. Here the same experiment is one call that trains all networks as one
-stack, and it reproduces the published numbers to the digit.
+A course uses two rings of points, a network of 2-10-5-1 units and gradient descent to
+show how the initial weights affect learning: weights of zero, weights that are far too
+large, and He initialization. Here the same experiment is one call, which trains all
+networks as one stack. It reproduces the published numbers to the last digit.
 """
 
 # %%
@@ -76,7 +76,7 @@ for name in study.labels:
     print(row(label, "ours", f"{train:.5f}", f"{test:.2f}", *costs))
 
 # %%
-# ``diagnose`` says what is wrong with the first two networks, and names the figures.
+# ``diagnose`` finds what is wrong with the first two networks, and shows the values.
 
 for name in PUBLISHED:
     (fit,) = study.estimators[name]
@@ -85,8 +85,9 @@ for name in PUBLISHED:
         print(f"  {fault.where}, {fault.name}: {fault.value:.3g} ({fault.limit})")
 
 # %%
-# A single seed proves little. Twenty seeds and five folds, a hundred networks for each
-# scheme, show how often it works, how long it takes, and how many units are in use.
+# A single seed proves little. With twenty seeds and five folds, a hundred networks are
+# trained for each initializer. They show how often training works, how long it takes,
+# and how many units are dead.
 
 net.set_params(solver="adam", batch_size="auto", n_iter=100)
 print("\nThe same network with Adam, 20 seeds × 5 folds:\n")
@@ -102,12 +103,12 @@ print(
 )
 
 # %%
-# With zeros the network learns nothing: all hidden units stay identical. With large
-# weights the cost starts a thousand times too high, and the network never separates the
-# rings cleanly. With He initialization it does. As the cost of large weights jumps at
-# first, the curves show the median of each hundred iterations. The panels below show
-# the test set, with the inner ring as black squares. The darker the background, the
-# higher the probability that a point there belongs to the inner ring.
+# With zeros the network learns nothing, since all hidden units stay identical. With
+# large weights the initial cost is a thousand times too high, and the network never
+# separates the rings cleanly. With He initialization it does. The cost of large weights
+# jumps at first, so the curves show the median of each hundred iterations. The panels
+# below show the test set, with the inner ring as black squares. The darker the
+# background, the higher the probability that a point there belongs to the inner ring.
 
 figure, axes = plt.subplot_mosaic(
     [["loss", "loss", "loss"], list(PUBLISHED)],

@@ -2,9 +2,10 @@
 Lesson: why weights must not start equal
 ========================================
 
-Units that start with equal weights stay equal: they see the same inputs, get the same
-gradient and make the same step. This lesson shows it in a network that is small enough
-to print. Then it compares initializations on a training, a validation and a test set.
+Units that start with equal weights stay equal: they have the same inputs, receive the
+same gradient and make the same step. This lesson shows this with a network that is
+small enough to print. Then it compares initializations on a training, a validation and
+a test set.
 """
 
 # %%
@@ -58,10 +59,10 @@ print(f"sqrt(2 / (500 + 300)) = {np.sqrt(2 / 800):.4f}")
 print(f"sqrt(2 / 500)         = {np.sqrt(2 / 500):.4f}")
 
 # %%
-# Five ReLU layers learn from a real table in three parts: the network trains on the
-# training set, the validation set selects its best epoch, and the test set, which was
-# not used before, shows how good it is. Epochs are counted from 1, here and in the
-# figure; ``best_iter_`` counts from 0.
+# Now a network with five ReLU layers learns from a real table, which is split into
+# three parts. The network is trained on the training set. The validation set determines
+# its best epoch. The test set, which is used for nothing else, shows how good it is.
+# Here and in the figure, epochs are counted from 1; ``best_iter_`` counts from 0.
 
 X, y = load_breast_cancer(return_X_y=True)
 X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=0)

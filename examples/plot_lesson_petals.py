@@ -31,10 +31,11 @@ linear = LogisticRegression().fit(X, y)
 print(f"A line has an accuracy of {linear.score(X, y):.1%}.")
 
 # %%
-# The weights come from a normal times 0.001; gradient descent uses all points for 10
-# 000 iterations. Such small weights do little harm to tanh units: near zero they are
-# linear, with a slope of one. Eight seeds are trained at once, as one stack. Most of
-# them find the petals; one gets stuck at a point that gradient descent does not leave.
+# The weights are drawn from a normal distribution times 0.001. Gradient descent uses
+# all points in each of 10 000 iterations. Small weights are no problem for tanh units,
+# which are linear near zero, with a slope of one. Eight networks with different seeds
+# are trained at once, as one stack. Most of them find the petals. One gets stuck at a
+# point that gradient descent does not leave.
 
 net = DeepNetClassifier(
     (4,),

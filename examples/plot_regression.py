@@ -3,15 +3,15 @@ Regression in any unit, with prediction intervals
 =================================================
 
 ``DeepNetRegressor`` takes targets in any unit, in euros or in millions of euros. Three
-networks with the quantile loss give an interval for each row, which is wide where the
-data are noisy. Held-out rows show whether the interval has the coverage that was asked
-for.
+networks with the quantile loss predict an interval for each row, which is wide where
+the data are noisy. Held-out rows show whether the intervals contain as many targets as
+they should.
 """
 
 # %%
-# Networks learn targets of size one best. So ``DeepNetRegressor`` standardizes the
-# targets, and returns predictions in the original unit. ``target_scaling=None`` shows
-# what happens without it.
+# Networks learn best if targets are of size one. ``DeepNetRegressor`` therefore
+# standardizes the targets, and returns predictions in the original unit.
+# ``target_scaling=None`` shows what happens without it.
 
 from pathlib import Path
 
@@ -69,9 +69,9 @@ def fit_quantiles(alpha):
 
 
 # %%
-# On the training set the interval has the coverage that was asked for. On new rows it
-# has a little less, since the networks overfit their own rows. A stronger penalty
-# corrects this.
+# On the training set, the intervals contain as many targets as they should. On new rows
+# they contain slightly fewer, since the networks overfit the training set. A stronger
+# penalty corrects this.
 
 row = "{:>6} {:>21} {:>21} {:>11}".format
 print()

@@ -8,9 +8,10 @@ moments of Adam, the schedule and the monitored values all continue.
 """
 
 # %%
-# The network uses everything that a restart could get wrong: it shuffles, drops units,
-# lowers its learning rate and holds out rows for validation. ``Cosine`` gets an
-# explicit horizon, since by default the horizon is the ``n_iter`` of the first fit.
+# The network uses everything that could differ after a restart: it shuffles the
+# samples, uses dropout, lowers its learning rate, and holds out rows for validation.
+# ``Cosine`` gets an explicit horizon, since by default the horizon is the ``n_iter`` of
+# the first fit.
 
 import copy
 import pickle
@@ -71,8 +72,9 @@ print(f"epochs: {whole.n_iter_} in one fit, {chunked.n_iter_} in four")
 print(f"weights and curves are bit-for-bit the same: {same(whole, chunked)}")
 
 # %%
-# What is needed to continue, such as the moments and the random generator, is stored
-# only where it can be used. So the pickle of a plain fit is small.
+# The state that is needed to continue, such as the moments and the random generator, is
+# stored only with ``warm_start`` or ``partial_fit``. So the pickle of a plain fit is
+# small.
 
 n_bytes = sum(array.nbytes for array in whole.coefs_ + whole.intercepts_)
 print(
@@ -81,8 +83,8 @@ print(
 )
 
 # %%
-# The rows may also come as a stream. Each call of ``partial_fit`` makes one epoch over
-# its rows, in mini-batches as usual. The first call has to name all classes.
+# The rows may also arrive as a stream. Each call of ``partial_fit`` trains for one
+# epoch on its rows, in mini-batches as usual. The first call requires all classes.
 
 X_new, y_new = make_moons(2000, noise=0.3, random_state=1)
 stream = DeepNetClassifier((32, 16), learning_rate=0.01, batch_size=20, random_state=0)
@@ -107,9 +109,9 @@ for _ in range(25):
 print(f"\n25 calls of partial_fit in full batch equal fit: {same(at_once, full)}")
 
 # %%
-# Everything but the architecture may change between two calls. Large steps lower the
-# loss fast, and then jump around the minimum. With a tenth of the learning rate after
-# 20 epochs, the loss settles.
+# All parameters except the architecture may be changed between two calls. Large steps
+# lower the loss quickly, but then jump around the minimum. With a tenth of the learning
+# rate after 20 epochs, the loss converges.
 
 coarse = DeepNetClassifier(
     (32, 16),

@@ -6,13 +6,14 @@ A grid of 64 networks on five folds needs 320 fits. Within ``stacked()``,
 ``GridSearchCV`` trains its networks together, as stacks, and gives bit for bit the same
 result. The scaler before them is fitted once for each fold, not once for each network.
 
-The progress bar needs scikit-learn 1.9 and the package ``rich``; the rest does not.
+The progress bar requires scikit-learn 1.9 and the package ``rich``. Everything else
+also works without them.
 """
 
 # %%
 # The progress bar is set on the search, and counts candidates times folds. With
-# ``max_propagation_depth=0`` it does not follow each fit, which would have to fit its
-# own scaler then.
+# ``max_propagation_depth=0`` it does not follow each single fit, so that the fits can
+# share their scalers.
 
 from pathlib import Path
 from time import perf_counter
@@ -65,9 +66,9 @@ same = np.array_equal(search.cv_results_[scores], other.cv_results_[scores])
 print("the scores are bit-for-bit the same:", same)
 
 # %%
-# The figure shows the scores over the grid, for the better init. Low learning rates
-# learn too slowly, high ones diverge or jump, and the penalty matters where learning is
-# fast.
+# The figure shows the scores over the grid, for the better init. With low learning
+# rates the network learns too slowly; with high ones training diverges or the loss
+# jumps. The penalty matters where learning is fast.
 
 loss = -search.cv_results_[scores]
 alphas = search.cv_results_["param_net__alpha"].astype(float)
@@ -88,10 +89,10 @@ ax.set(
 ax.legend(title="alpha")
 
 # %%
-# All parameters at once, as parallel coordinates drawn by pandas: one line for each
-# candidate. Each parameter is on an axis with its values in the order of the grid. The
-# lines of the best third pass through the learning rates in the middle and come from
-# both initializers.
+# Parallel coordinates, drawn by pandas, show all parameters at once, with one line for
+# each candidate. Each parameter has an axis with its values in the order of the grid.
+# The lines of the best third pass through the learning rates in the middle and come
+# from both initializers.
 
 lines, lines_ax = plt.subplots(layout="constrained")
 position = {

@@ -2,10 +2,10 @@
 Your own validation data
 ========================
 
-If rows belong together, by patient or by day, a random split leaks: the held-out rows
-resemble rows of the training set. Then you have to choose the validation rows yourself.
-``fit`` takes them as ``X_val`` and ``y_val``, and ends with the weights of the best
-epoch.
+If rows belong together, for example rows of the same patient or the same day, a random
+split leaks information: the held-out rows resemble rows of the training set. Then you
+have to choose the validation rows yourself. Pass them to ``fit`` as ``X_val`` and
+``y_val``. The fitted network has the weights of the best epoch.
 """
 
 # %%
@@ -86,9 +86,9 @@ for name, fitted in (
     print(row(name, fitted["net"].best_iter_, f"{curve[used]:.3f}", f"{loss:.3f}"))
 
 # %%
-# Fewer epochs are enough. ``n_iter_no_change=5`` is exact: training stops five epochs
-# after the best one. ``scoring`` monitors a score in place of the loss; both curves are
-# recorded.
+# Fewer epochs are enough. With ``n_iter_no_change=5``, training stops five epochs after
+# the best one. With ``scoring``, a score is monitored instead of the loss. Both curves
+# are recorded.
 
 impatient = clone(net).set_params(tol=0.0, n_iter_no_change=5)
 stopped = fit(impatient, train, **own)["net"]

@@ -1,6 +1,6 @@
-"""Trains and evaluates one network, or a stack of them: arrays only.
+"""Trains and evaluates one network, or a stack of networks, given as arrays.
 
-This file is the face of the engine: other folders import from here alone.
+Other folders import only from this file, not from the modules of the engine.
 """
 
 from .batches import Batches, MicroBatch

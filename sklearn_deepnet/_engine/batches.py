@@ -1,9 +1,10 @@
 """Mini-batches: samples of X as columns, cast, shuffled and weighted.
 
-Samples are copied in chunks of bounded size, with a column of ones and in the compute
-dtype, so memory does not grow with their number. Every batch is a view of a chunk. A
-chunk that holds all the data in a fixed order is copied only once. The blocks of a
-large batch are chunks, too, each copied by the worker that propagates it.
+Samples are copied in chunks of bounded size, with a column of ones and in the dtype of
+the computation. Memory therefore does not grow with the number of samples. Each batch
+is a view of a chunk. A chunk that contains all data in a fixed order is copied only
+once. The blocks of a large batch are also chunks, each copied by the worker that
+propagates it.
 """
 
 import math
@@ -26,7 +27,7 @@ _PIECE_ELEMENTS = 2**15  # of X, copied and scaled while they are in the cache
 
 
 class MicroBatch(NamedTuple):
-    """Samples that are propagated together: a batch, or a part of a large one."""
+    """Samples that are propagated together: a batch, or a part of a large batch."""
 
     inputs: Any  # (..., n_inputs + 1, n_samples), the last row ones
     inputs_t: Any  # transposed; if sparse, both are of shape (n_samples, n_inputs)
@@ -34,20 +35,20 @@ class MicroBatch(NamedTuple):
     weight: FloatArray  # (..., 1, n_samples)
 
     def select(self, keep: BoolArray) -> "MicroBatch":
-        """Return the samples of those networks for which `keep` is True."""
+        """Return the samples of the networks for which `keep` is True."""
         return MicroBatch(*(_select_own(array, keep) for array in self))
 
 
 class Batch(NamedTuple):
-    """The samples of one step, cut into blocks that several workers can share.
+    """The samples of one step, in blocks that are divided among several workers.
 
     Parameters
     ----------
     share : float
-        The fraction of all samples that are in this batch.
+        Fraction of all samples that are in this batch.
     blocks : sequence of callable ``(worker) -> MicroBatch``
-        Each copies its samples to the arrays of a worker, counted from 0. They are
-        valid until the same worker asks for another block.
+        Functions that copy their samples to the arrays of a worker, counted from 0. The
+        arrays are valid until the same worker requests another block.
     """
 
     share: float
@@ -55,7 +56,7 @@ class Batch(NamedTuple):
 
 
 class _Chunk(NamedTuple):
-    """The arrays that samples are copied to."""
+    """The arrays to which samples are copied."""
 
     inputs_t: Any
     target: FloatArray
@@ -75,44 +76,49 @@ class _Chunk(NamedTuple):
 class Batches:
     """Iterates over the data once per epoch, in mini-batches.
 
-    Sample i of batch B has the weight ``weight[i] / |B|``. So a batch of small weights
-    makes a small step: dividing by the sum of its weights instead would move the
-    optimum.
+    Sample i of batch B has the weight ``weight[i] / |B|``, so that a batch of small
+    weights makes a small step. Dividing by the sum of the weights instead would change
+    the optimum.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_inputs) or (*stack_shape, n_samples, n_inputs)
-        Shared by the stack, or one for each network. For one network, it may be a CSR
-        matrix, whose batches stay sparse.
+        Inputs, which are shared by the stack, or separate for each network. For a
+        single network, it may be a CSR matrix, whose batches stay sparse.
     y : ndarray of shape (..., n_samples, n_outputs) or (..., n_samples, 1)
-        Targets, shared or not. One column for several outputs holds the class of each
-        sample, from 0, to be one-hot encoded.
+        Targets, shared or separate. With several outputs, a single column contains the
+        class of each sample, from 0, which is one-hot encoded.
     weight : ndarray of shape (..., n_samples, 1) or None
-        Shared or not; times `weight_scale`, of mean one. None is all ones.
+        Sample weights, shared or separate. Multiplied by `weight_scale`, they have a
+        mean of one. None gives all samples weight 1.
     n_outputs : int
         Number of outputs.
     batch_size : int
-        Samples per step, at most n_samples.
+        Number of samples per step, at most n_samples.
     block_size : int
-        Larger batches are cut into even blocks of at most this many samples.
+        Larger batches are divided into blocks of equal size, with at most this many
+        samples.
     dtype : dtype
-        What X, y and weight are cast to.
+        Data type to which X, y and weight are cast.
     generators : sequence of RandomState
-        One for each network. With `shuffle`, each draws a permutation for every epoch.
+        One generator for each network. With `shuffle`, each generator draws a
+        permutation for each epoch.
     shuffle : bool
-        Whether to draw a new order for every epoch. No order is drawn if one batch
-        holds all samples, since it would change nothing but the last bits of a sum.
+        Whether to draw a new order for each epoch. No order is drawn if one batch
+        contains all samples, since it would change only the last bits of a sum.
     stack_shape : tuple of int
         () for one network, (K,) for a stack.
     rows : ndarray of int of shape (n_rows,) or (*stack_shape, n_rows), default=None
-        The rows of X to train on, None for all; other parameters count only these.
+        The rows of X to train on. None is all rows. Other parameters count only these
+        rows.
     weight_scale : float or ndarray of shape (*stack_shape, 1, 1), default=1.0
-        Factor on `weight`, shared or one for each network.
+        Factor of `weight`, shared or separate.
     target_scale, target_shift : float or ndarray of shape (..., n_outputs, 1)
-        The target is ``target_scale * y + target_shift``, shared or not.
+        The target is ``target_scale * y + target_shift``. Both may be shared or
+        separate.
     input_scaling : InputScaling or None, default=None
-        Applied to X, shared or one for each network. A sparse X is then dense in the
-        batches.
+        Scaling of X, shared or separate. With scaling, the batches of a sparse X are
+        dense.
 
     Attributes
     ----------
@@ -181,7 +187,7 @@ class Batches:
             yield from self._cut_chunk(start, stop)
 
     def select(self, keep: BoolArray) -> "Batches":
-        """Return the batches of those networks of a stack for which `keep` is True."""
+        """Return the batches of the networks for which `keep` is True."""
         selected = copy(self)
         scaling, first_rows = self._input_scaling, self._first_rows
         selected._data = tuple(_select_own(array, keep) for array in self._data)
@@ -218,9 +224,9 @@ class Batches:
         n_bytes = (n_inputs + 1) * self._dtype.itemsize * n_copies * self._batch_size
         return self._batch_size * max(1, _CHUNK_BYTES // n_bytes)
 
-    @np.errstate(all="ignore")  # of a cast to float32; the loss will show it
+    @np.errstate(all="ignore")  # a cast to float32 may overflow, which the loss shows
     def _extend(self) -> FloatArray | None:
-        """Return X, scaled and with a column of ones, to be shuffled in one go.
+        """Return X, scaled and with a column of ones, to be shuffled at once.
 
         None if it is not small. If the networks of a stack have different scalings, X
         is repeated for each of them, and `_first_rows` tells where that of a network
@@ -290,7 +296,7 @@ class Batches:
         target = chunk.target[..., :n_rows]
         weight_scale, scale, shift = self._scales
         if y.shape[-1] == self._n_outputs:
-            # In the precision of y: only the scaled target is cast
+            # In the precision of y, since only the scaled target is cast.
             target[...] = scale * y.swapaxes(-1, -2) + shift
         else:
             classes = np.arange(self._n_outputs)[:, np.newaxis]
@@ -327,7 +333,7 @@ class Batches:
             return np.take_along_axis(array, picked[..., np.newaxis], axis=-2)
         if issparse(array) or not array.flags.c_contiguous:
             return array[picked]
-        # Faster, but it would first copy all of an array that is not contiguous
+        # Faster, but would first copy an array that is not contiguous.
         return np.take(array, picked, axis=-2, mode="clip")
 
     def _large_batch(self, order: IntArray | None, start: int) -> Batch:

@@ -1,4 +1,4 @@
-"""After each epoch: measure on the validation set, save the best, record, or stop."""
+"""Validation, best weights, learning curves and early stopping, after each epoch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ Score = Callable[[FloatArray], float]
 
 
 class ValidationSet(NamedTuple):
-    """Samples that are not trained on, and how the networks are scored on them.
+    """Samples that are not trained on, and functions that score networks on them.
 
     Parameters
     ----------
     batches : Batches
-        One batch of all samples, in a fixed order.
+        One batch of all validation samples, in a fixed order.
     scores : sequence of callable ``(params) -> float``, or None
-        One for each network, where greater is better; None monitors the loss.
+        One function for each network, where greater is better. None monitors the loss.
     """
 
     batches: Batches
     scores: Sequence[Score] | None = None
 
     def select(self, keep: BoolArray) -> "ValidationSet":
-        """Return the validation set of those networks for which `keep` is True."""
+        """Return the validation set of the networks for which `keep` is True."""
         scores = self.scores
         if scores is not None:
             scores = [scores[k] for k in np.flatnonzero(keep).tolist()]
@@ -41,22 +41,22 @@ class ValidationSet(NamedTuple):
 
 
 class EarlyStopping:
-    """Monitors the loss or score of the validation set, else the training loss.
+    """Monitors the validation loss or score, or else the training loss.
 
-    It also saves the best parameters, where there is a validation set.
+    If there is a validation set, it also saves the best parameters.
 
     Parameters
     ----------
     spec : TrainingSpec
-        Says after how many epochs without improvement to stop.
+        Contains the number of epochs without improvement after which to stop.
     state : TrainingState
-        Updated in place.
+        State of training, which is updated in place.
     network : Network
-        Its parameters are those of `state`.
+        The network, whose parameters are those of `state`.
     validation : ValidationSet or None
-        None monitors the training loss.
+        The validation set. None monitors the training loss.
     threads : Threads
-        For the blocks of large validation sets.
+        Threads for the blocks of large validation sets.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class EarlyStopping:
     def observe(
         self, value: FloatArray, finite: BoolArray, limit: FloatArray
     ) -> BoolArray:
-        """Take the value of an epoch, and return which networks have converged.
+        """Evaluate an epoch, and return which networks have converged.
 
         Parameters
         ----------
@@ -89,13 +89,14 @@ class EarlyStopping:
         finite : ndarray of bool of shape stack_shape
             Which networks have not diverged.
         limit : ndarray of shape stack_shape
-            The largest loss that is no divergence; no larger one can be the best.
+            Largest loss that does not count as divergence. An epoch with a larger loss
+            cannot be the best.
         """
         if self._validation is not None:
             value, finite = self._validate(self._validation, finite, limit)
             self._save_best(value, finite)
         else:
-            # An array, since a checkpoint holds no scalar of NumPy.
+            # An array, since a checkpoint cannot hold NumPy scalars.
             lowest = np.fmin(self._state.best_value, value)
             self._state.best_value = np.asarray(lowest)
         self.monitored = value
@@ -104,10 +105,10 @@ class EarlyStopping:
     def _validate(
         self, validation: ValidationSet, finite: BoolArray, limit: FloatArray
     ) -> tuple[FloatArray, BoolArray]:
-        """Return the loss or minus the score, and for which networks it is finite.
+        """Return the loss or the negative score, and for which networks it is finite.
 
-        It is NaN only where the samples do not define a score. The loss of a network
-        that overflows on them is infinite, and so is minus its score.
+        It is NaN only if the score is not defined on these samples. If a network
+        overflows on them, its loss and its negative score are infinite.
         """
         (batch,) = validation.batches
         self.validation_loss = loss = self._propagation.loss(batch)
@@ -138,16 +139,16 @@ class EarlyStopping:
     def _count_stale(self, value: FloatArray) -> BoolArray:
         """Count epochs without improvement, and return for which networks to stop."""
         state, spec = self._state, self._spec
-        # A score that is not defined says nothing: it neither improved nor did not.
+        # An undefined score is neither an improvement nor the lack of one.
         counts = (spec.n_iter_no_change < NEVER) & ~np.isnan(value)
         improved = counts & (value < state.reference - spec.tol)
         state.reference = np.where(improved, value, state.reference)
         state.n_stale = np.where(improved, 0, state.n_stale + counts)
         converged: BoolArray = state.n_stale >= spec.n_iter_no_change
-        if self._validation is None:  # else the best weights are kept anyway
+        if self._validation is None:  # otherwise the best weights are kept
             is_low = value <= state.best_value + spec.tol
             converged = converged & (is_low | np.logical_not(spec.stops_at_best))
-        # A warm start of what has converged begins to count anew
+        # After convergence, a warm start counts from zero.
         state.n_stale = np.where(converged, 0, state.n_stale)
         return converged
 
@@ -160,9 +161,9 @@ class LearningCurves:
     stack_shape : tuple of int
         () for one network, (K,) for a stack.
     n_iter : int
-        Number of epochs there is room for.
+        Maximum number of epochs.
     validation : ValidationSet or None
-        Decides which curves there are.
+        Determines which curves are recorded.
     """
 
     def __init__(
@@ -178,7 +179,7 @@ class LearningCurves:
         self._curves = {name: np.empty(shape) for name in _CURVES[:n_curves]}
 
     def record(self, epoch: int, *values: FloatArray | None) -> None:
-        """Write in place what an epoch came to, in the order of the curves."""
+        """Record the values of an epoch in place, in the order of the curves."""
         for curve, value in zip(self._curves.values(), values, strict=False):
             curve[..., epoch] = value
 
@@ -187,7 +188,7 @@ class LearningCurves:
         return self._curves["losses"][..., epoch]
 
     def of(self, k: tuple[int, ...], n_epochs: int) -> dict[str, Any]:
-        """Return the curves of network `k`; those that there are not are empty."""
+        """Return the curves of network `k`. Curves that were not recorded are empty."""
         recorded = {
             name: curve[k][:n_epochs].copy() for name, curve in self._curves.items()
         }
@@ -200,23 +201,24 @@ class LearningCurves:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """The values of all epochs; the time to add one does not grow with their number.
+    """The values of all epochs. Adding a value takes the same time for any number.
 
-    A curve never changes: `extended` returns another one, which shares its values. So a
-    copy of an estimator keeps its curves while the original goes on, and so does an
-    estimator whose call raises an error.
+    A curve is immutable: `extended` returns a new curve, which shares the values. So a
+    copy of an estimator keeps its curves when the original is trained further, and so
+    does an estimator if a call raises an error.
 
     Parameters
     ----------
     parts : tuple of ndarray
-        The values in order, in arrays that each are longer than the next. So there are
-        few of them, and a value is copied only when it has as many new neighbours.
+        The values in order, in arrays that are each longer than the next one. So there
+        are few arrays, and a value is copied only if equally many values have been
+        added.
     n_epochs : int
         Number of values.
     lowest : float
-        The lowest value that is not NaN; infinity without one.
+        The lowest value that is not NaN. Infinity if there is none.
     lowest_epoch : int
-        The first epoch that has it, from 0; -1 without one.
+        The first epoch with the lowest value, from 0. -1 if there is none.
     """
 
     parts: tuple[FloatArray, ...] = ()
@@ -225,7 +227,7 @@ class Curve:
     lowest_epoch: int = -1
 
     def extended(self, values: FloatArray) -> Self:
-        """Return a curve with these values after those of this curve."""
+        """Return this curve, extended by the given values."""
         if not len(values):
             return self
         parts = [*self.parts, np.array(values, float)]
@@ -241,7 +243,7 @@ class Curve:
 
     @property
     def last(self) -> float:
-        """The last value, NaN without one."""
+        """The last value, or NaN if there is none."""
         return float(self.parts[-1][-1]) if self.parts else np.nan
 
     def tolist(self) -> list[float]:

@@ -1,4 +1,4 @@
-"""L-BFGS: SciPy makes the iterations, and each counts as an epoch of the loop."""
+"""L-BFGS: SciPy runs the iterations, and each counts as an epoch."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from .parallel import Threads
 from .state import NEVER, TrainingSpec, TrainingState
 from .training import Callback, TrainingLoop, TrainingResult, Watcher
 
-# With tol set, SciPy may stop below this relative progress and this slope
+# If tol is set, SciPy may stop below this relative progress and this slope.
 _FTOL, _GTOL = 64 * np.finfo(float).eps, 1e-9
 
 
@@ -60,9 +60,9 @@ def _minimize(loop: TrainingLoop, spec: TrainingSpec, n_iter: int) -> None:
         },
     )
     if loop.active:
-        # A failed line search ends at the point that it tried last
+        # A failed line search ends at the last point that it tried.
         loop.rewind()
-        # From a loss that is not finite SciPy does not start at all
+        # SciPy does not start if the initial loss is not finite.
         if not np.isfinite(sum(objective.at_start)):
             loop.end_epoch(*objective.at_start)
 
@@ -73,12 +73,12 @@ class _Objective:
     Parameters
     ----------
     loop : TrainingLoop
-        Its parameters are set to each point that SciPy tries.
+        The training loop. Its parameters are set to each point that SciPy tries.
 
     Attributes
     ----------
     at_start : tuple of (data loss, penalty)
-        Of the point where the iteration began, which is what an epoch records.
+        Values at the beginning of the iteration, which are recorded for the epoch.
     """
 
     def __init__(self, loop: TrainingLoop) -> None:
@@ -98,7 +98,7 @@ class _Objective:
 
     def end_iteration(self, intermediate_result: OptimizeResult) -> None:
         """End an epoch at the point that the iteration has accepted."""
-        # As a rule this is the point that was evaluated last
+        # Usually this is the last point that was evaluated.
         if not np.array_equal(intermediate_result.x, self._latest_x):
             self.evaluate(intermediate_result.x)
         self._loop.end_epoch(*self.at_start)

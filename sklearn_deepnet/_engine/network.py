@@ -1,9 +1,9 @@
 """A network, or a stack of networks of one shape, on one flat buffer.
 
-Orientation is units × samples: a layer is ``Z = [W b] [A; 1]``. The bias is the last
-column of the weights and activations carry a last row of ones, so that one product goes
-forward, one gives the gradient of weights and bias together, and one goes backward.
-Axes before those two are the stack.
+Arrays have the orientation units × samples, and a layer is ``Z = [W b] [A; 1]``. The
+bias is the last column of the weights, and the last row of the activations is ones. So
+one product computes the outputs, one computes the gradient of weights and bias, and one
+propagates the gradient back. Axes before these two are those of the stack.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from ..nn.numeric_features import FittedFeatures
 from ..nn.scaling import InputScaling
 
 _BLOCK_ELEMENTS = 2**18  # of the work arrays of one block: 2 MB in float64
-# From so many parameters on, 128 samples are enough work for another thread
+# With so many parameters, 128 samples are enough work for another thread.
 _MANY_PARAMS = 2**17
 # Of the copies of the left side of a sparse product, and of the product
 _LEFT_BYTES, _PRODUCT_BYTES = 2**22, 2**20
@@ -39,7 +39,7 @@ class Architecture(Protocol):
 
 
 class Network:
-    """Parameters of one network, or a stack, and the views that cut them into layers.
+    """Parameters of one network, or a stack, and views of its layers.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ class Network:
     activations : sequence of Activation
         One for each hidden layer.
     params : ndarray of shape (*stack_shape, n_params)
-        Layer after layer, ``[W b]`` row by row, then the numeric features; see
-        `count_params`.
+        Parameters: layer after layer, ``[W b]`` row by row, followed by the numeric
+        features; see `count_params`.
     input_scaling : InputScaling or None, default=None
-        What is done to the inputs first.
+        Scaling of the inputs.
     n_frequencies : int, default=0
         Number of numeric features that are then made of each input.
 
@@ -93,22 +93,22 @@ class Network:
 
     @property
     def shares_inputs(self) -> bool:
-        """Whether a stack has the same inputs, rather than each network its own."""
+        """Whether all networks of a stack have the same inputs."""
         return self.input_scaling is None or self.input_scaling.is_shared
 
     @property
     def takes_sparse(self) -> bool:
-        """Whether sparse inputs stay sparse, rather than become dense in blocks."""
+        """Whether sparse inputs stay sparse instead of becoming dense blocks."""
         return self.input_scaling is None and self.n_frequencies == 0
 
 
 def count_inputs(layer_sizes: Sequence[int], n_frequencies: int) -> int:
-    """Return the number of inputs of a network, before features are made of them."""
+    """Return the number of inputs of a network, without numeric features."""
     return layer_sizes[0] // (1 + n_frequencies)
 
 
 def count_frequencies(layer_sizes: Sequence[int], n_inputs: int) -> int:
-    """Return how many numeric features a network with so many inputs makes of each."""
+    """Return the number of numeric features of each input."""
     return layer_sizes[0] // n_inputs - 1
 
 
@@ -142,13 +142,14 @@ def cut_features(
 
 
 def rows_per_block(layer_sizes: Sequence[int], sparse: bool = False) -> int:
-    """Return how many samples are worked on at once, so that they stay in the cache.
+    """Return the number of samples in a block, so that a block fits into the cache.
 
-    It depends on the layers alone, since it decides the order of summation: never on
-    the number of networks, threads or the machine.
+    It depends only on the layers, and not on the number of networks, on threads or on
+    the machine, since it determines the order of summation.
 
-    Sparse inputs take next to no room, but each block goes through all the weights of
-    the first layer. So there are more rows, whose work arrays are an eighth of these.
+    Sparse inputs need little memory, but each block uses all weights of the first
+    layer. So a block has more rows, with work arrays of an eighth of the size of these
+    weights.
     """
     n_units = sum(layer_sizes[sparse:])
     rows = _BLOCK_ELEMENTS // (2 * n_units)
@@ -182,11 +183,11 @@ def apply_layer(layer: FloatArray, inputs: Any, out: FloatArray) -> None:
         Overwritten. If `inputs` is sparse, there may be further columns, which become
         zero.
     """
-    if isinstance(inputs, np.ndarray):  # ten times as fast to ask as `issparse`
+    if isinstance(inputs, np.ndarray):  # ten times as fast as `issparse`
         np.matmul(layer, inputs, out=out)
         return
     n_samples = inputs.shape[0]
-    # BLAS takes a hundred times as long on the denormal numbers that may be there
+    # With denormal numbers, which may be there, BLAS is a hundred times slower.
     out[:, n_samples:] = 0
     out = out[:, :n_samples]
     if 2 * inputs.nnz < inputs.shape[1]:
@@ -211,7 +212,7 @@ def propagate_back(weights_t: FloatArray, grad: FloatArray, out: FloatArray) -> 
         Overwritten.
     """
     if grad.shape[-2] == 1:
-        # The same numbers, which BLAS takes two to ten times as long for
+        # Same result, for which BLAS would take two to ten times as long.
         np.multiply(weights_t, grad, out=out)
     else:
         np.matmul(weights_t, grad, out=out)
@@ -239,9 +240,9 @@ def write_gradient(grad: FloatArray, inputs_t: Any, out: FloatArray) -> None:
 
 
 def _occurring(rows: Any) -> tuple[NDArray[Any], Any]:
-    """Return the columns that occur in `rows`, and the rows of these columns alone.
+    """Return the columns that occur in `rows`, and the rows with only these columns.
 
-    Each sum has the same terms in the same order as with all, and so the same bits.
+    Each sum has the same terms in the same order, so results are bit-for-bit the same.
     """
     if rows.shape[0] == 1:
         columns, places = rows.indices, np.arange(rows.nnz, dtype=rows.indices.dtype)
@@ -258,14 +259,14 @@ def _transpose_sparse(matrix: Any) -> Any:
 def _multiply_sparse(
     left: FloatArray, right_t: Any, out: FloatArray, n_bytes: int
 ) -> None:
-    """Write the product into `out`, for as many units at a time as take `n_bytes`.
+    """Write the product to `out`, for some units at a time, which take `n_bytes`.
 
-    SciPy wants the left side, and gives the product, with rows and columns exchanged.
-    The copies for a few units stay in the cache.
+    SciPy requires the left side, and returns the product, with rows and columns
+    exchanged. Copies of a few units at a time fit into the cache.
     """
     n_columns = right_t.shape[1]
     size = min(len(left), max(1, n_bytes // (left.itemsize * max(right_t.shape))))
-    # SciPy would allocate each copy anew, which takes as long as to fill it
+    # SciPy would allocate memory for each copy, which takes as long as copying.
     memory = np.empty(n_columns * size, left.dtype)
     for at in range(0, len(left), size):
         units = left[at : at + size]

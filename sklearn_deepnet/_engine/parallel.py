@@ -1,13 +1,14 @@
-"""Threads: one in BLAS, and our own for the blocks of large batches.
+"""Threads: a single one in BLAS, and our own for the blocks of large batches.
 
-A batch is cut into the same parts whatever the number of threads. The blocks of a part
-are summed in order, and so are the parts. So the number of threads does not change the
-bits.
+A batch is divided into the same parts for any number of threads. The blocks of a part,
+and the parts, are summed in order. So results are bit-for-bit the same for any number
+of threads.
 
-BLAS uses one thread during training: threads slow down small products, and their number
-changes the last bits. A scan for libraries takes 18 ms, so it is made once. If fits
-overlap in time, each would restore the limit that another has set. So they are counted:
-the first one sets the limit, the last one to end restores it.
+BLAS uses one thread during training, since several threads slow down small products,
+and their number changes the last bits. Finding the BLAS libraries takes 18 ms, so it is
+done once. If fits overlap in time, one could restore the limit that another one has
+set. So fits are counted: the first one sets the limit, and the last one to end restores
+it.
 """
 
 import os
@@ -40,14 +41,14 @@ _before: list[int] = []
 
 
 class Threads:
-    """The calling thread and `n` - 1 others, which are started when they are needed.
+    """The calling thread and `n` - 1 others, which are started when needed.
 
     Use it as a context manager, which ends the other threads.
 
     Parameters
     ----------
     n : int
-        At least 1.
+        Number of threads, at least 1.
     """
 
     def __init__(self, n: int) -> None:
@@ -60,8 +61,9 @@ class Threads:
     def call(self, functions: Sequence[Callable[[], _Result]]) -> list[_Result]:
         """Call up to `n` functions at the same time, and return their results.
 
-        It returns when all are done, even if the first raises an exception. Only within
-        `one_blas_thread`, since an interrupt would leave locks of the threads taken.
+        It returns only when all of them have ended, even after an exception. Call it
+        within `one_blas_thread`, since an interrupt would leave locks of the threads
+        taken.
         """
         first, *rest = functions
         futures = [self._others.submit(function) for function in rest]
@@ -146,8 +148,9 @@ def _set_threads(numbers: list[int]) -> None:
 def _free(library: LibController) -> None:
     """Let any thread set the next limit.
 
-    Since 3.8 threadpoolctl silently ignores limits for OpenBLAS unless they come from
-    the thread that set the first one. Here the last context may end in another thread.
+    Since version 3.8, threadpoolctl silently ignores limits for OpenBLAS unless they
+    are set by the thread that set the first limit. Here the last context may end in
+    another thread.
     """
     if hasattr(library, "clear_controlling_thread"):
         library.clear_controlling_thread(force=True)
@@ -164,24 +167,24 @@ class BlockwisePropagation:
     Parameters
     ----------
     network : Network
-        Read at every call.
+        The network, which is read in each call.
     loss : LossFunction
         Function of the logits.
     threads : Threads
-        There are as many workers as threads. With dropout there is one, since its
+        There are as many workers as threads. With dropout there is only one, since its
         masks are drawn from one generator in the order of the blocks.
     trains : bool, default=True
         Whether gradients are needed.
     dropout : Dropout or None, default=None
-        Applied by `loss_and_gradient` alone.
+        Dropout, which is applied only in `loss_and_gradient`.
     on_share : callable ``(share) -> None``, or None, default=None
-        Called by `loss_and_gradient`, in the calling thread, whenever it has propagated
-        that fraction of all samples.
+        Called by `loss_and_gradient`, in the calling thread, with the fraction of all
+        samples that has been propagated.
 
     Attributes
     ----------
     gradient : ndarray of shape (*stack_shape, n_params)
-        Where `loss_and_gradient` leaves the gradient.
+        Array to which `loss_and_gradient` writes the gradient.
     last_block : MicroBatch
         The last block of the last batch, valid until its worker reads another.
     """
@@ -208,7 +211,7 @@ class BlockwisePropagation:
             self.gradient = self._first.gradient
 
     def loss_and_gradient(self, batch: Batch) -> FloatArray:
-        """Return the weighted sum of the losses, and leave its gradient in `gradient`.
+        """Return the weighted sum of the losses, and write its gradient to `gradient`.
 
         Interrupts that wait are handled after each round of blocks.
 
@@ -256,10 +259,10 @@ class BlockwisePropagation:
         return self._first.loss(block.inputs, block.target, block.weight)
 
     def _rounds(self, batch: Batch) -> Iterator[list[tuple["Worker", _Reads]]]:
-        """Yield parts of the batch, each with a worker, that are worked on at once.
+        """Yield lists of parts of the batch and their workers, to be run in parallel.
 
-        The parts depend on the batch alone, so that the order of summation, and with
-        it the last bits, does not depend on the number of threads.
+        The parts depend only on the batch, so that the order of summation does not
+        depend on the number of threads.
         """
         n_blocks = len(batch.blocks)
         size = -(-n_blocks // MOST_THREADS)
@@ -274,16 +277,16 @@ class BlockwisePropagation:
 
 
 class Worker:
-    """Goes through the blocks of one part of a batch, in its own work arrays.
+    """Propagates the blocks of one part of a batch, in its own work arrays.
 
     Parameters
     ----------
     number : int
-        Tells `Batches` into which chunk to copy, from 0.
+        Index of the worker, from 0, which tells `Batches` the chunk to copy to.
     propagation : Propagation
-        Used by this worker alone.
+        Propagation that is used by this worker only.
     total : ndarray like the parameters
-        Where to sum gradients.
+        Array in which gradients are summed.
     """
 
     def __init__(
@@ -295,10 +298,10 @@ class Worker:
         self.block: MicroBatch
 
     def loss_and_gradient(self, reads: _Reads, total: FloatArray) -> FloatArray:
-        """Return the sum of the losses, and leave that of the gradients in `total`."""
+        """Return the sum of the losses, and write that of the gradients to `total`."""
         loss, propagation = _ZERO, self._propagation
         own = propagation.gradient
-        # The gradient of the first block is written to `total`, others are added to it
+        # The gradient of the first block is written to `total`, and others are added.
         propagation.write_gradient_to(total)
         for read in reads:
             self.block = read(self._number)

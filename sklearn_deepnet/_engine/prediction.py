@@ -1,4 +1,4 @@
-"""The outputs of a network, block by block, by as many threads as BLAS has."""
+"""Predictions of a network, block by block, with as many threads as BLAS has."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,18 +21,20 @@ def predict_logits(
 ) -> FloatArray:
     """Return the logits, or the activations of a hidden layer, of every sample.
 
-    Blocks are padded to a multiple of 16 columns. BLAS computes the columns that are
-    left over in another way, with other last bits. Without them, the logits of a sample
-    do not depend on the other samples.
+    Blocks are padded to a multiple of 16 columns, since BLAS computes remaining columns
+    in another way, with other last bits. So the logits of a sample do not depend on
+    other samples.
 
     Parameters
     ----------
     network : Network
-        One, or a stack of them.
+        One network, or a stack of networks.
     X : ndarray or CSR matrix of shape (n_samples, n_inputs)
-        Of any dtype; cast a block at a time. Sparse for one network only.
+        Input data of any dtype, which is cast block by block. A stack does not support
+        sparse X.
     hidden_layer : int or None, default=None
-        The hidden layer, from 0, whose activations to return.
+        Index of the hidden layer, from 0, whose activations to return. None returns the
+        logits.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def predict_logits(
     shape = (*network.stack_shape, X.shape[-2], n_units)
     outputs = np.empty(shape, network.params.dtype)
     blocks = [slice(at, at + size) for at in range(0, X.shape[-2], size)]
-    # To set the number of threads of BLAS takes longer than one block
+    # Setting the number of threads of BLAS takes longer than one block.
     if len(blocks) > 1 and all(it.elementwise for it in network.activations):
         with one_blas_thread() as n, Threads(n) as threads:
             fills = [_make_fill(outputs, network, X, hidden_layer) for _ in range(n)]
@@ -60,7 +62,7 @@ def predict_logits(
 def _make_fill(
     outputs: FloatArray, network: Network, X: Any, hidden_layer: int | None
 ) -> Callable[[Sequence[slice]], None]:
-    """Return a function that fills the rows of `outputs` of some blocks, in place."""
+    """Return a function that computes, in place, the `outputs` of some blocks."""
     propagation = BlockPropagation(network, hidden_layer)
 
     def fill(blocks: Sequence[slice]) -> None:
@@ -72,18 +74,19 @@ def _make_fill(
 
 
 class BlockPropagation:
-    """Forward propagation of one block of rows at a time, in work arrays that it keeps.
+    """Forward propagation of one block of rows at a time, with reused work arrays.
 
-    To make the work arrays takes as long as the outputs of one row of a small network.
-    They are for one thread at a time, and there are those of each number of rows that
-    occurs, rounded up to a multiple of 16.
+    Allocating the work arrays takes as long as computing one row of a small network.
+    They may be used by one thread at a time. There are separate work arrays for each
+    number of rows that occurs, rounded up to a multiple of 16.
 
     Parameters
     ----------
     network : Network
-        One, or a stack of them.
+        One network, or a stack of networks.
     hidden_layer : int or None, default=None
-        The hidden layer, from 0, whose activations to return in place of the logits.
+        Index of the hidden layer, from 0, whose activations to return. None returns the
+        logits.
     """
 
     def __init__(self, network: Network, hidden_layer: int | None = None) -> None:
@@ -115,7 +118,7 @@ class BlockPropagation:
         return columns[..., :n_rows].swapaxes(-1, -2)
 
     def _read(self, X: Any, n_rows: int, n_columns: int) -> Any:
-        """Return the rows, scaled and cast, as columns that end with a one."""
+        """Return the scaled and cast rows as columns, each followed by a one."""
         network, dtype = self._network, self._network.params.dtype
         if network.takes_sparse and issparse(X):
             return X.astype(dtype, copy=False)

@@ -43,9 +43,9 @@ class _Hidden(NamedTuple):
 
 
 class _Dropping(NamedTuple):
-    """Work arrays of the dropout after one hidden layer, likewise.
+    """Work arrays of the dropout after one hidden layer, for a number of samples.
 
-    Not the activations are scaled up, but the weights that they are multiplied with.
+    Instead of the activations, the weights by which they are multiplied are scaled up.
     """
 
     layer: int  # from 0
@@ -56,9 +56,9 @@ class _Dropping(NamedTuple):
 
 
 class _Features(NamedTuple):
-    """Work arrays of the numeric features, likewise.
+    """Work arrays of the numeric features, for a number of samples.
 
-    They take the place of the inputs, so there are inputs and features of each network.
+    They replace the inputs, so each network has its own inputs and features.
     """
 
     extended: FloatArray  # (..., n_inputs + n_features + 1, n_samples), the last ones
@@ -85,26 +85,27 @@ class _Plan(NamedTuple):
 
 
 class Propagation:
-    """Forward and backward propagation, in work arrays that are made once.
+    """Forward and backward propagation, in work arrays that are allocated once.
 
-    Numeric features of an input without frequencies, since it was constant in the
-    training set, are zero. So their weights, which begin at zero, get no gradient.
+    If an input was constant in the training set, its frequencies are zero, and its
+    numeric features are set to zero. Their weights, which are initially zero, therefore
+    get no gradient.
 
     Parameters
     ----------
     network : Network
-        Read at every call, so its parameters may be moved in between.
+        The network. It is read in each call, so its parameters may change in between.
     loss : LossFunction or None, default=None
-        None if only `forward` is called.
+        The loss. None if only `forward` is called.
     trains : bool, default=True
-        Whether gradients are needed; not without a loss.
+        Whether gradients are needed, which requires a loss.
     dropout : Dropout or None, default=None
-        Applied by `loss_and_gradient` alone.
+        Dropout, which is applied only in `loss_and_gradient`.
 
     Attributes
     ----------
     gradient : ndarray of shape (*stack_shape, n_params)
-        Where `loss_and_gradient` leaves the gradient.
+        Array to which `loss_and_gradient` writes the gradient.
     """
 
     def __init__(
@@ -138,10 +139,11 @@ class Propagation:
         Parameters
         ----------
         inputs : ndarray of shape (..., n_inputs + 1, n_samples)
-            One column per sample, the last row all ones; for one network it may be a
-            CSR matrix of shape (n_samples, n_inputs).
+            One column for each sample, with ones in the last row. For a single network
+            it may be a CSR matrix of shape (n_samples, n_inputs).
         n_columns : int or None, default=None
-            Number of columns to compute; those of no sample hold anything.
+            Number of columns to compute. Columns beyond the samples have arbitrary
+            values.
         """
         n_columns = n_columns or _n_samples(inputs)
         return self._run(self._plan(n_columns), inputs, drops=False)
@@ -149,7 +151,7 @@ class Propagation:
     def activations(
         self, inputs: Any, layer: int, n_columns: int | None = None
     ) -> FloatArray:
-        """Return the activations of a hidden layer, likewise; `layer` counts from 0."""
+        """Return the activations of a hidden layer, counted from 0; see `forward`."""
         self.forward(inputs, n_columns)
         return self._plan(n_columns or _n_samples(inputs)).hidden[layer].a
 
@@ -160,18 +162,19 @@ class Propagation:
         target: FloatArray,
         weight: FloatArray,
     ) -> FloatArray:
-        """Return the weighted sum of the losses, and leave its gradient in `gradient`.
+        """Return the weighted sum of the losses, and write its gradient to `gradient`.
 
         Parameters
         ----------
         inputs : ndarray of shape (..., n_inputs + 1, n_samples)
-            One column per sample, the last row all ones; or sparse as in `forward`.
+            One column for each sample, with ones in the last row, or sparse as in
+            `forward`.
         inputs_t : ndarray of shape (..., n_samples, n_inputs + 1)
-            The same, transposed; if sparse, the same matrix.
+            The transposed inputs. If sparse, the same matrix.
         target : ndarray of shape (..., n_outputs, n_samples)
-            What the loss compares with.
+            Targets for the loss.
         weight : ndarray of shape (..., 1, n_samples)
-            Weight of each sample's loss.
+            Weight of the loss of each sample.
 
         Returns
         -------
@@ -198,7 +201,7 @@ class Propagation:
     def observe(
         self, inputs: Any, inputs_t: Any, target: FloatArray, weight: FloatArray
     ) -> tuple[list[FloatArray], list[FloatArray]]:
-        """Return copies of all hidden activations, and of the gradients by ``z``.
+        """Return copies of all hidden activations and of the gradients by ``z``.
 
         Returns
         -------
@@ -220,7 +223,7 @@ class Propagation:
         return self._weighted_loss(plan, inputs, target, weight, drops=False)
 
     def _write_feature_gradient(self, features: _Features, grad: FloatArray) -> None:
-        """Write the gradient by the first layer, and by what its inputs are made of."""
+        """Write the gradients of the first layer and of the numeric features."""
         assert features.sines is not None  # since there are gradients
         np.matmul(grad, features.extended_t, out=self._first)
         propagate_back(features.weights_t, grad, out=features.grad)
@@ -261,7 +264,7 @@ class Propagation:
         weight: FloatArray,
         drops: bool,
     ) -> FloatArray:
-        """Return the loss, and turn the logits into its gradient."""
+        """Return the loss, and overwrite the logits by its gradient."""
         assert self._loss is not None
         logits = self._run(plan, inputs, drops)
         values = self._loss(logits, target, plan.scratch)
@@ -277,7 +280,7 @@ class Propagation:
         return self._plans[n_samples]
 
     def _make_plan(self, n_samples: int) -> _Plan:
-        """Allocate work arrays; batches come in two sizes at most, blocks in three."""
+        """Allocate work arrays. Batches have at most two sizes, and blocks three."""
         network = self._network
 
         def empty(n_units: int) -> FloatArray:
@@ -326,9 +329,9 @@ class Propagation:
         whole_z = extended if activation.overwrites_z else np.ones_like(extended)
         whole_grad = np.ones_like(extended) if self._trains else extended
         z, a, grad = (array[..., :-1, :] for array in (whole_z, extended, whole_grad))
-        # In a stack the row of ones separates the networks in memory. NumPy is several
-        # times slower on arrays that it cannot flatten than on one row more, so the
-        # activation runs over that row, too, and it is set to one again.
+        # In a stack, the row of ones separates the networks in memory. NumPy is several
+        # times slower for arrays that it cannot flatten. So the activation is applied
+        # to that row as well, which is then set to one again.
         is_stack = bool(network.stack_shape)
         next_weights = network.layers[number + 1]
         dropping = None
@@ -362,8 +365,8 @@ def _add_features(features: _Features, inputs: FloatArray) -> FloatArray:
     np.copyto(x, inputs[..., :-1, :])
     write_periodic(x, *parameters, out, sines)
     if silent[0].size:
-        # Else each would be one more bias, and together they would learn many times
-        # as fast as the learning rate says
+        # Otherwise each feature would be another bias, and together they would learn
+        # many times as fast as the learning rate says.
         out[silent] = 0
     return extended
 

@@ -1,4 +1,4 @@
-"""What training is to do, and its state: all that resuming exactly takes."""
+"""The settings and the state of training, from which it can be resumed exactly."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -19,44 +19,44 @@ NEVER = np.iinfo(np.int64).max  # an n_iter_no_change that is never reached
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """What does not change during training.
+    """The settings of training, which do not change.
 
-    Arrays and `schedules` hold one entry for each network.
+    Arrays and `schedules` contain one entry for each network.
 
     Parameters
     ----------
     layer_sizes : tuple of int
-        Inputs of the first layer, units of each hidden layer, outputs.
+        Number of inputs of the first layer, units of each hidden layer, and outputs.
     activations : sequence of Activation
         One for each hidden layer.
     loss : LossFunction
-        On the logits.
+        Function of the logits.
     optimizer : Optimizer or LBFGS
-        Shared by the stack.
+        Optimizer, which is shared by the stack.
     learning_rate : ndarray of shape stack_shape
         Step size.
     decay : ndarray of shape stack_shape
-        Factor of the penalty ``decay / 2 ‖W‖²``, biases excepted.
+        Factor of the penalty ``decay / 2 ‖W‖²``, without biases.
     tol : ndarray of shape stack_shape
-        How far below its reference the monitored value has to be to count as improved.
+        Minimum improvement of the monitored value.
     n_iter_no_change : ndarray of int of shape stack_shape
-        Number of epochs without improvement that end the training, or `NEVER`.
+        Number of epochs without improvement after which training ends, or `NEVER`.
     stops_at_best : ndarray of bool of shape stack_shape or False
-        Whether not to stop while the monitored training loss is more than `tol` above
-        its lowest value.
+        Whether training continues while the monitored training loss is more than `tol`
+        above its lowest value.
     l1 : ndarray of shape stack_shape or 0
-        Factor of the penalty ``l1 ‖W‖₁``, biases excepted.
+        Factor of the penalty ``l1 ‖W‖₁``, without biases.
     clip_norm : ndarray of shape stack_shape or infinity
-        Longest gradient, penalties included; infinity does not clip.
+        Maximum norm of the gradient, including penalties. Infinity does not clip.
     dropout : ndarray of shape (*stack_shape, n_hidden) or 0
-        Share of units dropped after each hidden layer.
+        Fraction of units that are dropped after each hidden layer.
     schedules : sequence of Schedule, or ()
-        How each network's learning rate changes; () leaves all constant.
+        Schedule of the learning rate of each network. () keeps all of them constant.
     elementwise : bool, default=False
-        Whether loss, optimizer and activations all say that they are element-wise, so
-        that networks may be trained in a stack and by several threads.
+        Whether loss, optimizer and activations are all declared element-wise, so that
+        networks can be trained in a stack and by several threads.
     n_frequencies : int, default=0
-        Number of numeric features that are made of each input.
+        Number of numeric features of each input.
     """
 
     layer_sizes: tuple[int, ...]
@@ -92,7 +92,7 @@ class TrainingSpec:
         return replace(specs[0], schedules=schedules, **arrays)
 
     def select(self, keep: BoolArray) -> "TrainingSpec":
-        """Return the spec of those networks for which `keep` is True."""
+        """Return the spec of the networks for which `keep` is True."""
         arrays = {
             field.name: getattr(self, field.name)[keep]
             for field in fields(self)
@@ -115,9 +115,10 @@ _MONITORED = _OWN | {"monitored": True}
 
 @dataclass
 class TrainingState:
-    """All that resuming exactly takes, of one network or a stack, between two epochs.
+    """The state of one network, or a stack, between two epochs.
 
-    Every array has one entry, or one row, for each network of the stack.
+    It contains everything that is needed to resume training exactly. Each array has one
+    entry, or one row, for each network of the stack.
 
     Parameters
     ----------
@@ -130,25 +131,28 @@ class TrainingState:
     n_steps : int
         Number of steps since the moments were zero.
     n_epochs : int
-        Number of epochs since the cold start.
+        Number of epochs since the weights were initialized.
     horizon : int
-        The `n_iter` of the first call.
+        `n_iter` in the first call.
     schedule_states : list of dict of str to float
-        The state of each schedule that follows the monitored value, else empty.
+        State of each schedule that depends on the monitored value; empty for others.
     first_loss : ndarray of shape stack_shape
-        Loss of the first batch, to which divergence is relative; NaN before it.
+        Loss of the first batch, which determines what counts as divergence. NaN before
+        the first batch.
     reference : ndarray of shape stack_shape
-        The value that an epoch has to improve by `tol`; infinity before the first.
+        The value on which an epoch has to improve by `tol`. Infinity before the first
+        epoch.
     n_stale : ndarray of shape stack_shape
-        Number of epochs since the last one that did.
+        Number of epochs since the last improvement.
     best_value : ndarray of shape stack_shape
         The best value on the validation set so far.
     best_iter : ndarray of int of shape stack_shape
-        The epoch that had it, from 0; -1 before.
+        The epoch with the best value, from 0. -1 before the first epoch.
     best_params : ndarray like `params`, or None, default=None
-        The parameters that had it, None without a validation set.
+        The parameters with the best value. None without a validation set.
     finite_params : ndarray like `params`, or None, default=None
-        Those before the last epoch, whose loss was finite; None before the first.
+        The parameters before the last epoch, whose loss was finite. None before the
+        first epoch.
     """
 
     params: FloatArray = field(metadata=_OWN | {"saved": False})
@@ -196,7 +200,7 @@ class TrainingState:
         self.n_steps = 0
 
     def forget_values(self, schedule: Schedule) -> None:
-        """Forget in place the values so far, since another one will be monitored."""
+        """Reset the monitored values in place, since another value is monitored now."""
         self.schedule_states = [
             forget_schedule(schedule, self.horizon, saved)
             for saved in self.schedule_states
@@ -212,7 +216,8 @@ class TrainingState:
         Parameters
         ----------
         index : ndarray of bool, or tuple of int
-            True for those to select; or the index of one, () if there is no stack.
+            Mask of the networks to select, or the index of one network; () if there is
+            no stack.
         """
         numbers = np.arange(len(self.generators)).reshape(self.params.shape[:-1])
         places = np.atleast_1d(numbers[index]).tolist()
@@ -224,7 +229,7 @@ class TrainingState:
 
     @classmethod
     def stack(cls, states: Sequence["TrainingState"]) -> Self:
-        """Return a stack of single networks that have taken equally many steps."""
+        """Return a stack of single networks with equal numbers of steps."""
         stacked = {
             name: _stack([getattr(state, name) for state in states])
             if declared["per_network"]
@@ -234,7 +239,7 @@ class TrainingState:
         return cls(**stacked)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the parameters, as arrays, numbers, lists and dicts."""
+        """Return all except the parameters, as arrays, numbers, lists and dicts."""
         saved = {
             name: value for name, declared, value in self._items() if declared["saved"]
         }
@@ -243,7 +248,7 @@ class TrainingState:
 
     @classmethod
     def from_dict(cls, params: FloatArray, saved: dict[str, Any]) -> Self:
-        """Return the state that `to_dict` was called on, sharing no memory with it."""
+        """Return the state from the result of `to_dict`, without sharing memory."""
         saved = deepcopy(saved)
         generators = [np.random.RandomState() for _ in saved["generators"]]
         for rng, rng_state in zip(generators, saved["generators"], strict=True):

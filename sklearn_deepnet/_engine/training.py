@@ -1,7 +1,7 @@
 """The training loop: trains one network, or a stack of them, epoch by epoch.
 
-A network that has converged or diverged leaves the stack, and the others are trained on
-as if it had never been there.
+A network that has converged or diverged is removed from the stack. The training of the
+other networks continues as if it had never been part of the stack.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from .parallel import BlockwisePropagation, Threads
 from .state import TrainingSpec, TrainingState
 from .update import ParameterUpdater
 
-_DIVERGED = 1e6  # times the first loss: no path to a minimum climbs that high
+_DIVERGED = 1e6  # times the first loss; no loss on the way to a minimum is larger
 
 Ending: TypeAlias = Literal["n_iter", "tol", "callback", "divergence", "interrupt"]
 Callback: TypeAlias = Callable[["TrainingLoop"], bool]
@@ -35,9 +35,9 @@ class TrainingResult(NamedTuple):
         The state after training. After a divergence it holds the parameters of the last
         epoch with a finite loss, after an interrupt those of the last complete epoch.
     losses : ndarray of shape (n_epochs,)
-        The training loss of each epoch before the divergence, penalty included.
+        The training loss of each epoch before a divergence, including the penalty.
     data_losses : ndarray of shape (n_epochs,)
-        The same without penalty.
+        The same as `losses`, without penalty.
     validation_losses : ndarray of shape (n_epochs,) or (0,)
         The loss of the validation set after each epoch.
     validation_scores : ndarray of shape (n_epochs,) or (0,)
@@ -45,9 +45,9 @@ class TrainingResult(NamedTuple):
     ended_by : {"n_iter", "tol", "callback", "divergence", "interrupt"}
         Why training ended.
     bad_loss : float
-        After a divergence, the loss that showed it.
+        After a divergence, the loss that caused it.
     interrupt : KeyboardInterrupt or None
-        To be raised again.
+        The interrupt that ended training, which has to be raised again.
     """
 
     state: TrainingState
@@ -75,26 +75,27 @@ def train(
     Parameters
     ----------
     spec : TrainingSpec
-        What does not change during training.
+        Settings of training.
     state : TrainingState
-        Where to start from; overwritten.
+        State to start from, which is overwritten.
     batches : Batches
-        Iterated once per epoch; draws from the generators of `state`.
+        Mini-batches, which are iterated once per epoch. They draw from the generators
+        of `state`.
     n_iter : int
         Number of epochs.
     validation : ValidationSet or None, default=None
-        Samples to be monitored in place of the training loss.
+        Samples to monitor instead of the training loss.
     on_epoch_end : callable ``(loop) -> bool``, or None, default=None
-        Called after each epoch; True ends the training.
+        Called after each epoch. If it returns True, training ends.
     threads : Threads or None, default=None
-        For the blocks of large batches; None is the calling thread alone.
+        Threads for the blocks of large batches. None uses only the calling thread.
     on_rows : callable ``(loop) -> None``, or None, default=None
-        Called within each epoch, after some more of its rows.
+        Called repeatedly within each epoch, when more of its rows are done.
 
     Returns
     -------
     results : list of TrainingResult
-        One for each network, in the order of the stack.
+        One result for each network, in the order of the stack.
     """
     with np.errstate(all="ignore"):
         loop = TrainingLoop(
@@ -120,16 +121,17 @@ class TrainingLoop:
     Attributes
     ----------
     results : dict of int to TrainingResult
-        Of the networks whose training has ended, by their index in the first stack.
+        Results of networks whose training has ended, by their index in the initial
+        stack.
     n_epochs_done : int
         Number of epochs so far.
     share_done : float
-        The fraction of the rows that are done in this epoch, counted for `on_rows`
-        alone.
+        Fraction of the rows of the current epoch that are done. It is updated only if
+        there is `on_rows`.
     active : bool
-        Whether any network is left.
+        Whether any network is still being trained.
     state : TrainingState
-        Of those that are left.
+        State of the networks that are still being trained.
     """
 
     def __init__(
@@ -152,8 +154,8 @@ class TrainingLoop:
         self._threads = threads or Threads(1)
         self._indices = np.arange(len(state.generators)).reshape(stack_shape)
         self._curves = LearningCurves(stack_shape, n_iter, validation)
-        # The last parameters whose loss is known to be finite. A loss is measured
-        # before the step, so they are those from before the last epoch.
+        # The last parameters whose loss is known to be finite. The loss is computed
+        # before each step, so these are the parameters before the last epoch.
         finite, state.finite_params = state.finite_params, None
         self._finite_params = state.params.copy() if finite is None else finite
         self._allocate(spec, state, batches, validation)
@@ -165,7 +167,7 @@ class TrainingLoop:
         batches: Batches,
         validation: ValidationSet | None,
     ) -> None:
-        """Allocate the work arrays for the networks that are left."""
+        """Allocate the work arrays for the remaining networks."""
         self.state = state
         self._spec, self._batches, self._validation = spec, batches, validation
         network = Network.from_spec(spec, state.params)
@@ -185,7 +187,7 @@ class TrainingLoop:
             spec, state, network, validation, self._threads
         )
         self._epoch_start = np.empty_like(state.params)
-        # One row for the share of each step, one for its loss, and one for its penalty
+        # One row each for the share, the loss and the penalty of each step.
         self._steps = np.empty((3, *state.params.shape[:-1], batches.n_batches))
         self._in_epoch = False
         self._limit = loss_limit(state.first_loss)
@@ -213,26 +215,26 @@ class TrainingLoop:
 
     @property
     def gradient(self) -> FloatArray:
-        """Where `evaluate` leaves the gradient."""
+        """Array to which `evaluate` writes the gradient."""
         return self._propagation.gradient
 
     def begin_epoch(self) -> None:
-        """Save the parameters, to which `rewind` or an interrupt returns."""
+        """Save the parameters, so that `rewind` or an interrupt can restore them."""
         np.copyto(self._epoch_start, self.state.params)
         self._in_epoch = True
         self.share_done = 0.0
 
     def rewind(self) -> None:
-        """Return in place to the parameters at the beginning of the epoch."""
+        """Restore, in place, the parameters at the beginning of the epoch."""
         np.copyto(self.state.params, self._epoch_start)
 
     def run_epoch(self) -> tuple[FloatArray, FloatArray]:
-        """Go through the data once, with a step for each batch.
+        """Train for one epoch, with a step for each batch.
 
         Returns
         -------
         data_loss, penalty : ndarray of shape stack_shape
-            Weighted means over the batches, each measured before its step.
+            Weighted means over the batches, each computed before its step.
         """
         self.begin_epoch()
         shares, losses, penalties = self._steps
@@ -248,7 +250,7 @@ class TrainingLoop:
     def evaluate(self) -> tuple[FloatArray, FloatArray]:
         """Return the data loss and the penalty of the full batch, without a step.
 
-        Their gradient is left in `gradient`.
+        The gradient is written to `gradient`.
         """
         self.share_done = 0.0
         (batch,) = self._batches
@@ -258,13 +260,13 @@ class TrainingLoop:
         return loss, self._updater.add_penalty()
 
     def _set_limit(self, first_loss: FloatArray) -> None:
-        """Take the loss of the first batch, before any step, as the unit of others."""
+        """Set the limit of the loss, based on the first batch before any step."""
         self.state.first_loss = np.asarray(first_loss)
         self._limit = loss_limit(self.state.first_loss)
         self._is_new = False
 
     def end_epoch(self, data_loss: FloatArray, penalty: FloatArray) -> None:
-        """Record the epoch, and end the training of what has diverged or converged."""
+        """Record the epoch, and end the training of converged or diverged networks."""
         state, value = self.state, data_loss + penalty
         self._last_block = self._propagation.last_block
         finite = (value < np.inf) & (data_loss <= self._limit)
@@ -295,7 +297,7 @@ class TrainingLoop:
             self.finish("callback")
 
     def finish(self, ended_by: Ending, **details: Any) -> None:
-        """End the training of all networks that are left."""
+        """End the training of all remaining networks."""
         if self.active:
             everyone = np.ones(self._indices.shape, bool)
             self._finish(everyone, ended_by, **details)
@@ -311,8 +313,8 @@ class TrainingLoop:
     def _finish(self, which: BoolArray, ended_by: Ending, **details: Any) -> None:
         """Record the results of some networks, unless their last step has diverged.
 
-        The loss of an epoch is measured before its steps, so the effect of the last
-        step has not been seen yet. The loss of the last block shows it.
+        The loss of an epoch is computed before its steps, so it does not show the
+        effect of the last step. The loss of the last block does.
         """
         if self.n_epochs_done:
             loss = self._current_loss()
@@ -328,7 +330,7 @@ class TrainingLoop:
         return self._propagation.loss_of(self._last_block)
 
     def finite_params(self) -> FloatArray:
-        """Return a copy of the parameters, or of the last with a finite loss."""
+        """Return a copy of the last parameters with a finite loss."""
         finite = np.asarray(self._current_loss() <= self._limit)[..., np.newaxis]
         return np.where(finite, self.state.params, self._finite_params)
 
@@ -361,21 +363,20 @@ class TrainingLoop:
         **details: Any,
     ) -> None:
         if state is None:
-            # A network on its own is done: to copy it would take half as much memory
-            # again as its training.
+            # A copy of a single network would take half as much memory as its training.
             state = self.state.select(k) if k else self.state
             state.finite_params = (
                 self._finite_params[k].copy() if k else self._finite_params
             )
         curves = self._curves.of(k, n_epochs)
         result = TrainingResult(state, **curves, ended_by=ended_by, **details)
-        # The first result stands: an interrupt may come while others are recorded
+        # The first result is kept: an interrupt may occur while results are recorded.
         self.results.setdefault(int(self._indices[k]), result)
 
     def snapshot(self) -> TrainingResult | None:
         """Return the result of one network as if this had been its last epoch.
 
-        None if its last step has diverged, which the next epoch will find.
+        Return None if its last step has diverged, which the next epoch will detect.
         """
         if not self._current_loss() <= self._limit:
             return None
@@ -406,5 +407,5 @@ def _indices_of(which: BoolArray) -> list[tuple[int, ...]]:
 
 
 def loss_limit(first_loss: FloatArray) -> FloatArray:
-    """Return the largest loss that is no divergence."""
+    """Return the largest loss that does not count as divergence."""
     return _DIVERGED * np.maximum(1, np.abs(first_loss))

@@ -1,6 +1,6 @@
-"""From a gradient to a step: penalties, clipping, the learning rate, the optimizer.
+"""The update of the parameters: penalties, clipping, learning rate, optimizer.
 
-Large networks are updated in slices of the flat buffer that fit the cache.
+The parameters of large networks are updated in slices that fit into the cache.
 """
 
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ _SLICE = 2**16  # parameters
 
 
 class _Slice(NamedTuple):
-    """Some of the parameters, and what belongs to them."""
+    """A slice of the parameters, with its buffers and penalties."""
 
     buffers: Buffers
     decay: FloatArray | None  # factor of the squared weights
@@ -26,16 +26,16 @@ class _Slice(NamedTuple):
 
 
 class ParameterUpdater:
-    """Moves the parameters of `state` in place.
+    """Updates the parameters of `state` in place.
 
     Parameters
     ----------
     spec : TrainingSpec
-        What does not change during training.
+        Settings of training.
     state : TrainingState
         Its parameters, moments and counts are updated in place.
     gradient : ndarray of shape (*stack_shape, n_params)
-        Holds the gradient of the loss at each step; overwritten.
+        Contains the gradient of the loss at each step. It is overwritten.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ParameterUpdater:
             )
 
     def _by_weight(self, factor: FloatArray | float) -> FloatArray | None:
-        """Return `factor` for each weight and 0 for each bias, or None if it is 0."""
+        """Return `factor` for each weight and 0 for each bias; None if it is 0."""
         if not np.any(factor):
             return None
         by_param = np.zeros_like(self._gradient)
@@ -97,9 +97,9 @@ class ParameterUpdater:
         self._rate = self._column(rates)
 
     def end_epoch(self, value: FloatArray) -> None:
-        """Update in place the states of schedules that follow the monitored value.
+        """Update, in place, the states of schedules that depend on the monitored value.
 
-        One that is NaN is a score that the validation set does not define.
+        A value of NaN is a score that is not defined, and is ignored.
         """
         if not self._stateful:
             return
@@ -146,7 +146,7 @@ class ParameterUpdater:
         return penalty
 
     def _move(self, at: _Slice) -> None:
-        """Make a step, after a decay of the weights if that is decoupled from it."""
+        """Make a step, preceded by the weight decay if that is decoupled."""
         buffers, decay, _ = at
         if decay is not None and self._decouples:
             params, scratch = buffers.params, buffers.scratch
@@ -156,7 +156,7 @@ class ParameterUpdater:
         self._optimizer.step(buffers, self._rate, self._state.n_steps)
 
     def _clip(self) -> None:
-        """Scale gradients whose norm is above the limit down to it."""
+        """Scale gradients down whose norm is above the limit."""
         gradient = self._gradient
         norm = np.sqrt(np.vecdot(gradient, gradient))
         limit = self._spec.clip_norm

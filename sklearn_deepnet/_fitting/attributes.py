@@ -78,13 +78,14 @@ def set_result(
     Parameters
     ----------
     estimator : estimator
-        Its architecture is set already.
+        The estimator. Its architecture is already set.
     result : TrainingResult
         The outcome of training.
     resumes : bool
         Whether to append to the curves of earlier calls.
     restore_best : bool
-        Whether to set the weights of the best epoch, if there is one, not the last.
+        Whether to set the weights of the best epoch instead of the last ones, if there
+        is a best epoch.
     """
     state = result.state
     has_best = state.best_iter >= 0
@@ -131,7 +132,7 @@ def save_state(
     Parameters
     ----------
     estimator : estimator
-        Its training result is set already.
+        The estimator. Its training result is already set.
     state : TrainingState
         The state after the last epoch.
     resolved : ResolvedParams
@@ -228,8 +229,8 @@ def load_state(
 ) -> tuple[TrainingState, int | None]:
     """Return the state to resume from, and the seed of the validation split, if any.
 
-    The optimizer's moments are reset if the solver is another one, and the best value
-    is reset if another value is monitored, since the old ones cannot be compared.
+    If the solver has changed, the moments of the optimizer are reset. If another value
+    is monitored, the best value is reset, since the old one cannot be compared with it.
 
     Raises
     ------

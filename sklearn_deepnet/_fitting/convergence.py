@@ -49,13 +49,13 @@ def describe_failure(
     Parameters
     ----------
     estimator : estimator
-        With its fitted attributes.
+        The estimator with its fitted attributes.
     resolved : ResolvedParams
-        Its resolved parameters.
+        The resolved parameters of the estimator.
     job : TrainingJob
-        What was trained.
+        The training job.
     result : TrainingResult
-        With the data losses of all epochs.
+        The result of training, with the data losses of all epochs.
     """
     losses, dataset = result.data_losses, job.dataset
     if is_constant(dataset):

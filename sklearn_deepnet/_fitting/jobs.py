@@ -45,7 +45,7 @@ class TrainingJob:
     Parameters
     ----------
     spec : TrainingSpec
-        What does not change during training.
+        Settings of training.
     state : TrainingState
         The state to start from; training overwrites it.
     dataset : Dataset
@@ -154,7 +154,7 @@ class JobResult(NamedTuple):
     Parameters
     ----------
     result : TrainingResult or None
-        None if an error was raised.
+        Result of training. None if an error was raised.
     error : BaseException or None
         An error of a function of the user, such as a scorer, or an interrupt before
         training.

@@ -206,7 +206,7 @@ def resolve_dropout(dropout: Any, n_hidden: int) -> list[float]:
 
 
 def resolve_dtype(dtype: Any, X_dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return `dtype`; None stands for float32 if X is float32, else for float64."""
+    """Return `dtype`. None is float32 if X is float32, and float64 otherwise."""
     # For NumPy, float32 in another byte order, as in some files, is another dtype.
     if dtype is None:
         is_float32 = X_dtype.newbyteorder("=") == np.float32

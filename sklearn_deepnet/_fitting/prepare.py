@@ -77,11 +77,11 @@ def prepare(
     estimator : estimator
         The estimator to fit.
     X, y, sample_weight, X_val, y_val, sample_weight_val, checkpoint : object
-        As the user gave them to ``fit``.
+        Arguments of ``fit``, as given by the user.
     partial : bool, default=False
         Whether this is a call of ``partial_fit``: one epoch, and `tol` is ignored.
     classes : array-like or None, default=None
-        As the user gave them to ``partial_fit``.
+        Argument of ``partial_fit``, as given by the user.
 
     Returns
     -------
@@ -180,7 +180,7 @@ class PreparedFit:
     n_iter : int
         Number of epochs of this call, including those that a checkpoint has done.
     fit_checkpoint : FitCheckpoint, StoredFit or None
-        Where the progress of this fit is saved, if it is.
+        Saves the progress of this fit, if there is a checkpoint.
     context : CallbackContext or None
         The context of scikit-learn's callbacks, if there are any.
     resumes : bool

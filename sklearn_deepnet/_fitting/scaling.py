@@ -33,8 +33,8 @@ from .dataset import Dataset
 from .parameters import ResolvedParams, has_schemes
 from .targets import NumberTargets
 
-# A stream of single rows is constant in each call. The statistics of all its rows are
-# used from this call on.
+# In a stream of single rows, each call is constant. From this call on, the statistics
+# of all rows are used.
 _ENOUGH_CALLS = 10
 
 _KINDS = MappingProxyType(
@@ -45,17 +45,18 @@ InputScalingName: TypeAlias = Literal["auto", "standard", "robust"]
 
 
 class Columns(NamedTuple):
-    """How columns are scaled, and what later calls need to know.
+    """The scaling of columns, and the statistics that later calls need.
 
     Parameters
     ----------
     mean : ndarray of shape (n_columns,)
-        Subtracted.
+        Value that is subtracted.
     scale : ndarray of shape (n_columns,)
-        Divisor; 1 for a column that has not varied yet, see also `without_rounding`.
+        Divisor. It is 1 for a column that has not varied yet; see also
+        `without_rounding`.
     seen : ndarray of shape (3, n_columns) or None
-        `Moments` of the rows so far, of those columns that are not final, and 0 for the
-        others; None if all are final.
+        `Moments` of all rows so far, for columns that are not final, and 0 for final
+        columns. None if all columns are final.
     """
 
     mean: FloatArray
@@ -65,14 +66,14 @@ class Columns(NamedTuple):
     def updated(
         self, moments: Moments, own: tuple[FloatArray, FloatArray]
     ) -> "Columns":
-        """Return what they are after another call.
+        """Return the scaling after another call.
 
         Parameters
         ----------
         moments : Moments
-            Of the rows of this call.
+            Moments of the rows of this call.
         own : tuple of ndarray
-            Mean and scale for columns that vary in this call.
+            Mean and scale of columns that vary in this call.
         """
         if self.seen is None:
             return self
@@ -89,10 +90,11 @@ class Columns(NamedTuple):
         return Columns(mean, scale, seen if stays_open.any() else None)
 
     def without_rounding(self, X: Any, rows: IntArray | None) -> "Columns":
-        """Return the same with columns that vary by rounding alone made small.
+        """Return the scaling, with other divisors of columns that vary by rounding.
 
-        They count as constant. In large units rounding may be many times one, such as
-        half a minute of a time stamp in float32. So they are divided by their mean.
+        Such columns count as constant. In large units, rounding errors may be much
+        larger than one, such as half a minute of a time stamp in float32. So the
+        columns are divided by their mean.
         """
         constant = np.flatnonzero(_are_constant(self.seen, len(self.mean)))
         if not len(constant):
@@ -120,7 +122,7 @@ def _positive(deviation: FloatArray) -> FloatArray:
 def scaling_of(estimator: Any) -> InputScaling | None:
     """Return the input scaling of a fitted estimator; None if it has none.
 
-    An estimator that was saved before there was scaling lacks the attribute.
+    The attribute is missing in an estimator that was saved before scaling existed.
     """
     saved = vars(estimator).get("_input_scaling")
     if saved is None:
@@ -131,7 +133,7 @@ def scaling_of(estimator: Any) -> InputScaling | None:
 def constant_inputs(estimator: Any) -> BoolArray:
     """Return which columns of X were constant in the training set.
 
-    None counts as constant if the inputs are not scaled.
+    If the inputs are not scaled, no column counts as constant.
     """
     saved = vars(estimator).get("_input_scaling")
     return _are_constant(saved and saved["seen"], estimator.n_features_in_)
@@ -162,15 +164,15 @@ def scale_datasets(
     Parameters
     ----------
     estimator : estimator
-        With the scaling of earlier calls, if training resumes.
+        The estimator. If training resumes, it has the scaling of earlier calls.
     resolved : ResolvedParams
-        Its resolved parameters.
+        The resolved parameters of the estimator.
     state : TrainingState
-        Where training starts. Its parameters are changed in place.
+        State to start from. Its parameters are changed in place.
     dataset : Dataset
         The training set, from which the scaling is computed.
     validation_set : Dataset or None
-        What is monitored.
+        The validation set.
     resumes : bool
         Whether training continues from earlier calls.
     """
@@ -206,7 +208,7 @@ def _scale_inputs(
         low, center, high = call_once(
             column_quartiles, dataset.X, dataset.weight, dataset.rows
         )
-        # Most values of a column may be equal, such as zeros of counts.
+        # Most values of a column may be equal, such as zeros in counts.
         own = center, np.where(high > low, high - low, moments.deviation)
     if before is None:
         columns = _first_columns(moments, own)
@@ -220,8 +222,8 @@ def _scale_inputs(
         are_open = (saved["seen"][0] > 0).all()
         are_few = _are_few_rows(columns, estimator.n_iter_ + 1)
         if are_few:
-            # Two rows may be close, and others many of their deviations away. So the
-            # inputs of this call become zero, and the first layer stays zero.
+            # Two rows may be so close that others are many standard deviations away. So
+            # the inputs of this call are set to zero, and the first layer stays zero.
             columns = columns._replace(mean=moments.mean, scale=np.ones_like(own[1]))
     columns = columns.without_rounding(dataset.X, dataset.rows)
     estimator._input_scaling = {"kind": kind, **columns._asdict()}
@@ -276,9 +278,9 @@ def _resolve_kind(estimator: Any, X: Any, resumes: bool) -> str | None:
 def silence_inputs(network: Network, constant: BoolArray) -> None:
     """Set in place the weights and frequencies of constant inputs to zero.
 
-    They would get no gradient and stay as they were drawn, and so disturb every
-    prediction for another value of that input. Without frequencies, its numeric
-    features are zero for any input, see `Propagation`.
+    Otherwise they would get no gradient and keep their random values, which would
+    disturb the predictions for other values of the input. Without frequencies, the
+    numeric features are zero for any input, see `Propagation`.
     """
     inputs = expand_columns(constant, network.n_frequencies)
     network.layers[0][:, :-1][:, inputs] = 0
@@ -290,8 +292,8 @@ def _draw_features(
 ) -> None:
     """Draw frequencies, in place, for inputs that vary and have frequencies of zero.
 
-    These were constant in all calls so far, see `silence_inputs`. The weights of their
-    features are zero, so the network still has the same outputs.
+    These inputs were constant in all calls so far, see `silence_inputs`. The weights of
+    their features are zero, so the outputs of the network do not change.
     """
     networks = _all_networks(resolved, state)
     new = ~networks[0].features.frequencies.any(axis=-1) & varies
@@ -307,10 +309,10 @@ def _draw_first_layer(
 ) -> None:
     """Draw weights, in place, for inputs that vary, if all weights are still zero.
 
-    They are after calls in which all inputs were constant. From there the units of the
-    first layer would all learn much the same, and those that are inactive would never
-    learn. So far the network has the same outputs for any X. They stay, as biases of
-    the last layer.
+    This is the case after calls in which all inputs were constant. From zero weights,
+    all units of the first layer would learn almost the same, and inactive units would
+    never learn. So far the outputs of the network are the same for any X. They are kept
+    as biases of the last layer.
     """
     first, *others = cut_layers(resolved.layer_sizes, state.params)
     if not others or first[:, :-1].any() or not varies.any():
@@ -357,7 +359,7 @@ def _scale_targets(
     if before is None:
         columns = _first_columns(moments, own)
         if constant.any() and has_schemes(estimator.init):
-            # They are learned already: all outputs are the mean, whatever the inputs.
+            # Nothing has to be learned, since all outputs are the mean.
             last = cut_layers(resolved.layer_sizes, state.params)[-1]
             last[constant] = 0
     else:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._utils.version import __version__, are_compatible
 from .._utils.warnings import warn
-from ..exceptions import CheckpointWarning
+from ..exceptions import CheckpointWarning, ModelFileError
 from .checkpoint import Checkpoint
 from .container import (
     read_container,
@@ -75,7 +75,12 @@ class CheckpointFile:
             remove_leftovers(self.path)
         if not self.path.exists():
             return None
-        description, content = self._read()
+        try:
+            description, content = self._read()
+        except ModelFileError as error:
+            raise ModelFileError(
+                f"{error} It was left untouched; choose another path."
+            ) from error
         if not isinstance(description.get(self._kind), dict):
             raise ValueError(
                 f"'{self.path}' exists and is not the checkpoint of a {self._kind}. It "

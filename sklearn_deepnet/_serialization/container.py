@@ -133,7 +133,7 @@ def _read(file: BinaryIO, n_bytes: int) -> tuple[dict[str, Any], Arrays]:
     start = file.read(8)
     n_header = int.from_bytes(start, "little")
     if len(start) < 8 or not 2 <= n_header <= min(_MAX_HEADER_BYTES, n_bytes - 8):
-        raise ValueError("it does not begin with the length of a header")
+        raise ValueError("it does not begin with a valid header")
     header = json.loads(file.read(n_header).decode("utf-8"))
     if not isinstance(header, dict) or not isinstance(header.get("__metadata__"), dict):
         raise ValueError("its header has no metadata")

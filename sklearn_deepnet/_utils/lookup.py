@@ -36,7 +36,8 @@ def look_up(
     table : mapping of str to component
         The components that `parameter` accepts, such as `ACTIVATIONS`.
     name : str or component
-        What the user gave. A component that is not a name is returned unchanged.
+        The value that the user gave. A component that is not a name is returned
+        unchanged.
     parameter : str
         Name of the parameter, for the message.
 
@@ -63,7 +64,7 @@ def look_up_object(table: Mapping[str, Any], given: Any, parameter: str) -> Any:
     table : mapping of str to class
         The classes of objects that `parameter` accepts, such as `SCHEDULES`.
     given : str or object
-        What the user gave.
+        The value that the user gave.
     parameter : str
         Name of the parameter, for the message.
 

@@ -72,7 +72,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         With scaling, a feature that is constant in the training set has no effect on
         predictions.
     numeric_features : "periodic", PeriodicFeatures or None, default=None
-        Adds trainable periodic features of each column of X to the inputs of the
+        Trainable features of each column of X, which are added to the inputs of the
         network. They help to fit functions that rise and fall several times along a
         column.
 
@@ -130,8 +130,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
 
         See `sklearn_deepnet.nn.optimizers`.
     learning_rate : float, default=0.001
-        Step size of the optimizer. It is the initial value if `schedule` changes it.
-        Not used by ``solver="lbfgs"``.
+        Step size of the optimizer. `schedule` can change it from epoch to epoch. Not
+        used by ``solver="lbfgs"``.
     schedule : str, Schedule or callable, default="constant"
         How the learning rate changes from epoch to epoch.
 
@@ -158,15 +158,16 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         Strength of the L2 penalty on the weights, ``alpha / (2 W) * sum(w**2)``, where
         W is the sum of the sample weights (the number of training samples without
         `sample_weight`). Biases are not penalized. The penalty does not depend on
-        `batch_size`. With ``solver="adamw"`` it is a decoupled weight decay of ``alpha
-        / W``, which is not part of the loss.
+        `batch_size`. With ``solver="adamw"`` it is a decoupled weight decay of
+        ``alpha / W``, which is not part of the loss.
     l1 : float, default=0.0
         Strength of the L1 penalty on the weights, ``l1 / W * sum(abs(w))``, with W as
         for `alpha`. Biases are not penalized.
     dropout : float or sequence of float, default=0.0
         Fraction of the units of a hidden layer that is dropped at random in each
         training step, in the interval [0, 1). A float is used for all hidden layers; a
-        sequence has one value for each. Predictions use all units.
+        sequence has one value for each. Predictions use all units. Not used by
+        ``solver="lbfgs"``.
     label_smoothing : float, default=0.0
         Fraction of the target that is spread evenly over all classes, in the interval
         [0, 1). Values such as 0.1 keep the network from becoming overconfident. Only
@@ -174,7 +175,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     clip_norm : float or None, default=None
         Maximum norm of the gradient, including the penalties. A gradient with a larger
         norm is scaled down to this norm, which prevents a single step from being too
-        large. None does not clip.
+        large. None does not clip. Not used by ``solver="lbfgs"``.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes. The weight of a sample is its `sample_weight` times the
         weight of its class, in the training set and in the validation set.

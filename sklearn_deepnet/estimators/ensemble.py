@@ -278,8 +278,8 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
         ``early_stopping=False``. See `recipe` to change some of these settings. A
         subclass must not override ``predict_proba``.
     n_estimators : int, default=4
-        Number of members. More members give better predictions, at a cost that grows in
-        proportion to their number.
+        Number of members. More members usually give better predictions. The time for
+        training and prediction is proportional to their number.
     bootstrap : bool, default=False
         Whether each member is trained on a bootstrap sample instead of on all samples.
         Bootstrap samples are drawn with replacement, separately for each class. If the
@@ -470,8 +470,8 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
         ``early_stopping=False``. See `recipe` to change some of these settings. A
         subclass must not override ``predict``.
     n_estimators : int, default=4
-        Number of members. More members give better predictions, at a cost that grows in
-        proportion to their number.
+        Number of members. More members usually give better predictions. The time for
+        training and prediction is proportional to their number.
     bootstrap : bool, default=False
         Whether each member is trained on a bootstrap sample instead of on all samples.
         Bootstrap samples are drawn with replacement. If the members use

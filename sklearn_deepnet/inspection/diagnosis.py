@@ -160,8 +160,8 @@ def diagnose(
     layer 1 - fraction of units that are copies of another unit
     network - fraction of the signal that passes the initial weights
     layer 1 - fraction of dead units
-    layer 1 - size of the gradient / size of that in the last layer
-    network - loss / loss of the best constant prediction
+    layer 1 - size of the gradient relative to the last layer
+    network - loss relative to the best constant prediction
     """
     network, X = probe.network_and_input(estimator, X)
     job = probe.initial_job(network, X, y, sample_weight)

@@ -115,7 +115,7 @@ RULES = MappingProxyType(
             ("", "scale inputs", "same units"),
         ),
         "spread of inputs": Rule(
-            "ratio of the largest to the smallest standard deviation of inputs",
+            "ratio of largest to smallest standard deviation of the inputs",
             100.0,
             ("", "scale inputs", "same units"),
             _LECUN,
@@ -147,7 +147,7 @@ RULES = MappingProxyType(
             ("Hardly any gradient reaches the first layer.", "init"),
         ),
         "first loss": Rule(
-            "loss before training / loss of the best constant prediction",
+            "loss before training relative to the best constant prediction",
             10.0,
             (
                 "The initial network makes confident but wrong predictions.",
@@ -158,7 +158,7 @@ RULES = MappingProxyType(
             "Karpathy, A Recipe for Training Neural Networks, 2019",
         ),
         "first step": Rule(
-            "size of the first step / size of the weights",
+            "size of the first step relative to the weights",
             1e-1,
             ("", "lower rate"),
             _KARPATHY,
@@ -166,7 +166,7 @@ RULES = MappingProxyType(
             ("", "raise clip", "raise rate"),
         ),
         "penalty": Rule(
-            "penalty / total weight of the samples",
+            "penalty relative to the total weight of the samples",
             LARGE_PENALTY,
             ("The penalty keeps the weights close to zero.", "lower penalty"),
             _RULE_OF_THUMB,
@@ -195,7 +195,7 @@ RULES = MappingProxyType(
             _GLOROT,
         ),
         "gradient": Rule(
-            "size of the gradient / size of that in the last layer",
+            "size of the gradient relative to the last layer",
             1e3,
             (
                 "The gradient explodes towards the first layer.",
@@ -218,7 +218,7 @@ RULES = MappingProxyType(
             _RULE_OF_THUMB,
         ),
         "constant": Rule(
-            "loss / loss of the best constant prediction",
+            "loss relative to the best constant prediction",
             0.95,
             (
                 "The predictions for these rows are hardly better than a constant.",

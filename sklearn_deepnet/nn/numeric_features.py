@@ -196,7 +196,7 @@ def write_periodic_gradient(
     x : ndarray of shape (..., n_inputs, n_samples)
         The columns of X, as rows.
     sines : ndarray of shape (..., n_inputs, n_frequencies, n_samples)
-        As `write_periodic` has left them; overwritten.
+        Result of `write_periodic`, which is overwritten.
     out : FittedFeatures of arrays of shape (..., n_inputs, n_frequencies)
         Overwritten.
     """

@@ -96,7 +96,7 @@ def column_moments(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_columns)
-        Of any numeric dtype.
+        Rows of X, of any numeric dtype.
     weight : ndarray of shape (n_samples,) or None, default=None
         Weights of the rows; None is all ones.
     rows : ndarray of int or None, default=None
@@ -142,7 +142,7 @@ def column_bounds(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_columns)
-        Of any numeric dtype.
+        Rows of X, of any numeric dtype.
     rows : ndarray of int or None, default=None
         The rows to use; None is all.
 
@@ -172,7 +172,7 @@ def column_quartiles(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_columns)
-        Of any numeric dtype.
+        Rows of X, of any numeric dtype.
     weight : ndarray of shape (n_samples,) or None, default=None
         Weights of the rows; None is all ones.
     rows : ndarray of int or None, default=None
@@ -234,9 +234,10 @@ class InputScaling(NamedTuple):
     Parameters
     ----------
     center : ndarray of shape (n_inputs,) or (*stack_shape, 1, n_inputs)
-        Shared by the networks of a stack, or one for each.
+        Values that are subtracted, shared by the networks of a stack, or separate for
+        each.
     scale : ndarray like `center`
-        Positive.
+        Divisors, which are positive.
     squashes : bool, default=False
         Whether to limit the result.
 
@@ -264,7 +265,7 @@ class InputScaling(NamedTuple):
         Parameters
         ----------
         X : ndarray of shape (..., n_samples, n_inputs)
-            Of any numeric dtype.
+            Rows of X, of any numeric dtype.
         out : ndarray of shape (..., n_samples, n_inputs)
             Overwritten.
         """

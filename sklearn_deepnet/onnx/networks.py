@@ -33,8 +33,9 @@ def averaged_networks(estimator: Any) -> list[FittedNetwork]:
     if not networks:
         raise TypeError(
             "estimator must be a DeepNetClassifier, a DeepNetRegressor or an ensemble "
-            f"of these. Got {estimator!r} instead. To convert a pipeline or a search, "
-            "call register_converters() and then skl2onnx.to_onnx."
+            f"of these. Got an object of class {type(estimator).__name__} instead. To "
+            "convert a pipeline or a search, call register_converters() and then "
+            "skl2onnx.to_onnx."
         )
     for name in ("predict", "predict_proba")[: 1 + is_classifier(estimator)]:
         if not is_ours(getattr(type(estimator), name)):
@@ -215,7 +216,7 @@ def _add_mean(graph: Graph, values: str, n: int) -> str:
 
 
 def output_types(estimator: Any) -> dict[str, tuple[type, list[int | None]]]:
-    """Return type and shape of each output; `float` stands for the graph's dtype."""
+    """Return type and shape of each output; `float` is the dtype of the graph."""
     networks = averaged_networks(estimator)
     if not is_classifier(estimator):
         return {"variable": (float, [None, networks[0].n_outputs_])}

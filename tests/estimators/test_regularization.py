@@ -610,7 +610,8 @@ def test_focal_loss_by_name_has_a_gamma_of_two():
 @pytest.mark.parametrize("gamma", [-1, np.inf, np.nan])
 def test_a_bad_gamma_is_an_error(gamma):
     with pytest.raises(
-        ValueError, match=rf"^gamma must not be negative\. Got {gamma} instead\.$"
+        ValueError,
+        match=rf"^gamma must be a finite number of at least 0\. Got {gamma} instead\.$",
     ):
         losses.focal(gamma)
 

@@ -682,7 +682,9 @@ def test_a_truncated_file_is_an_error(tmp_path):
     for n_bytes in (0, 7, 100, len(written) // 2, len(written) - 1):
         path.write_bytes(written[:n_bytes])
         start = f"'{path}' is damaged or was not saved by sklearn_deepnet: "
-        with pytest.raises(ModelFileError, match=f"^{re.escape(start)}"):
+        end = " It was left untouched; choose another path."
+        pattern = f"^{re.escape(start)}.*{re.escape(end)}$"
+        with pytest.raises(ModelFileError, match=pattern):
             net().fit(X, y, checkpoint=path)
         assert path.read_bytes() == written[:n_bytes]
 

@@ -66,7 +66,7 @@ def fit_in_parts():
 
 
 def fit_badly():
-    with pytest.raises(ValueError, match="not one of"):
+    with pytest.raises(ValueError, match="activation must be one of"):
         net(activation="rely").fit(X, y)
 
 

@@ -398,7 +398,7 @@ def test_files_of_searches_and_of_fits_are_distinguished(tmp_path, done):
         )
         with raises(message):
             estimator.fit(X, y, checkpoint=path)
-    with pytest.raises(ModelFileError, match="it does not begin with the length"):
+    with pytest.raises(ModelFileError, match="it does not begin with a valid header"):
         load_model(done)
 
 
@@ -505,7 +505,8 @@ def test_damage_is_an_error(path):
         why = f"the checksum of record {number} is wrong"
         message = (
             f"'{path}' is damaged or was not saved by sklearn_deepnet: "
-            f"{(why if number else 'its first record is incomplete')}."
+            f"{(why if number else 'its first record is incomplete')}. It was left "
+            "untouched; choose another path."
         )
         with raises(message, ModelFileError):
             grid().fit(X, y, checkpoint=by_fold(path))

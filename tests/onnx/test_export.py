@@ -380,8 +380,9 @@ def test_unfitted_network_raises():
 def test_other_estimators_raise(estimator):
     message = (
         "estimator must be a DeepNetClassifier, a DeepNetRegressor or an ensemble of "
-        f"these. Got {estimator!r} instead. To convert a pipeline or a search, call "
-        "register_converters() and then skl2onnx.to_onnx."
+        f"these. Got an object of class {type(estimator).__name__} instead. To "
+        "convert a pipeline or a search, call register_converters() and then "
+        "skl2onnx.to_onnx."
     )
     with raises(message, TypeError):
         to_onnx(estimator)

@@ -341,7 +341,7 @@ def text_of(header, body=b""):
     return len(header).to_bytes(8, "little") + header.encode() + body
 
 
-NO_HEADER = "it does not begin with the length of a header"
+NO_HEADER = "it does not begin with a valid header"
 NO_ARRAYS = "its header describes an array wrongly"
 TOO_LONG = "the size of an array does not match its shape"
 FIRST = {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}

@@ -40,20 +40,20 @@ class FitCheckpoint:
     checkpoint : Checkpoint
         Where and when to write.
     estimator : estimator
-        With its parameters; fitted if training continues from it.
+        The estimator with its parameters. It is fitted if training continues from it.
     dataset : Dataset
-        All samples, before any split.
+        All samples, before a validation set is split off.
     validation_set : Dataset or None
-        Validation set that was given to `fit`.
+        The validation set that was given to `fit`.
     resumes : bool
-        Whether training continues from what `estimator` has learned.
+        Whether training continues from the fitted attributes of `estimator`.
 
     Attributes
     ----------
     n_epochs_done : int
-        Epochs that this fit has made already, according to the file.
+        Number of epochs of this fit that the file contains.
     is_complete : bool
-        Whether no more are to be made.
+        Whether there are no more epochs to train.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ class FitCheckpoint:
         Raises
         ------
         ModelFileError
-            If it cannot be read.
+            If the file cannot be read.
         ValueError
-            If it is of another fit, or has more than `n_iter` epochs.
+            If the file belongs to another fit, or has more than `n_iter` epochs.
         OSError
             If its folder cannot be read.
         """
@@ -136,7 +136,7 @@ class FitCheckpoint:
         return generator_after
 
     def _find_difference(self, description: dict[str, Any], arrays: Any) -> str:
-        """Return how this fit differs from the one of the file; "" if it does not."""
+        """Return how this fit differs from that in the file, or "" if it does not."""
         fit, now = description["fit"], self._identity
         if fit.get("class") != now["class"]:
             return f"its class is {fit.get('class')}, and not {now['class']}"
@@ -200,9 +200,9 @@ class FitCheckpoint:
         return False
 
     def finish(self, result: TrainingResult) -> TrainingResult:
-        """Write the last file, unless an interrupt may have come within an epoch.
+        """Write the last file, unless an interrupt may have occurred within an epoch.
 
-        Return the result, with the interrupt if one comes now.
+        Return the result. If an interrupt occurs now, the result contains it.
         """
         if result.interrupt is None:
             try:
@@ -240,7 +240,7 @@ class FitCheckpoint:
 
 
 def _was(name: str, description: dict[str, Any], arrays: Any) -> str:
-    """Return what a parameter was, if the file has it."""
+    """Return the previous value of a parameter, if the file contains it."""
     try:
         return f", and was {decode(description['params'][name], arrays)!r:.200}"
     except (KeyError, TypeError, ValueError):

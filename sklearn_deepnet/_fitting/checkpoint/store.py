@@ -1,4 +1,4 @@
-"""Fits that a search continues in its next round, in memory."""
+"""Stores fits in memory, which a search continues in its next round."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +15,14 @@ from .file import identify_fit
 
 
 class EpochStore:
-    """Fits of the round before, which only need more epochs in this one.
+    """Fits of the previous round, which only need more epochs in the current one.
 
     A halving search fits the survivors of each round again, with a larger `n_iter`.
 
     Attributes
     ----------
     fits : dict of str to dict
-        Fitted attributes of networks, by what they were fitted to.
+        Fitted attributes of networks, by a key that identifies the fit.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class EpochStore:
         self.fits |= fits
 
     def find(self, key: str) -> dict[str, Any] | None:
-        """Return the attributes of a fit of the round before."""
+        """Return the attributes of a fit of the previous round."""
         return self._before.get(key)
 
 
@@ -48,7 +48,7 @@ epoch_store: ContextVar[EpochStore | None] = ContextVar("epoch_store", default=N
 
 @contextmanager
 def storing_epochs(store: EpochStore) -> Iterator[None]:
-    """Let fits in this block continue from those in the store, and add them to it."""
+    """Within this context, continue fits from the store, and add fits to it."""
     token = epoch_store.set(store)
     try:
         yield
@@ -62,11 +62,11 @@ class StoredFit:
     Parameters
     ----------
     store : EpochStore
-        Of the search.
+        The store of the search.
     key : str
-        Identifies the fit apart from its `n_iter`.
+        Identifies the fit, except for its `n_iter`.
     estimator : estimator
-        With its parameters.
+        The estimator with its parameters.
     """
 
     def __init__(self, store: EpochStore, key: str, estimator: Any) -> None:
@@ -74,7 +74,7 @@ class StoredFit:
         self.n_epochs_done, self.is_complete = 0, False
 
     def restore(self, n_iter: int) -> bool:
-        """Set on the estimator, in place, what is stored; return if there is."""
+        """Set the stored state on the estimator, in place; return if there is one."""
         found = self._store.find(self._key)
         if found is None or found["n_epochs"] > n_iter:
             return False
@@ -95,7 +95,7 @@ class StoredFit:
         restore_best: bool,
         to_save: tuple[Any, ...],
     ) -> None:
-        """Take what is needed to store the fit; see `FitCheckpoint.begin`."""
+        """Keep the arguments that are needed to store the fit; see `FitCheckpoint`."""
         self._start, self._arguments = copy(network), (resumes, restore_best, to_save)
 
     def finish(self, result: TrainingResult) -> TrainingResult:
@@ -122,8 +122,8 @@ def find_stored_fit(
 ) -> StoredFit | None:
     """Return where to find or store this fit, unless that is impossible.
 
-    It is if a larger `n_iter` would change the first epochs, or if a parameter cannot
-    be compared with that of another fit.
+    It is impossible if a larger `n_iter` would change the first epochs, or if a
+    parameter cannot be compared with that of another fit.
     """
     if depends_on_n_iter(resolve_schedule(estimator.schedule)):
         return None

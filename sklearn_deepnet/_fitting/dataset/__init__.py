@@ -37,9 +37,9 @@ class Dataset:
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
-        As validated.
+        The validated X.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        As validated.
+        The validated y.
     targets : Targets
         How y is encoded.
     target : ndarray of shape (n_samples, n_outputs or 1)
@@ -112,14 +112,15 @@ class Dataset:
         Parameters
         ----------
         estimator : estimator
-            With `early_stopping` and `validation_fraction`.
+            The estimator with `early_stopping` and `validation_fraction`.
         partial : bool
-            Whether the rows are those of a call of ``partial_fit``.
+            Whether the rows belong to a call of ``partial_fit``.
 
         Raises
         ------
         ValueError
-            If it is True, and there are too few rows, or those of ``partial_fit``.
+            If `early_stopping` is True and there are too few rows, or if the call is
+            ``partial_fit``.
         """
         asked, fraction = estimator.early_stopping, estimator.validation_fraction
         if partial and asked == "auto":
@@ -159,11 +160,11 @@ def check_rows(
         Its `n_features_in_` and `feature_names_in_` are set if `reset`, else compared;
         its `_y_is_numeric` says whether y must be numbers.
     X, y : array-like
-        As the user gave them.
+        Arguments of ``fit``, as given by the user.
     reset : bool
         Whether this is the first X of the estimator.
     suffix : str, default=""
-        What the names of the arguments end in: "_val" for validation data.
+        Suffix of the names of the arguments: "_val" for validation data.
     """
     X = check_no_dates(X, f"X{suffix}")
     if y is not None:

@@ -108,7 +108,7 @@ def split_rows(
     fraction : float
         The fraction to hold out.
     seed : int
-        Of the random split.
+        Seed of the random split.
 
     Returns
     -------

@@ -26,7 +26,7 @@ class ClassTargets:
     multilabel : bool
         Whether y is an indicator matrix with one column for each label.
     class_weight : dict, list of dict, "balanced" or None
-        As in scikit-learn.
+        Class weights, as in scikit-learn.
     label_smoothing : float
         Fraction of the target that is spread evenly over the classes.
     """

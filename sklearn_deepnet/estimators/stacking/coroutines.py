@@ -43,16 +43,16 @@ class Coroutine:
     Parameters
     ----------
     function : callable
-        Called without arguments.
+        The function, which is called without arguments.
     group : CoroutineGroup
         The tasks that were added together with this one.
     number : int
-        Its index in the group.
+        Index of this task in the group.
 
     Attributes
     ----------
     result, error : object
-        What the function returned or raised, if `is_done`.
+        Return value of the function or the error that it raised, if `is_done`.
     networks : sequence of Waiting
         Networks for which the task waits.
     results : dict of int to JobResult
@@ -188,7 +188,8 @@ class Coroutine:
     def _forget_thread(self) -> None:
         """Free the thread, which has ended, without the garbage collector.
 
-        That would run at any time, and a Ctrl-C is lost while threads are collected.
+        The garbage collector could run at any time, and a Ctrl-C is lost while it
+        collects threads.
         """
         self._thread = None
         if self.error is not None and self.error.__traceback__ is not None:
