@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score, r2_score
 
 
+@np.errstate(all="ignore")
 def accuracy(
     y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
