@@ -68,6 +68,12 @@ _BY_NAME = (
     "sklearn_deepnet.model_selection.search.StackedGridSearchCV",
     "sklearn_deepnet.model_selection.search.StackedRandomizedSearchCV",
 )
+# What encoders of a table hold besides, which skops does not trust by itself
+_OF_OTHERS = (
+    "numpy.dtype",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedKFold",
+)
 # For ``skops.io.load(path, trusted=...)``. Creating these objects only sets attributes,
 # and the functions only convert columns of a table to arrays.
 TRUSTED_TYPES = tuple(
@@ -76,7 +82,7 @@ TRUSTED_TYPES = tuple(
             f"{it.__module__}.{it.__qualname__}"
             for table in (_CLASSES, SOLVERS, SCHEDULES, NUMERIC_FEATURES)
             for it in table.values()
-        }.union(_BY_NAME)
+        }.union(_BY_NAME, _OF_OTHERS)
     )
 )
 

@@ -11,14 +11,14 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import UndefinedMetricWarning
 
-_SKIPPED_MODULES = ("sklearn_deepnet.", "sklearn.callback.")
+_SKIPPED_MODULES = ("sklearn_deepnet.", "sklearn.", "joblib.")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Issue a warning that points at the first caller outside of this library.
+    """Issue a warning that points at the line of the user that led to it.
 
-    Frames of scikit-learn's callback wrapper around ``fit`` are skipped, too. The
-    stack level is counted here because it differs with the way into ``fit``.
+    Frames of this library, of scikit-learn and of joblib are skipped: the user has
+    called a pipeline or a search, perhaps.
     """
     frame, stacklevel = sys._getframe(1), 2
     while frame.f_back and frame.f_globals["__name__"].startswith(_SKIPPED_MODULES):
