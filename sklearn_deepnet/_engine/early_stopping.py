@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from .._utils.interrupts import interruptible
+from .._utils.interrupts import interruptibly
 from .._utils.typing import BoolArray, FloatArray
 from .batches import Batches
 from .network import Network
@@ -116,13 +117,12 @@ class EarlyStopping:
         if validation.scores is None:
             return np.where(np.isnan(loss), np.inf, loss), finite
         params = self._state.params
-        with interruptible():
-            scores = [
-                score(params[k]) if finite[k] else np.nan
-                for score, k in zip(
-                    validation.scores, np.ndindex(params.shape[:-1]), strict=True
-                )
-            ]
+        scores = [
+            interruptibly(partial(score, params[k])) if finite[k] else np.nan
+            for score, k in zip(
+                validation.scores, np.ndindex(params.shape[:-1]), strict=True
+            )
+        ]
         self.validation_score = np.reshape(scores, params.shape[:-1])
         return np.where(finite, -self.validation_score, np.inf), finite
 

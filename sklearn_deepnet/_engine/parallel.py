@@ -53,8 +53,12 @@ class Threads:
 
     def __init__(self, n: int) -> None:
         self.n = n
+        self._start_others()
+
+    def _start_others(self) -> None:
+        self._process = os.getpid()
         self._others = ThreadPoolExecutor(
-            max(1, n - 1),
+            max(1, self.n - 1),
             initializer=partial(np.seterr, all="ignore"),  # for that thread alone
         )
 
@@ -65,6 +69,8 @@ class Threads:
         within `one_blas_thread`, since an interrupt would leave locks of the threads
         taken.
         """
+        if self._process != os.getpid():  # a fork has not copied the other threads
+            self._start_others()
         first, *rest = functions
         futures = [self._others.submit(function) for function in rest]
         try:

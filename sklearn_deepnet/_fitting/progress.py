@@ -3,8 +3,10 @@
 import os
 import sys
 import time
+from functools import partial
 
 from .._engine import TrainingLoop
+from .._utils.interrupts import interruptibly
 
 _N_LINES = 10
 _BAR_WIDTH, _WIDEST = 30, 160
@@ -73,13 +75,14 @@ class ProgressPrinter:
         n_done = loop.n_epochs_done + share
         line = self._line(loop, n_done, now)
         if not self._in_place:
-            print(line, flush=True)
+            interruptibly(partial(print, line, flush=True))  # a pipe may be full
             return
         # A line that is wider than the terminal could not be overwritten.
         width = max(0, min(_BAR_WIDTH, _count_columns() - len(line) - 4))
         done = int(width * (self._n_before + n_done) / self._n_iter)
         line = f"[{'=' * done:{width}}] {line}"
-        print(f"\r{line:{self._n_shown}}", end=" ", flush=True)
+        padded = f"\r{line:{self._n_shown}}"
+        interruptibly(partial(print, padded, end=" ", flush=True))
         self._n_shown = len(line)
 
     def _line(self, loop: TrainingLoop, n_done: float, now: float) -> str:

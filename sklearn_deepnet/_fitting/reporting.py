@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 
 from .._engine import Callback, TrainingLoop, TrainingResult, loss_limit
-from .._utils.interrupts import interruptible
+from .._utils.interrupts import interruptibly
 from .._utils.lookup import claims
 from .._utils.sklearn_compat import CallbackContext
 from .._utils.values import items_of
@@ -69,8 +69,9 @@ class CallbackTasks:
         n_done = self._n_before + loop.n_epochs_done
         if n_done % self._every and n_done < self._n_iter:
             return False
-        with interruptible():
-            stops = self._task.call_on_fit_task_end(
+        task = self._task
+        stops = interruptibly(
+            lambda: task.call_on_fit_task_end(
                 estimator=self._estimator,
                 # scikit-learn calls this only for callbacks that want a fitted one.
                 reconstruction_attributes=lambda: {
@@ -79,6 +80,7 @@ class CallbackTasks:
                 },
                 **self._data,
             )
+        )
         self._task = None
         if not stops and n_done < self._n_iter:
             self._begin()
@@ -86,17 +88,19 @@ class CallbackTasks:
 
     def end(self) -> None:
         """End the tasks that are open; the estimator is fitted by now."""
-        with interruptible():
-            if self._task is not None:
-                self._task.call_on_fit_task_end(estimator=self._estimator)
-            self._context.call_on_fit_task_end(
-                estimator=self._estimator, reconstruction_attributes=dict, **self._data
-            )
+        interruptibly(self._end)
+
+    def _end(self) -> None:
+        if self._task is not None:
+            self._task.call_on_fit_task_end(estimator=self._estimator)
+        self._context.call_on_fit_task_end(
+            estimator=self._estimator, reconstruction_attributes=dict, **self._data
+        )
 
     def _begin(self) -> None:
         self._task = self._context.subcontext(task_name="epochs")
-        with interruptible():
-            self._task.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+        begin = self._task.call_on_fit_task_begin
+        interruptibly(lambda: begin(estimator=self._estimator, **self._data))
 
 
 def epochs_per_task(n_iter: int) -> int:

@@ -145,7 +145,9 @@ def _read(file: BinaryIO, n_bytes: int) -> tuple[dict[str, Any], Arrays]:
     arrays, end = Arrays(), 0
     for name, entry in header.items():
         dtype, shape, end = _check_entry(entry, end, n_bytes - 8 - n_header)
-        flat = np.fromfile(file, dtype, math.prod(shape))
+        flat = np.empty(math.prod(shape), dtype)
+        # np.fromfile raises a TypeError in place of a KeyboardInterrupt
+        file.readinto(flat.view(np.uint8))
         sha256.update(flat.view(np.uint8))
         if dtype == np.bool_ and flat.view(np.uint8).max(initial=0) > 1:
             raise ValueError("an array of booleans has bytes other than 0 and 1")

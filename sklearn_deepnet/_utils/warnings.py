@@ -35,12 +35,13 @@ def said_once() -> Iterator[None]:
 
     It is used by calls that fit many networks. A nested context has no effect.
     """
-    token = _said.set(set()) if _said.get() is None else None
+    before = _said.get()
     try:
+        if before is None:
+            _said.set(set())
         yield
     finally:
-        if token is not None:
-            _said.reset(token)
+        _said.set(before)
 
 
 def warn_once(message: str, category: type[Warning] = UserWarning) -> None:

@@ -173,9 +173,9 @@ class BaseDeepNet(
 
 def _train(prepared: PreparedFit | SkippedFit) -> Any:
     """Train the network if there is a job, and set the fitted attributes."""
-    if prepared.job is None:
-        return prepared.complete(None)
     with deferred_interrupts():  # so that a training that has ended is not lost
+        if prepared.job is None:
+            return prepared.complete(None)
         return prepared.complete(train_job(prepared.job))
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..._utils.interrupts import deferred_interrupts, take_interrupts
 from ..._utils.sharing import SharedWork, sharing
 from .coroutines import (
     CannotStartError,
@@ -77,12 +78,13 @@ class Cooperation:
         BaseException
             The error of the first function that raised one.
         """
-        with sharing(self._shared):
+        with deferred_interrupts(), sharing(self._shared):
             group = CoroutineGroup(self, functions, None, on_end)
             numbers = range(len(group.tasks)) if order is None else order
             self._new.extend(group.tasks[number] for number in numbers)
             try:
                 while self._new or self._ready or self._waiting:
+                    take_interrupts()
                     self._advance()
             finally:
                 group.cancel_from(0)

@@ -18,7 +18,7 @@ from typing import Any, Self
 from sklearn import get_config, set_config
 
 from ..._fitting.jobs import JobResult, TrainingJob, gathering
-from ..._utils.interrupts import interrupt_thread
+from ..._utils.interrupts import interrupt_thread, interruptibly
 from .training import Waiting, train_stacks
 
 _current: ContextVar["Coroutine | None"] = ContextVar("current", default=None)
@@ -100,7 +100,7 @@ class Coroutine:
                 self._start()
             else:
                 _release(self._turn)
-            self._turn_back.acquire()
+            interruptibly(self._turn_back.acquire)
             if self.is_done:
                 self._thread.join()
                 self._forget_thread()

@@ -220,15 +220,17 @@ def _fit_in_tasks(estimators: Sequence[Any], arguments: Sequence[FitArguments]) 
     source = object()  # makes the ids unique, since a later call may reuse them
     keys = [(source, id(it)) for it in arguments]
     calls = [*map(partial, repeat(_fit_one), twins, arguments, keys)]
-    try:
-        run_tasks(calls, MAX_BYTES, StackSummary())
-    except KeyboardInterrupt:
+    with deferred_interrupts():  # a network must not be fitted without its steps
+        try:
+            run_tasks(calls, MAX_BYTES, StackSummary())
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                for estimator, twin in zip(estimators, twins, strict=True):
+                    if find_network(twin).__sklearn_is_fitted__():
+                        set_prefix(estimator, twin)
+            raise
         for estimator, twin in zip(estimators, twins, strict=True):
-            if find_network(twin).__sklearn_is_fitted__():
-                set_prefix(estimator, twin)
-        raise
-    for estimator, twin in zip(estimators, twins, strict=True):
-        set_prefix(estimator, twin)
+            set_prefix(estimator, twin)
 
 
 def _fit_one(estimator: Any, arguments: FitArguments, key: Hashable) -> None:

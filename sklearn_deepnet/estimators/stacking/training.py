@@ -17,6 +17,7 @@ from ..._fitting.jobs import (
     train_jobs,
 )
 from ..._fitting.stack_size import max_stack_size_of_job
+from ..._utils.interrupts import is_interrupt
 from ...nn.optimizers import LBFGS
 
 _NO_OTHER = "no similar network was waiting to be trained, or max_bytes was too small"
@@ -181,6 +182,8 @@ def _train(jobs: Sequence[TrainingJob]) -> list[JobResult]:
     try:
         results = train_jobs(jobs)
     except Exception as error:
+        if is_interrupt(error):
+            raise
         if len(jobs) == 1:
             return [JobResult(None, error, time.perf_counter() - start)]
     else:
