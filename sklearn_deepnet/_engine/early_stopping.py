@@ -14,6 +14,7 @@ from .network import Network
 from .parallel import BlockwisePropagation, Threads
 from .state import NEVER, TrainingSpec, TrainingState
 
+_FIRST_EPOCHS = 1024  # of the curves that are allocated at first
 _CURVES = ("losses", "data_losses", "validation_losses", "validation_scores")
 
 Score = Callable[[FloatArray], float]
@@ -154,7 +155,7 @@ class EarlyStopping:
 
 
 class LearningCurves:
-    """The losses and scores of all epochs, in arrays that are allocated once.
+    """The losses and scores of all epochs, in arrays that grow with their number.
 
     Parameters
     ----------
@@ -175,13 +176,23 @@ class LearningCurves:
         n_curves = 2
         if validation is not None:
             n_curves = 3 if validation.scores is None else 4
-        shape = (*stack_shape, n_iter)
+        self._n_iter = n_iter
+        shape = (*stack_shape, min(n_iter, _FIRST_EPOCHS))
         self._curves = {name: np.empty(shape) for name in _CURVES[:n_curves]}
 
     def record(self, epoch: int, *values: FloatArray | None) -> None:
         """Record the values of an epoch in place, in the order of the curves."""
+        n_epochs = self._curves["losses"].shape[-1]
+        if epoch == n_epochs:  # doubled, so that the time per epoch does not grow
+            self._resize(min(2 * n_epochs, self._n_iter))
         for curve, value in zip(self._curves.values(), values, strict=False):
             curve[..., epoch] = value
+
+    def _resize(self, n_epochs: int) -> None:
+        for name, curve in self._curves.items():
+            larger = np.empty((*curve.shape[:-1], n_epochs))
+            larger[..., : curve.shape[-1]] = curve
+            self._curves[name] = larger
 
     def losses(self, epoch: int) -> FloatArray:
         """Return the training loss of an epoch, of shape ``stack_shape``."""

@@ -23,7 +23,7 @@ from .._utils.typing import ArrayPair, FloatArray, IntArray, MatrixLike, RandomS
 from .._utils.warnings import said_once
 from .base import BaseDeepNet
 from .classifier import DeepNetClassifier
-from .fitted import check_new_rows, logits_of_blocks, mean_and_std, softmax
+from .fitted import check_new_rows, logits_of_blocks, means_and_stds, softmax
 from .mixins import PickleVersionMixin
 from .parameter_names import EnsembleNamesMixin, explains_names
 from .regressor import DeepNetRegressor
@@ -392,11 +392,9 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
             Standard deviation of the members' probabilities. Only returned if
             `return_std` is True.
         """
-        found = []
-        for logits, _ in self._logits_of_blocks(X):
-            found.append(mean_and_std(self._activate(logits, expit, softmax)))
-        p, std = map(np.concatenate, zip(*found, strict=True))
-        return (p, std) if return_std else p
+        blocks = self._logits_of_blocks(X)
+        found = (self._activate(logits, expit, softmax) for logits, _ in blocks)
+        return means_and_stds(found, return_std)
 
     def predict_log_proba(self, X: MatrixLike) -> FloatArray:
         """Return the logarithm of the mean of the members' probabilities.
@@ -547,12 +545,12 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
             Standard deviation of the members' predictions, in the units of the targets.
             Only returned if `return_std` is True.
         """
-        found = []
-        for logits, rows in self._logits_of_blocks(X):
-            pairs = zip(self.estimators_, logits, strict=True)
-            found.append(mean_and_std([m._from_logits(z, rows) for m, z in pairs]))
-        y, std = map(np.concatenate, zip(*found, strict=True))
-        return (y, std) if return_std else y
+        members = self.estimators_
+        found = (
+            [m._from_logits(z, rows) for m, z in zip(members, logits, strict=True)]
+            for logits, rows in self._logits_of_blocks(X)
+        )
+        return means_and_stds(found, return_std)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

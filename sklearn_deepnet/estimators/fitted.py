@@ -1,6 +1,6 @@
 """The network of a fitted estimator: its attributes and its outputs for new X."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from ..nn.numeric_features import FittedFeatures
 from ..nn.scaling import InputScaling, fold_into_first_layer
 
 _MANY_INPUTS = 200
-_N_ROWS = 2**14  # predicted at once, so that memory does not grow with n_samples
+# Rows and logits of all members at once, so that memory does not grow with n_samples
+_MOST_ROWS, _FEWEST_ROWS, _MOST_LOGITS = 2**14, 2**8, 2**21
 
 
 def network_of(estimator: Any) -> Network:
@@ -47,30 +48,47 @@ def stack_of(estimators: Sequence[Any]) -> Network:
     )
 
 
-def mean_and_std(values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Return mean and standard deviation over networks.
+def means_and_stds(
+    blocks: Iterable[Sequence[FloatArray]], return_std: bool
+) -> FloatArray | tuple[FloatArray, FloatArray]:
+    """Return the mean over networks and, if asked for, the standard deviation.
 
     Parameters
     ----------
-    values : sequence of ndarray, all of one shape
-        One array for each network.
+    blocks : iterable of sequences of ndarray, all of one shape
+        For each block of rows, one array for each network.
+    return_std : bool
+        Whether to return the standard deviation, too.
 
     Returns
     -------
-    mean, std : ndarray of the same shape
+    mean, std : ndarray
+        Those of all blocks, one after the other.
     """
+    means, stds = [], []
+    for values in blocks:
+        with np.errstate(under="ignore"):
+            means.append(_mean(values))
+            if return_std:
+                stds.append(_std(values, means[-1]))
+    mean = np.concatenate(means)
+    return (mean, np.concatenate(stds)) if return_std else mean
+
+
+def _mean(values: Sequence[FloatArray]) -> FloatArray:
     # Members are added one by one. ``np.mean`` uses another order for a single row, so
     # that the prediction of a row would depend on the number of rows.
-    n = len(values)
-    with np.errstate(under="ignore"):
-        mean = sum(it / n for it in values)
-        # Rounding could make a mean of probabilities larger than 1.
-        mean = np.clip(mean, np.minimum.reduce(values), np.maximum.reduce(values))
-        deviations = [np.abs(it - mean) for it in values]
-        largest = np.maximum.reduce(deviations)
-        # y may be in any unit, so the squares of the deviations could overflow.
-        unit = np.where(largest > 0, largest, 1)
-        return mean, unit * np.sqrt(sum((it / unit) ** 2 for it in deviations) / n)
+    mean = sum(it / len(values) for it in values)
+    # Rounding could make a mean of probabilities larger than 1.
+    return np.clip(mean, np.minimum.reduce(values), np.maximum.reduce(values))
+
+
+def _std(values: Sequence[FloatArray], mean: FloatArray) -> FloatArray:
+    deviations = [np.abs(it - mean) for it in values]
+    largest = np.maximum.reduce(deviations)
+    # y may be in any unit, so the squares of the deviations could overflow.
+    unit = np.where(largest > 0, largest, 1)
+    return unit * np.sqrt(sum((it / unit) ** 2 for it in deviations) / len(values))
 
 
 def softmax(logits: FloatArray, axis: int) -> FloatArray:
@@ -108,8 +126,11 @@ def logits_of_blocks(
         stack = stack_of(estimators)
         if stack.shares_inputs or X.shape[1] <= _MANY_INPUTS:
             networks = [stack]
-    for start in range(0, X.shape[0], _N_ROWS):
-        rows = X[start : start + _N_ROWS]
+    n_outputs = networks[0].layer_sizes[-1]
+    n_rows = max(_MOST_LOGITS // (len(estimators) * n_outputs), _FEWEST_ROWS)
+    n_rows = min(n_rows, _MOST_ROWS)
+    for start in range(0, X.shape[0], n_rows):
+        rows = X[start : start + n_rows]
         with np.errstate(all="ignore"):
             outputs = [predict_logits(network, rows) for network in networks]
         logits = outputs[0] if outputs[0].ndim == 3 else np.stack(outputs)

@@ -6,7 +6,12 @@ from sklearn.model_selection import ShuffleSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_deepnet import stacked
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    DeepNetEnsembleClassifier,
+    fit_stack,
+    stacked,
+)
 from tests.helpers import network_factory
 
 pytestmark = pytest.mark.slow
@@ -88,3 +93,33 @@ def test_tasks_that_wait_hold_few_more_bytes_than_they_may(steps, peak_of):
 
     max_bytes = 10_000_000
     assert peak(max_bytes) < peak(1) + 2.5 * max_bytes < peak(10**9)
+
+
+@pytest.mark.parametrize("method", ["predict_proba", "predict_log_proba", "predict"])
+def test_an_ensemble_of_many_classes_predicts_in_blocks(method, peak_of):
+    X = np.random.RandomState(0).randn(8000, 10)
+    net = DeepNetClassifier((4,), n_iter=1, tol=None, random_state=0)
+    ensemble = DeepNetEnsembleClassifier(net, n_estimators=10).fit(
+        X, np.arange(8000) % 400
+    )
+    probabilities = 8000 * 400 * 8
+    assert peak_of(lambda: getattr(ensemble, method)(X)) < 8 * probabilities
+
+
+def test_curves_grow_with_the_epochs_that_are_made(peak_of):
+    X, y = large_data("float64")
+    nets = [
+        DeepNetClassifier((4,), n_iter=10**9, random_state=k, early_stopping=True)
+        for k in range(3)
+    ]
+    assert peak_of(lambda: fit_stack(nets, X[:200], y[:200])) < 2**24
+    assert all(0 < net.n_iter_ == len(net.loss_curve_) < 10**6 for net in nets)
+
+
+def test_curves_of_many_epochs_are_those_of_few_and_more():
+    X, y = large_data("float64")
+    long = net(n_iter=2500, tol=None, random_state=0).fit(X[:20], y[:20])
+    short = net(n_iter=900, tol=None, random_state=0).fit(X[:20], y[:20])
+    assert long.loss_curve_[:900] == short.loss_curve_
+    assert len(long.loss_curve_) == 2500
+    assert np.all(np.diff(long.loss_curve_[-1000:]) < 0)  # all were measured
