@@ -189,13 +189,20 @@ PAGE_OF = {  # public names, except lower-case ones that prose uses, too
     for name in contents.__all__
     if name[0].isupper() or module == "sklearn_deepnet"
 }
+PAGE_OF_FILE = {  # outside docs, as a pattern: the page that shows it
+    r"examples/(\w+)\.py": r"gallery/\2.rst",
+    "examples": "gallery/index.rst",
+    r"CONTRIBUTING\.md": "contributing.md",
+    r"CHANGELOG\.md": "changelog.md",
+}
 VERBATIM = nodes.literal | nodes.math | nodes.FixedTextElement
 
 
-def link_to_gallery(app, docname, source):
-    """Turn paths of scripts and pages, as a code host shows them, into links here."""
-    script = re.compile(r"\]\(((?:\.\./)*)\.\./examples/(\w+)\.py\)")
-    source[0] = script.sub(r"](\1gallery/\2.rst)", source[0])
+def link_within_site(app, docname, source):
+    """Turn paths of files outside docs, as a code host shows them, into links here."""
+    for path, page in PAGE_OF_FILE.items():
+        link = re.compile(rf"\]\(((?:\.\./)*)\.\./{path}(?=[)#])")
+        source[0] = link.sub(rf"](\1{page}", source[0])
     if docname.startswith("gallery/"):
         source[0] = re.sub(r"``docs/([\w/]+)\.md``", r":doc:`/\1`", source[0])
 
@@ -280,7 +287,7 @@ def setup(app):
     app.add_transform(LinkToReference)
     app.add_transform(KeepNumbersWhole)
     app.connect("autodoc-process-signature", drop_signature)
-    app.connect("source-read", link_to_gallery)
+    app.connect("source-read", link_within_site)
     app.connect("missing-reference", show_term)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", break_headings)
