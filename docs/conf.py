@@ -238,13 +238,13 @@ class LinkToReference(SphinxTransform):
 
 
 class KeepNumbersWhole(SphinxTransform):
-    """Keep a number on one line with its thousands and its unit."""
+    """Keep a number on one line with its thousands, its unit and its error."""
 
     default_priority = 500
 
     def apply(self):
         """Replace the spaces within numbers by no-break spaces."""
-        blank = re.compile(r"(?<=\d) (?=\d{3}\b|[kMG]B\b)")
+        blank = re.compile(r"(?<=\d) (?=\d{3}\b|[kMG]B\b|±)|(?<=±) (?=\d)")
         for text in list(self.document.findall(nodes.Text)):
             if not isinstance(text.parent, VERBATIM):
                 whole = blank.sub("\N{NO-BREAK SPACE}", text)
