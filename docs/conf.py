@@ -238,13 +238,14 @@ class LinkToReference(SphinxTransform):
 
 
 class KeepNumbersWhole(SphinxTransform):
-    """Keep a number on one line with its thousands, its unit and its error."""
+    """Keep a number on one line with its thousands, unit, error or total."""
 
     default_priority = 500
 
     def apply(self):
         """Replace the spaces within numbers by no-break spaces."""
-        blank = re.compile(r"(?<=\d) (?=\d{3}\b|[kMG]B\b|±)|(?<=±) (?=\d)")
+        after_number = r"(?<=\d) (?=\d{3}\b|[kMG]B\b|±|of \d)"
+        blank = re.compile(rf"{after_number}|(?<=±) (?=\d)|(?<=\d of) (?=\d)")
         for text in list(self.document.findall(nodes.Text)):
             if not isinstance(text.parent, VERBATIM):
                 whole = blank.sub("\N{NO-BREAK SPACE}", text)

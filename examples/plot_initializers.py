@@ -5,7 +5,7 @@ Which initializer?
 Two rings of points, a network of 2-10-5-1 units and plain gradient descent: with these
 a course shows how weights of zero, weights that are far too large and He initialization
 affect learning. Here the same experiment is one call that trains all networks as one
-stack, and it reproduces the published numbers to the digit.
+stack, and it reproduces the published numbers up to the last digits.
 """
 
 # %%
