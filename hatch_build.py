@@ -13,6 +13,10 @@ _PICTURE = re.compile(
     r'<picture>.*?</picture>|<img [^>]*src="(?!https?:)[^>]*>', re.DOTALL
 )
 _ANCHOR = re.compile(r'<a href="(?!https?:|#)[^>]*>(.*?)</a>', re.DOTALL)
+_LEFT_OUT = "\0"  # stands for a picture until its caption is left out, too
+_CAPTION = re.compile(rf"{_LEFT_OUT}\n\n\*(?!\*)(?:.|\n(?!\n))+?\*(?:\n\n|\n?\Z)")
+_HEADING_AND_LIST = re.compile(r"^#+ .*\n\n((?:- .*\n(?:  .*\n)*)+)\n?", re.MULTILINE)
+_ITEM = re.compile(r"^- ", re.MULTILINE)
 
 
 class ReadmeHook(MetadataHookInterface):
@@ -37,7 +41,8 @@ def make_links_absolute(text: str, repository: str) -> str:
         Markdown with links to files beside it.
     repository : str
         Address of the repository on a code host, such as GitHub. Without one, links
-        become their text, and pictures are left out.
+        become their text. Pictures with their captions are left out, and so is a
+        heading with its list if each item of the list has such a link.
     """
     # Every second part is a block of code, in which brackets are no links.
     parts = _FENCED.split(text)
@@ -47,8 +52,7 @@ def make_links_absolute(text: str, repository: str) -> str:
 
 def _replace_links(text: str, repository: str) -> str:
     if not repository:
-        text = _PICTURE.sub("", _ANCHOR.sub(r"\1", text))
-        return _LINK.sub(lambda link: "" if link[1] else link[2], text)
+        return _remove_links(text)
 
     def link(match: re.Match[str]) -> str:
         address = f"{repository}/{'raw' if match[1] else 'blob'}/HEAD/{match[3]}"
@@ -59,3 +63,15 @@ def _replace_links(text: str, repository: str) -> str:
         return f'{match[1]}="{repository}/{kind}/HEAD/{match[2]}"'
 
     return _ATTRIBUTE.sub(attribute, _LINK.sub(link, text))
+
+
+def _remove_links(text: str) -> str:
+    text = _HEADING_AND_LIST.sub(_remove_list_of_links, text)
+    text = _PICTURE.sub(_LEFT_OUT, _ANCHOR.sub(r"\1", text))
+    text = _LINK.sub(lambda link: _LEFT_OUT if link[1] else link[2], text)
+    return _CAPTION.sub("", text).replace(_LEFT_OUT, "")
+
+
+def _remove_list_of_links(section: re.Match[str]) -> str:
+    _, *items = _ITEM.split(section[1])
+    return "" if all(map(_LINK.search, items)) else section[0]

@@ -189,13 +189,20 @@ PAGE_OF = {  # public names, except lower-case ones that prose uses, too
     for name in contents.__all__
     if name[0].isupper() or module == "sklearn_deepnet"
 }
+PAGE_OF_FILE = {  # outside docs, as a pattern: the page that shows it
+    r"examples/(\w+)\.py": r"gallery/\2.rst",
+    "examples": "gallery/index.rst",
+    r"CONTRIBUTING\.md": "contributing.md",
+    r"CHANGELOG\.md": "changelog.md",
+}
 VERBATIM = nodes.literal | nodes.math | nodes.FixedTextElement
 
 
-def link_to_gallery(app, docname, source):
-    """Turn paths of scripts and pages, as a code host shows them, into links here."""
-    script = re.compile(r"\]\(((?:\.\./)*)\.\./examples/(\w+)\.py\)")
-    source[0] = script.sub(r"](\1gallery/\2.rst)", source[0])
+def link_within_site(app, docname, source):
+    """Turn paths of files outside docs, as a code host shows them, into links here."""
+    for path, page in PAGE_OF_FILE.items():
+        link = re.compile(rf"\]\(((?:\.\./)*)\.\./{path}(?=[)#])")
+        source[0] = link.sub(rf"](\1{page}", source[0])
     if docname.startswith("gallery/"):
         source[0] = re.sub(r"``docs/([\w/]+)\.md``", r":doc:`/\1`", source[0])
 
@@ -231,13 +238,14 @@ class LinkToReference(SphinxTransform):
 
 
 class KeepNumbersWhole(SphinxTransform):
-    """Keep a number on one line with its thousands and its unit."""
+    """Keep a number on one line with its thousands, unit, error or total."""
 
     default_priority = 500
 
     def apply(self):
         """Replace the spaces within numbers by no-break spaces."""
-        blank = re.compile(r"(?<=\d) (?=\d{3}\b|[kMG]B\b)")
+        after_number = r"(?<=\d) (?=\d{3}\b|[kMG]B\b|±|of \d)"
+        blank = re.compile(rf"{after_number}|(?<=±) (?=\d)|(?<=\d of) (?=\d)")
         for text in list(self.document.findall(nodes.Text)):
             if not isinstance(text.parent, VERBATIM):
                 whole = blank.sub("\N{NO-BREAK SPACE}", text)
@@ -280,7 +288,7 @@ def setup(app):
     app.add_transform(LinkToReference)
     app.add_transform(KeepNumbersWhole)
     app.connect("autodoc-process-signature", drop_signature)
-    app.connect("source-read", link_to_gallery)
+    app.connect("source-read", link_within_site)
     app.connect("missing-reference", show_term)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", break_headings)

@@ -5,7 +5,7 @@ Which initializer?
 A course uses two rings of points, a network of 2-10-5-1 units and gradient descent to
 show how the initial weights affect learning: weights of zero, weights that are far too
 large, and He initialization. Here the same experiment is one call, which trains all
-networks as one stack. It reproduces the published numbers to the last digit.
+networks as one stack. It reproduces the published numbers up to the last digits.
 """
 
 # %%

@@ -187,6 +187,71 @@ table[0](docs)
     )
 
 
+PICTURES = """\
+![A picture](docs/picture.svg)
+
+*Its caption, with [a page](docs/page.md),
+in two lines.*
+
+<img src="docs/light.svg">
+
+**A paragraph.** *Another one.*
+
+![From elsewhere](https://example.org/x.svg)
+
+*Its caption.*
+"""
+LISTS = """\
+## Reasons
+
+- One, [with a page](docs/page.md).
+- Another,
+  without.
+
+## Where to read on
+
+- [A page](docs/page.md), and
+  more.
+- Or [`another`](docs/other.md).
+
+The end.
+"""
+
+
+def test_a_caption_is_left_out_with_its_picture():
+    assert make_links_absolute(PICTURES, "") == (
+        """\
+
+
+**A paragraph.** *Another one.*
+
+![From elsewhere](https://example.org/x.svg)
+
+*Its caption.*
+"""
+    )
+
+
+def test_a_list_of_links_is_left_out_with_its_heading():
+    assert make_links_absolute(LISTS, "") == (
+        """\
+## Reasons
+
+- One, with a page.
+- Another,
+  without.
+
+The end.
+"""
+    )
+
+
+@pytest.mark.parametrize("text", [PICTURES, LISTS])
+def test_nothing_is_left_out_where_there_is_a_repository(text):
+    made = make_links_absolute(text, "https://host.example/project")
+    assert made.count("\n") == text.count("\n")
+
+
 # ---- the wheel and the sdist
 
 
