@@ -361,8 +361,9 @@ def test_an_sdist_with_other_files_is_found(tmp_path):
 
 
 def test_the_first_examples_of_readme_are_one_script():
-    readme = "```python\n>>> x = 1\n>>> x + 1\n2\n```\ntext\n```python\nprint(x)\n```\n"
-    script = examples_of(readme)
+    code = ">>> x = 1\n>>> x + 1\n2", "y = 3", "print(x)"
+    blocks = [f"```python\n{it}\n```\n" for it in code]
+    script = examples_of("text\n".join(blocks))
     compile(script, "readme", "exec")
     assert "x = 1" in script
     assert script.endswith("print(x)\n")
