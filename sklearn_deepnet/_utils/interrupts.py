@@ -68,8 +68,9 @@ class _Interrupts:
         """Put the handlers back, unless somebody else has set another one."""
         try:
             for number, stand_in in list(self.stand_ins.items()):
+                handler = stand_in.handler
                 if signal.getsignal(number) is stand_in:
-                    _set_handler(number, stand_in.handler)
+                    _set_handler(number, handler)
                 del self.stand_ins[number]
         except BaseException:  # raised by a handler that is back already
             self.uninstall()
@@ -113,10 +114,9 @@ def is_interrupt(error: BaseException) -> bool:
     return not isinstance(error, Exception) or hasattr(error, "_is_interrupt")
 
 
-try:
-    _sigaction = ctypes.PyDLL(None).sigaction
-except (AttributeError, OSError, TypeError):  # Windows
-    _sigaction = None
+_sigaction: Any = None  # the function of the C library, which Windows does not have
+if os.name == "posix":
+    _sigaction = getattr(ctypes.PyDLL(None), "sigaction", None)
 
 
 def _set_handler(number: int, handler: Any) -> None:
