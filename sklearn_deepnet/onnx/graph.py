@@ -24,6 +24,23 @@ class Graph:
         self._add_node(op, names, output, attributes)
         return output
 
+    def add_product(self, x: str, factor: NDArray[Any]) -> str:
+        """Add x · factor, in a form that quantizers do not write in 8 bits.
+
+        These write the products of Mul in 8 bits with one scale for all columns, but
+        not the quotients of Div. They only quantize float32, so float64 uses Mul, which
+        rounds once.
+        """
+        if (factor == 1).all():
+            return x
+        with np.errstate(divide="ignore", over="ignore"):
+            divisor = 1 / factor
+        size, limits = np.abs(divisor), np.finfo(np.float32)
+        is_normal = ((limits.tiny <= size) & (size <= limits.max)).all()
+        if self.dtype == np.float32 and is_normal:
+            return self.add("Div", x, divisor)
+        return self.add("Mul", x, factor)
+
     def in_dtype(self, dtype: DTypeLike) -> "Graph":
         """Return the same graph, for adding nodes that compute in another dtype."""
         graph = copy(self)
@@ -74,7 +91,8 @@ class ModelGraph(Graph):
     ) -> None:
         from onnx import helper
 
-        self.nodes.append(helper.make_node(op, inputs, [output], **attributes))
+        node = helper.make_node(op, inputs, [output], name=output, **attributes)
+        self.nodes.append(node)
 
     def _add_constant(self, name: str, values: NDArray[Any]) -> None:
         from onnx import numpy_helper
