@@ -72,7 +72,7 @@ def _selu(graph: Graph, z: str) -> str:
 
 def _softplus(graph: Graph, z: str) -> str:
     decay = graph.add("Exp", graph.add("Neg", graph.add("Abs", z)))
-    log = graph.add("Log", graph.add("Sub", decay, -1.0))
+    log = graph.add("Log", graph.add("Add", decay, 1.0))
     return graph.add("Add", graph.add("Max", z, 0.0), log)
 
 
