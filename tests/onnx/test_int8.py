@@ -45,12 +45,14 @@ class Samples(CalibrationDataReader):
 
 def quantize(model, inputs, how, folder, **options):
     """Return the model in 8 bits."""
-    path = folder / "int8.onnx"
+    # A model that is given as an object is changed in place.
+    given, path = folder / "model.onnx", folder / "int8.onnx"
+    onnx.save(model, given)
     if how == "dynamic":
-        quantize_dynamic(model, path, **options)
+        quantize_dynamic(given, path, **options)
     else:
         samples, form = Samples(inputs), QuantFormat[how]
-        quantize_static(model, path, samples, quant_format=form, **options)
+        quantize_static(given, path, samples, quant_format=form, **options)
     found = onnx.load(path)
     assert n_matrices(found, onnx.TensorProto.INT8) >= 3  # one for each layer
     return found
@@ -258,6 +260,28 @@ def test_table_agrees_in_8_bits(how, tmp_path):
 
 
 # ---- choices of the user
+
+
+@FORMATS
+@pytest.mark.parametrize("n_estimators", [None, 3])
+def test_only_products_in_8_bits_keep_sums_of_1(n_estimators, how, tmp_path):
+    X, y = CLASSES["ten classes"]
+    inputs = {"X": X.astype(np.float32)}
+    model = to_onnx(fitted_classifier(X, y, n_estimators))
+    products = {"op_types_to_quantize": ["Gemm", "MatMul"]}
+    found = run(quantize(model, inputs, how, tmp_path, **products), inputs)
+    assert_close_classes((run(model, inputs), found), how)
+    sums = found["probabilities"].sum(axis=1)
+    np.testing.assert_allclose(sums, 1, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_estimators", [None, 3])
+def test_each_unit_may_have_its_own_scale(n_estimators, tmp_path):
+    X, y = CLASSES["ten classes"]
+    inputs = {"X": X.astype(np.float32)}
+    model = to_onnx(fitted_classifier(X, y, n_estimators))
+    found = quantize(model, inputs, "QDQ", tmp_path, per_channel=True)
+    assert_close_classes((run(model, inputs), run(found, inputs)), "QDQ")
 
 
 def test_all_nodes_have_names_by_which_quantizers_exclude_them(tmp_path):
