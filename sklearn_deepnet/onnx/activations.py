@@ -10,11 +10,11 @@ where :math:`q` is the polynomial of degree 24 that interpolates
 :math:`\tfrac{1}{2} |z|\, \text{erfcx}(|z| / \sqrt{2})`, a smooth function of :math:`t`
 with values from 0 to :math:`1 / \sqrt{2 \pi}` [1]_. Its error is below 1e-15.
 
-Quantizers write the output of some operators in 8 bits, Add and Mul among them. Sub,
-Div, Max and Exp stay in floats, so they are used where 8 bits are too few: silu is not
-:math:`z \sigma(z)` but :math:`z / (1 + e^{-z})`, where the exponential may be huge, and
-:math:`1 + x` is written as :math:`x - (-1)`. In the format QOperator, quantizers also
-drop a Relu whose input has other uses. Those are written as Max.
+The operator Sigmoid is not precise enough for silu, which is :math:`z / (1 + e^{-z})`.
+Its denominator may be huge, and so must not be quantized. Quantizers write the results
+of some operators in 8 bits, Add and Mul among them, but not those of Sub, Div, Exp and
+Max. The sum is therefore written as :math:`e^{-z} - (-1)`. In the format QOperator,
+quantizers also drop a Relu whose input has other uses, so these are written as Max.
 
 References
 ----------

@@ -77,7 +77,7 @@ def to_onnx(estimator: Model, *, dtype: FloatDType | None = None) -> "ModelProto
     >>> net = DeepNetClassifier((8,), n_iter=20, tol=None, random_state=0).fit(X, y)
     >>> model = to_onnx(net)
     >>> [node.op_type for node in model.graph.node[:6]]
-    ['Sub', 'Div', 'Gemm', 'Relu', 'Gemm', 'Softmax']
+    ['Sub', 'Div', 'Gemm', 'Relu', 'Gemm', 'ReduceMax']
 
     ``onnx.save(model, "net.onnx")`` writes the model to a file. To predict with it:
 
@@ -91,7 +91,9 @@ def to_onnx(estimator: Model, *, dtype: FloatDType | None = None) -> "ModelProto
     from onnx import helper
 
     networks = averaged_networks(estimator)
-    graph = ModelGraph(resolve_dtype(dtype, network_of(networks[0]).params.dtype))
+    graph = ModelGraph(
+        resolve_dtype(dtype, network_of(networks[0]).params.dtype), _OPSET
+    )
     types = output_types(estimator)
     for source, output in zip(add_estimator(graph, estimator, "X"), types, strict=True):
         graph.add("Identity", source, output=output)

@@ -170,6 +170,8 @@ def _add_classifier(
     if _is_multilabel(networks):
         above = graph.add("Greater", votes, bound)
         return [graph.add("Cast", above, to=onnx_type(np.int64)), scores]
+    if votes == scores:  # quantizers round what ArgMax takes, which must be a copy
+        votes = graph.add("Identity", votes)
     index = graph.add("ArgMax", votes, axis=-1, keepdims=0)
     return [graph.add("Gather", _onnx_labels(estimator), index), scores]
 
@@ -181,7 +183,7 @@ def _add_scores(
 
     A sigmoid is written as a softmax, :math:`\sigma(z) = e^z / (e^0 + e^z)`. The
     operator Sigmoid is not precise enough: its float32 kernels return 0 below -18,
-    where the sigmoid is 1.5e-8. A formula of Exp and Div overflows in 8 bits.
+    where the sigmoid is 1.5e-8.
     """
     if raw_scores:
         z = _add_logits(graph, network, A, _with_negatives if one._is_binary else None)
@@ -189,16 +191,28 @@ def _add_scores(
     is_sigmoid = one.out_activation_ == "logistic"
     z = _add_logits(graph, network, A, _with_zeros if is_sigmoid else None)
     if not is_sigmoid or one._is_binary:
-        return z, graph.add("Softmax", z, axis=-1)
+        return z, _add_softmax(graph, z)
     # Several labels: a pair of logits, 0 and z, for each.
     pairs = np.array([*network.stack_shape, -1, network.layer_sizes[-1], 2])
     z = graph.add("Reshape", z, pairs)
-    p = graph.add("Softmax", z, axis=-1)
+    p = _add_softmax(graph, z)
     second = np.array(1)
     return (
         graph.add("Gather", z, second, axis=-1),
         graph.add("Gather", p, second, axis=-1),
     )
+
+
+def _add_softmax(graph: Graph, z: str) -> str:
+    """Add a softmax over the last axis, in operators that are not quantized.
+
+    The operator Softmax would be: the probabilities of a row would not sum to 1, and
+    the kernel for int8 in onnxruntime before 1.32 returns 0 instead of 1. The
+    exponential of LogSoftmax is less precise for tiny probabilities.
+    """
+    powers = graph.add("Exp", graph.add("Sub", z, graph.add_maximum(z)))
+    total = graph.add("ReduceSum", powers, np.array([-1]), keepdims=1)
+    return graph.add("Div", powers, total)
 
 
 def _with_zeros(W: FloatArray) -> FloatArray:
