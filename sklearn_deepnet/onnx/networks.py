@@ -129,10 +129,12 @@ def _add_features(graph: Graph, network: Network, A: str) -> str:
     )
     inputs = np.arange(count_inputs(network.layer_sizes, network.n_frequencies))
     repeated = graph.add("Gather", A, np.repeat(inputs, network.n_frequencies), axis=-1)
-    angles = graph.add("Sub", graph.add_product(repeated, frequencies), -phases)
+    # cos(z) = sin(z + π/2): old runtimes have no Cos in float64, but have Sin.
+    angles = graph.add_product(repeated, frequencies)
+    angles = graph.add("Sub", angles, -(phases + np.pi / 2))
     if network.stack_shape:  # each network needs its own copy of the shared inputs
         A = graph.add("Add", A, np.zeros((*network.stack_shape, 1, 1)))
-    return graph.add("Concat", A, graph.add("Cos", angles), axis=-1)
+    return graph.add("Concat", A, graph.add("Sin", angles), axis=-1)
 
 
 def _unstacked(values: FloatArray) -> FloatArray:
