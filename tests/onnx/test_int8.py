@@ -260,6 +260,15 @@ def test_table_agrees_in_8_bits(how, tmp_path):
 # ---- choices of the user
 
 
+@FORMATS
+def test_float64_is_not_quantized(how, tmp_path):
+    X, y = CLASSES["three classes"]
+    model = to_onnx(fitted_classifier(X, y, dtype="float64"))
+    found = run(quantize(model, {"X": X}, how, tmp_path), {"X": X})
+    expected = run(model, {"X": X})
+    np.testing.assert_array_equal(found["probabilities"], expected["probabilities"])
+
+
 def test_each_unit_may_have_its_own_scale(tmp_path):
     X, y = CLASSES["ten classes"]
     inputs = {"X": X.astype(np.float32)}
