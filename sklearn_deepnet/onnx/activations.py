@@ -10,6 +10,12 @@ where :math:`q` is the polynomial of degree 24 that interpolates
 :math:`\tfrac{1}{2} |z|\, \text{erfcx}(|z| / \sqrt{2})`, a smooth function of :math:`t`
 with values from 0 to :math:`1 / \sqrt{2 \pi}` [1]_. Its error is below 1e-15.
 
+The operator Sigmoid is not precise enough for silu, which is :math:`z / (1 + e^{-z})`.
+Its denominator may be huge, and so must not be quantized. Quantizers write the results
+of some operators in 8 bits, Add and Mul among them, but not those of Sub, Div, Exp and
+Max. The sum is therefore written as :math:`e^{-z} - (-1)`. In the format QOperator,
+quantizers also drop a Relu whose input has other uses, so these are written as Max.
+
 References
 ----------
 .. [1] Schonfelder, "Chebyshev Expansions for the Error and Related Functions",
@@ -60,15 +66,14 @@ def _elu(graph: Graph, z: str) -> str:
 
 def _selu(graph: Graph, z: str) -> str:
     below = graph.add("Mul", _exp_minus_1(graph, z), SELU_LAMBDA * SELU_ALPHA)
-    above = graph.add("Mul", graph.add("Relu", z), SELU_LAMBDA)
+    above = graph.add("Mul", graph.add("Max", z, 0.0), SELU_LAMBDA)
     return graph.add("Add", above, below)
 
 
 def _softplus(graph: Graph, z: str) -> str:
     decay = graph.add("Exp", graph.add("Neg", graph.add("Abs", z)))
-    return graph.add(
-        "Add", graph.add("Relu", z), graph.add("Log", graph.add("Add", decay, 1.0))
-    )
+    log = graph.add("Log", graph.add("Add", decay, 1.0))
+    return graph.add("Add", graph.add("Max", z, 0.0), log)
 
 
 def _gelu(graph: Graph, z: str) -> str:
@@ -84,7 +89,7 @@ def _gelu(graph: Graph, z: str) -> str:
         q = graph.add("Add", graph.add("Mul", t, q), coefficient)
     square = graph.add("Mul", size, size)
     decay = graph.add("Exp", graph.add("Mul", square, -0.5))
-    return graph.add("Sub", graph.add("Relu", z), graph.add("Mul", decay, q))
+    return graph.add("Sub", graph.add("Max", z, 0.0), graph.add("Mul", decay, q))
 
 
 def _gelu_polynomial() -> FloatArray:
@@ -98,21 +103,8 @@ def _gelu_polynomial() -> FloatArray:
 
 
 def _silu(graph: Graph, z: str) -> str:
-    return graph.add("Div", z, _reciprocal_of_sigmoid(graph, z))
-
-
-def add_probability(graph: Graph, z: str) -> str:
-    """Add the sigmoid of logits, with full precision even for tiny values."""
-    return graph.add("Div", 1.0, _reciprocal_of_sigmoid(graph, z))
-
-
-def _reciprocal_of_sigmoid(graph: Graph, z: str) -> str:
-    """Add 1 + e^-z, which is infinite for very small logits.
-
-    The operator Sigmoid is not precise enough. Its float32 kernels return 0 below -18,
-    where the sigmoid is 1.5e-8.
-    """
-    return graph.add("Add", graph.add("Exp", graph.add("Neg", z)), 1.0)
+    decay = graph.add("Exp", graph.add("Neg", z))  # infinite for very small z
+    return graph.add("Div", z, graph.add("Sub", decay, -1.0))
 
 
 NODES: MappingProxyType[str, Callable[[Graph, str], str]] = MappingProxyType(

@@ -41,7 +41,7 @@ def to_onnx(estimator: Model, *, dtype: FloatDType | None = None) -> "ModelProto
         `register_converters`.
     dtype : {"float32", "float64"} or None, default=None
         Data type of the input, the computation and the outputs. None is the data type
-        of the weights.
+        of the weights. Choose "float32" for a model that is to be quantized to int8.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def to_onnx(estimator: Model, *, dtype: FloatDType | None = None) -> "ModelProto
     >>> net = DeepNetClassifier((8,), n_iter=20, tol=None, random_state=0).fit(X, y)
     >>> model = to_onnx(net)
     >>> [node.op_type for node in model.graph.node[:6]]
-    ['Sub', 'Div', 'MatMul', 'Add', 'Relu', 'MatMul']
+    ['Sub', 'Div', 'Gemm', 'Relu', 'Gemm', 'ReduceMax']
 
     ``onnx.save(model, "net.onnx")`` writes the model to a file. To predict with it:
 
@@ -91,7 +91,9 @@ def to_onnx(estimator: Model, *, dtype: FloatDType | None = None) -> "ModelProto
     from onnx import helper
 
     networks = averaged_networks(estimator)
-    graph = ModelGraph(resolve_dtype(dtype, network_of(networks[0]).params.dtype))
+    graph = ModelGraph(
+        resolve_dtype(dtype, network_of(networks[0]).params.dtype), _OPSET
+    )
     types = output_types(estimator)
     for source, output in zip(add_estimator(graph, estimator, "X"), types, strict=True):
         graph.add("Identity", source, output=output)
@@ -144,7 +146,9 @@ def register_converters() -> None:
     classifier. Around a pipeline or a `GridSearchCV`, it calibrates probabilities
     instead of scores. With ``method="isotonic"``, it does not interpolate. To avoid the
     first case, use it within the pipeline, around a network or a search of this
-    library. Compare the predictions of the model before you rely on them.
+    library. Compare the predictions of the model before you rely on them. A
+    `TunedThresholdClassifierCV` is converted without its threshold: compare the
+    probabilities of the model with ``best_threshold_`` yourself.
 
     Examples
     --------

@@ -10,8 +10,9 @@ from numpy.typing import DTypeLike, NDArray
 class Graph:
     """A graph to which nodes are added; subclasses store the nodes and constants."""
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
+    def __init__(self, dtype: np.dtype[Any], opset: int) -> None:
         self.dtype = dtype
+        self.opset = opset
 
     def add(self, op: str, *inputs: Any, output: str = "", **attributes: Any) -> str:
         """Add a node, and return the name of its output.
@@ -23,6 +24,29 @@ class Graph:
         output = output or self._new_name(op)
         self._add_node(op, names, output, attributes)
         return output
+
+    def add_maximum(self, x: str) -> str:
+        """Add the maximum over the last axis, which has then the length 1."""
+        if self.opset < 18:
+            return self.add("ReduceMax", x, axes=[-1], keepdims=1)
+        return self.add("ReduceMax", x, np.array([-1]), keepdims=1)
+
+    def add_product(self, x: str, factor: NDArray[Any]) -> str:
+        """Add x · factor, in a form that quantizers do not write in 8 bits.
+
+        These write the products of Mul in 8 bits with one scale for all columns, but
+        not the quotients of Div. They only quantize float32, so float64 uses Mul, which
+        rounds once.
+        """
+        if (factor == 1).all():
+            return x
+        with np.errstate(divide="ignore", over="ignore"):
+            divisor = 1 / factor
+        size, limits = np.abs(divisor), np.finfo(np.float32)
+        is_normal = ((limits.tiny <= size) & (size <= limits.max)).all()
+        if self.dtype == np.float32 and is_normal:
+            return self.add("Div", x, divisor)
+        return self.add("Mul", x, factor)
 
     def in_dtype(self, dtype: DTypeLike) -> "Graph":
         """Return the same graph, for adding nodes that compute in another dtype."""
@@ -61,8 +85,8 @@ class Graph:
 class ModelGraph(Graph):
     """The graph of a whole model, as lists of nodes and constants."""
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        super().__init__(dtype)
+    def __init__(self, dtype: np.dtype[Any], opset: int) -> None:
+        super().__init__(dtype, opset)
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
@@ -74,7 +98,8 @@ class ModelGraph(Graph):
     ) -> None:
         from onnx import helper
 
-        self.nodes.append(helper.make_node(op, inputs, [output], **attributes))
+        node = helper.make_node(op, inputs, [output], name=output, **attributes)
+        self.nodes.append(node)
 
     def _add_constant(self, name: str, values: NDArray[Any]) -> None:
         from onnx import numpy_helper
@@ -86,7 +111,7 @@ class Skl2onnxGraph(Graph):
     """A part of a graph of skl2onnx, which is written to its container."""
 
     def __init__(self, dtype: np.dtype[Any], scope: Any, container: Any) -> None:
-        super().__init__(dtype)
+        super().__init__(dtype, container.target_opset_onnx)
         self.scope = scope
         self.container = container
 

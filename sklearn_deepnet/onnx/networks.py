@@ -1,5 +1,6 @@
 """Add fitted networks and ensembles to an ONNX graph."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from .._utils.lookup import is_ours
 from .._utils.typing import FloatArray
 from ..estimators.fitted import FittedNetwork, network_of, stack_of
 from ..estimators.mixins import PickleVersionMixin
-from ..nn.activations import ACTIVATIONS, Activation, identity
+from ..nn.activations import ACTIVATIONS, Activation
 from ..nn.scaling import SQUASH_LIMIT
-from .activations import NODES, add_probability
+from .activations import NODES
 from .graph import Graph, onnx_type
 
 
@@ -66,21 +67,33 @@ def add_estimator(
     return [_add_regressor(graph, networks, network, A)]
 
 
-def _add_logits(graph: Graph, network: Network, A: str) -> str:
+def _add_logits(
+    graph: Graph,
+    network: Network,
+    A: str,
+    change: Callable[[FloatArray], FloatArray] | None = None,
+) -> str:
     """Add numeric features and all layers, and return the logits.
+
+    If given, `change` changes the parameters of the last layer.
 
     The networks of an ensemble are stacked: their logits have the shape
     (n_networks, n_samples, n_outputs), those of one network (n_samples, n_outputs).
     """
     A = _add_features(graph, network, A)
-    activations = [*network.activations, identity]
-    for W, activation in zip(network.layers, activations, strict=True):
-        # One row per sample here, so a layer is A Wᵀ + b.
-        weights = W[..., :-1].swapaxes(-1, -2)
-        bias = W[..., np.newaxis, :, -1]
-        Z = graph.add("Add", graph.add("MatMul", A, weights), bias)
-        A = _add_activation(graph, activation, Z)
-    return A
+    *hidden, last = network.layers
+    for W, activation in zip(hidden, network.activations, strict=True):
+        A = _add_activation(graph, activation, _add_layer(graph, W, A))
+    return _add_layer(graph, last if change is None else change(last), A)
+
+
+def _add_layer(graph: Graph, W: FloatArray, A: str) -> str:
+    """Add A Wᵀ + b, with one row per sample; the last column of W is b."""
+    weights, bias = W[..., :-1].swapaxes(-1, -2), W[..., -1]
+    if W.ndim == 2:
+        return graph.add("Gemm", A, weights, bias)
+    # Gemm takes one matrix only.
+    return graph.add("Add", graph.add("MatMul", A, weights), bias[:, np.newaxis])
 
 
 def _add_scaling(graph: Graph, network: Network, X: str) -> str:
@@ -101,8 +114,8 @@ def _add_scaling(graph: Graph, network: Network, X: str) -> str:
         return A
     # For larger values the square below could overflow, and the quotient would be zero.
     A = graph.add("Clip", A, -SQUASH_LIMIT, SQUASH_LIMIT)
-    third = graph.add("Div", A, 3.0)
-    square = graph.add("Add", graph.add("Mul", third, third), 1.0)
+    square = graph.add("Pow", graph.add("Div", A, 3.0), 2.0)
+    square = graph.add("Sub", square, -1.0)
     return graph.add("Div", A, graph.add("Sqrt", square))
 
 
@@ -116,10 +129,12 @@ def _add_features(graph: Graph, network: Network, A: str) -> str:
     )
     inputs = np.arange(count_inputs(network.layer_sizes, network.n_frequencies))
     repeated = graph.add("Gather", A, np.repeat(inputs, network.n_frequencies), axis=-1)
-    angles = graph.add("Add", graph.add("Mul", repeated, frequencies), phases)
+    # cos(z) = sin(z + π/2): old runtimes have no Cos in float64, but have Sin.
+    angles = graph.add_product(repeated, frequencies)
+    angles = graph.add("Sub", angles, -(phases + np.pi / 2))
     if network.stack_shape:  # each network needs its own copy of the shared inputs
         A = graph.add("Add", A, np.zeros((*network.stack_shape, 1, 1)))
-    return graph.add("Concat", A, graph.add("Cos", angles), axis=-1)
+    return graph.add("Concat", A, graph.add("Sin", angles), axis=-1)
 
 
 def _unstacked(values: FloatArray) -> FloatArray:
@@ -149,15 +164,7 @@ def _add_classifier(
     The label of a network is computed from the logits, since probabilities may be
     rounded to 0 or 1. The label of an ensemble is computed from the mean probabilities.
     """
-    z = scores = _add_logits(graph, network, A)
-    if networks[0]._is_binary:
-        # The negative class has the probability σ(-z), and so the logit -z.
-        z = scores = graph.add("Concat", graph.add("Neg", z), z, axis=-1)
-    if not raw_scores:
-        softmax = networks[0].out_activation_ == "softmax"
-        scores = (
-            graph.add("Softmax", z, axis=-1) if softmax else add_probability(graph, z)
-        )
+    z, scores = _add_scores(graph, networks[0], network, A, raw_scores)
     if len(networks) > 1:
         scores = _add_mean(graph, scores, len(networks))
     # A logit of 0 is a probability of one half.
@@ -165,8 +172,59 @@ def _add_classifier(
     if _is_multilabel(networks):
         above = graph.add("Greater", votes, bound)
         return [graph.add("Cast", above, to=onnx_type(np.int64)), scores]
+    if votes == scores:  # quantizers round what ArgMax takes, which must be a copy
+        votes = graph.add("Identity", votes)
     index = graph.add("ArgMax", votes, axis=-1, keepdims=0)
     return [graph.add("Gather", _onnx_labels(estimator), index), scores]
+
+
+def _add_scores(
+    graph: Graph, one: FittedNetwork, network: Network, A: str, raw_scores: bool
+) -> tuple[str, str]:
+    r"""Add logits and, unless `raw_scores`, probabilities; return the names of both.
+
+    A sigmoid is written as a softmax, :math:`\sigma(z) = e^z / (e^0 + e^z)`. The
+    operator Sigmoid is not precise enough: its float32 kernels return 0 below -18,
+    where the sigmoid is 1.5e-8.
+    """
+    if raw_scores:
+        z = _add_logits(graph, network, A, _with_negatives if one._is_binary else None)
+        return z, z
+    is_sigmoid = one.out_activation_ == "logistic"
+    z = _add_logits(graph, network, A, _with_zeros if is_sigmoid else None)
+    if not is_sigmoid or one._is_binary:
+        return z, _add_softmax(graph, z)
+    # Several labels: a pair of logits, 0 and z, for each.
+    pairs = np.array([*network.stack_shape, -1, network.layer_sizes[-1], 2])
+    z = graph.add("Reshape", z, pairs)
+    p = _add_softmax(graph, z)
+    second = np.array(1)
+    return (
+        graph.add("Gather", z, second, axis=-1),
+        graph.add("Gather", p, second, axis=-1),
+    )
+
+
+def _add_softmax(graph: Graph, z: str) -> str:
+    """Add a softmax over the last axis, in operators that are not quantized.
+
+    The operator Softmax would be: the probabilities of a row would not sum to 1, and
+    the kernel for int8 in onnxruntime before 1.32 returns 0 instead of 1. The
+    exponential of LogSoftmax is less precise for tiny probabilities.
+    """
+    powers = graph.add("Exp", graph.add("Sub", z, graph.add_maximum(z)))
+    total = graph.add("ReduceSum", powers, np.array([-1]), keepdims=1)
+    return graph.add("Div", powers, total)
+
+
+def _with_zeros(W: FloatArray) -> FloatArray:
+    """Return the parameters of a layer that puts a logit of 0 before each logit."""
+    return np.insert(W, np.arange(W.shape[-2]), 0.0, axis=-2)
+
+
+def _with_negatives(W: FloatArray) -> FloatArray:
+    """Return the parameters of a layer with the logits -z and z of two classes."""
+    return np.concatenate([-W, W], axis=-2)
 
 
 def _is_multilabel(networks: list[FittedNetwork]) -> bool:
@@ -198,9 +256,13 @@ def _add_regressor(
     y = _add_logits(graph, network, A)
     if networks[0].out_activation_ == "exponential":
         y = graph.add("Exp", y)
-    for op, name in (("Mul", "target_scale_"), ("Add", "target_mean_")):
-        rows = [getattr(network, name)[np.newaxis] for network in networks]
-        y = graph.add(op, y, _unstacked(np.stack(rows)))
+    scale, mean = (
+        _unstacked(np.stack([getattr(it, name)[np.newaxis] for it in networks]))
+        for name in ("target_scale_", "target_mean_")
+    )
+    y = graph.add_product(y, scale)
+    if mean.any():
+        y = graph.add("Sub", y, -mean)
     return _add_mean(graph, y, len(networks)) if len(networks) > 1 else y
 
 

@@ -121,15 +121,17 @@ def _convert_network(scope: Any, operator: Any, container: Any) -> None:
             f"{_OLDEST_OPSET}. Got {container.target_opset_onnx} instead."
         )
     graph = Skl2onnxGraph(_dtype_of(operator.inputs), scope, container)
-    # Integers, such as time stamps, may be too large for float32 to be exact.
+    # Integers, such as time stamps, may be too large for float32 to be exact. A data
+    # frame has one input for each column. Quantizers would write these, side by side,
+    # in 8 bits with one scale for all, but do not quantize float64.
     is_float = all(isinstance(it.type, FloatTensorType) for it in operator.inputs)
-    X_dtype = graph.dtype if is_float else np.dtype(np.float64)
-    # A data frame has one input for each column.
+    is_array = len(operator.inputs) == 1
+    X_dtype = graph.dtype if is_float and is_array else np.dtype(np.float64)
     columns = [
         graph.add("Cast", variable.full_name, to=onnx_type(X_dtype))
         for variable in operator.inputs
     ]
-    X = columns[0] if len(columns) == 1 else graph.add("Concat", *columns, axis=-1)
+    X = columns[0] if is_array else graph.add("Concat", *columns, axis=-1)
     raw_scores = scope.get_options(model).get("raw_scores", False)
     sources = add_estimator(graph, model, X, raw_scores, X_dtype)
     for source, output in zip(sources, operator.outputs, strict=True):

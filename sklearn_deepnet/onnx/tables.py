@@ -42,7 +42,9 @@ def correct_table_type(operator: Any) -> None:
 def convert_table(scope: Any, operator: Any, container: Any) -> None:
     """Add the nodes of all transformers, and of their columns side by side."""
     model = operator.raw_operator
-    graph = Skl2onnxGraph(_dtype_of(operator.inputs), scope, container)
+    # Quantizers would write Where and Concat in 8 bits with one scale for all columns,
+    # but do not quantize float64.
+    graph = Skl2onnxGraph(np.dtype(np.float64), scope, container)
     parts = []
     for name, transformer, positions in model.transformers_:
         if transformer == "drop" or len(positions) == 0:
@@ -50,8 +52,9 @@ def convert_table(scope: Any, operator: Any, container: Any) -> None:
         add = _find_adder(name, transformer, model, positions)
         columns = [_add_column(graph, model, operator.inputs, k) for k in positions]
         parts.append(add(graph, transformer[-1], columns))
-    output = operator.outputs[0].full_name
-    graph.add("Concat", *parts, output=output, axis=-1)
+    columns = graph.add("Concat", *parts, axis=-1)
+    type_ = onnx_type(_dtype_of(operator.inputs))
+    graph.add("Cast", columns, output=operator.outputs[0].full_name, to=type_)
 
 
 def _type_of(model: Any, inputs: Any) -> Any:

@@ -298,6 +298,14 @@ def test_ensemble_of_regressors_is_exported(data, loss, n_estimators, dtype):
     assert_exported(assert_same_numbers, ensemble, X, dtype)
 
 
+def test_targets_are_scaled_by_one_product_in_float64():
+    """A quotient of y and 1 / 49 is rounded twice."""
+    net = one_unit("identity", "float64")
+    net.target_scale_ = np.array([49.0])
+    y = np.arange(1.0, 100.0)[:, np.newaxis]
+    assert (run(to_onnx(net), y)["variable"] == 49 * y).all()
+
+
 def test_targets_far_from_zero_keep_what_they_vary_by_in_float64():
     """In float32, numbers of that size are 8 apart."""
     X, y = diabetes()
