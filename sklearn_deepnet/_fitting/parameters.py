@@ -1,6 +1,5 @@
 """From the parameters of an estimator to components, a spec and an initial state."""
 
-import inspect
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from sklearn.base import BaseEstimator
 
 from .._engine import NEVER, TrainingSpec
 from .._utils.lookup import claims, look_up, look_up_object
+from .._utils.sklearn_compat import parameter_defaults
 from .._utils.warnings import warn
 from ..nn.activations import ACTIVATIONS, Activation
 from ..nn.initializers import is_scheme
@@ -317,11 +317,11 @@ def warn_of_ignored(estimator: BaseEstimator) -> None:
     """Warn of parameters that were set although L-BFGS ignores them."""
     if not is_quasi_newton(estimator.solver):
         return
-    defaults = inspect.signature(type(estimator)).parameters
+    defaults = parameter_defaults(type(estimator))
     ignored = [
         f"{name}={getattr(estimator, name)!r}"
         for name in _FIRST_ORDER_ONLY
-        if not _are_equal(getattr(estimator, name), defaults[name].default)
+        if not _are_equal(getattr(estimator, name), defaults[name])
     ]
     if ignored:
         warn(

@@ -60,6 +60,7 @@ _WITHOUT_EFFECT = ("n_jobs", "verbose", "_sklearn_deepnet_version", "_stop_words
 # since 1, 1.0 and True are equal, and their types are immutable.
 _VALID: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 _UNCHANGING = (type(None), bool, int, float, str)
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def with_callbacks(method: Method) -> Method:
@@ -80,7 +81,7 @@ def validate_params(estimator: Any) -> None:
     """
     cls = type(estimator)
     valid, unchecked = _VALID.setdefault(cls, {}), {}
-    for name, value in estimator.get_params(deep=False).items():
+    for name, value in all_params(estimator).items():
         if name not in valid or valid[name] is not value:
             unchecked[name] = value
     constraints = estimator._parameter_constraints
@@ -99,6 +100,42 @@ class ParamNamesMixin:
 @lru_cache(maxsize=64)
 def _names_of(cls: type[Any], init: Callable[..., None]) -> tuple[str, ...]:
     return tuple(super(ParamNamesMixin, cls)._get_param_names())
+
+
+@lru_cache(maxsize=64)
+def parameter_defaults(cls: type[Any]) -> dict[str, Any]:
+    """Return the defaults of the parameters of a class and of its base classes."""
+    defaults: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if "__init__" in vars(base):
+            _, *parameters = inspect.signature(base.__init__).parameters.values()
+            named = [it for it in parameters if it.kind not in _VARIADIC]
+            defaults |= {it.name: it.default for it in named}
+    return defaults
+
+
+def all_params(estimator: Any) -> dict[str, Any]:
+    """Return ``get_params(deep=False)``, and the parameters of the base classes.
+
+    The ``__init__`` of a subclass may have fewer parameters than its base class. The
+    others are then plain attributes, which ``get_params`` does not return.
+    """
+    params = estimator.get_params(deep=False)
+    for name in parameter_defaults(type(estimator)):
+        if name not in params and hasattr(estimator, name):
+            params[name] = getattr(estimator, name)
+    return params
+
+
+def set_all_params(estimator: Any, **params: Any) -> None:
+    """Set parameters in place, also those that only the base classes have."""
+    inherited = parameter_defaults(type(estimator)).keys() - {
+        *type(estimator)._get_param_names()
+    }
+    own = {name: value for name, value in params.items() if name not in inherited}
+    estimator.set_params(**own)
+    for name in params.keys() & inherited:
+        setattr(estimator, name, params[name])
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> Any:
@@ -230,10 +267,10 @@ def make_target_encoder(
 __all__ = [
     "BaseSearchCV", "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
     "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV", "HasMethods",
-    "Interval", "ParamNamesMixin", "StrOptions", "approximate_mode",
+    "Interval", "ParamNamesMixin", "StrOptions", "all_params", "approximate_mode",
     "check_method_params", "check_sample_weight", "fit_and_score", "has_callbacks",
-    "has_own_fit", "make_target_encoder", "open_callback_context", "remove_callbacks",
-    "safe_indexing", "split_bagging", "state_of_results", "validate_params",
-    "with_callbacks",
+    "has_own_fit", "make_target_encoder", "open_callback_context", "parameter_defaults",
+    "remove_callbacks", "safe_indexing", "set_all_params", "split_bagging",
+    "state_of_results", "validate_params", "with_callbacks",
 ]
 # fmt: on

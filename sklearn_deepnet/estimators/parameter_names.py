@@ -81,11 +81,6 @@ NAMES_OF_BAGGING = MappingProxyType(
 )
 
 
-@functools.lru_cache(maxsize=64)  # a search sets parameters for each candidate and fold
-def _parameter_names(cls: type[Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(cls).parameters)
-
-
 def explains_names(init: Method) -> Method:
     """Decorate the ``__init__`` of an estimator to explain names that it lacks.
 
@@ -139,7 +134,7 @@ class ParameterNamesMixin(ParamNamesMixin):
         ValueError
             If a name is unknown. The estimator is left unchanged.
         """
-        names = _parameter_names(type(self))
+        names = frozenset(self._get_param_names())
         unknown = {
             name: value
             for name, value in params.items()
