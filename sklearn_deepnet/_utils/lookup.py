@@ -1,7 +1,8 @@
 """Look up a component by its name, and suggest a name if it was mistyped."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from functools import wraps
 from typing import Any, TypeVar
 
 Component = TypeVar("Component")
@@ -24,6 +25,28 @@ def claims(component: object, name: str, default: bool) -> bool:
     """
     own = vars(type(component)).keys() | getattr(component, "__dict__", {}).keys()
     return bool(getattr(component, name)) if name in own else default
+
+
+def forgets_elementwise(*functions: str) -> Callable[[type], Any]:
+    """Decorate a named tuple whose `elementwise` is not known for other functions.
+
+    ``_replace`` then sets it to False if it replaces one of the `functions`. This is
+    no method of a subclass, since skops loads these as plain tuples.
+    """
+
+    def decorate(cls: Any) -> Any:
+        replace = cls._replace
+
+        @wraps(replace)
+        def _replace(self: Any, **changes: Any) -> Any:
+            if changes.keys() & {*functions}:
+                changes.setdefault("elementwise", False)
+            return replace(self, **changes)
+
+        cls._replace = cls.__replace__ = _replace  # the latter for `copy.replace`
+        return cls
+
+    return decorate
 
 
 def look_up(

@@ -11,6 +11,7 @@ array([[ 1.44,  0.33,  0.8 ],
        [ 1.83,  1.52, -0.8 ]])
 """
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -50,16 +51,32 @@ class Initializer:
     ----------
     std : callable ``(n_out, n_in) -> float``
         Standard deviation of a weight. The initializer takes its name and docstring
-        from this function.
+        from this function. If it is an `Initializer`, that one is returned.
     draw : callable ``(rng, shape) -> array``
         Draws numbers with mean 0 and mean square 1 (or zeros).
     scale : float, default=1.0
         Factor that multiplies the weights if the user does not set ``init_scale``.
     """
 
+    def __new__(
+        cls,
+        std: "Callable[[int, int], float] | Initializer",
+        draw: Draw,
+        scale: float = 1.0,
+    ) -> Any:
+        """Return a new initializer, or `std` itself if it is one already."""
+        # skops saves a function by its name. The name of a decorated `std` is that of
+        # the initializer, which is then found in its place.
+        return std if isinstance(std, Initializer) else super().__new__(cls)
+
     def __init__(
-        self, std: Callable[[int, int], float], draw: Draw, scale: float = 1.0
+        self,
+        std: "Callable[[int, int], float] | Initializer",
+        draw: Draw,
+        scale: float = 1.0,
     ) -> None:
+        if isinstance(std, Initializer):  # which is self
+            return
         self.__name__ = std.__name__
         self.__module__ = std.__module__
         self.__doc__ = std.__doc__
@@ -88,8 +105,13 @@ class Initializer:
     def __repr__(self) -> str:
         return self.__name__
 
-    def __reduce__(self) -> str:  # pickled by its name, as functions are
-        return self.__name__
+    def __reduce_ex__(self, protocol: Any) -> str | tuple[Any, ...]:
+        # pickled by its name, as functions are, if it can be found under that name
+        found = getattr(sys.modules.get(self.__module__), self.__name__, None)
+        return self.__name__ if found is self else self.__reduce__()
+
+    def __reduce__(self) -> tuple[Any, ...]:  # which skops calls
+        return type(self), (self.std, self.draw, self.scale)
 
 
 def _normal(rng: np.random.RandomState, shape: Shape) -> FloatArray:
