@@ -22,6 +22,7 @@ from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
+    Options,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -266,11 +267,12 @@ def make_target_encoder(
 # fmt: off
 __all__ = [
     "BaseSearchCV", "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
-    "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV", "HasMethods",
-    "Interval", "ParamNamesMixin", "StrOptions", "all_params", "approximate_mode",
-    "check_method_params", "check_sample_weight", "fit_and_score", "has_callbacks",
-    "has_own_fit", "make_target_encoder", "open_callback_context", "parameter_defaults",
-    "remove_callbacks", "safe_indexing", "set_all_params", "split_bagging",
-    "state_of_results", "validate_params", "with_callbacks",
+    "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV",
+    "HasMethods", "Interval", "Options", "ParamNamesMixin", "StrOptions",
+    "all_params", "approximate_mode", "check_method_params", "check_sample_weight",
+    "fit_and_score", "has_callbacks", "has_own_fit", "make_target_encoder",
+    "open_callback_context", "parameter_defaults", "remove_callbacks",
+    "safe_indexing", "set_all_params", "split_bagging", "state_of_results",
+    "validate_params", "with_callbacks",
 ]
 # fmt: on

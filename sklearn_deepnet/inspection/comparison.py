@@ -14,6 +14,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
 from .._fitting.parameters import resolve_random_state
+from .._utils.scores import check_scorer_name
 from .._utils.sklearn_compat import safe_indexing, set_all_params
 from .._utils.typing import FloatArray, MatrixLike, RandomStateLike
 from ..estimators.base import BaseDeepNet
@@ -115,6 +116,7 @@ def compare_initializers(
     settings = _params_by_label(init)
     seeds = _seeds(n_repeats, random_state)
     find_network(estimator)  # raises if there is none, before anything is fitted
+    check_scorer_name(scoring)
     score = check_scoring(estimator, scoring=scoring)
     X, y, groups = indexable(X, y, groups)
     splitter = check_cv(cv, y, classifier=is_classifier(estimator))

@@ -58,12 +58,7 @@ class Initializer:
         Factor that multiplies the weights if the user does not set ``init_scale``.
     """
 
-    def __new__(
-        cls,
-        std: "Callable[[int, int], float] | Initializer",
-        draw: Draw,
-        scale: float = 1.0,
-    ) -> Any:
+    def __new__(cls, std: Any, draw: Draw, scale: float = 1.0) -> Any:
         """Return a new initializer, or `std` itself if it is one already."""
         # skops saves a function by its name. The name of a decorated `std` is that of
         # the initializer, which is then found in its place.
