@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from functools import wraps
 from typing import Any, TypeVar
 
+Class = TypeVar("Class", bound=type)
 Component = TypeVar("Component")
 
 
@@ -27,15 +28,16 @@ def claims(component: object, name: str, default: bool) -> bool:
     return bool(getattr(component, name)) if name in own else default
 
 
-def forgets_elementwise(*functions: str) -> Callable[[type], Any]:
+def forgets_elementwise(*functions: str) -> Callable[[Class], Class]:
     """Decorate a named tuple whose `elementwise` is not known for other functions.
 
     ``_replace`` then sets it to False if it replaces one of the `functions`. This is
     no method of a subclass, since skops loads these as plain tuples.
     """
 
-    def decorate(cls: Any) -> Any:
-        replace = cls._replace
+    def decorate(cls: Class) -> Class:
+        fields: Any = cls
+        replace = fields._replace
 
         @wraps(replace)
         def _replace(self: Any, **changes: Any) -> Any:
@@ -43,7 +45,7 @@ def forgets_elementwise(*functions: str) -> Callable[[type], Any]:
                 changes.setdefault("elementwise", False)
             return replace(self, **changes)
 
-        cls._replace = cls.__replace__ = _replace  # the latter for `copy.replace`
+        fields._replace = fields.__replace__ = _replace  # the latter for `copy.replace`
         return cls
 
     return decorate
