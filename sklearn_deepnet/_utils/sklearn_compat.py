@@ -217,6 +217,10 @@ class HTMLSummaryMixin:
         # It is also asked for an unfitted estimator within a fitted one.
         return _SummarizedTable(self._html_summary(), table) if table else table
 
+    def _get_params_html(self, deep: bool = True, *args: Any, **options: Any) -> Any:
+        # Without settings such as ``solver__beta1``, which `solver` shows already
+        return super()._get_params_html(False, *args, **options)
+
 
 def split_bagging(
     function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]

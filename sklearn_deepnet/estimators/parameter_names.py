@@ -6,6 +6,7 @@ Python and scikit-learn would only say that such a name is unknown.
 import functools
 import inspect
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
 from numbers import Integral
 from types import MappingProxyType
 from typing import Any, Self, cast
@@ -110,19 +111,49 @@ def explains_names(init: Method) -> Method:
     return cast(Method, explaining)
 
 
+def _settings_of(component: Any) -> dict[str, Any]:
+    """Return the settings of a component; {} if it has none, or is an estimator."""
+    is_component = is_dataclass(component) and not isinstance(component, type)
+    if not is_component or hasattr(component, "get_params"):
+        return {}
+    return {it.name: getattr(component, it.name) for it in fields(component) if it.init}
+
+
 class ParameterNamesMixin(ParamNamesMixin):
     """Explains names that ``set_params`` does not know, before any is set."""
 
     _names_elsewhere: Mapping[str, str] = NAMES_ELSEWHERE
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters of this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of nested estimators, such as
+            ``estimator__n_iter``, and the settings of components, such as
+            ``solver__beta1`` for ``solver=Adam()``.
+
+        Returns
+        -------
+        params : dict
+            Values by name.
+        """
+        params = super().get_params(deep)
+        for name in self._get_param_names() if deep else ():
+            for setting, value in _settings_of(params.get(name)).items():
+                params[f"{name}__{setting}"] = value
+        return params
+
     def set_params(self, **params: Any) -> Self:
-        """Set the parameters of this estimator, or of nested estimators.
+        """Set the parameters of this estimator, or of nested estimators and components.
 
         Parameters
         ----------
         **params : dict
             Parameters by name. For example, ``estimator__n_iter`` sets `n_iter` of
-            `estimator`.
+            `estimator`, and ``solver__beta1`` replaces the optimizer `solver` by one
+            with another `beta1`.
 
         Returns
         -------
@@ -132,7 +163,8 @@ class ParameterNamesMixin(ParamNamesMixin):
         Raises
         ------
         ValueError
-            If a name is unknown. The estimator is left unchanged.
+            If a name is unknown, or if a component does not allow the value of a
+            setting. The estimator is left unchanged.
         """
         names = frozenset(self._get_param_names())
         unknown = {
@@ -142,16 +174,31 @@ class ParameterNamesMixin(ParamNamesMixin):
         }
         if unknown:
             raise ValueError(_explain(self, unknown, sorted(names)))
+        changes: dict[str, dict[str, Any]] = {}
         for name in params:
-            own, is_nested, _ = name.partition("__")
-            if not is_nested:
+            own, is_nested, setting = name.partition("__")
+            component = params[own] if own in params else getattr(self, own)
+            if not is_nested or hasattr(component, "set_params"):
                 continue
-            value = params[own] if own in params else getattr(self, own)
-            if not hasattr(value, "set_params"):
+            known = _settings_of(component)
+            if not known:
                 raise ValueError(
-                    f"{name} cannot be set, since {own}={value!r} has no parameters. "
-                    f"{self._advise_on_nested(own)}."
+                    f"{name} cannot be set, since {own}={component!r} has no "
+                    f"parameters. {self._advise_on_nested(own)}."
                 )
+            if setting not in known:
+                advice = suggest(setting, known) or f" Its settings are {[*known]}."
+                raise ValueError(
+                    f"{name} cannot be set, since {own}={component!r} has no setting "
+                    f"{setting!r}.{advice}"
+                )
+            changes.setdefault(own, {})[setting] = params[name]
+        # Components are immutable, and may belong to several estimators.
+        for own, settings in changes.items():
+            component = params[own] if own in params else getattr(self, own)
+            params[own] = replace(component, **settings)
+            for setting in settings:
+                del params[f"{own}__{setting}"]
         return super().set_params(**params)
 
     def _advise_on_nested(self, name: str) -> str:
