@@ -1,6 +1,7 @@
 """Look up a component by its name, and suggest a name if it was mistyped."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import wraps
 from typing import Any, TypeVar
@@ -105,6 +106,14 @@ def look_up_object(table: Mapping[str, Any], given: Any, parameter: str) -> Any:
         )
     found = look_up(table, given, parameter)
     return found() if isinstance(given, str) else found
+
+
+def settings_of(component: Any) -> dict[str, Any]:
+    """Return the settings of a component; {} if it has none, or is an estimator."""
+    is_component = is_dataclass(component) and not isinstance(component, type)
+    if not is_component or hasattr(component, "get_params"):
+        return {}
+    return {it.name: getattr(component, it.name) for it in fields(component) if it.init}
 
 
 def suggest(name: str, names: Iterable[str]) -> str:

@@ -31,6 +31,7 @@ from sklearn.utils.metaestimators import available_if as _available_if
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight
 
+from .lookup import settings_of
 from .typing import Method
 
 try:  # public, but experimental
@@ -91,11 +92,33 @@ def validate_params(estimator: Any) -> None:
 
 
 class ParamNamesMixin:
-    """Reads the signature of a class once, not for each estimator of a search."""
+    """Reads the signature of a class once, and adds the settings of components."""
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
+        # Read once for each class, since a search asks for each of its estimators
         return [*_names_of(cls, cls.__init__)]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters of this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of nested estimators, such as
+            ``estimator__n_iter``, and the settings of components, such as
+            ``solver__beta1`` for ``solver=Adam()``.
+
+        Returns
+        -------
+        params : dict
+            Values by name.
+        """
+        params: dict[str, Any] = super().get_params(deep)
+        for name in self._get_param_names() if deep else ():
+            for setting, value in settings_of(params.get(name)).items():
+                params[f"{name}__{setting}"] = value
+        return params
 
 
 @lru_cache(maxsize=64)

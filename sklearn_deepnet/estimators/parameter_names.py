@@ -6,12 +6,12 @@ Python and scikit-learn would only say that such a name is unknown.
 import functools
 import inspect
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from numbers import Integral
 from types import MappingProxyType
 from typing import Any, Self, cast
 
-from .._utils.lookup import suggest
+from .._utils.lookup import settings_of, suggest
 from .._utils.sklearn_compat import ParamNamesMixin
 from .._utils.typing import Method
 
@@ -111,39 +111,10 @@ def explains_names(init: Method) -> Method:
     return cast(Method, explaining)
 
 
-def _settings_of(component: Any) -> dict[str, Any]:
-    """Return the settings of a component; {} if it has none, or is an estimator."""
-    is_component = is_dataclass(component) and not isinstance(component, type)
-    if not is_component or hasattr(component, "get_params"):
-        return {}
-    return {it.name: getattr(component, it.name) for it in fields(component) if it.init}
-
-
 class ParameterNamesMixin(ParamNamesMixin):
     """Explains names that ``set_params`` does not know, before any is set."""
 
     _names_elsewhere: Mapping[str, str] = NAMES_ELSEWHERE
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters of this estimator.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of nested estimators, such as
-            ``estimator__n_iter``, and the settings of components, such as
-            ``solver__beta1`` for ``solver=Adam()``.
-
-        Returns
-        -------
-        params : dict
-            Values by name.
-        """
-        params = super().get_params(deep)
-        for name in self._get_param_names() if deep else ():
-            for setting, value in _settings_of(params.get(name)).items():
-                params[f"{name}__{setting}"] = value
-        return params
 
     def set_params(self, **params: Any) -> Self:
         """Set the parameters of this estimator, or of nested estimators and components.
@@ -180,7 +151,7 @@ class ParameterNamesMixin(ParamNamesMixin):
             component = params[own] if own in params else getattr(self, own)
             if not is_nested or hasattr(component, "set_params"):
                 continue
-            known = _settings_of(component)
+            known = settings_of(component)
             if not known:
                 raise ValueError(
                     f"{name} cannot be set, since {own}={component!r} has no "
