@@ -45,7 +45,7 @@ from .estimators.fitted import network_of
 from .estimators.mixins import value_before, warn_of_version
 from .estimators.regressor import DeepNetRegressor
 from .nn.activations import ACTIVATIONS, Activation
-from .nn.initializers import INITIALIZERS, Initializer
+from .nn.initializers import Initializer, NamedInitializer
 from .nn.losses import LOSSES, Loss, LossWithSetting
 from .nn.numeric_features import NUMERIC_FEATURES
 from .nn.optimizers import SOLVERS
@@ -83,10 +83,15 @@ _OF_OTHERS = (
 
 def _name_functions() -> Iterator[str]:
     """Yield the names of the functions in components, and of their classes."""
-    for cls in (Activation, Custom, Initializer, Loss, LossWithSetting):
+    for cls in (
+        Activation,
+        Custom,
+        Initializer,
+        Loss,
+        NamedInitializer,
+        LossWithSetting,
+    ):
         yield f"{cls.__module__}.{cls.__name__}"
-    for it in INITIALIZERS.values():
-        yield from (_name_of(it), _name_of(it.draw))
     for components in (ACTIVATIONS.values(), LOSSES.values()):
         for it in filter(callable, chain(*components)):
             function = it.function if isinstance(it, LossWithSetting) else it
