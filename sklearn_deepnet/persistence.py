@@ -11,6 +11,8 @@ large as its part of the file, and a checksum detects damage.
 """
 
 import os
+from collections.abc import Iterator
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -42,9 +44,12 @@ from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegre
 from .estimators.fitted import network_of
 from .estimators.mixins import value_before, warn_of_version
 from .estimators.regressor import DeepNetRegressor
+from .nn.activations import ACTIVATIONS, Activation
+from .nn.initializers import Initializer, NamedInitializer
+from .nn.losses import LOSSES, Loss, LossWithSetting
 from .nn.numeric_features import NUMERIC_FEATURES
 from .nn.optimizers import SOLVERS
-from .nn.schedules import SCHEDULES
+from .nn.schedules import SCHEDULES, Custom
 
 __all__ = ["TRUSTED_TYPES", "Checkpoint", "load_model", "save_model"]
 
@@ -74,15 +79,38 @@ _OF_OTHERS = (
     "sklearn.model_selection._split.KFold",
     "sklearn.model_selection._split.StratifiedKFold",
 )
+
+
+def _name_functions() -> Iterator[str]:
+    """Yield the names of the functions in components, and of their classes."""
+    for cls in (
+        Activation,
+        Custom,
+        Initializer,
+        Loss,
+        NamedInitializer,
+        LossWithSetting,
+    ):
+        yield f"{cls.__module__}.{cls.__name__}"
+    for components in (ACTIVATIONS.values(), LOSSES.values()):
+        for it in filter(callable, chain(*components)):
+            function = it.function if isinstance(it, LossWithSetting) else it
+            yield _name_of(function)
+
+
+def _name_of(function: Any) -> str:
+    return f"{function.__module__}.{function.__name__}"
+
+
 # For ``skops.io.load(path, trusted=...)``. Creating these objects only sets attributes,
-# and the functions only convert columns of a table to arrays.
+# and the functions only compute with arrays.
 TRUSTED_TYPES = tuple(
     sorted(
         {
             f"{it.__module__}.{it.__qualname__}"
             for table in (_CLASSES, SOLVERS, SCHEDULES, NUMERIC_FEATURES)
             for it in table.values()
-        }.union(_BY_NAME, _OF_OTHERS)
+        }.union(_BY_NAME, _OF_OTHERS, _name_functions())
     )
 )
 

@@ -1,6 +1,5 @@
 """From the parameters of an estimator to components, a spec and an initial state."""
 
-import inspect
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -12,6 +11,8 @@ from sklearn.base import BaseEstimator
 
 from .._engine import NEVER, TrainingSpec
 from .._utils.lookup import claims, look_up, look_up_object
+from .._utils.scores import check_scorer_name
+from .._utils.sklearn_compat import parameter_defaults
 from .._utils.warnings import warn
 from ..nn.activations import ACTIVATIONS, Activation
 from ..nn.initializers import is_scheme
@@ -29,8 +30,6 @@ _FIRST_ORDER_ONLY = (
     "dropout",
     "clip_norm",
 )
-
-
 _LEAST_PATIENCE, _STEPS_OF_PATIENCE = 10, 100
 
 
@@ -59,6 +58,8 @@ def resolve_params(
 ) -> ResolvedParams:
     """Look up all names in the parameters, and check that they fit together."""
     check_schedule(estimator)
+    if estimator.scoring is not None:
+        check_scorer_name(estimator.scoring)
     hidden = resolve_hidden_layer_sizes(estimator.hidden_layer_sizes)
     numeric_features = _resolve_numeric_features(estimator, dataset, validation_set)
     dropout = resolve_dropout(estimator.dropout, len(hidden))
@@ -248,9 +249,8 @@ def rows_per_batch(estimator: Any, n_rows: int) -> int:
     """Return the mini-batch size, which is at most `n_rows`."""
     if estimator.batch_size is None or is_quasi_newton(estimator.solver):
         return n_rows
-    return min(
-        200 if estimator.batch_size == "auto" else int(estimator.batch_size), n_rows
-    )
+    size = 200 if estimator.batch_size == "auto" else int(estimator.batch_size)
+    return min(size, n_rows)
 
 
 def patience(estimator: Any, n_rows: int) -> int:
@@ -317,11 +317,11 @@ def warn_of_ignored(estimator: BaseEstimator) -> None:
     """Warn of parameters that were set although L-BFGS ignores them."""
     if not is_quasi_newton(estimator.solver):
         return
-    defaults = inspect.signature(type(estimator)).parameters
+    defaults = parameter_defaults(type(estimator))
     ignored = [
         f"{name}={getattr(estimator, name)!r}"
         for name in _FIRST_ORDER_ONLY
-        if not _are_equal(getattr(estimator, name), defaults[name].default)
+        if not _are_equal(getattr(estimator, name), defaults[name])
     ]
     if ignored:
         warn(

@@ -212,7 +212,8 @@ class PreparedFit:
         self._dataset, self._n_iter, self._context = dataset, n_iter, context
         self._fit_checkpoint = fit_checkpoint
         self._resumes, self._partial = resumes, partial
-        self._stops = draft.tol is not None and not partial
+        is_endless = draft.tol is None or draft.n_iter_no_change == float("inf")
+        self._stops = not (is_endless or partial)
         self._n_epochs_done = fit_checkpoint.n_epochs_done if fit_checkpoint else 0
         self._callbacks: list[Any] = []
         self._interrupt: KeyboardInterrupt | None = None

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..nn.activations import ACTIVATIONS, Activation
 from ..nn.initializers import INITIALIZERS
-from ..nn.losses import LOSSES, Loss, focal, huber, quantile
+from ..nn.losses import LOSSES, Loss, LossWithSetting, focal, huber, quantile
 from ..nn.numeric_features import NUMERIC_FEATURES
 from ..nn.optimizers import SOLVERS
 from ..nn.schedules import SCHEDULES, Custom
@@ -153,7 +153,7 @@ def _encode_component(value: Any) -> tuple[str, Any]:
 def _find_setting(loss: Loss) -> Any:
     """Return the setting of a loss, or None if it has no setting."""
     functions = (loss.logistic, loss.softmax, loss.identity, loss.exponential)
-    found = [v for f in functions for v in getattr(f, "keywords", {}).values()]
+    found = [it.setting for it in functions if isinstance(it, LossWithSetting)]
     return _plain_setting(found[0]) if found else None
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
 
 from .._engine import Ending, TrainingState, count_frequencies, count_params
+from .._utils.sklearn_compat import all_params
 from ..nn.activations import ACTIVATIONS
 from ..nn.optimizers import SOLVERS
 from .encoding import Encoder, NotEncodable, check_generator, decode
@@ -33,7 +34,7 @@ def encode_params(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the parameters as JSON, and the names of parameters that are code."""
     encoded, unsaved = {}, []
-    for key, value in estimator.get_params(deep=False).items():
+    for key, value in all_params(estimator).items():
         try:
             encoded[key] = encoder.encode(value, f"{name}{key}")
         except NotEncodable:

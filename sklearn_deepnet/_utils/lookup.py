@@ -1,9 +1,12 @@
 """Look up a component by its name, and suggest a name if it was mistyped."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from functools import wraps
 from typing import Any, TypeVar
 
+Class = TypeVar("Class", bound=type)
 Component = TypeVar("Component")
 
 
@@ -24,6 +27,29 @@ def claims(component: object, name: str, default: bool) -> bool:
     """
     own = vars(type(component)).keys() | getattr(component, "__dict__", {}).keys()
     return bool(getattr(component, name)) if name in own else default
+
+
+def forgets_elementwise(*functions: str) -> Callable[[Class], Class]:
+    """Decorate a named tuple whose `elementwise` is not known for other functions.
+
+    ``_replace`` then sets it to False if it replaces one of the `functions`. This is
+    no method of a subclass, since skops loads these as plain tuples.
+    """
+
+    def decorate(cls: Class) -> Class:
+        fields: Any = cls
+        replace = fields._replace
+
+        @wraps(replace)
+        def _replace(self: Any, **changes: Any) -> Any:
+            if changes.keys() & {*functions}:
+                changes.setdefault("elementwise", False)
+            return replace(self, **changes)
+
+        fields._replace = fields.__replace__ = _replace  # the latter for `copy.replace`
+        return cls
+
+    return decorate
 
 
 def look_up(
@@ -80,6 +106,14 @@ def look_up_object(table: Mapping[str, Any], given: Any, parameter: str) -> Any:
         )
     found = look_up(table, given, parameter)
     return found() if isinstance(given, str) else found
+
+
+def settings_of(component: Any) -> dict[str, Any]:
+    """Return the settings of a component; {} if it has none, or is an estimator."""
+    is_component = is_dataclass(component) and not isinstance(component, type)
+    if not is_component or hasattr(component, "get_params"):
+        return {}
+    return {it.name: getattr(component, it.name) for it in fields(component) if it.init}
 
 
 def suggest(name: str, names: Iterable[str]) -> str:

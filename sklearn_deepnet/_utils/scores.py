@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score, get_scorer_names, r2_score
+
+from .lookup import suggest
 
 
 @np.errstate(all="ignore")
@@ -46,6 +48,19 @@ def find_scorer(scoring: Any) -> Callable[..., float] | None:
     """Return a scorer of one of these names, equal to scikit-learn's; else None."""
     metric = _METRICS.get(scoring) if isinstance(scoring, str) else None
     return None if metric is None else partial(_score, metric)
+
+
+def check_scorer_name(scoring: Any) -> None:
+    """Raise if `scoring` is a string that names no scorer, and suggest a name."""
+    if not isinstance(scoring, str) or scoring in _METRICS:
+        return
+    names = get_scorer_names()
+    if scoring not in names:
+        raise ValueError(
+            "scoring must be the name of a scorer of scikit-learn, a callable or None. "
+            f"Got {scoring!r} instead.{suggest(scoring, names)} All names are in "
+            "sklearn.metrics.get_scorer_names()."
+        )
 
 
 def _score(

@@ -22,6 +22,7 @@ from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
+    Options,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -30,6 +31,7 @@ from sklearn.utils.metaestimators import available_if as _available_if
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight
 
+from .lookup import settings_of
 from .typing import Method
 
 try:  # public, but experimental
@@ -60,6 +62,7 @@ _WITHOUT_EFFECT = ("n_jobs", "verbose", "_sklearn_deepnet_version", "_stop_words
 # since 1, 1.0 and True are equal, and their types are immutable.
 _VALID: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 _UNCHANGING = (type(None), bool, int, float, str)
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def with_callbacks(method: Method) -> Method:
@@ -80,7 +83,7 @@ def validate_params(estimator: Any) -> None:
     """
     cls = type(estimator)
     valid, unchecked = _VALID.setdefault(cls, {}), {}
-    for name, value in estimator.get_params(deep=False).items():
+    for name, value in all_params(estimator).items():
         if name not in valid or valid[name] is not value:
             unchecked[name] = value
     constraints = estimator._parameter_constraints
@@ -89,16 +92,74 @@ def validate_params(estimator: Any) -> None:
 
 
 class ParamNamesMixin:
-    """Reads the signature of a class once, not for each estimator of a search."""
+    """Reads the signature of a class once, and adds the settings of components."""
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
+        # Read once for each class, since a search asks for each of its estimators
         return [*_names_of(cls, cls.__init__)]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters of this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of nested estimators, such as
+            ``estimator__n_iter``, and the settings of components, such as
+            ``solver__beta1`` for ``solver=Adam()``.
+
+        Returns
+        -------
+        params : dict
+            Values by name.
+        """
+        params: dict[str, Any] = super().get_params(deep)
+        for name in self._get_param_names() if deep else ():
+            for setting, value in settings_of(params.get(name)).items():
+                params[f"{name}__{setting}"] = value
+        return params
 
 
 @lru_cache(maxsize=64)
 def _names_of(cls: type[Any], init: Callable[..., None]) -> tuple[str, ...]:
     return tuple(super(ParamNamesMixin, cls)._get_param_names())
+
+
+@lru_cache(maxsize=64)
+def parameter_defaults(cls: type[Any]) -> dict[str, Any]:
+    """Return the defaults of the parameters of a class and of its base classes."""
+    defaults: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if "__init__" in vars(base):
+            _, *parameters = inspect.signature(base.__init__).parameters.values()
+            named = [it for it in parameters if it.kind not in _VARIADIC]
+            defaults |= {it.name: it.default for it in named}
+    return defaults
+
+
+def all_params(estimator: Any) -> dict[str, Any]:
+    """Return ``get_params(deep=False)``, and the parameters of the base classes.
+
+    The ``__init__`` of a subclass may have fewer parameters than its base class. The
+    others are then plain attributes, which ``get_params`` does not return.
+    """
+    params = estimator.get_params(deep=False)
+    for name in parameter_defaults(type(estimator)):
+        if name not in params and hasattr(estimator, name):
+            params[name] = getattr(estimator, name)
+    return params
+
+
+def set_all_params(estimator: Any, **params: Any) -> None:
+    """Set parameters in place, also those that only the base classes have."""
+    inherited = parameter_defaults(type(estimator)).keys() - {
+        *type(estimator)._get_param_names()
+    }
+    own = {name: value for name, value in params.items() if name not in inherited}
+    estimator.set_params(**own)
+    for name in params.keys() & inherited:
+        setattr(estimator, name, params[name])
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> Any:
@@ -179,6 +240,10 @@ class HTMLSummaryMixin:
         # It is also asked for an unfitted estimator within a fitted one.
         return _SummarizedTable(self._html_summary(), table) if table else table
 
+    def _get_params_html(self, deep: bool = True, *args: Any, **options: Any) -> Any:
+        # Without settings such as ``solver__beta1``, which `solver` shows already
+        return super()._get_params_html(False, *args, **options)
+
 
 def split_bagging(
     function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
@@ -229,11 +294,12 @@ def make_target_encoder(
 # fmt: off
 __all__ = [
     "BaseSearchCV", "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
-    "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV", "HasMethods",
-    "Interval", "ParamNamesMixin", "StrOptions", "approximate_mode",
-    "check_method_params", "check_sample_weight", "fit_and_score", "has_callbacks",
-    "has_own_fit", "make_target_encoder", "open_callback_context", "remove_callbacks",
-    "safe_indexing", "split_bagging", "state_of_results", "validate_params",
-    "with_callbacks",
+    "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV",
+    "HasMethods", "Interval", "Options", "ParamNamesMixin", "StrOptions",
+    "all_params", "approximate_mode", "check_method_params", "check_sample_weight",
+    "fit_and_score", "has_callbacks", "has_own_fit", "make_target_encoder",
+    "open_callback_context", "parameter_defaults", "remove_callbacks",
+    "safe_indexing", "set_all_params", "split_bagging", "state_of_results",
+    "validate_params", "with_callbacks",
 ]
 # fmt: on

@@ -1,5 +1,6 @@
 """The base class of both estimators: parameters, ``fit`` and tags."""
 
+import math
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from .._utils.sklearn_compat import (
     CallbackSupportMixin,
     HasMethods,
     Interval,
+    Options,
     StrOptions,
     with_callbacks,
 )
@@ -80,6 +82,7 @@ class BaseDeepNet(
         "n_iter_no_change": [
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
+            Options(Real, {math.inf}),
         ],
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],

@@ -18,7 +18,7 @@ from .._fitting.attributes import copy_attributes, update_attributes
 from .._fitting.dataset import check_rows, split_by_weight
 from .._fitting.parameters import resolve_random_state
 from .._fitting.targets import check_class_y
-from .._utils.sklearn_compat import Interval, validate_params
+from .._utils.sklearn_compat import Interval, set_all_params, validate_params
 from .._utils.typing import ArrayPair, FloatArray, IntArray, MatrixLike, RandomStateLike
 from .._utils.warnings import said_once
 from .base import BaseDeepNet
@@ -205,7 +205,9 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
             )
 
     def _make_member(self, rng: np.random.RandomState) -> BaseDeepNet:
-        return clone(self._base).set_params(random_state=int(rng.randint(2**31 - 1)))
+        member = clone(self._base)
+        set_all_params(member, random_state=int(rng.randint(2**31 - 1)))
+        return member
 
     def _draw_rows(self, y: NDArray[Any], rng: np.random.RandomState) -> IntArray:
         """Draw ``len(y)`` row indices with replacement."""
@@ -545,6 +547,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
             Standard deviation of the members' predictions, in the units of the targets.
             Only returned if `return_std` is True.
         """
+        check_is_fitted(self)
         members = self.estimators_
         found = (
             [m._from_logits(z, rows) for m, z in zip(members, logits, strict=True)]

@@ -1,6 +1,5 @@
 """Mixins of the estimators: their HTML representation and their pickles."""
 
-import inspect
 import warnings
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -10,7 +9,11 @@ import numpy as np
 
 from .._engine import Curve, as_curve
 from .._fitting.attributes import copy_attributes
-from .._utils.sklearn_compat import DocLinkMixin, HTMLSummaryMixin
+from .._utils.sklearn_compat import (
+    DocLinkMixin,
+    HTMLSummaryMixin,
+    parameter_defaults,
+)
 from .._utils.version import __version__, are_compatible
 from ..exceptions import VersionWarning
 from .fitted import network_of
@@ -111,7 +114,7 @@ class PickleVersionMixin(DocLinkMixin):
         """Restore the state, warn of another version, and add missing parameters."""
         state = dict(state)
         warn_of_version(type(self).__name__, state.pop(_VERSION_KEY, "unknown"))
-        for name, parameter in inspect.signature(type(self)).parameters.items():
-            state.setdefault(name, value_before(name, parameter.default))
+        for name, default in parameter_defaults(type(self)).items():
+            state.setdefault(name, value_before(name, default))
         state |= {k: as_curve(state[k]) for k in _CURVES if k in state}
         super().__setstate__(state)

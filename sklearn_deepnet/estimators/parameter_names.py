@@ -6,11 +6,12 @@ Python and scikit-learn would only say that such a name is unknown.
 import functools
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Integral
 from types import MappingProxyType
 from typing import Any, Self, cast
 
-from .._utils.lookup import suggest
+from .._utils.lookup import settings_of, suggest
 from .._utils.sklearn_compat import ParamNamesMixin
 from .._utils.typing import Method
 
@@ -81,11 +82,6 @@ NAMES_OF_BAGGING = MappingProxyType(
 )
 
 
-@functools.lru_cache(maxsize=64)  # a search sets parameters for each candidate and fold
-def _parameter_names(cls: type[Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(cls).parameters)
-
-
 def explains_names(init: Method) -> Method:
     """Decorate the ``__init__`` of an estimator to explain names that it lacks.
 
@@ -121,13 +117,14 @@ class ParameterNamesMixin(ParamNamesMixin):
     _names_elsewhere: Mapping[str, str] = NAMES_ELSEWHERE
 
     def set_params(self, **params: Any) -> Self:
-        """Set the parameters of this estimator, or of nested estimators.
+        """Set the parameters of this estimator, or of nested estimators and components.
 
         Parameters
         ----------
         **params : dict
             Parameters by name. For example, ``estimator__n_iter`` sets `n_iter` of
-            `estimator`.
+            `estimator`, and ``solver__beta1`` replaces the optimizer `solver` by one
+            with another `beta1`.
 
         Returns
         -------
@@ -137,9 +134,10 @@ class ParameterNamesMixin(ParamNamesMixin):
         Raises
         ------
         ValueError
-            If a name is unknown. The estimator is left unchanged.
+            If a name is unknown, or if a component does not allow the value of a
+            setting. The estimator is left unchanged.
         """
-        names = _parameter_names(type(self))
+        names = frozenset(self._get_param_names())
         unknown = {
             name: value
             for name, value in params.items()
@@ -147,16 +145,31 @@ class ParameterNamesMixin(ParamNamesMixin):
         }
         if unknown:
             raise ValueError(_explain(self, unknown, sorted(names)))
+        changes: dict[str, dict[str, Any]] = {}
         for name in params:
-            own, is_nested, _ = name.partition("__")
-            if not is_nested:
+            own, is_nested, setting = name.partition("__")
+            component = params[own] if own in params else getattr(self, own)
+            if not is_nested or hasattr(component, "set_params"):
                 continue
-            value = params[own] if own in params else getattr(self, own)
-            if not hasattr(value, "set_params"):
+            known = settings_of(component)
+            if not known:
                 raise ValueError(
-                    f"{name} cannot be set, since {own}={value!r} has no parameters. "
-                    f"{self._advise_on_nested(own)}."
+                    f"{name} cannot be set, since {own}={component!r} has no "
+                    f"parameters. {self._advise_on_nested(own)}."
                 )
+            if setting not in known:
+                advice = suggest(setting, known) or f" Its settings are {[*known]}."
+                raise ValueError(
+                    f"{name} cannot be set, since {own}={component!r} has no setting "
+                    f"{setting!r}.{advice}"
+                )
+            changes.setdefault(own, {})[setting] = params[name]
+        # Components are immutable, and may belong to several estimators.
+        for own, settings in changes.items():
+            component = params[own] if own in params else getattr(self, own)
+            params[own] = replace(component, **settings)
+            for setting in settings:
+                del params[f"{own}__{setting}"]
         return super().set_params(**params)
 
     def _advise_on_nested(self, name: str) -> str:

@@ -179,11 +179,12 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         last epoch that improved. The monitored value is the validation loss or score if
         there is validation data, and the training loss otherwise. With ``tol=None``,
         training always runs for `n_iter` epochs.
-    n_iter_no_change : int or "auto", default="auto"
+    n_iter_no_change : int, inf or "auto", default="auto"
         Number of consecutive epochs without improvement after which training stops; see
         `tol`. "auto" is the number of epochs that contain 100 training steps, but at
         least 10. With "auto" and no validation data, training also continues while the
-        training loss is more than `tol` above its lowest value.
+        training loss is more than `tol` above its lowest value. With ``np.inf``,
+        training always runs for `n_iter` epochs.
     early_stopping : bool or "auto", default=False
         Whether to hold out part of the training data as a validation set and to monitor
         it instead of the training loss. "auto" holds out data in `fit` if there are at
@@ -354,7 +355,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         dropout: float | Sequence[float] | FloatArray = 0.0,
         clip_norm: float | None = None,
         tol: float | None = 1e-5,
-        n_iter_no_change: int | Literal["auto"] = "auto",
+        n_iter_no_change: float | Literal["auto"] = "auto",
         early_stopping: bool | Literal["auto"] = False,
         validation_fraction: float = 0.1,
         scoring: str | Callable[..., float] | None = None,

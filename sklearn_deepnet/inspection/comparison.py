@@ -14,7 +14,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
 from .._fitting.parameters import resolve_random_state
-from .._utils.sklearn_compat import safe_indexing
+from .._utils.scores import check_scorer_name
+from .._utils.sklearn_compat import safe_indexing, set_all_params
 from .._utils.typing import FloatArray, MatrixLike, RandomStateLike
 from ..estimators.base import BaseDeepNet
 from ..estimators.pipelines import find_network
@@ -115,6 +116,7 @@ def compare_initializers(
     settings = _params_by_label(init)
     seeds = _seeds(n_repeats, random_state)
     find_network(estimator)  # raises if there is none, before anything is fitted
+    check_scorer_name(scoring)
     score = check_scoring(estimator, scoring=scoring)
     X, y, groups = indexable(X, y, groups)
     splitter = check_cv(cv, y, classifier=is_classifier(estimator))
@@ -122,7 +124,7 @@ def compare_initializers(
     models, model_folds = [], []
     for params, seed, fold in product(settings.values(), seeds, folds):
         model = clone(estimator)
-        find_network(model).set_params(**params, random_state=seed)
+        set_all_params(find_network(model), **params, random_state=seed)
         models.append(model)
         model_folds.append(fold)
     fit_stack(models, X, y, rows=[train for train, _ in model_folds], **fit_params)

@@ -24,7 +24,7 @@ from .._fitting.scaling import (
     silence_inputs,
 )
 from .._fitting.targets import NumberTargets
-from .._utils.sklearn_compat import remove_callbacks
+from .._utils.sklearn_compat import remove_callbacks, set_all_params
 from .._utils.typing import FloatArray
 from ..estimators.base import BaseDeepNet
 from ..estimators.fitted import network_of
@@ -55,7 +55,8 @@ def initial_job(
         return prepare(twin, X, y, sample_weight).job
     known = vars(network)
     unscaled = {"input_scaling": None, "target_scaling": None, "early_stopping": False}
-    twin.set_params(**{k: v for k, v in unscaled.items() if hasattr(twin, k)})
+    unscaled = {k: v for k, v in unscaled.items() if hasattr(twin, k)}
+    set_all_params(twin, **unscaled)
     classes = known.get("classes_")
     job = prepare(twin, X, y, sample_weight, partial=True, classes=classes).job
     layer_sizes = tuple(known["_layer_sizes"])

@@ -54,12 +54,13 @@ import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Self, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 from scipy.special import expit, ndtr
 
+from .._utils.lookup import forgets_elementwise
 from .._utils.typing import FloatArray
 
 __all__ = [
@@ -100,15 +101,8 @@ def _zeros(shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
     return zeros
 
 
-class _ActivationFields(NamedTuple):
-    name: str
-    forward: Callable[[FloatArray, FloatArray], None]
-    backward: Callable[[FloatArray, FloatArray, FloatArray], None]
-    overwrites_z: bool
-    elementwise: bool = False
-
-
-class Activation(_ActivationFields):
+@forgets_elementwise("forward", "backward")
+class Activation(NamedTuple):
     """A non-linearity and its derivative, applied unit by unit.
 
     Parameters
@@ -129,13 +123,11 @@ class Activation(_ActivationFields):
         by several threads. If False, they are trained one at a time in a single thread.
     """
 
-    __slots__ = ()
-
-    def _replace(self, **changes: Any) -> Self:
-        # It is not known whether another function is element-wise.
-        if changes.keys() & {"forward", "backward"}:
-            changes.setdefault("elementwise", False)
-        return super()._replace(**changes)
+    name: str
+    forward: Callable[[FloatArray, FloatArray], None]
+    backward: Callable[[FloatArray, FloatArray, FloatArray], None]
+    overwrites_z: bool
+    elementwise: bool = False
 
     def __repr__(self) -> str:
         return self.name

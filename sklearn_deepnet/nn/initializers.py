@@ -11,6 +11,7 @@ array([[ 1.44,  0.33,  0.8 ],
        [ 1.83,  1.52, -0.8 ]])
 """
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -21,23 +22,13 @@ from numpy.typing import NDArray
 from .._utils.lookup import look_up
 from .._utils.typing import FloatArray
 
+# fmt: off
 __all__ = [
-    "BIAS_INITIALIZERS",
-    "INITIALIZERS",
-    "Initializer",
-    "glorot",
-    "glorot_uniform",
-    "he",
-    "he_uniform",
-    "initialize",
-    "lecun",
-    "lecun_uniform",
-    "orthogonal",
-    "random",
-    "xavier",
-    "xavier_uniform",
-    "zeros",
+    "BIAS_INITIALIZERS", "INITIALIZERS", "Initializer", "glorot", "glorot_uniform",
+    "he", "he_uniform", "initialize", "lecun", "lecun_uniform", "orthogonal", "random",
+    "xavier", "xavier_uniform", "zeros",
 ]
+# fmt: on
 
 Shape: TypeAlias = tuple[int, int]
 Draw: TypeAlias = Callable[[np.random.RandomState, Shape], FloatArray]
@@ -63,9 +54,7 @@ class Initializer:
         self.__name__ = std.__name__
         self.__module__ = std.__module__
         self.__doc__ = std.__doc__
-        self.std = std
-        self.draw = draw
-        self.scale = scale
+        self.std, self.draw, self.scale = std, draw, scale
 
     def __call__(self, shape: Shape, rng: np.random.RandomState) -> FloatArray:
         """Draw the weights of a layer, without ``init_scale``.
@@ -88,8 +77,31 @@ class Initializer:
     def __repr__(self) -> str:
         return self.__name__
 
-    def __reduce__(self) -> str:  # pickled by its name, as functions are
-        return self.__name__
+    def __reduce_ex__(self, protocol: Any) -> str | tuple[Any, ...]:
+        # pickled by its name, as functions are, if it can be found under that name
+        found = getattr(sys.modules.get(self.__module__), self.__name__, None)
+        return self.__name__ if found is self else super().__reduce_ex__(protocol)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # skops saves functions by name, which is that of the initializer if decorated
+        found = state["std"]
+        vars(self).update(vars(found) if isinstance(found, Initializer) else state)
+
+
+class NamedInitializer(Initializer):
+    """An initializer of `INITIALIZERS`, of which a copy is found by its name."""
+
+    def __new__(cls, name: str) -> Any:
+        """Return the initializer with this name."""
+        return INITIALIZERS[name]
+
+    def __init__(self, name: str) -> None: ...
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return self.__reduce__()
+
+    def __reduce__(self) -> tuple[Any, ...]:  # which skops calls
+        return type(self), (self.__name__,)
 
 
 def _normal(rng: np.random.RandomState, shape: Shape) -> FloatArray:
@@ -119,7 +131,12 @@ def _orthogonal(rng: np.random.RandomState, shape: Shape) -> FloatArray:
 def _drawn_from(
     draw: Draw, scale: float = 1.0
 ) -> Callable[[Callable[[int, int], float]], Initializer]:
-    return lambda std: Initializer(std, draw, scale)
+    def decorate(std: Callable[[int, int], float]) -> Initializer:
+        initializer = object.__new__(NamedInitializer)
+        Initializer.__init__(initializer, std, draw, scale)
+        return initializer
+
+    return decorate
 
 
 def _uniform_version(normal: Initializer, bound: str) -> Initializer:
@@ -131,7 +148,7 @@ def _uniform_version(normal: Initializer, bound: str) -> Initializer:
 
     .. math:: W_{{ij}} \sim \mathcal{{U}}(-a, a), \quad a = {bound}
     """
-    return Initializer(std, _uniform)
+    return _drawn_from(_uniform)(std)
 
 
 @_drawn_from(_zeros)

@@ -33,8 +33,16 @@ SCHEMES = (
 SCALINGS = ["auto", "robust", "standard"]
 FOR_EACH_HIDDEN = "entries for 1 hidden layers. Give one for each, or one for all."
 
+A_SCORER = (
+    "scoring must be the name of a scorer of scikit-learn, a callable or None. Got "
+    "{!r} instead.{} All names are in sklearn.metrics.get_scorer_names()."
+)
+
 # parameter, bad value, message
 OURS = [
+    ("scoring", "acuracy", A_SCORER.format("acuracy", " Did you mean 'accuracy'?")),
+    ("scoring", "F1", A_SCORER.format("F1", " Did you mean 'f1'?")),
+    ("scoring", "best", A_SCORER.format("best", "")),
     ("hidden_layer_sizes", (4, 0), f"{SIZES} (4, 0) instead."),
     ("hidden_layer_sizes", [4, 2.5], f"{SIZES} [4, 2.5] instead."),
     ("hidden_layer_sizes", [[4]], f"{SIZES} [[4]] instead."),
@@ -304,8 +312,8 @@ SCIKIT_LEARNS = [
     ("tol", [-1e-4, np.inf, "none"], "a float in the range [0.0, inf) or None"),
     (
         "n_iter_no_change",
-        [0, 2.5, None, "never"],
-        "a str among {'auto'} or an int in the range [1, inf)",
+        [0, 2.5, -np.inf, np.nan, None, "never"],
+        "a str among {'auto'}, an int in the range [1, inf) or a float among {inf}",
     ),
     ("warm_start", [None, 1, "yes"], A_BOOLEAN),
     ("random_state", [-1, 2**32, "seed", np.random.default_rng(0)], A_SEED),

@@ -577,6 +577,7 @@ def test_another_function_is_not_known_to_be_elementwise(component, changes):
     assert component._replace(name="own").elementwise
     assert not component._replace(**changes).elementwise
     assert component._replace(**changes, elementwise=True).elementwise
+    assert not component.__replace__(**changes).elementwise  # by `copy.replace`
 
 
 class Undecided(Adam):

@@ -16,7 +16,7 @@ from sklearn_deepnet.nn.losses import (
     squared_error,
 )
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS, SGD, Adam, Momentum, RMSprop
-from tests.helpers import cancer, digits, network_factory
+from tests.helpers import assert_same_training, cancer, digits, network_factory
 
 net = network_factory(
     "hidden_layer_sizes", hidden_layer_sizes=(12, 8), n_iter=5, learning_rate=0.01
@@ -190,3 +190,15 @@ def test_a_seed_gives_the_generator_of_numpy(seed):
     ours, theirs = resolve_random_state(seed), np.random.RandomState(seed)
     np.testing.assert_array_equal(ours.randn(101), theirs.randn(101))
     assert str(ours.get_state()) == str(theirs.get_state())
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("infinity", [np.inf, np.float64(np.inf)])
+def test_infinite_patience_never_ends_training(early_stopping, solver, infinity):
+    X, y = (array[:60] for array in cancer())
+    settings = {"n_iter": 150, "early_stopping": early_stopping, "solver": solver}
+    settings["learning_rate"] = 0.001
+    fitted = net(**settings, tol=1.0, n_iter_no_change=infinity).fit(X, y)
+    assert fitted.n_iter_ == 150
+    assert_same_training(fitted, net(**settings, tol=None).fit(X, y))

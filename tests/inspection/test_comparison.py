@@ -261,7 +261,7 @@ SEEDS = "n_repeats must be a positive integer or a list of seeds."
             ValueError,
             "init sets random_state for 'a'. Give the seeds as n_repeats instead.",
         ),
-        ({"scoring": "none", "init": ["hee"]}, ValueError, "'none'"),  # before fits
+        ({"scoring": "F1", "init": ["hee"]}, ValueError, "mean 'f1'?"),  # first
         ({"init": ["hee"]}, ValueError, "Did you mean 'he'"),
         ({"init": {"a": {"inti": "he"}}}, ValueError, "Did you mean 'init'?"),
         ({"estimator": LogisticRegression()}, TypeError, "must be a DeepNetClassifier"),

@@ -12,6 +12,8 @@ from sklearn.utils.estimator_checks import (
 )
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor
+from sklearn_deepnet.nn.optimizers import Adam
+from sklearn_deepnet.nn.schedules import Step
 from tests.helpers import cancer
 
 pytestmark = pytest.mark.slow
@@ -21,6 +23,7 @@ ESTIMATORS = [
     DeepNetClassifier(batch_size=None),
     DeepNetClassifier(solver="sgd", learning_rate=0.1),
     DeepNetClassifier(dtype="float32"),
+    DeepNetClassifier(solver=Adam(), schedule=Step(every=100)),
     DeepNetClassifier(numeric_features="periodic"),
     DeepNetRegressor(numeric_features="periodic"),
     DeepNetRegressor(),

@@ -93,7 +93,7 @@ def test_every_trusted_type_exists():
     for name in TRUSTED_TYPES:
         module, _, attribute = name.rpartition(".")
         found = getattr(import_module(module), attribute)
-        assert f"{found.__module__}.{found.__qualname__}" == name
+        assert f"{found.__module__}.{found.__name__}" == name
 
 
 def test_every_public_estimator_is_trusted():

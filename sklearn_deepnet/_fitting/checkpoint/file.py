@@ -19,7 +19,7 @@ from ..._serialization.schema import (
     restore_attributes,
 )
 from ..._utils.lookup import is_ours
-from ..._utils.sklearn_compat import has_callbacks
+from ..._utils.sklearn_compat import all_params, has_callbacks
 from ..._utils.version import __version__
 from ..attributes import name_activations, save_state, set_result
 from ..dataset import Dataset
@@ -251,7 +251,7 @@ def identify_fit(
     estimator: Any, dataset: Dataset, validation_set: Dataset | None, resumes: bool
 ) -> dict[str, Any]:
     """Return JSON that is equal for two fits if they train alike."""
-    cls, params = type(estimator), estimator.get_params(deep=False)
+    cls, params = type(estimator), all_params(estimator)
     datasets = [it for it in (dataset, validation_set) if it is not None]
     rng = params["random_state"]
     has_generator = isinstance(rng, np.random.RandomState)

@@ -7,6 +7,7 @@ from copy import copy
 from typing import Any
 
 from ..._engine import TrainingResult, TrainingState
+from ..._utils.sklearn_compat import all_params
 from ...nn.schedules import depends_on_n_iter
 from ..attributes import save_state, set_result
 from ..dataset import Dataset
@@ -102,7 +103,7 @@ class StoredFit:
         """Store the fit, unless it was interrupted."""
         if result.interrupt is None:
             network, (resumes, restore_best, to_save) = self._start, self._arguments
-            params = network.get_params(deep=False)
+            params = all_params(network)
             set_result(network, result, resumes, restore_best)
             save_state(network, result.state, *to_save)
             _copy_params(network)

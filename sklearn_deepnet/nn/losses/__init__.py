@@ -22,13 +22,15 @@ array([[ 0.6931, 60.    ]])
 array([[-0.5,  1. ]])
 """
 
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from ..._utils.lookup import forgets_elementwise
 from ..._utils.typing import FloatArray
 from .classification import (
     binary_cross_entropy,
@@ -93,16 +95,8 @@ class LossFunction(Protocol):
         """
 
 
-class _LossFields(NamedTuple):
-    name: str
-    logistic: LossFunction | None = None
-    softmax: LossFunction | None = None
-    identity: LossFunction | None = None
-    exponential: LossFunction | None = None
-    elementwise: bool = False
-
-
-class Loss(_LossFields):
+@forgets_elementwise("logistic", "softmax", "identity", "exponential")
+class Loss(NamedTuple):
     """A loss, with one function for each kind of output that it supports.
 
     Parameters
@@ -124,35 +118,42 @@ class Loss(_LossFields):
         threads. If False, they are trained one at a time in a single thread.
     """
 
-    __slots__ = ()
-
-    def _replace(self, **changes: Any) -> Self:
-        # It is not known whether another function is element-wise.
-        if changes.keys() - {"name"}:
-            changes.setdefault("elementwise", False)
-        return super()._replace(**changes)
+    name: str
+    logistic: LossFunction | None = None
+    softmax: LossFunction | None = None
+    identity: LossFunction | None = None
+    exponential: LossFunction | None = None
+    elementwise: bool = False
 
     def __repr__(self) -> str:
         return self.name
 
 
-class _ComparablePartial(partial[FloatArray]):
-    """A `functools.partial` that is equal if its function and arguments are equal.
+@dataclass(frozen=True, slots=True)
+class LossWithSetting:
+    """A loss function and the value of its setting.
 
-    Therefore ``focal(2.0) == focal(2.0)``, and a loss is equal to its copy or its
-    unpickled copy. Equality decides whether networks can share a stack and whether a
-    fit can be resumed.
+    Unlike a `functools.partial`, it is equal to another one with the same function and
+    setting. Therefore ``focal(2.0) == focal(2.0)``, and a loss is equal to its copy or
+    its unpickled copy. Equality decides whether networks can share a stack and whether
+    a fit can be resumed.
+
+    Parameters
+    ----------
+    function : callable ``(logits, target, scratch, setting) -> values``
+        The function.
+    setting : float
+        Its last argument.
     """
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ComparablePartial) and self._parts == other._parts
+    function: Callable[[FloatArray, FloatArray, FloatArray, float], FloatArray]
+    setting: float
 
-    def __hash__(self) -> int:
-        return hash(self._parts)
-
-    @property
-    def _parts(self) -> tuple[Any, ...]:
-        return self.func, self.args, *self.keywords.items()
+    def __call__(
+        self, logits: FloatArray, target: FloatArray, scratch: FloatArray
+    ) -> FloatArray:
+        """Call the function with the setting; see `LossFunction`."""
+        return self.function(logits, target, scratch, self.setting)
 
 
 def _is_number(value: Any) -> bool:
@@ -179,8 +180,8 @@ def focal(gamma: float = 2.0) -> Loss:
         )
     return Loss(
         _name("focal", gamma, 2.0),
-        logistic=_ComparablePartial(focal_logistic, gamma=gamma),
-        softmax=_ComparablePartial(focal_softmax, gamma=gamma),
+        logistic=LossWithSetting(focal_logistic, gamma),
+        softmax=LossWithSetting(focal_softmax, gamma),
         elementwise=True,
     )
 
@@ -203,7 +204,7 @@ def huber(delta: float = 1.0) -> Loss:
         raise ValueError(f"delta must be a positive number. Got {delta!r} instead.")
     return Loss(
         _name("huber", delta, 1.0),
-        identity=_ComparablePartial(huber_identity, delta=delta),
+        identity=LossWithSetting(huber_identity, delta),
         elementwise=True,
     )
 
@@ -223,7 +224,7 @@ def quantile(quantile: float = 0.5) -> Loss:
     """
     if not (_is_number(quantile) and 0 < quantile < 1):
         raise ValueError(f"quantile must be in (0, 1). Got {quantile!r} instead.")
-    function = _ComparablePartial(quantile_identity, quantile=quantile)
+    function = LossWithSetting(quantile_identity, quantile)
     name = _name("quantile", quantile, 0.5)
     return Loss(name, identity=function, elementwise=True)
 
