@@ -8,7 +8,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 
-from .._engine import Callback, TrainingLoop, TrainingResult, loss_limit
+from .._engine import Callback, TrainingLoop, TrainingResult
 from .._utils.interrupts import interruptibly
 from .._utils.lookup import claims
 from .._utils.sklearn_compat import CallbackContext
@@ -76,7 +76,7 @@ class CallbackTasks:
                 # scikit-learn calls this only for callbacks that want a fitted one.
                 reconstruction_attributes=lambda: {
                     **vars(self._draft),
-                    "_params": loop.finite_params(),
+                    "_params": loop.snapshot().state.params.copy(),
                 },
                 **self._data,
             )
@@ -247,7 +247,7 @@ def warn_of_scores(estimator: Any, result: TrainingResult, partial: bool) -> boo
     scoring = estimator.scoring
     name = f"scoring={scoring!r}" if isinstance(scoring, str) else "The scorer"
     # No scorer is called where the network overflows on the validation data.
-    is_scored = result.validation_losses <= loss_limit(result.state.first_loss)
+    is_scored = result.validation_losses <= result.state.loss_limit
     n_undefined = int(np.count_nonzero(np.isnan(scores) & is_scored))
     if n_undefined:
         effect = "which are not counted for early stopping"
