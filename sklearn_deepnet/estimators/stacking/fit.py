@@ -18,7 +18,7 @@ from ..._utils.sharing import SharedWork, sharing
 from ..._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
 from ..._utils.typing import MatrixLike
 from ..._utils.warnings import said_once
-from ..base import BaseDeepNet
+from ..base import BaseDeepNet, keeping_generators
 from ..pipelines import (
     FitArguments,
     can_share_steps,
@@ -127,7 +127,7 @@ def fit_stack(
     before = [vars(network).copy() for network in networks]
     arguments = _cut_all(*indexable(X, y), rows, fit_params, len(estimators))
     try:
-        with said_once():
+        with keeping_generators(it.random_state for it in networks), said_once():
             if all(map(_is_plain, estimators)):
                 _fit_networks(estimators, arguments)
             else:
