@@ -269,16 +269,18 @@ def test_a_fit_that_fails_leaves_nothing_of_the_callbacks(when):
 
 
 @needs_callbacks
-def test_a_callback_that_fails_leaves_the_estimator_as_it_was():
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("error", [RuntimeError, StopIteration])
+def test_a_callback_that_fails_leaves_the_estimator_as_it_was(solver, error):
     X, y = wine()
 
     class Failing(Watcher):
         def on_fit_task_end(self, estimator, context):
-            raise RuntimeError("no callback")
+            raise error("no callback")
 
-    net = net_for(5).set_callbacks(Failing())
+    net = DeepNetClassifier((6,), n_iter=5, solver=solver).set_callbacks(Failing())
     before = vars(net).copy()
-    with pytest.raises(RuntimeError, match=r"^no callback$"):
+    with pytest.raises(error, match=r"^no callback$"):
         net.fit(X, y)
     assert vars(net) == before
 

@@ -290,6 +290,18 @@ def test_a_failing_activation_leaves_no_trace(situation, where, method):
     )
 
 
+def stop(*args):
+    raise StopIteration("in the user's code")  # SciPy would stop, and say nothing
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_a_scorer_that_raises_stop_iteration_leaves_no_trace(solver):
+    estimator = net(solver=solver, early_stopping=True, scoring=stop)
+    assert_raises_without_a_trace(
+        estimator, lambda: estimator.fit(X, y), StopIteration, "in the user's code"
+    )
+
+
 # A warning that a filter turns into an error is an error like others.
 def test_a_warning_that_raises_leaves_no_trace():
     estimator = fitted_plainly().set_params(tol=0.0)
