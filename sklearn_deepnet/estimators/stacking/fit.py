@@ -61,6 +61,10 @@ def fit_stack(
     has many columns and few stored values, and with your own losses, activations or
     optimizers unless these are declared element-wise.
 
+    If several estimators share an object of your own as `schedule` or `scoring`, it
+    must not change itself: a stack calls it for each network in each epoch, and not for
+    one network after the other. Give each estimator its own object instead.
+
     Parameters
     ----------
     estimators : sequence of estimators
