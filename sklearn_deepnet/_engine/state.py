@@ -1,10 +1,10 @@
 """The settings and the state of training, from which it can be resumed exactly."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,8 +13,6 @@ from ..nn.activations import Activation
 from ..nn.losses import LossFunction
 from ..nn.optimizers import LBFGS, Optimizer
 from ..nn.schedules import Constant, Schedule, forget_schedule
-
-_Batch = TypeVar("_Batch")
 
 _DIVERGED = 1e6  # times the first loss; no loss on the way to a minimum is larger
 NEVER = np.iinfo(np.int64).max  # an n_iter_no_change that is never reached
@@ -208,15 +206,6 @@ class TrainingState:
         A sum needs no array of Booleans. It overflows shortly before the parameters do.
         """
         return np.isfinite(self.params.sum(-1))
-
-    def peek(self, batches: Iterable[_Batch]) -> _Batch:
-        """Return the first batch of the next epoch, and put the generators back."""
-        drawn = [rng.get_state(legacy=False) for rng in self.generators]
-        try:
-            return next(iter(batches))
-        finally:
-            for rng, state in zip(self.generators, drawn, strict=True):
-                rng.set_state(state)
 
     def forget_moments(self, n_moments: int) -> None:
         """Set the optimizer's moments to zero in place, as many as are needed."""

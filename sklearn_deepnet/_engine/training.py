@@ -266,10 +266,10 @@ class TrainingLoop:
     def end_epoch(self, data_loss: FloatArray, penalty: FloatArray) -> None:
         """Record the epoch, and end the training of converged or diverged networks."""
         state, value = self.state, data_loss + penalty
-        diverged = ~((value < np.inf) & (data_loss <= self._limit))
-        overflows = ~state.is_finite()
+        finite = (value < np.inf) & (data_loss <= self._limit)
+        usable = finite & state.is_finite()
         monitor = self._early_stopping
-        converged = monitor.observe(value, ~(diverged | overflows), self._limit)
+        converged = monitor.observe(value, usable, self._limit)
         self._updater.end_epoch(monitor.monitored)
         self._curves.record(
             self.n_epochs_done,
@@ -282,11 +282,11 @@ class TrainingLoop:
         state.n_epochs += 1
         self.n_epochs_done += 1
         self._in_epoch = False
-        leaving = diverged | overflows | converged
+        leaving = ~usable | converged
         if np.count_nonzero(leaving):
             n_finite = self.n_epochs_done - 1
-            self._finish_diverged(diverged, value, self._epoch_start, n_finite)
-            self._finish(leaving & ~diverged, "tol")
+            self._finish_diverged(~finite, value, self._epoch_start, n_finite)
+            self._finish(leaving & finite, "tol")
             self._compact(~leaving)
         if self._on_epoch_end is None or not self.active:
             return
@@ -312,10 +312,14 @@ class TrainingLoop:
 
         The loss of an epoch is computed before its steps, so it does not show the
         effect of the last step. The loss of the next epoch does, as far as it is known.
+        What it shows ends training in the next epoch as well, so a fit gives the same
+        network as several fits of fewer epochs. A loss without dropout may differ.
         """
         if self.n_epochs_done:
             loss = self._loss_ahead()
-            diverged = which & ~(loss <= self._limit)
+            drops = np.any(np.atleast_1d(self._spec.dropout), axis=-1)
+            is_open = drops & self.state.is_finite()
+            diverged = which & ~is_open & ~(loss <= self._limit)
             self._finish_diverged(
                 diverged, loss, self._finite_params, self.n_epochs_done, **details
             )
@@ -324,22 +328,16 @@ class TrainingLoop:
             self._record_result(k, self.n_epochs_done, ended_by, **details)
 
     def _loss_ahead(self) -> FloatArray:
-        """Return the data loss of the next epoch, or -inf where it is not known yet.
+        """Return the data loss of the next epoch, or -inf if it is not known yet.
 
-        What it finds, the next epoch would find too. So a call that ends here gives the
-        same network as one that continues: the loss of a whole epoch is compared with
-        the limit, and the loss of its first batch only shows that it is not finite.
-        Dropout would need random numbers, so the loss with dropout is not known.
+        That of a full batch is known. It is NaN if the parameters are not finite.
+        Dropout is left out, since it would draw random numbers.
         """
-        loss = self._loss_of_next_batch()
-        is_known = (self._batches.n_batches == 1) | ~np.isfinite(loss)
-        is_known &= ~np.any(np.atleast_1d(self._spec.dropout), axis=-1)
-        loss = np.where(is_known, loss, -np.inf)
+        loss: FloatArray | float = -np.inf
+        if self._batches.n_batches == 1:
+            (batch,) = self._batches
+            loss = self._propagation.loss(batch)
         return np.where(self.state.is_finite(), loss, np.nan)
-
-    def _loss_of_next_batch(self) -> FloatArray:
-        """Return the loss of the first batch of the next epoch, without dropout."""
-        return self._propagation.loss(self.state.peek(self._batches))
 
     def _finish_diverged(
         self,
@@ -383,15 +381,15 @@ class TrainingLoop:
     def snapshot(self) -> TrainingResult:
         """Return the result of one network as if this had been its last epoch.
 
-        It shares the arrays of the state. If the next batch, without dropout, shows
-        that the last step has diverged, it has the parameters before that epoch.
+        It shares the arrays of the state. If its last step has diverged, even if only
+        without dropout, it has the parameters before that epoch.
         """
         result = TrainingResult(
             replace(self.state, finite_params=self._finite_params),
             **self._curves.of((), self.n_epochs_done),
             ended_by="n_iter",
         )
-        if self._loss_of_next_batch() <= self._limit:
+        if self._loss_ahead() <= self._limit:
             return result
         result.state.params = self._finite_params
         return result._replace(ended_by="divergence")

@@ -236,13 +236,6 @@ def test_parameters_that_are_not_finite_end_training_even_if_the_loss_is(n_iter)
     assert np.isfinite(results[0].losses).all()
 
 
-def test_the_look_at_the_next_epoch_at_the_end_of_a_call_draws_nothing():
-    options = {"batch_size": 4, "shuffle": True}
-    whole, first = run_alone(6, **options), run_alone(3, **options)
-    rest = run_alone(3, state=first.state, **options)
-    assert_array_equal(rest.state.params, whole.state.params)
-
-
 # ---- interrupts
 
 
