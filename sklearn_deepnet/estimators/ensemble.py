@@ -546,6 +546,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
             Standard deviation of the members' predictions, in the units of the targets.
             Only returned if `return_std` is True.
         """
+        check_is_fitted(self)
         members = self.estimators_
         found = (
             [m._from_logits(z, rows) for m, z in zip(members, logits, strict=True)]
