@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from .._fitting.jobs import train_job
+from .._fitting.jobs import gathering, train_job
 from .._fitting.parameters import is_quasi_newton
 from .._fitting.prepare import PreparedFit, SkippedFit, prepare
 from .._serialization.checkpoint import CheckpointLike
@@ -50,11 +50,16 @@ def keeping_generators(random_states: Iterable[Any]) -> Iterator[None]:
 
 
 def keeps_generator(method: Method) -> Method:
-    """Decorate a method that puts the estimator's `random_state` back if it fails."""
+    """Decorate a method that puts the estimator's `random_state` back if it fails.
+
+    Not in a task, since other tasks may have drawn from it before one fails. Their
+    caller puts it back if the whole call fails.
+    """
 
     @wraps(method)
     def fit(self: Any, *args: Any, **options: Any) -> Any:
-        with keeping_generators([self.random_state]):
+        random_states = [self.random_state] if gathering.get() is None else []
+        with keeping_generators(random_states):
             return cast(Callable[..., Any], method)(self, *args, **options)
 
     return cast(Method, fit)
