@@ -26,7 +26,6 @@ from .training import (
     TrainingLoop,
     TrainingResult,
     Watcher,
-    loss_limit,
     train,
 )
 from .update import ParameterUpdater
@@ -57,7 +56,6 @@ __all__ = [
     "count_params",
     "cut_features",
     "cut_layers",
-    "loss_limit",
     "one_blas_thread",
     "predict_logits",
     "rows_per_block",

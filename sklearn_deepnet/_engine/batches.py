@@ -34,10 +34,6 @@ class MicroBatch(NamedTuple):
     target: FloatArray  # (..., n_outputs, n_samples)
     weight: FloatArray  # (..., 1, n_samples)
 
-    def select(self, keep: BoolArray) -> "MicroBatch":
-        """Return the samples of the networks for which `keep` is True."""
-        return MicroBatch(*(_select_own(array, keep) for array in self))
-
 
 class Batch(NamedTuple):
     """The samples of one step, in blocks that are divided among several workers.

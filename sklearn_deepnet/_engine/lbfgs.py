@@ -59,6 +59,8 @@ def _minimize(loop: TrainingLoop, spec: TrainingSpec, n_iter: int) -> None:
             "gtol": _GTOL if stops else 0,
         },
     )
+    if objective.error is not None:
+        raise objective.error
     if loop.active:
         # A failed line search ends at the last point that it tried.
         loop.rewind()
@@ -79,6 +81,9 @@ class _Objective:
     ----------
     at_start : tuple of (data loss, penalty)
         Values at the beginning of the iteration, which are recorded for the epoch.
+    error : StopIteration or None
+        Raised by a function of the user, such as a scorer. SciPy would take it for the
+        end of training.
     """
 
     def __init__(self, loop: TrainingLoop) -> None:
@@ -86,6 +91,7 @@ class _Objective:
         self._latest_x = np.empty(0)
         self._latest: tuple[FloatArray, FloatArray]
         self.at_start: tuple[FloatArray, FloatArray]
+        self.error: StopIteration | None = None
 
     def evaluate(self, x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return value and gradient at `x`."""
@@ -98,11 +104,17 @@ class _Objective:
 
     def end_iteration(self, intermediate_result: OptimizeResult) -> None:
         """End an epoch at the point that the iteration has accepted."""
-        # Usually this is the last point that was evaluated.
-        if not np.array_equal(intermediate_result.x, self._latest_x):
-            self.evaluate(intermediate_result.x)
-        self._loop.end_epoch(*self.at_start)
-        if not self._loop.active:
+        try:
+            self._end_epoch(intermediate_result.x)
+        except StopIteration as error:
+            self.error = error
+        if self.error is not None or not self._loop.active:
             raise StopIteration  # the way to end `minimize` from its callback
         self._loop.begin_epoch()
         self.at_start = self._latest
+
+    def _end_epoch(self, x: NDArray[np.float64]) -> None:
+        # Usually this is the last point that was evaluated.
+        if not np.array_equal(x, self._latest_x):
+            self.evaluate(x)
+        self._loop.end_epoch(*self.at_start)

@@ -191,8 +191,6 @@ class BlockwisePropagation:
     ----------
     gradient : ndarray of shape (*stack_shape, n_params)
         Array to which `loss_and_gradient` writes the gradient.
-    last_block : MicroBatch
-        The last block of the last batch, valid until its worker reads another.
     """
 
     def __init__(
@@ -212,7 +210,6 @@ class BlockwisePropagation:
         self._workers: list[Worker] = []
         self._threads = threads
         self._n_workers = threads.n if dropout is None else 1
-        self.last_block: MicroBatch
         if trains:
             self.gradient = self._first.gradient
 
@@ -226,7 +223,7 @@ class BlockwisePropagation:
         loss : ndarray of shape stack_shape
         """
         if len(batch.blocks) == 1:
-            block = self.last_block = batch.blocks[0](0)
+            block = batch.blocks[0](0)
             loss = self._first.loss_and_gradient(*block)
             take_interrupts()
             if self._on_share is not None:
@@ -253,16 +250,17 @@ class BlockwisePropagation:
 
     def loss(self, batch: Batch) -> FloatArray:
         """Return the weighted sum of the losses, of shape ``stack_shape``."""
+        if len(batch.blocks) == 1:
+            inputs, _, target, weight = batch.blocks[0](0)
+            loss = self._first.loss(inputs, target, weight)
+            take_interrupts()
+            return loss
         loss = _ZERO
         for round_ in self._rounds(batch):
             calls = [partial(worker.loss, part) for worker, part in round_]
             loss = sum(self._threads.call(calls), loss)
             take_interrupts()
         return loss
-
-    def loss_of(self, block: MicroBatch) -> FloatArray:
-        """Return the weighted sum of the losses of one block."""
-        return self._first.loss(block.inputs, block.target, block.weight)
 
     def _rounds(self, batch: Batch) -> Iterator[list[tuple["Worker", _Reads]]]:
         """Yield lists of parts of the batch and their workers, to be run in parallel.
@@ -279,7 +277,6 @@ class BlockwisePropagation:
         for at in range(0, len(parts), self._n_workers):
             round_ = list(zip(self._workers, parts[at:], strict=False))
             yield round_
-        self.last_block = round_[-1][0].block
 
 
 class Worker:
@@ -301,7 +298,6 @@ class Worker:
         self._number = number
         self._propagation = propagation
         self.total = total
-        self.block: MicroBatch
 
     def loss_and_gradient(self, reads: _Reads, total: FloatArray) -> FloatArray:
         """Return the sum of the losses, and write that of the gradients to `total`."""
@@ -310,8 +306,7 @@ class Worker:
         # The gradient of the first block is written to `total`, and others are added.
         propagation.write_gradient_to(total)
         for read in reads:
-            self.block = read(self._number)
-            loss = loss + propagation.loss_and_gradient(*self.block)
+            loss = loss + propagation.loss_and_gradient(*read(self._number))
             if propagation.gradient is own:
                 np.add(total, own, out=total)
             else:
@@ -322,6 +317,6 @@ class Worker:
         """Return the sum of the losses."""
         loss = _ZERO
         for read in reads:
-            inputs, _, target, weight = self.block = read(self._number)
+            inputs, _, target, weight = read(self._number)
             loss = loss + self._propagation.loss(inputs, target, weight)
         return loss

@@ -14,6 +14,7 @@ from ..nn.losses import LossFunction
 from ..nn.optimizers import LBFGS, Optimizer
 from ..nn.schedules import Constant, Schedule, forget_schedule
 
+_DIVERGED = 1e6  # times the first loss; no loss on the way to a minimum is larger
 NEVER = np.iinfo(np.int64).max  # an n_iter_no_change that is never reached
 
 
@@ -193,6 +194,18 @@ class TrainingState:
             schedule_states=[{} for _ in generators],
             **initial,
         )
+
+    @property
+    def loss_limit(self) -> FloatArray:
+        """Largest loss of an epoch that does not count as divergence."""
+        return _DIVERGED * np.maximum(1, np.abs(self.first_loss))
+
+    def is_finite(self) -> BoolArray:
+        """Return for which networks the sum of all parameters is finite.
+
+        A sum needs no array of Booleans. It overflows shortly before the parameters do.
+        """
+        return np.isfinite(self.params.sum(-1))
 
     def forget_moments(self, n_moments: int) -> None:
         """Set the optimizer's moments to zero in place, as many as are needed."""

@@ -19,8 +19,6 @@ from .parallel import BlockwisePropagation, Threads
 from .state import TrainingSpec, TrainingState
 from .update import ParameterUpdater
 
-_DIVERGED = 1e6  # times the first loss; no loss on the way to a minimum is larger
-
 Ending: TypeAlias = Literal["n_iter", "tol", "callback", "divergence", "interrupt"]
 Callback: TypeAlias = Callable[["TrainingLoop"], bool]
 Watcher: TypeAlias = Callable[["TrainingLoop"], None]
@@ -190,7 +188,7 @@ class TrainingLoop:
         # One row each for the share, the loss and the penalty of each step.
         self._steps = np.empty((3, *state.params.shape[:-1], batches.n_batches))
         self._in_epoch = False
-        self._limit = loss_limit(state.first_loss)
+        self._limit = state.loss_limit
         self._is_new = bool(np.isnan(state.first_loss).any())
 
     @property
@@ -262,16 +260,16 @@ class TrainingLoop:
     def _set_limit(self, first_loss: FloatArray) -> None:
         """Set the limit of the loss, based on the first batch before any step."""
         self.state.first_loss = np.asarray(first_loss)
-        self._limit = loss_limit(self.state.first_loss)
+        self._limit = self.state.loss_limit
         self._is_new = False
 
     def end_epoch(self, data_loss: FloatArray, penalty: FloatArray) -> None:
         """Record the epoch, and end the training of converged or diverged networks."""
         state, value = self.state, data_loss + penalty
-        self._last_block = self._propagation.last_block
         finite = (value < np.inf) & (data_loss <= self._limit)
+        usable = finite & state.is_finite()
         monitor = self._early_stopping
-        converged = monitor.observe(value, finite, self._limit)
+        converged = monitor.observe(value, usable, self._limit)
         self._updater.end_epoch(monitor.monitored)
         self._curves.record(
             self.n_epochs_done,
@@ -284,12 +282,11 @@ class TrainingLoop:
         state.n_epochs += 1
         self.n_epochs_done += 1
         self._in_epoch = False
-        diverged = ~finite
-        leaving = diverged | converged
+        leaving = ~usable | converged
         if np.count_nonzero(leaving):
             n_finite = self.n_epochs_done - 1
-            self._finish_diverged(diverged, value, self._epoch_start, n_finite)
-            self._finish(leaving & ~diverged, "tol")
+            self._finish_diverged(~finite, value, self._epoch_start, n_finite)
+            self._finish(leaving & finite, "tol")
             self._compact(~leaving)
         if self._on_epoch_end is None or not self.active:
             return
@@ -314,11 +311,15 @@ class TrainingLoop:
         """Record the results of some networks, unless their last step has diverged.
 
         The loss of an epoch is computed before its steps, so it does not show the
-        effect of the last step. The loss of the last block does.
+        effect of the last step. The loss of the next epoch does, as far as it is known.
+        What it shows ends training in the next epoch as well, so a fit gives the same
+        network as several fits of fewer epochs. A loss without dropout may differ.
         """
         if self.n_epochs_done:
-            loss = self._current_loss()
-            diverged = which & ~(loss <= self._limit)
+            loss = self._loss_ahead()
+            drops = np.any(np.atleast_1d(self._spec.dropout), axis=-1)
+            is_open = drops & self.state.is_finite()
+            diverged = which & ~is_open & ~(loss <= self._limit)
             self._finish_diverged(
                 diverged, loss, self._finite_params, self.n_epochs_done, **details
             )
@@ -326,13 +327,17 @@ class TrainingLoop:
         for k in _indices_of(which):
             self._record_result(k, self.n_epochs_done, ended_by, **details)
 
-    def _current_loss(self) -> FloatArray:
-        return self._propagation.loss_of(self._last_block)
+    def _loss_ahead(self) -> FloatArray:
+        """Return the data loss of the next epoch, or -inf if it is not known yet.
 
-    def finite_params(self) -> FloatArray:
-        """Return a copy of the last parameters with a finite loss."""
-        finite = np.asarray(self._current_loss() <= self._limit)[..., np.newaxis]
-        return np.where(finite, self.state.params, self._finite_params)
+        That of a full batch is known. It is NaN if the parameters are not finite.
+        Dropout is left out, since it would draw random numbers.
+        """
+        loss: FloatArray | float = -np.inf
+        if self._batches.n_batches == 1:
+            (batch,) = self._batches
+            loss = self._propagation.loss(batch)
+        return np.where(self.state.is_finite(), loss, np.nan)
 
     def _finish_diverged(
         self,
@@ -373,16 +378,21 @@ class TrainingLoop:
         # The first result is kept: an interrupt may occur while results are recorded.
         self.results.setdefault(int(self._indices[k]), result)
 
-    def snapshot(self) -> TrainingResult | None:
+    def snapshot(self) -> TrainingResult:
         """Return the result of one network as if this had been its last epoch.
 
-        Return None if its last step has diverged, which the next epoch will detect.
+        It shares the arrays of the state. If its last step has diverged, even if only
+        without dropout, it has the parameters before that epoch.
         """
-        if not self._current_loss() <= self._limit:
-            return None
-        state = replace(self.state, finite_params=self._finite_params)
-        curves = self._curves.of((), self.n_epochs_done)
-        return TrainingResult(state, **curves, ended_by="n_iter")
+        result = TrainingResult(
+            replace(self.state, finite_params=self._finite_params),
+            **self._curves.of((), self.n_epochs_done),
+            ended_by="n_iter",
+        )
+        if self._loss_ahead() <= self._limit:
+            return result
+        result.state.params = self._finite_params
+        return result._replace(ended_by="divergence")
 
     def _compact(self, keep: BoolArray) -> None:
         """Drop the networks whose training has ended from all arrays."""
@@ -392,7 +402,6 @@ class TrainingLoop:
         self._indices = self._indices[keep]
         self._curves.compact(keep)
         self._finite_params = self._finite_params[keep]
-        self._last_block = self._last_block.select(keep)
         self._allocate(
             self._spec.select(keep),
             self.state.select(keep),
@@ -404,8 +413,3 @@ class TrainingLoop:
 def _indices_of(which: BoolArray) -> list[tuple[int, ...]]:
     """Return the indices of True entries; [()] or [] if there is no stack."""
     return [tuple(map(int, place)) for place in np.argwhere(which)]
-
-
-def loss_limit(first_loss: FloatArray) -> FloatArray:
-    """Return the largest loss that does not count as divergence."""
-    return _DIVERGED * np.maximum(1, np.abs(first_loss))

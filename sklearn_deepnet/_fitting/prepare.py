@@ -300,7 +300,7 @@ class PreparedFit:
         if self._context is not None:
             estimators, data = (self._estimator, draft), self._dataset
             tasks = CallbackTasks(
-                *estimators, self._context, data.X, data.y, n_iter, n_epochs_done
+                *estimators, self._context, data, n_iter, n_epochs_done, self._resumes
             )
             self._callbacks.append(tasks)
 

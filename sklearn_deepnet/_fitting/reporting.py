@@ -8,13 +8,14 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 
-from .._engine import Callback, TrainingLoop, TrainingResult, loss_limit
+from .._engine import Callback, TrainingLoop, TrainingResult
 from .._utils.interrupts import interruptibly
 from .._utils.lookup import claims
 from .._utils.sklearn_compat import CallbackContext
 from .._utils.values import items_of
 from .._utils.warnings import max_abs, warn
 from ..exceptions import DivergenceWarning
+from .attributes import copy_attributes, set_result
 from .dataset import Dataset
 from .parameters import is_quasi_newton, resolve_schedule
 from .progress import ProgressPrinter
@@ -37,12 +38,14 @@ class CallbackTasks:
         The copy that has the fitted attributes except the weights.
     context : CallbackContext
         The context of the fit.
-    X, y : array-like
+    dataset : Dataset
         The data of the fit.
     n_iter : int
         Number of epochs of the fit.
     n_epochs_done : int
         How many of the epochs a checkpoint has done already.
+    resumes : bool
+        Whether to append to the curves of the draft.
     """
 
     def __init__(
@@ -50,13 +53,14 @@ class CallbackTasks:
         estimator: BaseEstimator,
         draft: BaseEstimator,
         context: CallbackContext,
-        X: Any,
-        y: Any,
+        dataset: Dataset,
         n_iter: int,
         n_epochs_done: int,
+        resumes: bool,
     ) -> None:
         self._estimator, self._draft, self._context = estimator, draft, context
-        self._data = {"X": X, "y": y}
+        self._data = {"X": dataset.X, "y": dataset.y}
+        self._resumes = resumes
         self._n_iter, self._n_before = n_iter, n_epochs_done
         self._every = epochs_per_task(n_iter)
         context.call_on_fit_task_begin(estimator=estimator, **self._data)
@@ -74,10 +78,7 @@ class CallbackTasks:
             lambda: task.call_on_fit_task_end(
                 estimator=self._estimator,
                 # scikit-learn calls this only for callbacks that want a fitted one.
-                reconstruction_attributes=lambda: {
-                    **vars(self._draft),
-                    "_params": loop.finite_params(),
-                },
+                reconstruction_attributes=lambda: self._fitted_attributes(loop),
                 **self._data,
             )
         )
@@ -92,10 +93,24 @@ class CallbackTasks:
 
     def _end(self) -> None:
         if self._task is not None:
-            self._task.call_on_fit_task_end(estimator=self._estimator)
-        self._context.call_on_fit_task_end(
+            self._end_fitted(self._task)
+        self._end_fitted(self._context)
+
+    def _end_fitted(self, context: CallbackContext) -> None:
+        context.call_on_fit_task_end(
             estimator=self._estimator, reconstruction_attributes=dict, **self._data
         )
+
+    def _fitted_attributes(self, loop: TrainingLoop) -> dict[str, Any]:
+        """Return the attributes after a fit of so many epochs, with the last weights.
+
+        Weights are a copy, since training goes on.
+        """
+        network = copy_attributes(self._draft)
+        set_result(network, loop.snapshot(), self._resumes, restore_best=False)
+        network._params = network._params.copy()
+        network._training_state = None
+        return vars(network)
 
     def _begin(self) -> None:
         self._task = self._context.subcontext(task_name="epochs")
@@ -247,7 +262,7 @@ def warn_of_scores(estimator: Any, result: TrainingResult, partial: bool) -> boo
     scoring = estimator.scoring
     name = f"scoring={scoring!r}" if isinstance(scoring, str) else "The scorer"
     # No scorer is called where the network overflows on the validation data.
-    is_scored = result.validation_losses <= loss_limit(result.state.first_loss)
+    is_scored = result.validation_losses <= result.state.loss_limit
     n_undefined = int(np.count_nonzero(np.isnan(scores) & is_scored))
     if n_undefined:
         effect = "which are not counted for early stopping"

@@ -8,6 +8,7 @@ dictionaries and sets change no result, and do not change the hash.
 """
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
 from hashlib import blake2b
@@ -147,11 +148,20 @@ def _find_parts(value: Any) -> tuple[str, Any] | None:
     if isinstance(value, type):
         is_by_name = value.__module__ != "__main__" and _is_in_a_module(value)
         return None if is_by_name else (_place(value), _class_parts(value))
+    if cls.__module__ == "itertools":
+        return cls.__name__, _iterator_parts(value)
     if isinstance(value, BaseEstimator):
         return "estimator", (cls, state_of_results(value.__getstate__()))
     if issparse(value):
         return cls.__name__, _sparse_parts(value)
     return (cls.__name__, _table_parts(value)) if hasattr(value, "iloc") else None
+
+
+def _iterator_parts(iterator: Any) -> Any:
+    """Return how pickle makes such an iterator; from Python 3.14 on, it cannot."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return iterator.__reduce__()
 
 
 def _place(value: Any) -> str:

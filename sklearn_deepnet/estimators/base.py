@@ -1,14 +1,17 @@
 """The base class of both estimators: parameters, ``fit`` and tags."""
 
 import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from .._fitting.jobs import train_job
+from .._fitting.jobs import gathering, train_job
 from .._fitting.parameters import is_quasi_newton
 from .._fitting.prepare import PreparedFit, SkippedFit, prepare
 from .._serialization.checkpoint import CheckpointLike
@@ -21,7 +24,7 @@ from .._utils.sklearn_compat import (
     StrOptions,
     with_callbacks,
 )
-from .._utils.typing import MatrixLike
+from .._utils.typing import MatrixLike, Method
 from ..nn.activations import Activation
 from ..nn.losses import Loss
 from ..nn.numeric_features import PeriodicFeatures
@@ -30,6 +33,38 @@ from .fitted import FittedNetwork
 from .mixins import HTMLReprMixin, PickleVersionMixin
 from .parameter_names import ParameterNamesMixin
 from .predictor import PredictorMixin
+
+
+@contextmanager
+def keeping_generators(random_states: Iterable[Any]) -> Iterator[None]:
+    """Put the caller's generators back if an error is raised within this context.
+
+    Ctrl-C leaves a fitted estimator, and generators that have drawn for it.
+    """
+    generators = [it for it in random_states if isinstance(it, np.random.RandomState)]
+    drawn = [rng.get_state(legacy=False) for rng in generators]
+    try:
+        yield
+    except Exception:
+        for rng, state in zip(generators, drawn, strict=True):
+            rng.set_state(state)
+        raise
+
+
+def keeps_generator(method: Method) -> Method:
+    """Decorate a method that puts the estimator's `random_state` back if it fails.
+
+    Not in a task, since other tasks may have drawn from it before one fails. Their
+    caller puts it back if the whole call fails.
+    """
+
+    @wraps(method)
+    def fit(self: Any, *args: Any, **options: Any) -> Any:
+        random_states = [self.random_state] if gathering.get() is None else []
+        with keeping_generators(random_states):
+            return cast(Callable[..., Any], method)(self, *args, **options)
+
+    return cast(Method, fit)
 
 
 class BaseDeepNet(
@@ -95,6 +130,7 @@ class BaseDeepNet(
     }
 
     @with_callbacks
+    @keeps_generator
     def fit(
         self,
         X: MatrixLike,
@@ -164,6 +200,7 @@ class BaseDeepNet(
         )
         return _train(prepared)
 
+    @keeps_generator
     def _partial_fit(self, *args: Any, **options: Any) -> Self:
         """Train for one epoch, from the current weights."""
         return _train(prepare(self, *args, partial=True, **options))

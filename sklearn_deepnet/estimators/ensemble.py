@@ -21,7 +21,7 @@ from .._fitting.targets import check_class_y
 from .._utils.sklearn_compat import Interval, set_all_params, validate_params
 from .._utils.typing import ArrayPair, FloatArray, IntArray, MatrixLike, RandomStateLike
 from .._utils.warnings import said_once
-from .base import BaseDeepNet
+from .base import BaseDeepNet, keeps_generator
 from .classifier import DeepNetClassifier
 from .fitted import check_new_rows, logits_of_blocks, means_and_stds, softmax
 from .mixins import PickleVersionMixin
@@ -79,6 +79,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @keeps_generator
     def fit(
         self,
         X: MatrixLike,

@@ -17,7 +17,7 @@ from .._fitting.parameters import resolve_random_state
 from .._utils.scores import check_scorer_name
 from .._utils.sklearn_compat import safe_indexing, set_all_params
 from .._utils.typing import FloatArray, MatrixLike, RandomStateLike
-from ..estimators.base import BaseDeepNet
+from ..estimators.base import BaseDeepNet, keeping_generators
 from ..estimators.pipelines import find_network
 from ..estimators.stacking import fit_stack
 from ..nn.initializers import InitializerLike
@@ -114,24 +114,25 @@ def compare_initializers(
     True
     """
     settings = _params_by_label(init)
-    seeds = _seeds(n_repeats, random_state)
-    find_network(estimator)  # raises if there is none, before anything is fitted
-    check_scorer_name(scoring)
-    score = check_scoring(estimator, scoring=scoring)
-    X, y, groups = indexable(X, y, groups)
-    splitter = check_cv(cv, y, classifier=is_classifier(estimator))
-    folds = list(splitter.split(X, y, groups))
-    models, model_folds = [], []
-    for params, seed, fold in product(settings.values(), seeds, folds):
-        model = clone(estimator)
-        set_all_params(find_network(model), **params, random_state=seed)
-        models.append(model)
-        model_folds.append(fold)
-    fit_stack(models, X, y, rows=[train for train, _ in model_folds], **fit_params)
-    evaluations = [
-        _evaluate(model, score, X, y, *fold)
-        for model, fold in zip(models, model_folds, strict=True)
-    ]
+    with keeping_generators([random_state]):
+        seeds = _seeds(n_repeats, random_state)
+        find_network(estimator)  # raises if there is none, before anything is fitted
+        check_scorer_name(scoring)
+        score = check_scoring(estimator, scoring=scoring)
+        X, y, groups = indexable(X, y, groups)
+        splitter = check_cv(cv, y, classifier=is_classifier(estimator))
+        folds = list(splitter.split(X, y, groups))
+        models, model_folds = [], []
+        for params, seed, fold in product(settings.values(), seeds, folds):
+            model = clone(estimator)
+            set_all_params(find_network(model), **params, random_state=seed)
+            models.append(model)
+            model_folds.append(fold)
+        fit_stack(models, X, y, rows=[train for train, _ in model_folds], **fit_params)
+        evaluations = [
+            _evaluate(model, score, X, y, *fold)
+            for model, fold in zip(models, model_folds, strict=True)
+        ]
 
     def by_label(values: Any) -> dict[str, Any]:
         values = np.asarray(values)

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_deepnet._engine.state import NEVER
+from sklearn_deepnet.nn.activations import relu
 from sklearn_deepnet.nn.losses import binary_cross_entropy
 from sklearn_deepnet.nn.optimizers import SGD, Adam, Momentum
 from tests.engine.helpers import train_arrays
@@ -222,6 +223,17 @@ def test_measure_of_divergence_is_the_first_loss_also_after_a_resumption():
     assert whole.ended_by == rest.ended_by == "divergence"
     assert_array_equal([*first.losses, *rest.losses], whole.losses)
     assert_array_equal(rest.state.params, whole.state.params)
+
+
+@pytest.mark.parametrize("n_iter", [1, 3])
+def test_parameters_that_are_not_finite_end_training_even_if_the_loss_is(n_iter):
+    params = np.array([0.5, -0.3, 0.2, -np.inf, 1.0, 0.0])  # relu gives 0
+    data, layer_sizes = (X, Y, np.ones((23, 1))), (3, 1, 1)
+    options = {"activations": [relu], "params": np.stack([params, np.ones(6)])}
+    results = train_arrays(n_iter, data, layer_sizes, learning_rate=0.0, **options)
+    assert [result.ended_by for result in results] == ["divergence", "n_iter"]
+    assert len(results[0].losses) == 1
+    assert np.isfinite(results[0].losses).all()
 
 
 # ---- interrupts

@@ -13,11 +13,8 @@ from sklearn.datasets import make_classification
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from sklearn_deepnet import DeepNetClassifier, DeepNetRegressor, fit_stack
-from sklearn_deepnet._engine.batches import Batches
-from sklearn_deepnet._engine.network import Network
 from sklearn_deepnet._engine.parallel import (
     MOST_THREADS,
-    BlockwisePropagation,
     Threads,
     one_blas_thread,
 )
@@ -282,27 +279,3 @@ def test_there_are_as_many_threads_as_blas_was_allowed():
         assert whole == MOST_THREADS
     with threadpool_limits(1, user_api="blas"), one_blas_thread() as one:
         assert one == 1
-
-
-@pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_the_last_block_is_that_of_the_last_rows(n_threads):
-    X = np.arange(70.0)[:, np.newaxis]
-    batches = Batches(
-        X,
-        X,
-        None,
-        n_outputs=1,
-        batch_size=70,
-        block_size=10,
-        dtype=np.float64,
-        generators=[],
-        shuffle=False,
-        stack_shape=(),
-    )
-    network = Network((1, 1), [], np.zeros(2))
-    (batch,) = batches
-    with Threads(n_threads) as threads:
-        propagation = BlockwisePropagation(network, binary_cross_entropy, threads)
-        for measure in (propagation.loss_and_gradient, propagation.loss):
-            measure(batch)
-            assert_array_equal(propagation.last_block.inputs[0], np.arange(60, 70))

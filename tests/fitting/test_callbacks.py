@@ -220,6 +220,61 @@ def test_the_estimator_of_the_fit_has_the_best_weights():
     np.testing.assert_array_equal(keeper.outputs[-1], best)
 
 
+CURVES = [
+    "n_iter_",
+    "best_iter_",
+    "loss_curve_",
+    "validation_loss_curve_",
+    "validation_scores_",
+    "diverged_",
+]
+
+
+@needs_callbacks
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"early_stopping": True, "scoring": "accuracy"}]
+)
+def test_the_estimator_of_a_task_has_the_curves_so_far(solver, parameters):
+    X, y = wine()
+    net = DeepNetClassifier((6,), solver=solver, tol=None, random_state=0, **parameters)
+    keeper = Keeper()
+    clone(net).set_params(n_iter=4).set_callbacks(keeper).fit(X, y)
+    for n_epochs, fitted in enumerate(keeper.fitted[:-1], start=1):
+        expected = clone(net).set_params(n_iter=n_epochs).fit(X, y)
+        for name in CURVES:
+            assert getattr(fitted, name) == getattr(expected, name), name
+
+
+@needs_callbacks
+@pytest.mark.parametrize("way", ["warm_start", "checkpoint"])
+def test_the_curves_of_a_task_include_epochs_before(way, tmp_path):
+    X, y = wine()
+    net, keeper, options = net_for(3, warm_start=way == "warm_start"), Keeper(), {}
+    if way == "checkpoint":
+        options = {"checkpoint": tmp_path / "net"}
+    net.fit(X, y, **options)
+    if way == "checkpoint":
+        net.set_params(n_iter=6)
+    net.set_callbacks(keeper).fit(X, y, **options)
+    assert [it.n_iter_ for it in keeper.fitted] == [4, 5, 6, 6]
+    for fitted in keeper.fitted:
+        assert fitted.loss_curve_ == net.loss_curve_[: fitted.n_iter_]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@needs_callbacks
+def test_the_task_in_which_patience_ends_the_fit_has_the_fitted_estimator():
+    X, y = wine()
+    keeper = Keeper()
+    net = net_for(3000, tol=1e9, n_iter_no_change=7).set_callbacks(keeper).fit(X, y)
+    assert net.n_iter_ == 8  # within a task of three epochs
+    assert [it.n_iter_ for it in keeper.fitted] == [3, 6, 8, 8]
+    for array in keeper.X:
+        np.testing.assert_array_equal(array, X)
+    np.testing.assert_array_equal(keeper.outputs[-2], net.predict_proba(X))
+
+
 # ---- traces
 
 
@@ -269,16 +324,20 @@ def test_a_fit_that_fails_leaves_nothing_of_the_callbacks(when):
 
 
 @needs_callbacks
-def test_a_callback_that_fails_leaves_the_estimator_as_it_was():
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("error", [RuntimeError, StopIteration])
+def test_a_callback_that_fails_leaves_the_estimator_as_it_was(solver, error):
     X, y = wine()
 
     class Failing(Watcher):
         def on_fit_task_end(self, estimator, context):
-            raise RuntimeError("no callback")
+            super().on_fit_task_end(estimator, context)
+            if self.count("end epochs") == 1:
+                raise error("no callback")
 
-    net = net_for(5).set_callbacks(Failing())
+    net = DeepNetClassifier((6,), n_iter=5, solver=solver).set_callbacks(Failing())
     before = vars(net).copy()
-    with pytest.raises(RuntimeError, match=r"^no callback$"):
+    with pytest.raises(error, match=r"^no callback$"):
         net.fit(X, y)
     assert vars(net) == before
 

@@ -123,6 +123,58 @@ def test_weights_are_those_of_the_last_epoch_whose_loss_was_finite(alpha):
     assert_finite(nets[-1])
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_deepnet.DivergenceWarning")
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_a_fit_diverges_where_its_epochs_one_by_one_do(
+    batch_size, solver, early_stopping
+):
+    """Also in a stack, of networks with dropout and without."""
+    rng, n_diverged = np.random.RandomState(0), 0
+    X, y = 1000 * rng.randn(10, 2), np.arange(10) % 2
+    nets = [
+        DeepNetClassifier(
+            (2,),
+            learning_rate=10 ** rng.uniform(0, 5),
+            dropout=0.8 * (seed % 3 > 0),
+            batch_size=batch_size,
+            solver=solver,
+            input_scaling=None,
+            early_stopping=early_stopping,
+            validation_fraction=0.2,
+            n_iter=3,
+            tol=None,
+            random_state=seed,
+        )
+        for seed in range(30)
+    ]
+    for net in nets:
+        whole = clone(net).fit(X, y)
+        parts = clone(net).set_params(n_iter=1, warm_start=True)
+        for _ in range(3):
+            if parts.fit(X, y).diverged_:
+                break
+        assert parts.diverged_ == whole.diverged_
+        assert parts.loss_curve_ == whole.loss_curve_
+        assert_array_equal(parts._params, whole._params)
+        n_diverged += whole.diverged_
+    assert 3 <= n_diverged <= 27
+    for net in fit_stack(nets, X, y):
+        alone = clone(net).fit(X, y)
+        assert net.diverged_ == alone.diverged_
+        assert_array_equal(net._params, alone._params)
+
+
+def test_an_outlier_in_the_last_batch_is_no_divergence():
+    rng = np.random.RandomState(0)
+    X, y = rng.randn(160, 3), rng.randn(160)
+    y[-1] = 1e4  # the loss of its batch is 3e6, and that of the epoch 3e5
+    net = DeepNetRegressor((4,), batch_size=16, shuffle=False, n_iter=2, tol=None)
+    net.set_params(target_scaling=None, solver="sgd", learning_rate=1e-9)
+    assert not net.fit(X, y).diverged_
+
+
 # ---- NaN
 
 

@@ -8,7 +8,14 @@ from functools import cache
 import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from sklearn_deepnet import (
+    DeepNetEnsembleClassifier,
+    compare_initializers,
+    fit_stack,
+)
 from sklearn_deepnet.nn.activations import Activation, relu
 from tests.helpers import network_factory, wine
 
@@ -283,12 +290,79 @@ def test_a_failing_activation_leaves_no_trace(situation, where, method):
     )
 
 
+def stop(*args):
+    raise StopIteration("in the user's code")  # SciPy would stop, and say nothing
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_a_scorer_that_raises_stop_iteration_leaves_no_trace(solver):
+    estimator = net(solver=solver, early_stopping=True, scoring=stop)
+    assert_raises_without_a_trace(
+        estimator, lambda: estimator.fit(X, y), StopIteration, "in the user's code"
+    )
+
+
 # A warning that a filter turns into an error is an error like others.
 def test_a_warning_that_raises_leaves_no_trace():
     estimator = fitted_plainly().set_params(tol=0.0)
     assert_raises_without_a_trace(
         estimator, lambda: estimator.fit(X, y), UserWarning, "n_iter=3 epochs"
     )
+
+
+# ---- the caller's generator
+
+
+def fit_one(rng, activation):
+    net(activation=activation, random_state=rng).fit(X, y)
+
+
+def fit_partially(rng, activation):
+    net(activation=activation, random_state=rng).partial_fit(X, y, classes=[0, 1, 2])
+
+
+def fit_ensemble(rng, activation):
+    member = net(activation=activation)
+    DeepNetEnsembleClassifier(member, n_estimators=2, random_state=rng).fit(X, y)
+
+
+def fit_networks_that_share_it(rng, activation):
+    nets = [net(random_state=rng), net(activation=activation, random_state=rng)]
+    fit_stack(nets, X, y)
+
+
+def fit_pipelines_that_share_it(rng, activation):
+    nets = [net(random_state=rng), net(activation=activation, random_state=rng)]
+    fit_stack([make_pipeline(StandardScaler(), it) for it in nets], X, y)
+
+
+def compare(rng, activation):
+    compare_initializers(net(activation=activation), X, y, cv=2, random_state=rng)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        fit_one,
+        fit_partially,
+        fit_ensemble,
+        fit_networks_that_share_it,
+        fit_pipelines_that_share_it,
+        compare,
+    ],
+)
+def test_an_error_puts_the_generator_of_the_caller_back(call):
+    rng, twin, trigger = *(np.random.RandomState(7) for _ in range(2)), Trigger(fail)
+    trigger.set_to(1)
+    with pytest.raises(RuntimeError, match="in the user's code"):
+        call(rng, relu_with(trigger))
+    assert rng.randint(2**31) == twin.randint(2**31)
+
+
+def test_a_fit_that_succeeds_moves_the_generator_of_the_caller():
+    rng, twin = (np.random.RandomState(7) for _ in range(2))
+    fit_one(rng, "relu")
+    assert rng.randint(2**31) != twin.randint(2**31)
 
 
 # ---- Ctrl-C

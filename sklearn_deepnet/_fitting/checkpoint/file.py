@@ -195,7 +195,7 @@ class FitCheckpoint:
         """Write the file if it is time to; never ask for a stop."""
         if self._file.is_due(loop.state.n_epochs):
             result = loop.snapshot()
-            if result is not None:
+            if result.ended_by != "divergence":  # which the next epoch will find
                 self._write(result)
         return False
 

@@ -18,7 +18,7 @@ from ..._utils.sharing import SharedWork, sharing
 from ..._utils.sklearn_compat import check_method_params, has_callbacks, safe_indexing
 from ..._utils.typing import MatrixLike
 from ..._utils.warnings import said_once
-from ..base import BaseDeepNet
+from ..base import BaseDeepNet, keeping_generators
 from ..pipelines import (
     FitArguments,
     can_share_steps,
@@ -60,6 +60,10 @@ def fit_stack(
     networks with ``solver="lbfgs"``, with ``verbose`` or callbacks, with sparse X that
     has many columns and few stored values, and with your own losses, activations or
     optimizers unless these are declared element-wise.
+
+    If several estimators share an object of your own as `schedule` or `scoring`, it
+    must not change itself: a stack calls it for each network in each epoch, and not for
+    one network after the other. Give each estimator its own object instead.
 
     Parameters
     ----------
@@ -127,7 +131,7 @@ def fit_stack(
     before = [vars(network).copy() for network in networks]
     arguments = _cut_all(*indexable(X, y), rows, fit_params, len(estimators))
     try:
-        with said_once():
+        with keeping_generators(it.random_state for it in networks), said_once():
             if all(map(_is_plain, estimators)):
                 _fit_networks(estimators, arguments)
             else:
