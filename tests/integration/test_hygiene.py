@@ -103,7 +103,7 @@ def test_fit_holds_blas_to_one_thread_while_predict_in_one_leaves_it_alone():
         two = n_blas_threads()
         assert set(two) == {2}
         fitted = net(activation=watching, n_iter=1).fit(X, y)
-        assert len(seen) > 9
+        assert len(seen) >= 9  # one for each step
         assert {*map(max, seen)} == {1}
         seen.clear()
         fitted.predict(X)
