@@ -126,7 +126,7 @@ class PredictorMixin:
 
         The function is meant for services. Its results are bit-for-bit identical to
         those of ``predict_proba`` of a classifier, or ``predict`` of a regressor. For
-        one row it takes at most half the time, since it checks X less thoroughly and
+        one row it takes about half the time, since it checks X less thoroughly and
         reuses its work arrays. Several threads may call it at the same time. It can be
         pickled, and loaded with the same version of this library.
 
