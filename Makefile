@@ -71,8 +71,8 @@ clean: ## remove environments, caches, builds and figures
 .venv-dist/ready: EXTRA = dist
 
 # "numpy>=2.0" becomes 'numpy==2.0.*'; a wheel or nothing, since compiling takes an hour.
-# scikit-learn before 1.9 does not find the names of columns in frames of polars 2.
-.venv-oldest/ready: PINS = --only-binary numpy,scipy,scikit-learn 'polars<2' \
+# scikit-learn before 1.9 reads frames of polars by a protocol that 1.40 deprecates.
+.venv-oldest/ready: PINS = --only-binary numpy,scipy,scikit-learn 'polars<1.40' \
 	$(shell $(PYTHON) -c "import tomllib; print(*(repr(d.replace('>=', '==') + '.*') \
 	for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")
 
