@@ -1,4 +1,4 @@
-"""Draw the figures of the landing page and of the guide when the site is built.
+"""Draw the figures of the guide when the site is built, and that of README before.
 
 They are drawn by the library itself, so that they show what it does today.
 """
@@ -37,7 +37,6 @@ def draw_all(folder: Path, benchmarks: Path) -> None:
     """Draw all figures into a folder, as SVG."""
     folder.mkdir(exist_ok=True)
     figures = {
-        "initializers": draw_initializers(),
         "activations": draw_activations(),
         "schedules": draw_schedules(),
         "early_stopping": draw_early_stopping(),
@@ -222,7 +221,10 @@ def draw_stacking(page: str) -> Figure:
 
 
 def draw_readme_picture(path: Path) -> None:
-    """Draw the one figure that is in the repository: README shows it before a build."""
+    """Draw the figure of README and the landing page, the only one in the repository.
+
+    README shows it where nothing is built.
+    """
     settings = {"svg.fonttype": "none", "svg.hashsalt": "README"}
     with rc_context(settings):
         draw_initializers().savefig(path, metadata={"Date": None})

@@ -247,7 +247,7 @@ import numpy as np
 from sklearn_deepnet import DeepNetClassifier, fit_stack
 
 warnings.simplefilter("ignore")
-X = np.random.RandomState(0).randn(4000, 20)
+X = np.random.RandomState(0).randn(30000, 20)  # several blocks, for two threads
 y = (X[:, 0] > 0).astype(int)
 children = []
 
@@ -272,6 +272,39 @@ def test_a_child_that_is_forked_by_a_scorer_can_go_on():
     two = {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
     command = [sys.executable, "-c", FORK]
     done = subprocess.run(command, env=os.environ | two, timeout=60)
+    assert done.returncode == 0
+
+
+FORK_AMID_LOCK = """
+import os, signal, sys, threading
+from sklearn_deepnet._engine import parallel
+from tests.integration.interrupting import code_of_child, blas_threads
+
+before, taken, done = blas_threads(), threading.Event(), threading.Event()
+
+def hold():
+    with parallel.one_blas_thread(), parallel._lock:
+        taken.set()
+        done.wait()
+
+thread = threading.Thread(target=hold)
+thread.start()
+taken.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    os._exit(code_of_child(before))
+_, status = os.waitpid(child, 0)
+done.set()
+sys.exit(abs(os.waitstatus_to_exitcode(status)))
+"""
+
+
+@pytest.mark.slow
+def test_a_child_does_not_wait_for_a_lock_of_another_thread():
+    two = {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, "-W", "ignore", "-c", FORK_AMID_LOCK]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | two, timeout=60)
     assert done.returncode == 0
 
 
