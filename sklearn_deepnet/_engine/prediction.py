@@ -21,9 +21,8 @@ def predict_logits(
 ) -> FloatArray:
     """Return the logits, or the activations of a hidden layer, of every sample.
 
-    Blocks are padded to a multiple of 16 columns, since BLAS computes remaining columns
-    in another way, with other last bits. So the logits of a sample do not depend on
-    other samples.
+    The last bits of the logits of a sample can depend on how many samples there are,
+    since BLAS may choose another kernel. The same call returns the same bits.
 
     Parameters
     ----------
@@ -78,7 +77,7 @@ class BlockPropagation:
 
     Allocating the work arrays takes as long as computing one row of a small network.
     They may be used by one thread at a time. There are separate work arrays for each
-    number of rows that occurs, rounded up to a multiple of 16.
+    number of rows that occurs, which is rounded up so that there are few.
 
     Parameters
     ----------
@@ -108,7 +107,7 @@ class BlockPropagation:
         outputs : ndarray of shape (*stack_shape, n_samples, n_units)
         """
         n_rows = X.shape[-2]
-        n_columns = _pad(n_rows)
+        n_columns = _round_up(n_rows)
         inputs = self._read(X, n_rows, n_columns)
         if self._hidden_layer is None:
             columns = self._propagation.forward(inputs, n_columns)
@@ -130,5 +129,6 @@ class BlockPropagation:
         return dense[..., :n_columns, :].swapaxes(-1, -2)
 
 
-def _pad(n_columns: int) -> int:
-    return -(-n_columns // 16) * 16
+def _round_up(n_rows: int) -> int:
+    """Return the next power of two, or the next multiple of 16 if it is larger."""
+    return 1 << (n_rows - 1).bit_length() if n_rows <= 16 else -(-n_rows // 16) * 16

@@ -401,17 +401,23 @@ def test_labels_of_even_odds_are_not_given():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [*CLASSIFIERS, *REGRESSORS])
-def test_a_row_is_predicted_the_same_in_any_company(case):
+def test_rows_are_predicted_as_among_others(case):
     X, estimator = CASES[case][1], fitted(case)
     method = "predict" if case in REGRESSORS else "predict_proba"
     predict = partial(getattr(estimator, method), return_std=True)
-    alone = np.hstack([predict(X[[k]]) for k in range(178)])
-    np.testing.assert_array_equal(alone, predict(X))
+    together = np.array(predict(X))
+    rounding = 1e-5 if together.dtype == np.float32 else 1e-12
+    close = partial(
+        np.testing.assert_allclose, rtol=0, atol=rounding * np.abs(together).max()
+    )
+    close(np.hstack([predict(X[[k]]) for k in range(178)]), together)
     many = np.arange(2 * 2**14 + 100) % 178
-    np.testing.assert_array_equal(predict(X[many]), np.array(predict(X))[:, many])
+    close(predict(X[many]), together[:, many])
     if case not in REGRESSORS:
-        log_p = estimator.predict_log_proba(X[many])
-        np.testing.assert_array_equal(log_p, estimator.predict_log_proba(X)[many])
+        log_p = estimator.predict_log_proba(X)
+        np.testing.assert_allclose(
+            estimator.predict_log_proba(X[many]), log_p[many], 100 * rounding
+        )
 
 
 def test_the_mean_errs_less_than_members_by_their_variance():
@@ -665,10 +671,10 @@ def test_bootstrap_leaves_validation_data_as_they_are():
         )
 
 
-def test_a_row_is_predicted_the_same_in_any_company_by_many_members():
+def test_rows_are_predicted_as_among_others_by_many_members():
     many = ensemble(net(DeepNetRegressor), n_estimators=10).fit(X, NUMBERS)
     alone = np.hstack([many.predict(X[[k]], return_std=True) for k in range(178)])
-    np.testing.assert_array_equal(alone, many.predict(X, return_std=True))
+    np.testing.assert_allclose(alone, many.predict(X, return_std=True), rtol=1e-11)
 
 
 @pytest.mark.parametrize("kind", [DeepNetClassifier, DeepNetRegressor])
