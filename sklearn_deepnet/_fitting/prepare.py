@@ -228,9 +228,9 @@ class PreparedFit:
         draft = self._draft
         self._resolved = resolve_params(draft, self._dataset, validation_set)
         warn_of_ignored(draft)
-        self._only_class = None
+        self._only_class, n_classes = None, len(getattr(draft, "classes_", ()))
         is_trained = self._partial or (self._resumes and draft.n_iter_)
-        if self._dataset.rows is not None and not is_trained:
+        if not is_trained and (self._dataset.rows is not None or n_classes == 1):
             self._only_class = find_only_class(draft, self._dataset)
         given = validation_set
         state, dataset, validation_set = self._start(self._dataset, given)

@@ -143,14 +143,18 @@ def combine(callbacks: Sequence[Callback]) -> dict[str, Any]:
 
 
 def find_only_class(estimator: Any, dataset: Dataset) -> int | None:
-    """Return the index of the class if weights leave only one, and warn; else None."""
-    index = dataset.targets.find_only_class(dataset.target[dataset.rows])
+    """Return the index of the class if all samples are of one, and warn; else None."""
+    target = dataset.target if dataset.rows is None else dataset.target[dataset.rows]
+    index = dataset.targets.find_only_class(target)
     if index is not None:
         (label,) = items_of(estimator.classes_[[index]])
+        found, samples = f"y contains only class {label!r}", "samples"
+        if len(estimator.classes_) > 1:
+            found = f"Only samples of class {label!r} have positive weight"
+            samples = "positive weights to samples"
         warn(
-            f"Only samples of class {label!r} have positive weight. The network is not "
-            "trained and always predicts this class. Give positive weights to samples "
-            "of at least two classes.",
+            f"{found}. The network is not trained and always predicts this class. Give "
+            f"{samples} of at least two classes.",
             ConvergenceWarning,
         )
     return index

@@ -171,7 +171,7 @@ def _is_out_activation(value: Any, network: Any) -> bool:
         return False
     if not is_classifier(network):
         return value in ("identity", "exponential")
-    return value == "logistic" or (value == "softmax" and network.n_outputs_ > 1)
+    return value in ("logistic", "softmax")
 
 
 def _are_params(value: Any, network: Any) -> bool:
@@ -187,7 +187,8 @@ def _are_classes(value: Any, network: Any) -> bool:
     is_vector = isinstance(value, np.ndarray) and value.ndim == 1
     if not is_vector or not all(map(_is_label, value.tolist())):
         return False
-    return len(value) in ((1, 2) if n_outputs == 1 else (n_outputs,))
+    is_binary = network.out_activation_ == "logistic" and n_outputs == 1
+    return len(value) == n_outputs or (is_binary and len(value) == 2)
 
 
 def _is_label(value: Any) -> bool:

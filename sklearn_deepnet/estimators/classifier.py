@@ -16,6 +16,7 @@ from .._fitting.targets import (
     check_class_y,
     find_classes,
     find_partial_classes,
+    warn_of_one_class,
     warn_of_one_hot,
 )
 from .._utils.scores import accuracy
@@ -300,7 +301,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
     ConvergenceWarning
         If training used all `n_iter` epochs before the stopping criterion of `tol` was
         met, if the loss is no lower than that of the best constant prediction, or if
-        only samples of a single class have positive weight.
+        all samples of positive weight are of one class, which is then always predicted.
     DivergenceWarning
         If the loss became infinite, NaN, or more than a million times as large as at
         the start.
@@ -505,6 +506,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         # A single call of partial_fit may have such rows by chance.
         if not (partial or resumes):
             warn_of_one_hot(y)
+        if partial and not resumes and y.ndim == 1:
+            warn_of_one_class(self.classes_)
         return dataset
 
     def decision_function(self, X: MatrixLike) -> FloatArray:

@@ -517,11 +517,6 @@ ERRORS = [  # parameters, what fit is given, the message
         "The 'n_estimators' parameter of DeepNetEnsembleClassifier must be an int in "
         "the range [1, inf). Got 0 instead.",
     ),
-    (
-        {},
-        {"y": 0 * y},
-        "y contains only one class, [0]. A classifier requires at least two classes.",
-    ),
     ({}, {"X": X[:, 1:], "y": y[1:]}, UNEQUAL),
     (
         {"bootstrap": True},

@@ -114,8 +114,8 @@ def test_a_fault_of_the_data_is_raised_for_each_network():
         for _ in range(2):
             with pytest.raises(ValueError, match="Input X contains NaN"):
                 DeepNetClassifier().fit(faulty.copy(), Y)
-            with pytest.raises(ValueError, match="contains only one class"):
-                DeepNetClassifier().fit(X.copy(), 0 * Y)
+            with pytest.raises(ValueError, match="Unknown label type: continuous"):
+                DeepNetClassifier().fit(X.copy(), 0.5 * Y)
 
 
 @pytest.mark.parametrize("n_remembered", [1, 3])

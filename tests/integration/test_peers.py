@@ -267,11 +267,12 @@ def test_weights_that_are_small_move_the_network_little():
 # ---- one class
 
 
-def test_one_class_is_an_error():
+def test_one_class_is_reported():
     X, y = wine()
-    message = r"^y contains only one class, \[1\]\. A classifier requires at least two"
-    with pytest.raises(ValueError, match=message):
-        net_for().fit(X[y == 1], y[y == 1])
+    message = r"^y contains only class 1\. The network is not trained and always "
+    with pytest.warns(ConvergenceWarning, match=message):
+        fitted = net_for().fit(X[y == 1], y[y == 1])
+    np.testing.assert_array_equal(fitted.predict_proba(X), np.ones((178, 1)))
 
 
 # ---- log-probabilities

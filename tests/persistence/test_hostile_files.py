@@ -645,7 +645,7 @@ def take_classifiers_for_regressors(opened):
         (classifier, set_attribute("n_iter_", 3), "attributes of the network are unkn"),
         (classifier, set_attribute("best_iter_", 2), wrong("best_iter_")),
         (classifier, set_attribute("_ended_by", "x"), wrong("_ended_by")),
-        (binary, set_attribute("out_activation_", "softmax"), wrong("out_activation_")),
+        (binary, set_attribute("out_activation_", "softmax"), wrong("classes_")),
         (
             regressor,
             set_attribute("out_activation_", "softmax"),

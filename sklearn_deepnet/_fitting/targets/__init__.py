@@ -11,6 +11,7 @@ from .classes import (
     check_class_y,
     find_classes,
     find_partial_classes,
+    warn_of_one_class,
     warn_of_one_hot,
 )
 from .numbers import NumberTargets, check_number_y
@@ -23,6 +24,7 @@ __all__ = [
     "check_number_y",
     "find_classes",
     "find_partial_classes",
+    "warn_of_one_class",
     "warn_of_one_hot",
 ]
 

@@ -39,16 +39,21 @@ class ClassTargets:
     @property
     def n_outputs(self) -> int:
         """Number of output units: 1 for two classes."""
-        n_classes = len(self.classes)
-        return 1 if n_classes == 2 and not self.multilabel else n_classes
+        return 1 if self._is_binary else len(self.classes)
+
+    @property
+    def _is_binary(self) -> bool:
+        return len(self.classes) == 2 and not self.multilabel
 
     @property
     def _is_multiclass(self) -> bool:
-        """Whether each sample is of exactly one of three or more classes."""
-        return self.n_outputs > 1 and not self.multilabel
+        """Whether the outputs are a softmax; that of a single class is always 1."""
+        return not (self._is_binary or self.multilabel)
 
     def scale_and_shift(self, trains: bool) -> tuple[float, float]:
         """Return the factor and the summand of label smoothing, if `trains`."""
+        if len(self.classes) == 1 and not self.multilabel:
+            return 0.0, 1.0  # the indicator of a single class is 1, its index is 0
         smoothing = self.label_smoothing if trains else 0.0
         # A sigmoid distinguishes two classes, whatever the number of labels.
         n_classes = len(self.classes) if self._is_multiclass else 2
@@ -174,9 +179,19 @@ def warn_of_one_hot(y: NDArray[Any]) -> None:
         )
 
 
+def warn_of_one_class(classes: NDArray[Any]) -> None:
+    """Warn if there is only one class in a call of ``partial_fit``."""
+    if len(classes) == 1:
+        (label,) = items_of(classes)
+        warn_once(
+            f"The only class is {label!r}, so the network always predicts it. To "
+            "learn, a classifier requires at least two classes."
+        )
+
+
 def find_classes(y: NDArray[Any], before: NDArray[Any] | None = None) -> NDArray[Any]:
     """Return the sorted classes of y; raise if they differ from `before`."""
-    classes = _find_classes(y, "y")
+    classes = _find_classes(y)
     if before is not None:
         _check_same_classes(classes, before)
     return classes
@@ -199,9 +214,9 @@ def find_partial_classes(
     found = None
     if classes is not None:
         found = column_or_1d(as_labels(classes, "classes"))
-        found = _find_classes(found, "classes")
+        found = _find_classes(found)
     elif y.ndim == 2:
-        found = _find_classes(y, "y")
+        found = _find_classes(y)
     elif before is None:
         raise ValueError(
             "The first call of partial_fit requires classes, which contains the labels "
@@ -214,17 +229,9 @@ def find_partial_classes(
     return before
 
 
-def _find_classes(y: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return the sorted labels, at least two; of an indicator, the column indices."""
-    if y.ndim == 2:
-        return np.arange(y.shape[1])
-    classes = np.unique(y)
-    if len(classes) < 2:
-        raise ValueError(
-            f"{name} contains only one class, {list_some(classes)}. A classifier "
-            "requires at least two classes."
-        )
-    return classes
+def _find_classes(y: NDArray[Any]) -> NDArray[Any]:
+    """Return the sorted labels; of an indicator matrix, the indices of its columns."""
+    return np.arange(y.shape[1]) if y.ndim == 2 else np.unique(y)
 
 
 def _are_of_one_kind(labels: NDArray[Any], others: NDArray[Any]) -> bool:
