@@ -1,0 +1,254 @@
+"""The part that both ensembles share: their members are trained as a stack."""
+
+from collections.abc import Iterator
+from numbers import Integral
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from ..._fitting.attributes import copy_attributes, update_attributes
+from ..._fitting.dataset import check_rows, split_by_weight
+from ..._fitting.parameters import resolve_random_state
+from ..._utils.sklearn_compat import Interval, set_all_params, validate_params
+from ..._utils.typing import FloatArray, IntArray, MatrixLike, RandomStateLike
+from ..._utils.warnings import said_once
+from ..base import BaseDeepNet, keeps_generator
+from ..fitted import check_new_rows, logits_of_blocks
+from ..mixins import PickleVersionMixin
+from ..parameter_names import EnsembleNamesMixin, explains_names
+from ..stacking import fit_stack
+
+# Defaults of the members. docs/tables.md shows how much each of them contributes.
+_RECIPE = MappingProxyType(
+    {
+        "learning_rate": 0.01,
+        "schedule": "cosine",
+        "batch_size": 64,
+        "alpha": 0.1,
+        "n_iter_no_change": 30,
+        "early_stopping": "auto",
+        "validation_fraction": 0.15,
+    }
+)
+
+_BOOTSTRAP_BYTES = 2**26  # of copied rows that all members may hold at once
+
+
+class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
+    """The part that both ensembles share: parameters, ``fit`` and logits.
+
+    The members have different seeds and, with `bootstrap`, different rows.
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "bootstrap": ["boolean"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+    if TYPE_CHECKING:  # what `fit` sets
+        feature_names_in_: NDArray[Any]
+        n_features_in_: int
+
+    @explains_names
+    def __init__(
+        self,
+        estimator: BaseDeepNet | None = None,
+        *,
+        n_estimators: int = 4,
+        bootstrap: bool = False,
+        n_jobs: int | None = None,
+        random_state: RandomStateLike = None,
+    ) -> None:
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.bootstrap = bootstrap
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @keeps_generator
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train all members.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True labels or targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples. A weight of 2 has the same effect as repeating the
+            sample, and a weight of 0 the same effect as removing it. If None, all
+            samples have weight 1.
+        X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
+            Validation data. Each member monitors it instead of its training loss.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            True labels or targets of the validation data.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation samples.
+
+        Returns
+        -------
+        self : estimator
+            The fitted ensemble.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are invalid. The ensemble is left unchanged.
+        KeyboardInterrupt
+            If training is interrupted. Members that were being trained then have the
+            weights of their last complete epoch, except for those in other processes.
+        """
+        self._check_is_no_size(self.estimator)
+        validate_params(self)
+        self._check_predicts_as_a_stack()
+        before = vars(self).copy()
+        draft = copy_attributes(self)  # an error leaves the ensemble as it was
+        X, y = check_rows(draft, X, y, reset=True)
+        if X_val is not None and y_val is not None:
+            X_val, y_val = check_rows(draft, X_val, y_val, reset=False, suffix="_val")
+        given = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
+        given |= {"sample_weight_val": sample_weight_val}
+        given = {name: it for name, it in given.items() if it is not None}
+        rng = resolve_random_state(self.random_state)
+        members = [self._make_member(rng) for _ in range(self.n_estimators)]
+        rows = None
+        if self.bootstrap:
+            weighted, others = split_by_weight(sample_weight, X)
+            drawn = [self._draw_rows(y[weighted], rng) for _ in members]
+            # Rows of weight 0 are not trained on, but their classes count.
+            rows = [np.append(weighted[some], others) for some in drawn]
+        interrupt = None
+        try:
+            with said_once():
+                members = self._fit_members(members, X, y, rows, given)
+        except KeyboardInterrupt as error:
+            interrupt = error
+            members = [one for one in members if one.__sklearn_is_fitted__()]
+            if not members:
+                raise
+        draft.estimators_ = members
+        update_attributes(self, draft, before)
+        if interrupt is not None:
+            raise interrupt
+        return self
+
+    @classmethod
+    def recipe(cls, **parameters: Any) -> BaseDeepNet:
+        """Return an unfitted network with the default parameters of the members.
+
+        Use it to change some of these parameters, or to search over them. With
+        ``bootstrap=True`` the default members are ``recipe(early_stopping=False)``.
+
+        Parameters
+        ----------
+        **parameters : dict
+            Parameters of the network that differ from the default of the members.
+
+        Returns
+        -------
+        network : DeepNetClassifier or DeepNetRegressor
+            The unfitted network.
+
+        Examples
+        --------
+        >>> from sklearn_deepnet import DeepNetEnsembleRegressor
+        >>> net = DeepNetEnsembleRegressor.recipe(hidden_layer_sizes=(64, 64))
+        >>> net.hidden_layer_sizes, net.learning_rate, net.schedule
+        ((64, 64), 0.01, 'cosine')
+        >>> ensemble = DeepNetEnsembleRegressor(net, n_estimators=8)
+        """
+        return cls._member(**_RECIPE | parameters)
+
+    @property
+    def _base(self) -> BaseDeepNet:
+        """The estimator that the members are clones of."""
+        if self.estimator is not None:
+            return self.estimator
+        # Otherwise a row could be in the training set while its copy is held out.
+        return self.recipe(early_stopping=False) if self.bootstrap else self.recipe()
+
+    def _check_predicts_as_a_stack(self) -> None:
+        """Raise if a subclass of the network overrides the method that is averaged.
+
+        The members predict as one stack, from their logits, so that the method of the
+        subclass would never be called.
+        """
+        name = self._averaged_method
+        if getattr(type(self._base), name) is not getattr(self._member, name):
+            raise ValueError(
+                f"The class of estimator={self.estimator!r} overrides {name}, which an "
+                f"ensemble never calls. Give a {self._member.__name__}, or a subclass "
+                f"that does not override {name}."
+            )
+
+    def _make_member(self, rng: np.random.RandomState) -> BaseDeepNet:
+        member = clone(self._base)
+        set_all_params(member, random_state=int(rng.randint(2**31 - 1)))
+        return member
+
+    def _draw_rows(self, y: NDArray[Any], rng: np.random.RandomState) -> IntArray:
+        """Draw ``len(y)`` row indices with replacement."""
+        return rng.randint(len(y), size=len(y))
+
+    def _fit_members(
+        self,
+        members: list[BaseDeepNet],
+        X: Any,
+        y: NDArray[Any],
+        rows: list[IntArray] | None,
+        params: dict[str, Any],
+    ) -> list[BaseDeepNet]:
+        """Fit the members, some of them in each process.
+
+        With `rows`, each member needs a copy of its rows. To save memory, only a few
+        members are then fitted at once.
+        """
+        n_calls = n_shares = min(effective_n_jobs(self.n_jobs), len(members))
+        if rows is not None:
+            n_at_once = max(1, _BOOTSTRAP_BYTES // (8 * X.shape[0] * X.shape[1]))
+            n_calls = max(n_shares, -(-len(members) // n_at_once))
+        calls = [
+            delayed(fit_stack)(
+                [members[k] for k in share],
+                X,
+                y,
+                rows=None if rows is None else [rows[k] for k in share],
+                **params,
+            )
+            for share in np.array_split(np.arange(len(members)), n_calls)
+        ]
+        fitted = Parallel(n_jobs=n_shares)(calls)
+        return [member for share in fitted for member in share]
+
+    def _logits_of_blocks(self, X: MatrixLike) -> Iterator[tuple[FloatArray, Any]]:
+        """Yield pairs of logits and the rows of X that they belong to.
+
+        The logits have the shape (n_estimators, n_rows, n_outputs).
+        """
+        check_is_fitted(self)
+        return logits_of_blocks(self.estimators_, check_new_rows(self, X))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "estimators_" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._base.__sklearn_tags__().input_tags.sparse
+        return tags
