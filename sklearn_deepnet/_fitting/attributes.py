@@ -19,7 +19,7 @@ from .._engine import (
     cut_layers,
 )
 from .._utils.typing import FloatArray
-from .._utils.warnings import warn
+from .._utils.warnings import warn, warn_once
 from ..nn.activations import ACTIVATIONS, Activation
 from ..nn.initializers import initialize
 from ..nn.numeric_features import FittedFeatures
@@ -241,7 +241,7 @@ def load_state(
     n_moments = resolved.optimizer.n_moments
     saved = estimator._training_state
     if saved is None:
-        warn(
+        warn_once(
             "Training continues with a new state of the optimizer and the random "
             "generator, since the last fit did not keep them. To continue exactly, set "
             "warm_start=True before the first fit, or start with partial_fit."

@@ -30,6 +30,13 @@ class FitArguments(NamedTuple):
     params: dict[str, Any]
 
 
+def find_last_step(estimator: Any) -> Any:
+    """Return the last step of a pipeline, or the estimator itself."""
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
 def find_network(estimator: Any, name: str = "estimator") -> BaseDeepNet:
     """Return `estimator` if it is a network, or the last step of a pipeline.
 
@@ -38,9 +45,7 @@ def find_network(estimator: Any, name: str = "estimator") -> BaseDeepNet:
     TypeError
         If it is not a network. The message calls `estimator` by `name`.
     """
-    network = estimator
-    while isinstance(network, Pipeline):
-        network = network.steps[-1][1]
+    network = find_last_step(estimator)
     if not isinstance(network, BaseDeepNet):
         raise TypeError(
             f"{name} must be a DeepNetClassifier or DeepNetRegressor, or a pipeline "

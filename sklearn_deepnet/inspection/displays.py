@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._engine import one_blas_thread
 from .._utils.typing import FloatArray, MatrixLike
-from ..estimators.pipelines import find_network
+from ..estimators.ensembles import BaseEnsemble
+from ..estimators.pipelines import find_last_step, find_network
 from . import probe
 from .rendering import axes_or_new, curve_style
 
@@ -57,10 +58,12 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        estimator : DeepNetClassifier, DeepNetRegressor, or a pipeline that ends in one
-            A fitted network, or a fitted pipeline.
+        estimator : network, ensemble, or a pipeline that ends in one
+            A fitted network, ensemble or pipeline. An ensemble has a curve for each
+            member.
         name : str or None, default=None
-            Label of the curve in the legend. None is the name of the class.
+            Label of the curve in the legend. None is the name of the class. The members
+            of an ensemble are numbered from 0.
         ax : matplotlib Axes or None, default=None
             Axes to plot on. None creates a new figure.
 
@@ -78,7 +81,12 @@ class LossCurveDisplay:
         >>> display.ax_.get_xlabel()
         'epoch'
         """
-        name = name or type(find_network(estimator)).__name__
+        last = find_last_step(estimator)
+        name = name or type(last).__name__
+        if isinstance(last, BaseEnsemble):
+            check_is_fitted(last)
+            members = {f"{name} {k}": it for k, it in enumerate(last.estimators_)}
+            return cls.from_estimators(members, ax=ax)
         return cls.from_estimators({name: estimator}, ax=ax)
 
     @classmethod

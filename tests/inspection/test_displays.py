@@ -10,10 +10,14 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_deepnet import LayerDisplay, LossCurveDisplay
+from sklearn_deepnet import (
+    DeepNetEnsembleClassifier,
+    LayerDisplay,
+    LossCurveDisplay,
+)
 from sklearn_deepnet.nn import functional as F
 from tests.helpers import cancer, iris, network_factory
 
@@ -45,6 +49,18 @@ def test_curves_of_one_estimator_are_drawn():
     assert line.get_label() == "DeepNetClassifier"
     assert display.ax_.get_yscale() == "log"
     assert display.figure_ is display.ax_.figure
+
+
+def test_curves_of_the_members_of_an_ensemble_are_drawn():
+    fitted = DeepNetEnsembleClassifier(net(), n_estimators=3).fit(X, y)
+    for estimator in (fitted, Pipeline([("all", fitted)])):
+        display = LossCurveDisplay.from_estimator(estimator, name="net")
+        for k, line in enumerate(display.lines_):
+            assert_array_equal(line.get_ydata(), fitted.estimators_[k].loss_curve_)
+            assert line.get_label() == f"net {k}"
+        assert len(display.lines_) == 3
+    with pytest.raises(NotFittedError):
+        LossCurveDisplay.from_estimator(DeepNetEnsembleClassifier())
 
 
 def test_validation_is_dashed_and_its_best_is_a_dot():

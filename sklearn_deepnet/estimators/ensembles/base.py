@@ -1,6 +1,6 @@
 """The part that both ensembles share: their members are trained as a stack."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -15,14 +15,20 @@ from sklearn.utils.validation import check_is_fitted
 from ..._fitting.attributes import copy_attributes, update_attributes
 from ..._fitting.dataset import check_rows, split_by_weight
 from ..._fitting.parameters import resolve_random_state
-from ..._utils.sklearn_compat import Interval, set_all_params, validate_params
+from ..._utils.sklearn_compat import (
+    Interval,
+    all_params,
+    set_all_params,
+    validate_params,
+)
 from ..._utils.typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..._utils.warnings import said_once
 from ..base import BaseDeepNet, keeps_generator
+from ..base import has_partial_fit as networks_have_partial_fit
 from ..fitted import check_new_rows, logits_of_blocks
 from ..mixins import PickleVersionMixin
 from ..parameter_names import EnsembleNamesMixin, explains_names
-from ..stacking import fit_stack
+from ..stacking import fit_stack, partial_fit_stack
 
 # Defaults of the members. docs/tables.md shows how much each of them contributes.
 _RECIPE = MappingProxyType(
@@ -53,6 +59,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
     if TYPE_CHECKING:  # what `fit` sets
+        estimators_: list[Any]
         feature_names_in_: NDArray[Any]
         n_features_in_: int
 
@@ -115,17 +122,12 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
             If training is interrupted. Members that were being trained then have the
             weights of their last complete epoch, except for those in other processes.
         """
-        self._check_is_no_size(self.estimator)
-        validate_params(self)
-        self._check_predicts_as_a_stack()
+        self._check_parameters()
         before = vars(self).copy()
         draft = copy_attributes(self)  # an error leaves the ensemble as it was
         X, y = check_rows(draft, X, y, reset=True)
-        if X_val is not None and y_val is not None:
-            X_val, y_val = check_rows(draft, X_val, y_val, reset=False, suffix="_val")
-        given = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
-        given |= {"sample_weight_val": sample_weight_val}
-        given = {name: it for name, it in given.items() if it is not None}
+        given = {"sample_weight": sample_weight, "sample_weight_val": sample_weight_val}
+        given = _check_arguments(draft, given | {"X_val": X_val, "y_val": y_val})
         rng = resolve_random_state(self.random_state)
         members = [self._make_member(rng) for _ in range(self.n_estimators)]
         rows = None
@@ -147,6 +149,26 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         update_attributes(self, draft, before)
         if interrupt is not None:
             raise interrupt
+        return self
+
+    @keeps_generator
+    def _partial_fit(self, X: MatrixLike, y: ArrayLike, **given: Any) -> Self:
+        """Train all members for one epoch, from their current weights."""
+        self._check_parameters()
+        resumes = self.__sklearn_is_fitted__()
+        before = vars(self).copy()
+        draft = copy_attributes(self)  # an error leaves the ensemble as it was
+        X, y = check_rows(draft, X, y, reset=not resumes)
+        given = _check_arguments(draft, given)
+        if resumes:
+            members = self._copy_members()
+        else:
+            rng = resolve_random_state(self.random_state)
+            members = [self._make_member(rng) for _ in range(self.n_estimators)]
+        with said_once():
+            train = partial_fit_stack
+            draft.estimators_ = self._fit_members(members, X, y, None, given, train)
+        update_attributes(self, draft, before)
         return self
 
     @classmethod
@@ -184,6 +206,11 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         # Otherwise a row could be in the training set while its copy is held out.
         return self.recipe(early_stopping=False) if self.bootstrap else self.recipe()
 
+    def _check_parameters(self) -> None:
+        self._check_is_no_size(self.estimator)
+        validate_params(self)
+        self._check_predicts_as_a_stack()
+
     def _check_predicts_as_a_stack(self) -> None:
         """Raise if a subclass of the network overrides the method that is averaged.
 
@@ -203,6 +230,20 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         set_all_params(member, random_state=int(rng.randint(2**31 - 1)))
         return member
 
+    def _copy_members(self) -> list[BaseDeepNet]:
+        """Return copies of the members, with the current parameters of `estimator`."""
+        members = [copy_attributes(member) for member in self.estimators_]
+        if len(members) != self.n_estimators:
+            raise ValueError(
+                f"n_estimators={self.n_estimators}, but the ensemble to continue has "
+                f"{len(members)} members. Set n_estimators={len(members)}, or call fit "
+                "to start over."
+            )
+        for member in members:
+            own = {"random_state": member.random_state}
+            set_all_params(member, **all_params(clone(self._base)) | own)
+        return members
+
     def _draw_rows(self, y: NDArray[Any], rng: np.random.RandomState) -> IntArray:
         """Draw ``len(y)`` row indices with replacement."""
         return rng.randint(len(y), size=len(y))
@@ -214,8 +255,9 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         y: NDArray[Any],
         rows: list[IntArray] | None,
         params: dict[str, Any],
+        train: Callable[..., Any] = fit_stack,
     ) -> list[BaseDeepNet]:
-        """Fit the members, some of them in each process.
+        """Call `train` for the members, for some of them in each process.
 
         With `rows`, each member needs a copy of its rows. To save memory, only a few
         members are then fitted at once.
@@ -225,12 +267,13 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
             n_at_once = max(1, _BOOTSTRAP_BYTES // (8 * X.shape[0] * X.shape[1]))
             n_calls = max(n_shares, -(-len(members) // n_at_once))
         calls = [
-            delayed(fit_stack)(
+            delayed(train)(
                 [members[k] for k in share],
                 X,
                 y,
-                rows=None if rows is None else [rows[k] for k in share],
-                **params,
+                **params
+                if rows is None
+                else {**params, "rows": [rows[k] for k in share]},
             )
             for share in np.array_split(np.arange(len(members)), n_calls)
         ]
@@ -252,3 +295,23 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self._base.__sklearn_tags__().input_tags.sparse
         return tags
+
+
+def _check_arguments(draft: BaseEnsemble, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments that are not None, with validated X_val and y_val."""
+    given = {name: it for name, it in given.items() if it is not None}
+    if {"X_val", "y_val"} <= given.keys():
+        rows = given["X_val"], given["y_val"]
+        rows = check_rows(draft, *rows, reset=False, suffix="_val")
+        given["X_val"], given["y_val"] = rows
+    return given
+
+
+def has_partial_fit(ensemble: BaseEnsemble) -> bool:
+    """Return True, or raise AttributeError, for scikit-learn's ``available_if``."""
+    if ensemble.bootstrap:
+        raise AttributeError(
+            "partial_fit is not available with bootstrap=True, which draws from all "
+            "samples at once. Call fit, or set bootstrap=False."
+        )
+    return networks_have_partial_fit(ensemble._base)

@@ -2,19 +2,20 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax, logsumexp
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..._fitting.targets import check_class_y
+from ..._utils.sklearn_compat import available_if
 from ..._utils.typing import ArrayPair, FloatArray, IntArray, MatrixLike
 from ..classifier import DeepNetClassifier
 from ..fitted import means_and_stds, softmax
-from .base import BaseEnsemble
+from .base import BaseEnsemble, has_partial_fit
 
 __all__ = ["DeepNetEnsembleClassifier"]
 
@@ -101,6 +102,65 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
         """Class labels."""
         check_is_fitted(self)
         return self.estimators_[0].classes_
+
+    @available_if(has_partial_fit)
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train all members for one epoch on the given samples.
+
+        The first call initializes the members. Parameters of `estimator` that are
+        changed between the calls take effect in the members. Not available with
+        ``bootstrap=True``.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True labels, or an indicator matrix for multilabel classification.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that can occur in any call of `partial_fit`. Required in the
+            first call, unless y is an indicator matrix. Can be omitted in later calls.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples. If None, all samples have weight 1.
+        X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
+            Validation data that each member monitors.
+        y_val : array-like of shape (n_val,) or (n_val, n_labels), default=None
+            True labels of the validation data.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation samples.
+
+        Returns
+        -------
+        self : DeepNetEnsembleClassifier
+            The fitted ensemble.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are invalid, or if `n_estimators` has changed.
+            The ensemble is left unchanged.
+        KeyboardInterrupt
+            If training is interrupted. The ensemble is left unchanged.
+        """
+        return self._partial_fit(
+            X,
+            y,
+            classes=classes,
+            sample_weight=sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+        )
 
     def predict(self, X: MatrixLike) -> NDArray[Any]:
         """Return the most probable class of each sample.

@@ -1,15 +1,17 @@
 """`DeepNetEnsembleRegressor`: the mean of the predictions of several networks."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
+from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ..._utils.sklearn_compat import available_if
 from ..._utils.typing import ArrayPair, FloatArray, MatrixLike
 from ..fitted import means_and_stds
 from ..regressor import DeepNetRegressor
-from .base import BaseEnsemble
+from .base import BaseEnsemble, has_partial_fit
 
 __all__ = ["DeepNetEnsembleRegressor"]
 
@@ -84,6 +86,60 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
         estimators_: list[DeepNetRegressor]
         recipe: ClassVar[Callable[..., DeepNetRegressor]]
         score: Callable[..., float]
+
+    @available_if(has_partial_fit)
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train all members for one epoch on the given samples.
+
+        The first call initializes the members. Parameters of `estimator` that are
+        changed between the calls take effect in the members. Not available with
+        ``bootstrap=True``.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples. If None, all samples have weight 1.
+        X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
+            Validation data that each member monitors.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            True targets of the validation data.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation samples.
+
+        Returns
+        -------
+        self : DeepNetEnsembleRegressor
+            The fitted ensemble.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are invalid, or if `n_estimators` has changed.
+            The ensemble is left unchanged.
+        KeyboardInterrupt
+            If training is interrupted. The ensemble is left unchanged.
+        """
+        return self._partial_fit(
+            X,
+            y,
+            sample_weight=sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+        )
 
     @overload
     def predict(self, X: MatrixLike) -> FloatArray: ...

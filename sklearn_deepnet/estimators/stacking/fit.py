@@ -1,7 +1,8 @@
 """Fit a list of estimators at once, training their networks in stacks."""
 
 import inspect
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from itertools import repeat
@@ -128,20 +129,61 @@ def fit_stack(
             f"rows has {len(rows)} entries for {len(estimators)} estimators. Give one "
             "entry for each estimator, or None."
         )
-    before = [vars(network).copy() for network in networks]
     arguments = _cut_all(*indexable(X, y), rows, fit_params, len(estimators))
+    with _restoring(networks), said_once():
+        if all(map(_is_plain, estimators)):
+            _check_arguments(fit_params)
+            _fit_networks(estimators, arguments)
+        else:
+            _fit_in_tasks(estimators, arguments)
+    return estimators
+
+
+def partial_fit_stack(
+    networks: Sequence[BaseDeepNet], X: MatrixLike, y: ArrayLike, **params: Any
+) -> Sequence[BaseDeepNet]:
+    """Train networks for one epoch, each as its own ``partial_fit`` would; in place.
+
+    Parameters
+    ----------
+    networks : sequence of networks
+        Networks of one class.
+    X : array-like or sparse matrix of shape (n_samples, n_features)
+        Training data.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        True labels or targets.
+    **params : dict
+        Further arguments of ``partial_fit``.
+
+    Returns
+    -------
+    networks : sequence of networks
+        The given networks.
+    """
+    method = getattr(type(networks[0]), "partial_fit", None)
+    is_plain = getattr(method, "__module__", "").startswith(__package__.split(".")[0])
+    with _restoring(networks), said_once():
+        if is_plain:
+            arguments = FitArguments(X, y, params | {"partial": True})
+            _fit_networks(networks, [arguments] * len(networks))
+        else:  # a subclass overrides it
+            for network in networks:
+                network.partial_fit(X, y, **params)
+    return networks
+
+
+@contextmanager
+def _restoring(networks: Sequence[BaseDeepNet]) -> Iterator[None]:
+    """Put all networks back, and their generators, if one of them raises an error."""
+    before = [vars(network).copy() for network in networks]
     try:
-        with keeping_generators(it.random_state for it in networks), said_once():
-            if all(map(_is_plain, estimators)):
-                _fit_networks(estimators, arguments)
-            else:
-                _fit_in_tasks(estimators, arguments)
+        with keeping_generators(it.random_state for it in networks):
+            yield
     except Exception:  # networks that were already fitted have changed
         for network, attributes in zip(networks, before, strict=True):
             vars(network).clear()
             vars(network).update(attributes)
         raise
-    return estimators
 
 
 def _is_plain(estimator: Any) -> bool:
@@ -199,7 +241,7 @@ def _prepare(
     fits: list[Any] = []
     with sharing(SharedWork()):
         for network, (X, y, params) in zip(networks, arguments, strict=True):
-            fit = prepare(network, X, y, **_check_arguments(params))
+            fit = prepare(network, X, y, **params)
             if fit.job is None or not Waiting(fit.job).why_alone:
                 fits.append(fit)
                 continue
@@ -240,7 +282,7 @@ def _fit_in_tasks(estimators: Sequence[Any], arguments: Sequence[FitArguments]) 
 def _fit_one(estimator: Any, arguments: FitArguments, key: Hashable) -> None:
     X, y, params = arguments
     if isinstance(estimator, BaseDeepNet):
-        params = _check_arguments(params)
+        _check_arguments(params)
     with sharing_steps(estimator, key):
         estimator.fit(X, y, **params)
 
@@ -255,11 +297,10 @@ def _with_own_steps(estimator: Any) -> Any:
     return twin
 
 
-def _check_arguments(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of ``fit``, or raise the error that ``fit`` would raise."""
+def _check_arguments(params: dict[str, Any]) -> None:
+    """Raise the error that ``fit`` would raise for an unknown argument."""
     for name in params.keys() - _FIT_PARAMS:
         raise TypeError(f"fit() got an unexpected keyword argument {name!r}")
-    return params
 
 
 def _cut_all(
