@@ -224,14 +224,25 @@ def test_huber_is_squared_error_with_a_wide_border_but_median_with_a_narrow_one(
     assert abs(np.mean(skewed) / np.median(skewed) - 1) > 0.5
 
 
+NOT_QUANTILES = (
+    "quantile must be a number in (0, 1), or an increasing sequence of such numbers. "
+    "Got {} instead."
+)
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "message"),
     [
         (losses.huber, 0, "delta must be a positive number. Got 0 instead."),
         (losses.huber, np.inf, "delta must be a positive number. Got inf instead."),
-        (losses.quantile, 0, "quantile must be in (0, 1). Got 0 instead."),
-        (losses.quantile, 1.0, "quantile must be in (0, 1). Got 1.0 instead."),
-        (losses.quantile, np.nan, "quantile must be in (0, 1). Got nan instead."),
+        (losses.quantile, 0, NOT_QUANTILES.format("0")),
+        (losses.quantile, 1.0, NOT_QUANTILES.format("1.0")),
+        (losses.quantile, np.nan, NOT_QUANTILES.format("nan")),
+        (losses.quantile, [], NOT_QUANTILES.format("[]")),
+        (losses.quantile, [0.9, 0.1], NOT_QUANTILES.format("[0.9, 0.1]")),
+        (losses.quantile, [0.5, 0.5], NOT_QUANTILES.format("[0.5, 0.5]")),
+        (losses.quantile, [0.5, 1], NOT_QUANTILES.format("[0.5, 1]")),
+        (losses.quantile, [[0.1, 0.5]], NOT_QUANTILES.format("[[0.1, 0.5]]")),
     ],
 )
 def test_a_bad_setting_is_an_error(kind, value, message):
