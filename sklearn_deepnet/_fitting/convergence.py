@@ -17,8 +17,14 @@ from .._engine import (
 )
 from .._utils.typing import FloatArray
 from .._utils.warnings import max_abs
-from ..nn.losses import LossFunction, log_loss, poisson, squared_error
-from ..nn.scaling import column_moments
+from ..nn.losses import (
+    LossFunction,
+    log_loss,
+    poisson,
+    quantiles_of,
+    squared_error,
+)
+from ..nn.scaling import column_moments, column_quantiles
 from .dataset import Dataset
 from .jobs import TrainingJob, join
 from .parameters import ResolvedParams, has_schemes, is_quasi_newton
@@ -111,8 +117,6 @@ def loss_of_constant(
     It is computed with the targets of training, including label smoothing.
     """
     total = dataset.total_weight
-    mean = sum(target @ weight for target, weight in _blocks(dataset)) / total
-    start = _LINKS[out_activation](mean)
 
     def evaluate(outputs: FloatArray) -> tuple[float, FloatArray]:
         value, gradient = 0.0, np.zeros_like(outputs)
@@ -123,12 +127,32 @@ def loss_of_constant(
             gradient += logits @ weight
         return value / total, gradient / total
 
+    quantiles = quantiles_of(loss)
+    if quantiles is not None:  # with several, L-BFGS may end above the lowest loss
+        return evaluate(_quantiles_of_target(dataset, quantiles))[0]
+    mean = sum(target @ weight for target, weight in _blocks(dataset)) / total
+    start = _LINKS[out_activation](mean)
     if loss in _LOWEST_AT_MEAN:
         lowest = evaluate(start)[0]
         # The rounding of the mean depends on the machine.
         rounding = 4 * np.finfo(float).eps * float(np.abs(start).max())
         return 0.0 if 0 < lowest <= rounding**2 else lowest
     return float(minimize(evaluate, start, jac=True, method="L-BFGS-B").fun)
+
+
+def _quantiles_of_target(
+    dataset: Dataset, quantiles: float | tuple[float, ...]
+) -> FloatArray:
+    """Return for each output unit the constant of the lowest pinball loss."""
+    values = column_quantiles(
+        dataset.target,
+        dataset.weight,
+        dataset.rows,
+        quantiles=quantiles if isinstance(quantiles, tuple) else (quantiles,),
+    )
+    scale, shift = dataset.targets.scale_and_shift(trains=True)
+    # One row, with several columns of y; or one column, with several quantiles.
+    return np.ravel(scale * values.T + shift)
 
 
 def lowest_loss(dataset: Dataset, loss: LossFunction) -> float:
@@ -147,9 +171,9 @@ def lowest_loss(dataset: Dataset, loss: LossFunction) -> float:
 
 
 def _blocks(dataset: Dataset) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Yield targets of shape (n_outputs, n_rows), and weights, of some rows each."""
+    """Yield targets of shape (n_targets, n_rows), and weights, of some rows each."""
     scale, shift = dataset.targets.scale_and_shift(trains=True)
-    classes = np.arange(dataset.targets.n_outputs)[:, np.newaxis]
+    classes = np.arange(dataset.targets.n_target_rows)[:, np.newaxis]
     rows = dataset.row_indices()
     for start in range(0, len(rows), _BLOCK_ROWS):
         some = rows[start : start + _BLOCK_ROWS]

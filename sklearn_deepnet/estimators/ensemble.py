@@ -24,7 +24,7 @@ from .._utils.warnings import said_once
 from .base import BaseDeepNet, keeps_generator
 from .classifier import DeepNetClassifier
 from .fitted import check_new_rows, logits_of_blocks, means_and_stds, softmax
-from .mixins import PickleVersionMixin
+from .mixins import NumberScoreMixin, PickleVersionMixin
 from .parameter_names import EnsembleNamesMixin, explains_names
 from .regressor import DeepNetRegressor
 from .stacking import fit_stack
@@ -450,7 +450,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
         return tags
 
 
-class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
+class DeepNetEnsembleRegressor(NumberScoreMixin, RegressorMixin, BaseEnsemble):
     """Ensemble of networks whose predictions are averaged.
 
     The members are networks with different initial weights, trained on the samples in
@@ -519,7 +519,6 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
     if TYPE_CHECKING:  # what `fit` sets, and methods of more precise types
         estimators_: list[DeepNetRegressor]
         recipe: ClassVar[Callable[..., DeepNetRegressor]]
-        score: Callable[..., float]
 
     @overload
     def predict(self, X: MatrixLike) -> FloatArray: ...
@@ -543,7 +542,8 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets, in the units and the shape of the training targets.
+            Predicted targets, in the units and the shape of the training targets. With
+            several quantiles, the shape is (n_samples, n_quantiles).
         std : ndarray of the same shape
             Standard deviation of the members' predictions, in the units of the targets.
             Only returned if `return_std` is True.

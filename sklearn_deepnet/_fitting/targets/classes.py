@@ -43,6 +43,11 @@ class ClassTargets:
         return 1 if n_classes == 2 and not self.multilabel else n_classes
 
     @property
+    def n_target_rows(self) -> int:
+        """Number of output units, since each has a target of its own."""
+        return self.n_outputs
+
+    @property
     def _is_multiclass(self) -> bool:
         """Whether each sample is of exactly one of three or more classes."""
         return self.n_outputs > 1 and not self.multilabel
