@@ -88,13 +88,14 @@ def quantile_identity(
     ----------
     .. [1] Koenker & Bassett, "Regression Quantiles", Econometrica, 1978.
     """
-    values, n_outputs = scratch[0], logits.shape[-2]
+    values, slope, n_outputs = scratch[0], scratch[1], logits.shape[-2]
     np.subtract(logits, target, out=values)
     np.sign(values, out=logits)
-    # The slope is sign(d) / 2 + 1/2 - q: 1 - q above the target, -q below, and their
-    # mean at the kink itself.
-    np.multiply(logits, 0.5, out=logits)
-    np.add(logits, _shift(quantile, logits.dtype), out=logits)
+    # With s = sign(d) the slope is s (1/2 + s (1/2 - q)): 1 - q above the target, -q
+    # below, and 0 at the kink itself, so that a constant target is a minimum.
+    np.multiply(logits, _shift(quantile, logits.dtype), out=slope)
+    np.add(slope, 0.5, out=slope)
+    np.multiply(logits, slope, out=logits)
     np.multiply(logits, 1 / n_outputs, out=logits)
     np.multiply(values, logits, out=values)
     return values
