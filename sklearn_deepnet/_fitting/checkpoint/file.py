@@ -27,8 +27,6 @@ from ..parameters import resolve_activations
 
 _DEFAULT_SECONDS = 30.0
 _MAY_DIFFER = ("n_iter", "verbose", "warm_start")
-# Parameters that files of earlier versions lack, with the values of their fits
-_ADDED_LATER = {"quantile": 0.5}
 # Validation has set these from the data of this call. Their values are equal to those
 # in the file, but their dtype may differ, and feature names are not compared.
 _SET_BY_VALIDATION = ("n_features_in_", "feature_names_in_", "classes_")
@@ -145,10 +143,8 @@ class FitCheckpoint:
         if fit.get("code") != now["code"]:
             return f"the code of {now['class']} has changed"
         params = fit.get("params")
-        added = fingerprint_all(_ADDED_LATER)
         for name, text in now["params"].items():
-            was = isinstance(params, dict) and params.get(name, added.get(name))
-            if was != text:
+            if not isinstance(params, dict) or params.get(name) != text:
                 value = getattr(self._estimator, name)
                 return f"{name} is now {value!r:.200}{_was(name, description, arrays)}"
         if now["generator"] not in (fit.get("generator"), fit.get("generator_after")):
