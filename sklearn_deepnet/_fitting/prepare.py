@@ -279,10 +279,6 @@ class PreparedFit:
         self._split_seed = None
         if self._resumes:
             state, self._split_seed = load_state(draft, self._resolved, self._monitored)
-            # Losses of other quantiles may be much lower or higher.
-            quantiles = vars(draft).get("_quantiles")
-            if self._before.get("_quantiles", quantiles) != quantiles:
-                state.forget_values(self._resolved.schedule)
         else:
             state = initial_state(draft, self._resolved)
         if is_split:

@@ -549,10 +549,22 @@ class DeepNetRegressor(NumberScoreMixin, RegressorMixin, BaseDeepNet):
             n_quantiles or n_columns, np.zeros(n_columns), np.ones(n_columns)
         )
         self._takes_1d = takes_1d
-        self._quantiles = None
-        if quantiles is not None:
-            self._quantiles = np.atleast_1d(quantiles).tolist()
+        self._set_quantiles(quantiles, resumes)
         return make_dataset(X, y, targets, sample_weight, may_be_empty=resumes)
+
+    def _set_quantiles(
+        self, quantiles: float | tuple[float, ...] | None, resumes: bool
+    ) -> None:
+        """Set what is predicted; if it changes, the losses before are not compared."""
+        new = None if quantiles is None else np.atleast_1d(quantiles).tolist()
+        # An estimator of an earlier version does not have the attribute.
+        if (
+            resumes
+            and vars(self).get("_quantiles", new) != new
+            and self._training_state
+        ):
+            self._training_state = {**self._training_state, "monitored": ""}
+        self._quantiles = new
 
     def _check_same_quantiles(self, n_quantiles: int | None) -> None:
         """Raise if the network to continue predicts another number of quantiles.

@@ -478,6 +478,15 @@ def test_losses_of_other_quantiles_are_not_compared():
     assert net.best_iter_ == n_before + np.argmin(losses_since)
 
 
+def test_a_network_of_other_quantiles_does_not_disturb_a_checkpoint(tmp_path):
+    X, y, validation = in_two(*noisy(), 200)
+    whole = net_for(THREE, 6).fit(X, y, **validation)
+    path = tmp_path / "fit.safetensors"
+    net_for(THREE, 4).fit(X, y, checkpoint=path, **validation)
+    other = net_for([0.4, 0.5, 0.6], 6).fit(X, y).set_params(quantile=THREE)
+    assert_same_training(other.fit(X, y, checkpoint=path, **validation), whole)
+
+
 def test_a_checkpoint_continues(tmp_path):
     X, y = diabetes()
     whole = net_for(THREE, 6).fit(X, y)
