@@ -18,7 +18,10 @@ from sklearn_deepnet import (
     DeepNetClassifier,
     DeepNetEnsembleRegressor,
     DeepNetRegressor,
+    ModelFileError,
     fit_stack,
+    load_model,
+    save_model,
 )
 from sklearn_deepnet._engine.network import Network, count_params
 from sklearn_deepnet._engine.propagation import Propagation
@@ -88,9 +91,20 @@ def test_the_default_is_the_median():
     assert net_for(loss="squared_error").fit(X, y).quantiles_ is None
 
 
-def test_scalars_of_numpy_train_like_floats():
-    X, y = (array.astype(np.float32) for array in diabetes())
-    assert_same_training(net_for(np.float64(0.9)).fit(X, y), net_for(0.9).fit(X, y))
+@pytest.mark.parametrize(
+    ("q", "name"),
+    [
+        (np.float64(0.9), "quantile(0.9)"),
+        (np.array(THREE), "quantile([0.05, 0.5, 0.95])"),
+        ((0.5,), "quantile([0.5])"),
+        (np.float64(0.5), "quantile"),
+    ],
+)
+def test_numbers_of_numpy_are_written_like_floats(q, name):
+    loss = losses.quantile(q)
+    assert repr(loss) == name
+    assert loss == losses.quantile(np.asarray(q).tolist())
+    assert loss.identity.setting == pytest.approx(q)
 
 
 @pytest.mark.parametrize("q", [0.9, THREE])
@@ -364,6 +378,20 @@ def test_an_ensemble_averages_sorted_quantiles():
     np.testing.assert_allclose(std, np.std(of_members, axis=0), rtol=1e-9)
     assert (np.diff(mean) >= 0).all()
     np.testing.assert_array_equal(model.quantiles_, MANY)
+
+
+def test_a_file_of_members_with_other_quantiles_is_refused(tmp_path):
+    X, y = noisy()
+    model = DeepNetEnsembleRegressor(net_for(THREE, 2), n_estimators=2, random_state=0)
+    model.fit(X, y).estimators_[1].fit(X, y)
+    save_model(model, tmp_path / "net")
+    load_model(tmp_path / "net")
+    model.estimators_[1].set_params(quantile=[0.1, 0.5, 0.9]).fit(X, y)
+    save_model(model, tmp_path / "net")
+    with pytest.raises(
+        ModelFileError, match="the members of its ensemble are not alike"
+    ):
+        load_model(tmp_path / "net")
 
 
 # ---- targets
