@@ -496,6 +496,10 @@ class DeepNetEnsembleRegressor(NumberScoreMixin, RegressorMixin, BaseEnsemble):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen during `fit`. Only defined if all feature names of X
         are strings.
+    quantiles_ : ndarray of shape (n_quantiles,) or None
+        Quantiles that the members predict; see `DeepNetRegressor`. The predictions of
+        each member are sorted before they are averaged, so that quantiles never cross.
+        None with another loss.
 
     Examples
     --------

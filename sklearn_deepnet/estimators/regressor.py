@@ -119,7 +119,7 @@ class DeepNetRegressor(NumberScoreMixin, RegressorMixin, BaseDeepNet):
         - "poisson" is half the Poisson deviance, for counts and rates. Predictions are
           the exponential of the output and therefore positive.
         - "quantile" is the pinball loss. The network predicts the median, or the
-          quantiles that the parameter `quantile` says.
+          quantiles that are given by the parameter `quantile`.
 
         See `sklearn_deepnet.nn.losses`.
     quantile : float or increasing sequence of float, default=0.5
@@ -525,29 +525,26 @@ class DeepNetRegressor(NumberScoreMixin, RegressorMixin, BaseDeepNet):
         y = self._check_y(y)
         warn_of_unused_quantile(self)
         n_columns = 1 if y.ndim == 1 else y.shape[1]
-        takes_1d = y.ndim == 1
         quantiles = quantiles_of(resolve_number_loss(self).identity)
         n_quantiles = len(quantiles) if isinstance(quantiles, tuple) else None
+        if n_quantiles is not None and n_columns > 1:
+            raise ValueError(
+                f"Several quantiles, {[*quantiles]}, require y with a single column. "
+                f"Got y of the shape {y.shape}. Train a network for each column, or "
+                "give a single quantile."
+            )
+        takes_1d = y.ndim == 1 and n_quantiles is None
         if resumes:
             self._check_same_quantiles(n_quantiles)
-        if n_quantiles is not None:
-            takes_1d = False  # predictions are a column for each quantile
-            if n_columns > 1:
+            if (n_columns, takes_1d) != (len(self.target_mean_), self._takes_1d):
                 raise ValueError(
-                    f"Several quantiles, {[*quantiles]}, require y with a single "
-                    f"column. Got y of the shape {y.shape}. Train a network for each "
-                    "column, or give a single quantile."
+                    f"y has the shape {y.shape}, but the number of outputs of the "
+                    f"network to continue is {self.n_outputs_}. Give y with as many "
+                    "columns, or call fit with warm_start=False to start over."
                 )
-        elif resumes and (n_columns, takes_1d) != (self.n_outputs_, self._takes_1d):
-            raise ValueError(
-                f"y has the shape {y.shape}, but the number of outputs of the network "
-                f"to continue is {self.n_outputs_}. Give y with as many columns, or "
-                "call fit with warm_start=False to start over."
-            )
         # Unscaled: the scaling of the targets is computed from the training set.
-        targets = NumberTargets(
-            n_quantiles or n_columns, np.zeros(n_columns), np.ones(n_columns)
-        )
+        mean, scale = np.zeros(n_columns), np.ones(n_columns)
+        targets = NumberTargets(n_quantiles or n_columns, mean, scale)
         self._takes_1d = takes_1d
         self._set_quantiles(quantiles, resumes)
         return make_dataset(X, y, targets, sample_weight, may_be_empty=resumes)
@@ -558,11 +555,8 @@ class DeepNetRegressor(NumberScoreMixin, RegressorMixin, BaseDeepNet):
         """Set what is predicted; if it changes, the losses before are not compared."""
         new = None if quantiles is None else np.atleast_1d(quantiles).tolist()
         # An estimator of an earlier version does not have the attribute.
-        if (
-            resumes
-            and vars(self).get("_quantiles", new) != new
-            and self._training_state
-        ):
+        has_changed = resumes and vars(self).get("_quantiles", new) != new
+        if has_changed and self._training_state is not None:
             self._training_state = {**self._training_state, "monitored": ""}
         self._quantiles = new
 
@@ -605,4 +599,4 @@ class DeepNetRegressor(NumberScoreMixin, RegressorMixin, BaseDeepNet):
 def _name_outputs(n_quantiles: int | None) -> str:
     if n_quantiles is None:
         return "one value for each column of y"
-    return f"a sequence of {n_quantiles} quantiles"
+    return f"a sequence of {n_quantiles} quantile{'s' * (n_quantiles > 1)}"

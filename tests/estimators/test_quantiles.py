@@ -454,7 +454,7 @@ ONE = "one value for each column of y"
         (THREE, [0.1, 0.9], ("a sequence of 3 quantiles", "a sequence of 2 quantiles")),
         (THREE, 0.5, ("a sequence of 3 quantiles", ONE)),
         (0.5, THREE, (ONE, "a sequence of 3 quantiles")),
-        (0.5, [0.5], (ONE, "a sequence of 1 quantiles")),
+        (0.5, [0.5], (ONE, "a sequence of 1 quantile")),
     ],
 )
 def test_another_number_of_quantiles_is_an_error(before, now, names, call):

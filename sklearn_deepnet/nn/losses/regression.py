@@ -96,7 +96,8 @@ def quantile_identity(
     np.multiply(logits, _shift(quantile, logits.dtype), out=slope)
     np.add(slope, 0.5, out=slope)
     np.multiply(logits, slope, out=logits)
-    np.multiply(logits, 1 / n_outputs, out=logits)
+    if n_outputs > 1:
+        np.multiply(logits, 1 / n_outputs, out=logits)
     np.multiply(values, logits, out=values)
     return values
 
