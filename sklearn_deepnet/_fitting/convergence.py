@@ -24,7 +24,7 @@ from ..nn.losses import (
     quantiles_of,
     squared_error,
 )
-from ..nn.scaling import column_moments, column_quantiles
+from ..nn.scaling import column_moments
 from .dataset import Dataset
 from .jobs import TrainingJob, join
 from .parameters import ResolvedParams, has_schemes, is_quasi_newton
@@ -34,6 +34,7 @@ _MARGIN = 0.05  # of the loss of a constant; a loss above it by more is no bette
 _AT_CONSTANT = 3e-4  # of it; a loss closer to it is that of a constant network
 _LEAST_MOVE = 1e-4  # of the first loss
 _BLOCK_ROWS = 2**14
+_N_HALVINGS = 50  # of the range of the targets, to rounding
 _LARGE_INPUT, _LARGE_TARGET, LARGE_PENALTY = 10.0, 10.0, 0.1
 
 # Functions from a mean to the output whose activation is this mean.
@@ -143,16 +144,23 @@ def loss_of_constant(
 def _quantiles_of_target(
     dataset: Dataset, quantiles: float | tuple[float, ...]
 ) -> FloatArray:
-    """Return for each output unit the constant of the lowest pinball loss."""
-    values = column_quantiles(
-        dataset.target,
-        dataset.weight,
-        dataset.rows,
-        quantiles=quantiles if isinstance(quantiles, tuple) else (quantiles,),
-    )
-    scale, shift = dataset.targets.scale_and_shift(trains=True)
-    # One row, with several columns of y; or one column, with several quantiles.
-    return np.ravel(scale * values.T + shift)
+    """Return for each output unit the constant of the lowest pinball loss.
+
+    They are found by bisection, since sorting would need several copies of the targets.
+    """
+    weight_below = np.reshape(quantiles, (-1, 1)) * dataset.total_weight
+    low = np.min([target.min(axis=1) for target, _ in _blocks(dataset)], axis=0)
+    high = np.max([target.max(axis=1) for target, _ in _blocks(dataset)], axis=0)
+    low, high = low[:, np.newaxis], high[:, np.newaxis]
+    for _ in range(_N_HALVINGS):
+        middle = low + (high - low) / 2
+        found = sum(
+            (target <= middle) @ weight[:, np.newaxis]
+            for target, weight in _blocks(dataset)
+        )
+        is_enough = found >= weight_below
+        low, high = np.where(is_enough, low, middle), np.where(is_enough, middle, high)
+    return high.ravel()
 
 
 def lowest_loss(dataset: Dataset, loss: LossFunction) -> float:
@@ -174,13 +182,14 @@ def _blocks(dataset: Dataset) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Yield targets of shape (n_targets, n_rows), and weights, of some rows each."""
     scale, shift = dataset.targets.scale_and_shift(trains=True)
     classes = np.arange(dataset.targets.n_target_rows)[:, np.newaxis]
-    rows = dataset.row_indices()
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        some = rows[start : start + _BLOCK_ROWS]
+    for start in range(0, dataset.n_rows, _BLOCK_ROWS):
+        part = slice(start, start + _BLOCK_ROWS)
+        some = part if dataset.rows is None else dataset.rows[part]
         target = dataset.target[some].T
         if len(target) != len(classes):
             target = classes == target
-        weight = np.ones(len(some)) if dataset.weight is None else dataset.weight[some]
+        n_rows = target.shape[1]
+        weight = np.ones(n_rows) if dataset.weight is None else dataset.weight[some]
         yield scale * target + shift, weight
 
 

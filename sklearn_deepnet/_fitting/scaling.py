@@ -24,7 +24,7 @@ from ..nn.scaling import (
     Moments,
     column_bounds,
     column_moments,
-    column_quantiles,
+    column_quartiles,
     rescale_first_layer,
     rescale_last_layer,
 )
@@ -216,8 +216,7 @@ def _scale_inputs(
     moments = call_once(column_moments, *arrays)
     own = moments.mean, moments.deviation
     if kind == "robust":
-        quartiles = call_once(column_quantiles, *arrays, quantiles=(0.25, 0.5, 0.75))
-        low, center, high = quartiles
+        low, center, high = call_once(column_quartiles, *arrays)
         # Most values of a column may be equal, such as zeros in counts.
         own = center, np.where(high > low, high - low, moments.deviation)
     if before is None:

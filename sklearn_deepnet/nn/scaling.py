@@ -24,7 +24,7 @@ __all__ = [
     "Moments",
     "column_bounds",
     "column_moments",
-    "column_quantiles",
+    "column_quartiles",
 ]
 
 _BLOCK_ELEMENTS = 2**17  # of X, converted to float64 at once
@@ -158,14 +158,12 @@ def column_bounds(
 
 
 @np.errstate(all="ignore")
-def column_quantiles(
+def column_quartiles(
     X: NDArray[Any],
     weight: FloatArray | None = None,
     rows: IntArray | None = None,
-    *,
-    quantiles: tuple[float, ...],
 ) -> FloatArray:
-    """Return weighted quantiles of each column.
+    """Return the three weighted quartiles of each column.
 
     They are values of the column, computed from the inverse of its weighted
     distribution function, so that a weight of 2 has the same effect as repeating the
@@ -179,27 +177,25 @@ def column_quantiles(
         Weights of the rows; None is all ones.
     rows : ndarray of int or None, default=None
         The rows to use; None is all.
-    quantiles : tuple of float
-        Which quantiles to return, each between 0 and 1.
 
     Returns
     -------
-    quantiles : ndarray of shape (n_quantiles, n_columns)
+    quartiles : ndarray of shape (3, n_columns)
     """
     weight, _ = _without_equal(weight, rows)
     own = weight if weight is None or rows is None else weight[rows]
     columns = (X[:, j] if rows is None else X[rows, j] for j in range(X.shape[1]))
-    by_column = [
+    quartiles = [
         np.quantile(
             column.astype(np.float64),
-            quantiles,
+            [0.25, 0.5, 0.75],
             method="inverted_cdf",
             weights=own,
             overwrite_input=True,  # which is a copy
         )
         for column in columns
     ]
-    return np.array(by_column).T
+    return np.array(quartiles).T
 
 
 def _without_equal(

@@ -330,6 +330,15 @@ def test_constant_of_quantiles_is_the_quantile_of_each(weigh, q):
     assert found == pytest.approx(np.mean(expected), rel=1e-12)
 
 
+def test_constant_of_quantiles_needs_no_copy_of_y(peak_of):
+    rng = np.random.RandomState(0)
+    X, y, weight = rng.rand(400_000, 1), rng.rand(400_000), rng.rand(400_000)
+    model = net(estimator=DeepNetRegressor, loss="quantile", quantile=[0.1, 0.9])
+    job = prepare(model, X, y, weight).job
+    used = peak_of(lambda: loss_of_constant(job.dataset, job.spec.loss, "identity"))
+    assert used < y.nbytes
+
+
 def test_constant_of_one_quantile_of_several_columns():
     X, y = diabetes()
     y = np.c_[y, y**3]

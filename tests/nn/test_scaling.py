@@ -7,13 +7,11 @@ from sklearn_deepnet.nn.scaling import (
     InputScaling,
     Moments,
     column_moments,
-    column_quantiles,
+    column_quartiles,
     fold_into_first_layer,
     rescale_first_layer,
     rescale_last_layer,
 )
-
-QUARTILES = (0.25, 0.5, 0.75)
 
 rng = np.random.RandomState(0)
 X = rng.randn(70, 4) * [1, 100, 1e-3, 1] + [0, 5, 2, -7]
@@ -39,14 +37,13 @@ def test_a_weight_of_two_is_the_row_twice():
     for one, other in zip(weighted, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-13)
     np.testing.assert_array_equal(
-        column_quantiles(X, WEIGHT, quantiles=QUARTILES),
-        column_quantiles(repeated, quantiles=QUARTILES),
+        column_quartiles(X, WEIGHT), column_quartiles(repeated)
     )
 
 
 def test_quartiles_are_values_of_the_column():
-    quartiles = column_quantiles(X, quantiles=QUARTILES)
-    expected = np.quantile(X, QUARTILES, axis=0, method="inverted_cdf")
+    quartiles = column_quartiles(X)
+    expected = np.quantile(X, [0.25, 0.5, 0.75], axis=0, method="inverted_cdf")
     np.testing.assert_array_equal(quartiles, expected)
 
 
@@ -56,8 +53,7 @@ def test_quartiles_are_values_of_the_column():
 def test_quartiles_take_a_few_columns_and_leave_X(order, dtype, rows, peak_of):
     many = np.random.RandomState(1).randint(0, 1000, (200_001, 3)).astype(dtype, order)
     before = many.copy()
-    used = peak_of(lambda: column_quantiles(many, None, rows, quantiles=QUARTILES))
-    assert used < 17 * len(many)
+    assert peak_of(lambda: column_quartiles(many, None, rows)) < 17 * len(many)
     np.testing.assert_array_equal(many, before)
 
 
