@@ -355,7 +355,7 @@ def _set_members(
 
 def _are_alike(member: Any, first: Any) -> bool:
     """Return whether the predictions of both can be averaged."""
-    names = ("out_activation_", "_takes_1d")
+    names = ("out_activation_", "_takes_1d", "_quantiles")
     one, other = network_of(member), network_of(first)
     return (
         type(member) is type(first)

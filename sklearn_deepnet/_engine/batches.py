@@ -88,7 +88,7 @@ class Batches:
         Sample weights, shared or separate. Multiplied by `weight_scale`, they have a
         mean of one. None gives all samples weight 1.
     n_outputs : int
-        Number of outputs.
+        Number of outputs, or 1 if all outputs have the same target.
     batch_size : int
         Number of samples per step, at most n_samples.
     block_size : int

@@ -172,7 +172,7 @@ class Propagation:
         inputs_t : ndarray of shape (..., n_samples, n_inputs + 1)
             The transposed inputs. If sparse, the same matrix.
         target : ndarray of shape (..., n_outputs, n_samples)
-            Targets for the loss.
+            Targets for the loss. The outputs may share one row.
         weight : ndarray of shape (..., 1, n_samples)
             Weight of the loss of each sample.
 

@@ -17,7 +17,13 @@ from .._engine import (
 )
 from .._utils.typing import FloatArray
 from .._utils.warnings import max_abs
-from ..nn.losses import LossFunction, log_loss, poisson, squared_error
+from ..nn.losses import (
+    LossFunction,
+    log_loss,
+    poisson,
+    quantiles_of,
+    squared_error,
+)
 from ..nn.scaling import column_moments
 from .dataset import Dataset
 from .jobs import TrainingJob, join
@@ -28,6 +34,7 @@ _MARGIN = 0.05  # of the loss of a constant; a loss above it by more is no bette
 _AT_CONSTANT = 3e-4  # of it; a loss closer to it is that of a constant network
 _LEAST_MOVE = 1e-4  # of the first loss
 _BLOCK_ROWS = 2**14
+_N_HALVINGS = 50  # of the range of the targets, to rounding
 _LARGE_INPUT, _LARGE_TARGET, LARGE_PENALTY = 10.0, 10.0, 0.1
 
 # Functions from a mean to the output whose activation is this mean.
@@ -111,8 +118,6 @@ def loss_of_constant(
     It is computed with the targets of training, including label smoothing.
     """
     total = dataset.total_weight
-    mean = sum(target @ weight for target, weight in _blocks(dataset)) / total
-    start = _LINKS[out_activation](mean)
 
     def evaluate(outputs: FloatArray) -> tuple[float, FloatArray]:
         value, gradient = 0.0, np.zeros_like(outputs)
@@ -123,12 +128,39 @@ def loss_of_constant(
             gradient += logits @ weight
         return value / total, gradient / total
 
+    quantiles = quantiles_of(loss)
+    if quantiles is not None:  # with several, L-BFGS may end above the lowest loss
+        return evaluate(_quantiles_of_target(dataset, quantiles))[0]
+    mean = sum(target @ weight for target, weight in _blocks(dataset)) / total
+    start = _LINKS[out_activation](mean)
     if loss in _LOWEST_AT_MEAN:
         lowest = evaluate(start)[0]
         # The rounding of the mean depends on the machine.
         rounding = 4 * np.finfo(float).eps * float(np.abs(start).max())
         return 0.0 if 0 < lowest <= rounding**2 else lowest
     return float(minimize(evaluate, start, jac=True, method="L-BFGS-B").fun)
+
+
+def _quantiles_of_target(
+    dataset: Dataset, quantiles: float | tuple[float, ...]
+) -> FloatArray:
+    """Return for each output unit the constant of the lowest pinball loss.
+
+    They are found by bisection, since sorting would need several copies of the targets.
+    """
+    weight_below = np.reshape(quantiles, (-1, 1)) * dataset.total_weight
+    low = np.min([target.min(axis=1) for target, _ in _blocks(dataset)], axis=0)
+    high = np.max([target.max(axis=1) for target, _ in _blocks(dataset)], axis=0)
+    low, high = low[:, np.newaxis], high[:, np.newaxis]
+    for _ in range(_N_HALVINGS):
+        middle = low + (high - low) / 2
+        found = sum(
+            (target <= middle) @ weight[:, np.newaxis]
+            for target, weight in _blocks(dataset)
+        )
+        is_enough = found >= weight_below
+        low, high = np.where(is_enough, low, middle), np.where(is_enough, middle, high)
+    return high.ravel()
 
 
 def lowest_loss(dataset: Dataset, loss: LossFunction) -> float:
@@ -147,16 +179,17 @@ def lowest_loss(dataset: Dataset, loss: LossFunction) -> float:
 
 
 def _blocks(dataset: Dataset) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Yield targets of shape (n_outputs, n_rows), and weights, of some rows each."""
+    """Yield targets of shape (n_targets, n_rows), and weights, of some rows each."""
     scale, shift = dataset.targets.scale_and_shift(trains=True)
-    classes = np.arange(dataset.targets.n_outputs)[:, np.newaxis]
-    rows = dataset.row_indices()
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        some = rows[start : start + _BLOCK_ROWS]
+    classes = np.arange(dataset.targets.n_target_rows)[:, np.newaxis]
+    for start in range(0, dataset.n_rows, _BLOCK_ROWS):
+        part = slice(start, start + _BLOCK_ROWS)
+        some = part if dataset.rows is None else dataset.rows[part]
         target = dataset.target[some].T
         if len(target) != len(classes):
             target = classes == target
-        weight = np.ones(len(some)) if dataset.weight is None else dataset.weight[some]
+        n_rows = target.shape[1]
+        weight = np.ones(n_rows) if dataset.weight is None else dataset.weight[some]
         yield scale * target + shift, weight
 
 

@@ -286,7 +286,7 @@ def join(
         for it in datasets
     ]
     weight_scales, target_scales, target_shifts = zip(*scales, strict=True)
-    n_outputs = first.targets.n_outputs
+    n_target_rows = first.targets.n_target_rows
     # Different arrays are concatenated, and each network gets the indices of its rows.
     distinct = {_array_ids(dataset): dataset for dataset in datasets}
     ends = np.cumsum([len(dataset.target) for dataset in distinct.values()])
@@ -306,7 +306,7 @@ def join(
         X,
         target,
         weight,
-        n_outputs=n_outputs,
+        n_outputs=n_target_rows,
         batch_size=batch_size,
         rows=rows,
         weight_scale=_share_or_stack(weight_scales),

@@ -21,6 +21,7 @@ from ..nn.numeric_features import NUMERIC_FEATURES, PeriodicFeatures
 from ..nn.optimizers import LBFGS, SOLVERS, Optimizer
 from ..nn.schedules import SCHEDULES, Custom, Schedule
 from .dataset import Dataset
+from .targets import NumberTargets, resolve_number_loss
 
 _FIRST_ORDER_ONLY = (
     "learning_rate",
@@ -57,6 +58,7 @@ def resolve_params(
     estimator: Any, dataset: Dataset, validation_set: Dataset | None
 ) -> ResolvedParams:
     """Look up all names in the parameters, and check that they fit together."""
+    targets = dataset.targets
     check_schedule(estimator)
     if estimator.scoring is not None:
         check_scorer_name(estimator.scoring)
@@ -65,9 +67,10 @@ def resolve_params(
     dropout = resolve_dropout(estimator.dropout, len(hidden))
     activations = resolve_activations(estimator.activation, len(hidden))
     loss = look_up(LOSSES, estimator.loss, "loss")
+    if isinstance(targets, NumberTargets):
+        loss = resolve_number_loss(estimator)
     schedule = look_up_object(SCHEDULES, estimator.schedule, "schedule")
     optimizer = look_up_object(SOLVERS, estimator.solver, "solver")
-    targets = dataset.targets
     out_activation, n_outputs = targets.name_out_activation(loss), targets.n_outputs
     loss_function = getattr(loss, out_activation)
     if loss_function is None:
@@ -303,9 +306,7 @@ def make_spec(
         learning_rate=np.array(float(estimator.learning_rate)),
         decay=np.array(estimator.alpha / total_weight),
         l1=np.array(estimator.l1 / total_weight),
-        clip_norm=np.array(
-            np.inf if estimator.clip_norm is None else estimator.clip_norm
-        ),
+        clip_norm=np.array(estimator.clip_norm or np.inf),
         dropout=np.array(resolved.dropout) * (not is_quasi_newton(estimator.solver)),
         tol=np.array(float(estimator.tol) if stops else 0.0),
         n_iter_no_change=np.array(patience(estimator, n_rows) if stops else NEVER),

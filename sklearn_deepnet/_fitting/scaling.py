@@ -139,9 +139,19 @@ def constant_inputs(estimator: Any) -> BoolArray:
     return _are_constant(saved and saved["seen"], estimator.n_features_in_)
 
 
-def constant_outputs(estimator: Any) -> BoolArray:
-    """Return which outputs of a fitted regressor were constant in the training set."""
-    return _are_constant(vars(estimator).get("_target_seen"), estimator.n_outputs_)
+def constant_targets(estimator: Any) -> BoolArray:
+    """Return which columns of y of a fitted regressor were constant in training."""
+    n_columns = len(estimator.target_mean_)
+    return _are_constant(vars(estimator).get("_target_seen"), n_columns)
+
+
+def silence_outputs(network: Network, constant: BoolArray) -> None:
+    """Set in place the weights and biases of constant targets to zero.
+
+    Nothing has to be learned, since all outputs are the mean. Several quantiles are
+    outputs of one target.
+    """
+    network.layers[-1][np.broadcast_to(constant, network.layer_sizes[-1])] = 0
 
 
 def _are_constant(seen: FloatArray | None, n_columns: int) -> BoolArray:
@@ -202,12 +212,11 @@ def _scale_inputs(
     before = scaling_of(estimator) if resumes else None
     if before is not None and estimator._input_scaling["seen"] is None:
         return
-    moments = call_once(column_moments, dataset.X, dataset.weight, dataset.rows)
+    arrays = dataset.X, dataset.weight, dataset.rows
+    moments = call_once(column_moments, *arrays)
     own = moments.mean, moments.deviation
     if kind == "robust":
-        low, center, high = call_once(
-            column_quartiles, dataset.X, dataset.weight, dataset.rows
-        )
+        low, center, high = call_once(column_quartiles, *arrays)
         # Most values of a column may be equal, such as zeros in counts.
         own = center, np.where(high > low, high - low, moments.deviation)
     if before is None:
@@ -359,9 +368,7 @@ def _scale_targets(
     if before is None:
         columns = _first_columns(moments, own)
         if constant.any() and has_schemes(estimator.init):
-            # Nothing has to be learned, since all outputs are the mean.
-            last = cut_layers(resolved.layer_sizes, state.params)[-1]
-            last[constant] = 0
+            silence_outputs(Network.from_spec(resolved, state.params), constant)
     else:
         columns = before.updated(moments, own)
         for network in _all_networks(resolved, state):

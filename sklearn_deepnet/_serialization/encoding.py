@@ -154,6 +154,8 @@ def _find_setting(loss: Loss) -> Any:
     """Return the setting of a loss, or None if it has no setting."""
     functions = (loss.logistic, loss.softmax, loss.identity, loss.exponential)
     found = [it.setting for it in functions if isinstance(it, LossWithSetting)]
+    if found and isinstance(found[0], tuple):  # several quantiles
+        return [*map(_plain_setting, found[0])]
     return _plain_setting(found[0]) if found else None
 
 

@@ -24,6 +24,7 @@ from ..nn.optimizers import SOLVERS
 from .encoding import Encoder, NotEncodable, check_generator, decode
 
 FORMAT = 1  # becomes 2 when an older version would misread new files
+_STATE_KEYS = {"solver", "monitored", "split_seed", "last_params", "state"}
 _ENDINGS = get_args(Ending)
 _IN_STATE = {it.name: it for it in fields(TrainingState) if it.metadata["saved"]}
 _N_MOMENTS = {solver.__name__: solver.n_moments for solver in SOLVERS.values()}
@@ -196,8 +197,22 @@ def _is_label(value: Any) -> bool:
     return is_text or (isinstance(value, Real) and bool(np.isfinite(value)))
 
 
-def _are_finite_per_output(value: Any, network: Any) -> bool:
-    is_vector = _is_array(value, "f", (network.n_outputs_,))
+def _are_quantiles(value: Any, network: Any) -> bool:
+    if value is None:
+        return True
+    is_list = isinstance(value, list) and all(type(q) is float for q in value)
+    is_rising = is_list and (np.diff([0.0, *value, 1.0]) > 0).all()
+    return bool(is_rising) and len(value) in (1, network.n_outputs_)
+
+
+def _count_targets(network: Any) -> int:
+    """Return the number of columns of y, of which several quantiles have only one."""
+    has_several = len(vars(network).get("_quantiles") or ()) > 1
+    return 1 if has_several else network.n_outputs_
+
+
+def _are_per_target(value: Any, network: Any) -> bool:
+    is_vector = _is_array(value, "f", (_count_targets(network),))
     return is_vector and bool(np.isfinite(value).all())
 
 
@@ -218,13 +233,7 @@ def _is_best_iter(value: Any, network: Any) -> bool:
 def _is_training_state(value: Any, network: Any) -> bool:
     if value is None:
         return True
-    if not isinstance(value, dict) or value.keys() != {
-        "solver",
-        "monitored",
-        "split_seed",
-        "last_params",
-        "state",
-    }:
+    if not isinstance(value, dict) or value.keys() != _STATE_KEYS:
         return False
     seed, last, state = value["split_seed"], value["last_params"], value["state"]
     return (
@@ -309,11 +318,10 @@ ATTRIBUTES: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType
         "out_activation_": _is_out_activation,
         "_params": _are_params,
         "classes_": _are_classes,
-        "target_mean_": _are_finite_per_output,
-        "target_scale_": lambda it, net: (
-            _are_finite_per_output(it, net) and (it > 0).all()
-        ),
-        "_target_seen": lambda it, net: _is_seen(it, net.n_outputs_),
+        "_quantiles": _are_quantiles,
+        "target_mean_": _are_per_target,
+        "target_scale_": lambda it, net: _are_per_target(it, net) and (it > 0).all(),
+        "_target_seen": lambda it, net: _is_seen(it, _count_targets(net)),
         "_takes_1d": lambda it, net: (
             it is False or (it is True and net.n_outputs_ == 1)
         ),
@@ -326,6 +334,7 @@ ATTRIBUTES: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType
     }
 )
 _CLASSIFIER_ONLY = {"classes_"}
-_REGRESSOR_ONLY = {"target_mean_", "target_scale_", "_target_seen", "_takes_1d"}
-# Feature names are not always known. Files of versions without scaling lack the others.
-_OPTIONAL = {"feature_names_in_", "_input_scaling", "_target_seen"}
+_OF_TARGETS = {"target_mean_", "target_scale_", "_target_seen"}
+_REGRESSOR_ONLY = _OF_TARGETS | {"_quantiles", "_takes_1d"}
+# Feature names are not always known. Files of earlier versions lack the others.
+_OPTIONAL = {"feature_names_in_", "_input_scaling", "_target_seen", "_quantiles"}

@@ -3,16 +3,22 @@
 The validation takes several times as long as the predictions of a small network.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import accuracy_score, get_scorer_names, r2_score
+from sklearn.metrics import (
+    accuracy_score,
+    d2_pinball_score,
+    get_scorer_names,
+    r2_score,
+)
 
 from .lookup import suggest
+from .typing import FloatArray
 
 
 @np.errstate(all="ignore")
@@ -39,6 +45,24 @@ def r_squared(
         if 0 < residual < np.inf and 0 < total < np.inf:
             return float((1 - residual / total)[0])
     return r2_score(y, predicted, sample_weight=sample_weight)
+
+
+@np.errstate(all="ignore")
+def d2_pinball(
+    y: ArrayLike,
+    predicted: FloatArray,
+    quantiles: Sequence[float],
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Return the mean of ``d2_pinball_score`` over the quantiles.
+
+    `predicted` has one column for each quantile.
+    """
+    scores = [
+        d2_pinball_score(y, column, sample_weight=sample_weight, alpha=q)
+        for q, column in zip(quantiles, predicted.transpose(), strict=True)
+    ]
+    return float(np.mean(scores))
 
 
 _METRICS = MappingProxyType({"accuracy": accuracy, "r2": r_squared})

@@ -1,4 +1,4 @@
-"""Mixins of the estimators: their HTML representation and their pickles."""
+"""Mixins of the estimators: their HTML representation, scores and pickles."""
 
 import warnings
 from collections.abc import Sequence
@@ -6,14 +6,18 @@ from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
 
 from .._engine import Curve, as_curve
 from .._fitting.attributes import copy_attributes
+from .._utils.scores import d2_pinball, r_squared
 from .._utils.sklearn_compat import (
     DocLinkMixin,
     HTMLSummaryMixin,
     parameter_defaults,
 )
+from .._utils.typing import FloatArray, MatrixLike
 from .._utils.version import __version__, are_compatible
 from ..exceptions import VersionWarning
 from .fitted import network_of
@@ -55,6 +59,48 @@ def _draw_curve(losses: Sequence[float]) -> str:
         f'<polyline points="{points}" fill="none" stroke="currentColor" '
         f'stroke-width="1.5"/></svg><br>{caption}'
     )
+
+
+class NumberScoreMixin:
+    """Adds `score` and `quantiles_` to the regressor and its ensemble."""
+
+    def score(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return R², or the mean D² of several quantiles.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Input data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        score : float
+            R² of the predictions, the coefficient of determination. It is 1 for perfect
+            predictions, and 0 for a model that always predicts the mean of y. With
+            several outputs, their scores are averaged. With one quantile the score is
+            R², too. With several quantiles it is the mean of their scores by
+            ``d2_pinball_score`` of scikit-learn, each of which is 1 for perfect
+            predictions, and 0 for a model that always predicts the quantile of y.
+        """
+        predicted, quantiles = self.predict(X), self.quantiles_
+        if quantiles is None or len(quantiles) == 1:
+            return r_squared(y, predicted, sample_weight)
+        return d2_pinball(y, predicted, quantiles, sample_weight)
+
+    @property
+    def quantiles_(self) -> FloatArray | None:
+        """Quantiles that are predicted; None with another loss."""
+        check_is_fitted(self)
+        network = vars(self).get("estimators_", [self])[0]
+        # The attribute is missing if an earlier version saved the estimator.
+        quantiles = vars(network).get("_quantiles")
+        return None if quantiles is None else np.array(quantiles)
 
 
 _CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")

@@ -21,6 +21,7 @@ _ATTRIBUTES = (
     "_input_scaling",
     "_layer_sizes",
     "_params",
+    "_quantiles",
     "_takes_1d",
     "classes_",
     "n_features_in_",

@@ -1,6 +1,7 @@
 """`DeepNetRegressor`: a network for one or several numbers."""
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -9,10 +10,13 @@ from sklearn.base import RegressorMixin
 
 from .._fitting.dataset import Dataset, check_rows, make_dataset
 from .._fitting.scaling import InputScalingName
-from .._fitting.targets import NumberTargets, check_number_y
-from .._utils.lookup import look_up
-from .._utils.scores import r_squared
-from .._utils.sklearn_compat import StrOptions, available_if
+from .._fitting.targets import (
+    NumberTargets,
+    check_number_y,
+    resolve_number_loss,
+    warn_of_unused_quantile,
+)
+from .._utils.sklearn_compat import Interval, StrOptions, available_if
 from .._utils.typing import (
     FloatArray,
     FloatDType,
@@ -22,11 +26,12 @@ from .._utils.typing import (
 )
 from ..nn.activations import ActivationLike
 from ..nn.initializers import BiasInitializerName, InitializerLike
-from ..nn.losses import LOSSES, Loss, NumberLossName, poisson
+from ..nn.losses import Loss, NumberLossName, poisson, quantiles_of
 from ..nn.numeric_features import NumericFeaturesLike
 from ..nn.optimizers import SolverLike
 from ..nn.schedules import ScheduleLike
 from .base import BaseDeepNet, has_partial_fit
+from .mixins import NumberScoreMixin
 from .parameter_names import explains_names
 
 __all__ = ["DeepNetRegressor"]
@@ -36,7 +41,7 @@ __all__ = ["DeepNetRegressor"]
 _FAR = 1e4
 
 
-class DeepNetRegressor(RegressorMixin, BaseDeepNet):
+class DeepNetRegressor(NumberScoreMixin, RegressorMixin, BaseDeepNet):
     """Deep neural network regressor, written on NumPy.
 
     The output layer has one linear unit for each column of y. With ``loss="poisson"``,
@@ -113,10 +118,16 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
           have less influence.
         - "poisson" is half the Poisson deviance, for counts and rates. Predictions are
           the exponential of the output and therefore positive.
-        - "quantile" is the pinball loss of the median; ``quantile(0.9)`` predicts the
-          0.9 quantile.
+        - "quantile" is the pinball loss. The network predicts the median, or the
+          quantiles that are given by the parameter `quantile`.
 
         See `sklearn_deepnet.nn.losses`.
+    quantile : float or increasing sequence of float, default=0.5
+        Which quantile of y to predict, between 0 and 1. Only used with
+        ``loss="quantile"``. For a sequence, the network has one output unit for each
+        quantile. Predictions then have one column for each quantile, and are sorted in
+        each row, so that quantiles never cross [3]_. This requires a single column of
+        y.
     solver : str or Optimizer, default="adam"
         Optimizer that updates the weights.
 
@@ -235,10 +246,13 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         scaled targets. See `folded_coefs` for weights that apply to unscaled X.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer. Those of the output layer are for the scaled targets.
-    target_mean_ : ndarray of shape (`n_outputs_`,)
-        Mean that is subtracted from y; 0 without target scaling.
-    target_scale_ : ndarray of shape (`n_outputs_`,)
+    target_mean_ : ndarray of shape (n_columns,)
+        Mean that is subtracted from each column of y; 0 without target scaling.
+    target_scale_ : ndarray of shape (n_columns,)
         Value by which the difference is divided; 1 without target scaling.
+    quantiles_ : ndarray of shape (n_quantiles,) or None
+        Quantiles that the network predicts. Several quantiles are the columns of its
+        predictions. None with another loss.
     loss_curve_ : list of float
         Training loss of each epoch: the weighted mean over the mini-batches, including
         the penalties. The loss of a mini-batch is computed before its training step.
@@ -284,7 +298,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     n_layers_ : int
         Number of layers, including the input layer and the output layer.
     n_outputs_ : int
-        Number of output units, one for each column of y.
+        Number of output units: one for each column of y, or for each of several
+        quantiles.
     out_activation_ : str
         Activation function of the output layer: "identity" or "exponential".
 
@@ -313,6 +328,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
     ----------
     .. [1] He et al., "Delving Deep into Rectifiers", ICCV 2015.
     .. [2] Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
+    .. [3] Chernozhukov, Fernández-Val & Galichon, "Quantile and Probability Curves
+       Without Crossing", Econometrica, 2010.
 
     Examples
     --------
@@ -326,6 +343,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
 
     _parameter_constraints = {  # noqa: RUF012
         **BaseDeepNet._parameter_constraints,
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "target_scaling": [StrOptions({"standard"}), None],
     }
     if TYPE_CHECKING:  # what `fit` sets
@@ -344,6 +362,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         init_scale: float | None = None,
         bias_init: BiasInitializerName = "random",
         loss: NumberLossName | Loss = "squared_error",
+        quantile: float | Sequence[float] | FloatArray = 0.5,
         solver: SolverLike = "adam",
         learning_rate: float = 0.001,
         schedule: ScheduleLike = "constant",
@@ -374,6 +393,7 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         self.init_scale = init_scale
         self.bias_init = bias_init
         self.loss = loss
+        self.quantile = quantile
         self.solver = solver
         self.learning_rate = learning_rate
         self.schedule = schedule
@@ -461,34 +481,17 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets, in the units and the shape of the training targets.
+            Predicted targets, in the units and the shape of the training targets. With
+            several quantiles, the shape is (n_samples, n_quantiles).
         """
         return self._from_logits(self._logits(X), X)
 
     _computed_method = predict
 
-    def score(
-        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Return R², the coefficient of determination.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Input data.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            True targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights.
-
-        Returns
-        -------
-        score : float
-            R² of the predictions. It is 1 for perfect predictions, and 0 for a model
-            that always predicts the mean of y. With several outputs, their scores are
-            averaged.
-        """
-        return r_squared(y, self.predict(X), sample_weight)
+    @property
+    def _has_several_quantiles(self) -> bool:
+        # The attribute is missing if an earlier version saved the estimator.
+        return len(vars(self).get("_quantiles") or ()) > 1
 
     def _from_logits(self, outputs: FloatArray, X: Any) -> FloatArray:
         """Return the network's outputs for X in the units and the shape of y."""
@@ -504,6 +507,8 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
             outputs = outputs * scale + mean
             outputs = outputs.astype(dtype, copy=False)
         self._check_overflow(outputs, X)
+        if self._has_several_quantiles:
+            outputs.sort(axis=-1)
         return outputs[:, 0] if self._takes_1d else outputs
 
     def _make_dataset(
@@ -518,23 +523,62 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
         """Return the training data as a dataset."""
         X, y = check_rows(self, X, y, reset=not resumes)
         y = self._check_y(y)
-        n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        takes_1d = y.ndim == 1
-        if resumes and (n_outputs, takes_1d) != (self.n_outputs_, self._takes_1d):
+        warn_of_unused_quantile(self)
+        n_columns = 1 if y.ndim == 1 else y.shape[1]
+        quantiles = quantiles_of(resolve_number_loss(self).identity)
+        n_quantiles = len(quantiles) if isinstance(quantiles, tuple) else None
+        if n_quantiles is not None and n_columns > 1:
             raise ValueError(
-                f"y has the shape {y.shape}, but the number of outputs of the network "
-                f"to continue is {self.n_outputs_}. Give y with as many columns, or "
-                "call fit with warm_start=False to start over."
+                f"Several quantiles, {[*quantiles]}, require y with a single column. "
+                f"Got y of the shape {y.shape}. Train a network for each column, or "
+                "give a single quantile."
             )
+        takes_1d = y.ndim == 1 and n_quantiles is None
+        if resumes:
+            self._check_same_quantiles(n_quantiles)
+            if (n_columns, takes_1d) != (len(self.target_mean_), self._takes_1d):
+                raise ValueError(
+                    f"y has the shape {y.shape}, but the number of outputs of the "
+                    f"network to continue is {self.n_outputs_}. Give y with as many "
+                    "columns, or call fit with warm_start=False to start over."
+                )
         # Unscaled: the scaling of the targets is computed from the training set.
-        targets = NumberTargets(n_outputs, np.zeros(n_outputs), np.ones(n_outputs))
+        mean, scale = np.zeros(n_columns), np.ones(n_columns)
+        targets = NumberTargets(n_quantiles or n_columns, mean, scale)
         self._takes_1d = takes_1d
+        self._set_quantiles(quantiles, resumes)
         return make_dataset(X, y, targets, sample_weight, may_be_empty=resumes)
+
+    def _set_quantiles(
+        self, quantiles: float | tuple[float, ...] | None, resumes: bool
+    ) -> None:
+        """Set what is predicted; if it changes, the losses before are not compared."""
+        new = None if quantiles is None else np.atleast_1d(quantiles).tolist()
+        # An estimator of an earlier version does not have the attribute.
+        has_changed = resumes and vars(self).get("_quantiles", new) != new
+        if has_changed and self._training_state is not None:
+            self._training_state = {**self._training_state, "monitored": ""}
+        self._quantiles = new
+
+    def _check_same_quantiles(self, n_quantiles: int | None) -> None:
+        """Raise if the network to continue predicts another number of quantiles.
+
+        None is one value for each column of y, be it a quantile or not.
+        """
+        is_sequence = not self._takes_1d and len(self.target_mean_) == 1
+        before = self.n_outputs_ if is_sequence else None
+        if n_quantiles != before:
+            raise ValueError(
+                f"The network to continue predicts {_name_outputs(before)}, but "
+                f"loss={self.loss!r} with quantile={self.quantile!r} predicts "
+                f"{_name_outputs(n_quantiles)}. Keep their number, or call fit with "
+                "warm_start=False to start over."
+            )
 
     @property
     def _has_counts(self) -> bool:
         """Whether y holds counts or rates, which are divided by their mean only."""
-        return look_up(LOSSES, self.loss, "loss").exponential is not None
+        return resolve_number_loss(self).exponential is not None
 
     _y_is_numeric = True
     _shape_requirement = "have the same number of columns"
@@ -544,6 +588,15 @@ class DeepNetRegressor(RegressorMixin, BaseDeepNet):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
+        has_several = self.loss == "quantile" and np.ndim(self.quantile) > 0
+        if isinstance(self.loss, Loss):
+            has_several = isinstance(quantiles_of(self.loss.identity), tuple)
+        tags.target_tags.multi_output = not has_several
         tags.target_tags.positive_only = self.loss in ("poisson", poisson)
         return tags
+
+
+def _name_outputs(n_quantiles: int | None) -> str:
+    if n_quantiles is None:
+        return "one value for each column of y"
+    return f"a sequence of {n_quantiles} quantile{'s' * (n_quantiles > 1)}"

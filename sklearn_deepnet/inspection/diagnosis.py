@@ -13,7 +13,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from .._engine import copy_inputs, cut_layers, one_blas_thread
 from .._fitting.convergence import data_loss, is_constant, loss_of_constant, lowest_loss
 from .._fitting.dataset import Dataset
-from .._fitting.scaling import constant_inputs, constant_outputs
+from .._fitting.scaling import constant_inputs, constant_targets
 from .._fitting.targets import NumberTargets
 from .._fitting.units import are_deviations_far, are_means_far
 from .._utils.lookup import look_up
@@ -207,7 +207,7 @@ def _check_units(setup: Setup) -> Iterator[Finding]:
         yield RULES["far inputs"].check(share, setup)
     if isinstance(dataset.targets, NumberTargets) and network.target_scaling:
         mean, scale = network.target_mean_, network.target_scale_
-        varies = ~constant_outputs(network)
+        varies = ~constant_targets(network)
         share = _share_far(dataset.target, dataset, mean, scale, varies)
         yield RULES["far targets"].check(share, setup)
 

@@ -19,9 +19,10 @@ from .._fitting.jobs import TrainingJob, join
 from .._fitting.prepare import prepare
 from .._fitting.scaling import (
     constant_inputs,
-    constant_outputs,
+    constant_targets,
     scaling_of,
     silence_inputs,
+    silence_outputs,
 )
 from .._fitting.targets import NumberTargets
 from .._utils.sklearn_compat import remove_callbacks, set_all_params
@@ -70,7 +71,7 @@ def initial_job(
     silence_inputs(initial, constant_inputs(network))
     changes: dict[str, Any] = {"input_scaling": scaling_of(network)}
     if isinstance(job.dataset.targets, NumberTargets):
-        initial.layers[-1][constant_outputs(network)] = 0
+        silence_outputs(initial, constant_targets(network))
         changes["targets"] = replace(
             job.dataset.targets, mean=network.target_mean_, scale=network.target_scale_
         )

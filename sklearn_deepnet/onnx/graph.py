@@ -22,7 +22,7 @@ class Graph:
         """
         names = [it if isinstance(it, str) else self._constant(it) for it in inputs]
         output = output or self._new_name(op)
-        self._add_node(op, names, output, attributes)
+        self._add_node(op, names, [output], attributes)
         return output
 
     def add_maximum(self, x: str) -> str:
@@ -30,6 +30,17 @@ class Graph:
         if self.opset < 18:
             return self.add("ReduceMax", x, axes=[-1], keepdims=1)
         return self.add("ReduceMax", x, np.array([-1]), keepdims=1)
+
+    def add_sorted(self, x: str, n_columns: int) -> str:
+        """Add the columns in rising order; `n_columns` is the length of the last axis.
+
+        It needs a node with two outputs.
+        """
+        names, output = [x, self._constant([n_columns])], self._new_name("TopK")
+        outputs = [output, self._new_name("Indices")]
+        options = {"axis": -1, "largest": 0, "sorted": 1}
+        self._add_node("TopK", names, outputs, options)
+        return output
 
     def add_product(self, x: str, factor: NDArray[Any]) -> str:
         """Add x · factor, in a form that quantizers do not write in 8 bits.
@@ -74,7 +85,7 @@ class Graph:
         raise NotImplementedError
 
     def _add_node(
-        self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]
+        self, op: str, inputs: list[str], outputs: list[str], attributes: dict[str, Any]
     ) -> None:
         raise NotImplementedError
 
@@ -94,11 +105,11 @@ class ModelGraph(Graph):
         return f"{stem}_{len(self.nodes) + len(self.constants)}"
 
     def _add_node(
-        self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]
+        self, op: str, inputs: list[str], outputs: list[str], attributes: dict[str, Any]
     ) -> None:
         from onnx import helper
 
-        node = helper.make_node(op, inputs, [output], name=output, **attributes)
+        node = helper.make_node(op, inputs, outputs, name=outputs[0], **attributes)
         self.nodes.append(node)
 
     def _add_constant(self, name: str, values: NDArray[Any]) -> None:
@@ -119,10 +130,10 @@ class Skl2onnxGraph(Graph):
         return self.scope.get_unique_variable_name(stem)
 
     def _add_node(
-        self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]
+        self, op: str, inputs: list[str], outputs: list[str], attributes: dict[str, Any]
     ) -> None:
         name = self.scope.get_unique_operator_name(op)
-        self.container.add_node(op, inputs, output, name=name, **attributes)
+        self.container.add_node(op, inputs, outputs, name=name, **attributes)
 
     def _add_constant(self, name: str, values: NDArray[Any]) -> None:
         type_ = onnx_type(values.dtype)

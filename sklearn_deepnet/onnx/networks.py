@@ -263,6 +263,8 @@ def _add_regressor(
     y = graph.add_product(y, scale)
     if mean.any():
         y = graph.add("Sub", y, -mean)
+    if networks[0]._has_several_quantiles:
+        y = graph.add_sorted(y, networks[0].n_outputs_)
     return _add_mean(graph, y, len(networks)) if len(networks) > 1 else y
 
 

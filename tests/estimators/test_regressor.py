@@ -141,12 +141,13 @@ def test_one_output_thrice_is_the_loss_of_one(name):
 
 
 @pytest.mark.parametrize(
-    ("loss", "at_zero"), [("absolute_error", 0), ("huber", 0), ("quantile", 0)]
+    "loss",
+    [losses.absolute_error, losses.huber(), losses.quantile(), losses.quantile(0.9)],
 )
-def test_the_slope_at_the_target_itself_is_zero(loss, at_zero):
+def test_the_slope_at_the_target_itself_is_zero(loss):
     Z = np.array([[1.0, 2.0]])
-    _, grad = evaluate(LOSSES[loss].identity, Z, Z.copy())
-    np.testing.assert_array_equal(grad, at_zero)
+    _, grad = evaluate(loss.identity, Z, Z.copy())
+    np.testing.assert_array_equal(grad, 0)
 
 
 def test_every_loss_has_its_kind_of_output():
@@ -224,14 +225,25 @@ def test_huber_is_squared_error_with_a_wide_border_but_median_with_a_narrow_one(
     assert abs(np.mean(skewed) / np.median(skewed) - 1) > 0.5
 
 
+NOT_QUANTILES = (
+    "quantile must be a number in (0, 1), or an increasing sequence of such numbers. "
+    "Got {} instead."
+)
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "message"),
     [
         (losses.huber, 0, "delta must be a positive number. Got 0 instead."),
         (losses.huber, np.inf, "delta must be a positive number. Got inf instead."),
-        (losses.quantile, 0, "quantile must be in (0, 1). Got 0 instead."),
-        (losses.quantile, 1.0, "quantile must be in (0, 1). Got 1.0 instead."),
-        (losses.quantile, np.nan, "quantile must be in (0, 1). Got nan instead."),
+        (losses.quantile, 0, NOT_QUANTILES.format("0")),
+        (losses.quantile, 1.0, NOT_QUANTILES.format("1.0")),
+        (losses.quantile, np.nan, NOT_QUANTILES.format("nan")),
+        (losses.quantile, [], NOT_QUANTILES.format("[]")),
+        (losses.quantile, [0.9, 0.1], NOT_QUANTILES.format("[0.9, 0.1]")),
+        (losses.quantile, [0.5, 0.5], NOT_QUANTILES.format("[0.5, 0.5]")),
+        (losses.quantile, [0.5, 1], NOT_QUANTILES.format("[0.5, 1]")),
+        (losses.quantile, [[0.1, 0.5]], NOT_QUANTILES.format("[[0.1, 0.5]]")),
     ],
 )
 def test_a_bad_setting_is_an_error(kind, value, message):

@@ -313,6 +313,54 @@ def test_constant_of_other_losses_is_the_lowest(loss):
         assert lowest == pytest.approx(mean_pinball_loss(target, median), rel=1e-3)
 
 
+@pytest.mark.parametrize("q", [0.9, [0.1, 0.5, 0.9], np.linspace(0.01, 0.99, 33)])
+@pytest.mark.parametrize("weigh", [False, True])
+def test_constant_of_quantiles_is_the_quantile_of_each(weigh, q):
+    X, y = diabetes()
+    y = (y - y.mean()) / y.std()
+    weight = np.random.RandomState(0).randint(0, 4, len(y)) if weigh else None
+    model = net(estimator=DeepNetRegressor, loss="quantile", quantile=q)
+    model.set_params(target_scaling=None)
+    target = y if weight is None else np.repeat(y, weight)
+    expected = []
+    for p in np.ravel(q):
+        constant = np.full_like(target, np.quantile(target, p, method="inverted_cdf"))
+        expected.append(mean_pinball_loss(target, constant, alpha=p))
+    found = constant_of(model, X, y, sample_weight=weight)
+    assert found == pytest.approx(np.mean(expected), rel=1e-12)
+
+
+def test_constant_of_quantiles_needs_no_copy_of_y(peak_of):
+    rng = np.random.RandomState(0)
+    X, y, weight = rng.rand(400_000, 1), rng.rand(400_000), rng.rand(400_000)
+    model = net(estimator=DeepNetRegressor, loss="quantile", quantile=[0.1, 0.9])
+    job = prepare(model, X, y, weight).job
+    used = peak_of(lambda: loss_of_constant(job.dataset, job.spec.loss, "identity"))
+    assert used < y.nbytes
+
+
+def test_constant_of_one_quantile_of_several_columns():
+    X, y = diabetes()
+    y = np.c_[y, y**3]
+    model = net(estimator=DeepNetRegressor, loss="quantile", quantile=0.9)
+    scaled = (y - y.mean(axis=0)) / y.std(axis=0)
+    constant = np.quantile(scaled, 0.9, axis=0, method="inverted_cdf")
+    constant = np.broadcast_to(constant, y.shape)
+    expected = mean_pinball_loss(scaled, constant, alpha=0.9)
+    assert constant_of(model, X, y) == pytest.approx(expected, rel=1e-12)
+
+
+def test_quantiles_that_are_not_learned_are_a_warning():
+    X, y = diabetes()
+    model = net(estimator=DeepNetRegressor, loss="quantile", quantile=[0.1, 0.9])
+    model.set_params(tol=1e-5, learning_rate=1e-9)
+    with pytest.warns(ConvergenceWarning, match="has learned nothing from X") as caught:
+        model.fit(X, y)
+    (message,) = (str(it.message) for it in caught)
+    expected = constant_of(model, X, y)
+    assert f"the loss of the best constant prediction is {expected:.6g}." in message
+
+
 # ---- validation data in other units
 
 

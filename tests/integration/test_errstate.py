@@ -22,6 +22,7 @@ from sklearn_deepnet import (
     save_model,
     stacked,
 )
+from sklearn_deepnet.nn.losses import quantile
 
 X, y = load_iris(return_X_y=True)
 NUMBERS = load_diabetes(return_X_y=True)
@@ -93,7 +94,12 @@ def test_a_classifier(name, unit, dtype, tmp_path):
 
 @pytest.mark.parametrize("unit", [1.0, 1e-300, 1e150])
 @pytest.mark.parametrize(
-    "loss", ["squared_error", "absolute_error", "huber", "quantile", "poisson"]
+    "loss",
+    [
+        *("squared_error", "absolute_error", "huber", "quantile", "poisson"),
+        quantile([0.1, 0.5, 0.9]),
+    ],
+    ids=str,
 )
 def test_a_regressor(loss, unit, tmp_path):
     X, y = NUMBERS

@@ -12,6 +12,9 @@ PAGES = sorted({*DOCS.glob("**/*.md"), *DOCS.parent.glob("*.md")} - {EXCERPTS})
 NOT_RUN = {
     "import torch": "PyTorch and skorch are not among the dependencies of the tests",
     "import ray": "Ray is not among the dependencies of the tests",
+    "from mapie.regression import ConformalizedQuantileRegressor": (
+        "tests/integration/clients runs it, where MAPIE is installed"
+    ),
 }
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 OUTPUT = re.compile(r"^\s*(?:print\(.*\)  # |# > )(.*)$")

@@ -36,7 +36,7 @@ from sklearn_deepnet import (
 )
 from sklearn_deepnet.nn.activations import Activation, relu
 from sklearn_deepnet.nn.initializers import InitializerName, he
-from sklearn_deepnet.nn.losses import focal, huber
+from sklearn_deepnet.nn.losses import focal, huber, quantile
 from sklearn_deepnet.nn.numeric_features import PeriodicFeatures
 from sklearn_deepnet.nn.optimizers import LBFGS, Adam
 from sklearn_deepnet.nn.schedules import Step
@@ -141,6 +141,9 @@ DeepNetClassifier(random_state=np.random.RandomState(0), tol=None, verbose=True)
 DeepNetRegressor(numeric_features=PeriodicFeatures(8), input_scaling=None)
 DeepNetRegressor(loss=huber(2.0), target_scaling=None, bias_init="zeros")
 DeepNetRegressor(loss="quantile", schedule="onecycle", batch_size=64)
+DeepNetRegressor(loss="quantile", quantile=[0.1, 0.9])
+DeepNetRegressor(loss="quantile", quantile=np.linspace(0.1, 0.9, 9))
+DeepNetRegressor(loss=quantile((0.1, 0.5)), quantile=0.5)
 
 
 names: list[InitializerName] = ["he", "xavier"]

@@ -157,10 +157,18 @@ LABELS = np.column_stack([WINE[1] == 0, WINE[0][:, :2] > 0]).astype(int)
 NAMES = np.array(["red", "white", "rosé"])[WINE[1]]
 UNITS = {"target_scaling": ["standard", None]}
 REGRESSOR = net_for(estimator=DeepNetRegressor)
+QUANTILES = net_for(estimator=DeepNetRegressor, loss="quantile")
 TARGETS = {
     "numbers": (REGRESSOR, UNITS | {"alpha": [0.0, 9.0]}, NUMBERS, Y),
     "counts": (REGRESSOR, UNITS | {"loss": ["poisson", "huber"]}, NUMBERS, Y // 10),
     "many numbers": (REGRESSOR, {"l1": [0.0, 9.0]}, NUMBERS, np.c_[Y, NUMBERS[:, :2]]),
+    "quantiles": (QUANTILES, UNITS | {"quantile": [0.1, 0.5, 0.9]}, NUMBERS, Y),
+    "several quantiles": (
+        QUANTILES,
+        {"quantile": [[0.1, 0.9], [0.2, 0.5, 0.8]], "alpha": [0.0, 9.0]},
+        NUMBERS,
+        Y,
+    ),
     "many labels": (
         net_for(),
         {"class_weight": [None, "balanced"], "label_smoothing": [0.0, 0.2]},

@@ -25,6 +25,7 @@ from sklearn_deepnet import (
     make_table_pipeline,
 )
 from sklearn_deepnet.nn.activations import ACTIVATIONS
+from sklearn_deepnet.nn.losses import quantile
 from sklearn_deepnet.nn.numeric_features import PeriodicFeatures
 from sklearn_deepnet.onnx import register_converters, to_onnx
 from tests.helpers import cancer, diabetes, digits, wine
@@ -116,6 +117,7 @@ NUMBERS = {
         np.stack([diabetes()[1] * 1e3, diabetes()[0][:, 2] + 5], axis=1),
     ),
     "counts": ("poisson", *diabetes()),
+    "quantiles": (quantile([0.1, 0.5, 0.9]), *diabetes()),
 }
 
 

@@ -69,7 +69,7 @@ TABLES = {
 WITH_SETTINGS = {
     "init": [[INITIALIZERS["he"], "xavier"]],
     "activation": [[ACTIVATIONS["gelu"]]],
-    "loss": [focal(3.0), huber(2.0), quantile(0.25)],
+    "loss": [focal(3.0), huber(2.0), quantile(0.25), quantile([0.1, 0.9])],
     "solver": [Adam(beta1=0.8)],
     "schedule": [Step(every=1, factor=0.5)],
 }

@@ -652,6 +652,18 @@ def take_classifiers_for_regressors(opened):
             wrong("out_activation_"),
         ),
         (regressor, set_attribute("_takes_1d", True), wrong("_takes_1d")),
+        (regressor, set_attribute("_quantiles", [0.9, 0.1]), wrong("_quantiles")),
+        (regressor, set_attribute("_quantiles", [0.5, 0.6, 0.7]), wrong("_quantiles")),
+        (regressor, set_attribute("_quantiles", [0.5, 1.0]), wrong("_quantiles")),
+        (regressor, set_attribute("_quantiles", [0.5, "a"]), wrong("_quantiles")),
+        (
+            regressor,
+            set_attribute("_quantiles", [0.5, {"float": "nan"}]),
+            wrong("_quantiles"),
+        ),
+        (regressor, set_attribute("_quantiles", 0.5), wrong("_quantiles")),
+        # With two quantiles of one column, its mean would be a single number.
+        (regressor, set_attribute("_quantiles", [0.1, 0.9]), wrong("target_mean_")),
         (
             ensemble,
             set_attribute("x", 1),

@@ -93,7 +93,8 @@ EVERY_OF_CLASSIFIER = EVERY | {
     "scoring": "accuracy",
 }
 EVERY_OF_REGRESSOR = EVERY | {
-    "loss": huber(0.7),
+    "loss": "quantile",
+    "quantile": np.float64(0.7),
     "solver": Momentum(0.5),
     "schedule": Plateau(patience=2),
     "scoring": "r2",
@@ -160,6 +161,15 @@ CASES = {
     "multilabel": case(classifier(), y=(X > 0).astype(int)),
     "counts": case(regressor(loss="poisson"), X_val=X, y_val=y),
     "numbers": case(regressor(schedule="cosine"), y=X[:, 0]),
+    "quantiles": case(
+        regressor(loss="quantile", quantile=(0.1, np.float64(0.5), 0.9)), y=X[:, 0]
+    ),
+    "ensemble of quantiles": case(
+        DeepNetEnsembleRegressor(
+            DeepNetRegressor(**BRIEF, loss=quantile([0.1, 0.9])), n_estimators=2
+        ),
+        *(X, X[:, 0], None),
+    ),
     "partial": case(classifier(), resume_by="partial_fit", classes=[0, 1, 2]),
     "validated": case(
         classifier(shuffle=True, tol=10.0, n_iter_no_change=2),
@@ -316,7 +326,15 @@ def through_a_file(model, folder):
         np.frompyfunc(lambda n: [n, n], 1, 1)(np.arange(2)),
         *(np.array(["a", 1, None, [1, 2], (3,)], object), np.array([[7]], ">i4")[0]),
         *(float, np.float32, np.float64, np.dtype("float32"), np.random.RandomState(5)),
-        *(quantile(0.9), focal(np.float64(1.5)), huber(2), SGD(), Cosine(horizon=7)),
+        *(
+            quantile(0.9),
+            quantile([0.1, 0.9]),
+            huber(0.7),
+            focal(np.float64(1.5)),
+            huber(2),
+            SGD(),
+            Cosine(horizon=7),
+        ),
         *(Adam(epsilon=np.float32(0.5)), [he, "he", relu], *INITIALIZERS.values()),
         *(*ACTIVATIONS.values(), *LOSSES.values()),
         *(
@@ -627,8 +645,10 @@ def test_a_file_of_another_version_warns(path):
 
 
 MADE_OF = {"class": "DeepNetClassifier", "params": {}}
-OF_REGRESSORS = {"target_mean_", "target_scale_", "_target_seen", "_takes_1d"}
-NEVER_MISSING = OF_REGRESSORS | {
+OF_TARGETS = {"target_mean_", "target_scale_", "_target_seen"}
+NEVER_MISSING = OF_TARGETS | {
+    "_quantiles",
+    "_takes_1d",
     "n_features_in_",
     "feature_names_in_",
     "_input_scaling",

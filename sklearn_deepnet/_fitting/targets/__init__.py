@@ -14,7 +14,12 @@ from .classes import (
     warn_of_one_class,
     warn_of_one_hot,
 )
-from .numbers import NumberTargets, check_number_y
+from .numbers import (
+    NumberTargets,
+    check_number_y,
+    resolve_number_loss,
+    warn_of_unused_quantile,
+)
 
 __all__ = [
     "ClassTargets",
@@ -24,8 +29,10 @@ __all__ = [
     "check_number_y",
     "find_classes",
     "find_partial_classes",
+    "resolve_number_loss",
     "warn_of_one_class",
     "warn_of_one_hot",
+    "warn_of_unused_quantile",
 ]
 
 
@@ -35,6 +42,10 @@ class Targets(Protocol):
     @property
     def n_outputs(self) -> int:
         """Number of output units."""
+
+    @property
+    def n_target_rows(self) -> int:
+        """Number of targets of a sample: one for each output unit, or one for all."""
 
     def scale_and_shift(self, trains: bool) -> tuple[Any, Any]:
         """Return the factor and the summand that `Batches` applies to the target.

@@ -46,6 +46,11 @@ class ClassTargets:
         return len(self.classes) == 2 and not self.multilabel
 
     @property
+    def n_target_rows(self) -> int:
+        """Number of output units, since each has a target of its own."""
+        return self.n_outputs
+
+    @property
     def _is_multiclass(self) -> bool:
         """Whether the outputs are a softmax; that of a single class is always 1."""
         return not (self._is_binary or self.multilabel)

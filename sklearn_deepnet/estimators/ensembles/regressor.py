@@ -10,13 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 from ..._utils.sklearn_compat import available_if
 from ..._utils.typing import ArrayPair, FloatArray, MatrixLike
 from ..fitted import means_and_stds
+from ..mixins import NumberScoreMixin
 from ..regressor import DeepNetRegressor
 from .base import BaseEnsemble, has_partial_fit
 
 __all__ = ["DeepNetEnsembleRegressor"]
 
 
-class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
+class DeepNetEnsembleRegressor(NumberScoreMixin, RegressorMixin, BaseEnsemble):
     """Ensemble of networks whose predictions are averaged.
 
     The members are networks with different initial weights, trained on the samples in
@@ -62,6 +63,10 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen during `fit`. Only defined if all feature names of X
         are strings.
+    quantiles_ : ndarray of shape (n_quantiles,) or None
+        Quantiles that the members predict; see `DeepNetRegressor`. The predictions of
+        each member are sorted before they are averaged, so that quantiles never cross.
+        None with another loss.
 
     Examples
     --------
@@ -85,7 +90,6 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
     if TYPE_CHECKING:  # what `fit` sets, and methods of more precise types
         estimators_: list[DeepNetRegressor]
         recipe: ClassVar[Callable[..., DeepNetRegressor]]
-        score: Callable[..., float]
 
     @available_if(has_partial_fit)
     def partial_fit(
@@ -163,7 +167,8 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets, in the units and the shape of the training targets.
+            Predicted targets, in the units and the shape of the training targets. With
+            several quantiles, the shape is (n_samples, n_quantiles).
         std : ndarray of the same shape
             Standard deviation of the members' predictions, in the units of the targets.
             Only returned if `return_std` is True.

@@ -22,8 +22,9 @@ array([[ 0.6931, 60.    ]])
 array([[-0.5,  1. ]])
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from numbers import Real
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
@@ -83,7 +84,7 @@ class LossFunction(Protocol):
             Overwritten by the derivative of the loss of each sample.
         target : ndarray of the same shape
             For classes, values between 0 and 1, one-hot or smoothed. Otherwise any
-            numbers.
+            numbers. For several quantiles of one number, the units share one row.
         scratch : ndarray of shape (3, ..., n_units, n_samples)
             Work arrays, which are overwritten.
 
@@ -142,12 +143,12 @@ class LossWithSetting:
     ----------
     function : callable ``(logits, target, scratch, setting) -> values``
         The function.
-    setting : float
+    setting : float or tuple of float
         Its last argument.
     """
 
-    function: Callable[[FloatArray, FloatArray, FloatArray, float], FloatArray]
-    setting: float
+    function: Callable[..., FloatArray]
+    setting: float | tuple[float, ...]
 
     def __call__(
         self, logits: FloatArray, target: FloatArray, scratch: FloatArray
@@ -209,27 +210,67 @@ def huber(delta: float = 1.0) -> Loss:
     )
 
 
-def quantile(quantile: float = 0.5) -> Loss:
-    """Return the pinball loss of a given quantile.
+def quantile(quantile: float | Sequence[float] | FloatArray = 0.5) -> Loss:
+    """Return the pinball loss of one quantile, or of several.
+
+    ``loss=quantile(0.9)`` is the same as ``loss="quantile", quantile=0.9``.
 
     Parameters
     ----------
-    quantile : float, default=0.5
-        The quantile to predict, between 0 and 1.
+    quantile : float or increasing sequence of float, default=0.5
+        The quantile to predict, between 0 and 1. For a sequence, the network has one
+        output unit for each quantile, and their losses are averaged.
 
     Returns
     -------
     loss : Loss
         Value for the parameter `loss` of an estimator.
     """
-    if not (_is_number(quantile) and 0 < quantile < 1):
-        raise ValueError(f"quantile must be in (0, 1). Got {quantile!r} instead.")
-    function = LossWithSetting(quantile_identity, quantile)
-    name = _name("quantile", quantile, 0.5)
-    return Loss(name, identity=function, elementwise=True)
+    setting = _check_quantiles(quantile)
+    # Written as a list, like the parameter of an estimator.
+    shown = [*setting] if isinstance(setting, tuple) else setting
+    function = LossWithSetting(quantile_identity, setting)
+    return Loss(_name("quantile", shown, 0.5), identity=function, elementwise=True)
 
 
-def _name(loss: str, value: float, default: float) -> str:
+def _check_quantiles(given: Any) -> float | tuple[float, ...]:
+    """Return the quantiles as floats of Python, or raise an error.
+
+    With a scalar of NumPy, a network in float32 would compute in float64.
+    """
+    is_one = _is_number(given)
+    try:
+        values = [given] if is_one else [*given]
+    except TypeError:
+        values = []
+    are_valid = bool(values) and all(_is_number(q) and 0 < q < 1 for q in values)
+    if not (are_valid and all(q < higher for q, higher in pairwise(values))):
+        raise ValueError(
+            "quantile must be a number in (0, 1), or an increasing sequence of such "
+            f"numbers. Got {given!r} instead."
+        )
+    return float(given) if is_one else tuple(map(float, values))
+
+
+def quantiles_of(loss: LossFunction | None) -> float | tuple[float, ...] | None:
+    """Return what a loss function of `quantile` predicts.
+
+    Parameters
+    ----------
+    loss : callable or None
+        A loss function, such as the field `identity` of a `Loss`.
+
+    Returns
+    -------
+    quantiles : float, tuple of float or None
+        One quantile, or several. None for another loss.
+    """
+    if isinstance(loss, LossWithSetting) and loss.function is quantile_identity:
+        return loss.setting
+    return None
+
+
+def _name(loss: str, value: Any, default: float) -> str:
     return loss if value == default else f"{loss}({value})"
 
 

@@ -1,5 +1,8 @@
 """Losses of regression; see `sklearn_deepnet.nn.losses`."""
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 
 from ..._utils.typing import FloatArray
@@ -68,11 +71,16 @@ def huber_identity(
 
 
 def quantile_identity(
-    logits: FloatArray, target: FloatArray, scratch: FloatArray, quantile: float = 0.5
+    logits: FloatArray,
+    target: FloatArray,
+    scratch: FloatArray,
+    quantile: float | tuple[float, ...] = 0.5,
 ) -> FloatArray:
     r"""Pinball loss, averaged over the outputs; its minimum is the quantile [1]_.
 
     With :math:`d = z - y` it is :math:`\frac{1}{n} \sum \max((1-q)\, d, -q\, d)`.
+    With several quantiles, each output has its own :math:`q`, and all outputs may share
+    one row of `target`.
 
     Parameters and result: see `LossFunction.__call__`.
 
@@ -80,16 +88,32 @@ def quantile_identity(
     ----------
     .. [1] Koenker & Bassett, "Regression Quantiles", Econometrica, 1978.
     """
-    values, n_outputs = scratch[0], logits.shape[-2]
+    values, slope, n_outputs = scratch[0], scratch[1], logits.shape[-2]
     np.subtract(logits, target, out=values)
     np.sign(values, out=logits)
-    # The slope is sign(d) / 2 + 1/2 - q: 1 - q above the target, -q below, and their
-    # mean at the kink itself.
-    np.multiply(logits, 0.5, out=logits)
-    np.add(logits, 0.5 - quantile, out=logits)
-    np.multiply(logits, 1 / n_outputs, out=logits)
+    # With s = sign(d) the slope is s (1/2 + s (1/2 - q)): 1 - q above the target, -q
+    # below, and 0 at the kink itself, so that a constant target is a minimum.
+    np.multiply(logits, _shift(quantile, logits.dtype), out=slope)
+    np.add(slope, 0.5, out=slope)
+    np.multiply(logits, slope, out=logits)
+    if n_outputs > 1:
+        np.multiply(logits, 1 / n_outputs, out=logits)
     np.multiply(values, logits, out=values)
     return values
+
+
+def _shift(quantile: float | tuple[float, ...], dtype: np.dtype[Any]) -> Any:
+    """Return 1/2 - q, for several quantiles as a column."""
+    if isinstance(quantile, tuple):
+        return _shift_column(quantile, dtype)
+    return 0.5 - quantile
+
+
+@lru_cache(maxsize=64)
+def _shift_column(quantiles: tuple[float, ...], dtype: np.dtype[Any]) -> FloatArray:
+    column = np.array([[0.5 - q] for q in quantiles], dtype)
+    column.flags.writeable = False
+    return column
 
 
 def poisson_exponential(
