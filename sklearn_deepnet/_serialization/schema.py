@@ -184,12 +184,11 @@ def _are_params(value: Any, network: Any) -> bool:
 
 
 def _are_classes(value: Any, network: Any) -> bool:
-    n_outputs = network.n_outputs_
     is_vector = isinstance(value, np.ndarray) and value.ndim == 1
     if not is_vector or not all(map(_is_label, value.tolist())):
         return False
-    is_binary = network.out_activation_ == "logistic" and n_outputs == 1
-    return len(value) == n_outputs or (is_binary and len(value) == 2)
+    is_binary = network.out_activation_ == "logistic" and network.n_outputs_ == 1
+    return len(value) == network.n_outputs_ or (is_binary and len(value) == 2)
 
 
 def _is_label(value: Any) -> bool:
