@@ -36,8 +36,8 @@ X_train, X_val, y_train, y_val = train_test_split(X, y, stratify=y, random_state
 # %%
 # A callback is any object with these four methods. scikit-learn calls
 # ``on_fit_task_end`` after each epoch, and once more after the whole fit. The network
-# at that time is ``fitted_estimator``, which has the curves so far. If the method
-# returns True, training stops.
+# at that time is ``fitted_estimator``, which has the curves so far, or None if there is
+# no such copy. If the method returns True, training stops.
 
 
 class PruneTrial:
@@ -58,7 +58,7 @@ class PruneTrial:
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
         """Return whether to stop."""
-        if context.task_name == "epochs":
+        if context.task_name == "epochs" and fitted_estimator is not None:
             score = fitted_estimator.validation_scores_[-1]
             self.trial.report(score, step=fitted_estimator.n_iter_)
             self.is_pruned = self.trial.should_prune()

@@ -32,7 +32,7 @@ def test_a_pipeline_trains_with_the_resampled_rows(sampler):
     assert_same_weights(model[-1], clone(NET).fit(*resampled))
 
 
-def test_a_stacked_search_over_a_pipeline_has_the_scores_of_a_plain_one():
+def test_a_stacked_search_over_a_pipeline_has_the_scores_of_a_plain_one(stacks):
     X, y = rare()
     model = make_pipeline(SMOTE(random_state=0), clone(NET))
     grid = {"deepnetclassifier__learning_rate": [0.001, 0.1]}
@@ -40,6 +40,7 @@ def test_a_stacked_search_over_a_pipeline_has_the_scores_of_a_plain_one():
     expected = clone(search).fit(X, y)
     with stacked():
         search.fit(X, y)
+    assert sum(stacks) == 6
     for split in range(3):
         name = f"split{split}_test_score"
         np.testing.assert_array_equal(

@@ -47,13 +47,14 @@ def test_the_best_value_of_optuna_is_that_of_its_parameters(quiet):
 
 
 @pytest.mark.parametrize("is_stacked", [False, True])
-def test_the_search_of_optuna_refits_its_best_parameters(is_stacked, quiet):
+def test_the_search_of_optuna_refits_its_best_parameters(is_stacked, stacks, quiet):
     X, y = wine()
     space = {"learning_rate": optuna.distributions.FloatDistribution(1e-4, 1, log=True)}
     search = OptunaSearchCV(clone(NET), space, cv=3, n_trials=5, random_state=0)
     if is_stacked:
         with stacked():
             search.fit(X, y)
+        assert max(stacks) == 2  # the two folds of a trial that have as many rows
     else:
         search.fit(X, y)
     expected = clone(NET).set_params(**search.best_params_).fit(X, y)
@@ -138,13 +139,14 @@ def test_the_best_of_bayesian_optimization_is_that_of_its_parameters():
 
 
 @pytest.mark.parametrize("is_stacked", [False, True])
-def test_the_search_of_scikit_optimize_refits_its_best_parameters(is_stacked):
+def test_the_search_of_scikit_optimize_refits_its_best_parameters(is_stacked, stacks):
     X, y = wine()
     space = {"learning_rate": Real(1e-4, 1, prior="log-uniform")}
     search = BayesSearchCV(clone(NET), space, n_iter=4, cv=3, random_state=0)
     if is_stacked:
         with stacked():
             search.fit(X, y)
+        assert max(stacks) == 2  # the two folds of a trial that have as many rows
     else:
         search.fit(X, y)
     expected = clone(NET).set_params(**search.best_params_).fit(X, y)
