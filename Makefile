@@ -31,8 +31,9 @@ test-all: lint ## the gate, the longest tests, and test-clients
 	$(PYTEST)
 	$(MAKE) test-clients
 
+# In one process, since importing the libraries takes most of the time.
 test-clients: .venv-clients/ready ## uses of SHAP, optuna, mlflow and others
-	$(ONE_THREAD) .venv-clients/bin/python -m pytest $(PARALLEL) tests/integration/clients
+	$(ONE_THREAD) .venv-clients/bin/python -m pytest tests/integration/clients
 
 test-oldest: .venv-oldest/ready ## tests on the oldest versions (Python 3.11 or 3.12)
 	$(ONE_THREAD) .venv-oldest/bin/python -m pytest $(PARALLEL) -m "not longest"
