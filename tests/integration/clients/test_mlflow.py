@@ -16,6 +16,7 @@ from sklearn_deepnet import (
     DeepNetClassifier,
     DeepNetEnsembleClassifier,
     StackedGridSearchCV,
+    StackedHalvingGridSearchCV,
     stacked,
 )
 from sklearn_deepnet.persistence import TRUSTED_TYPES
@@ -122,6 +123,18 @@ def test_the_fitted_search_is_recorded_as_a_model(tool, searches):
     assert loaded["model"].best_params_ == search.best_params_
     for model in loaded.values():
         np.testing.assert_array_equal(model.predict_proba(X), search.predict_proba(X))
+
+
+def test_a_halving_search_in_a_pipeline_is_recorded_as_one_run():
+    """mlflow does not know halving searches, and would record fits of theirs."""
+    halving = StackedHalvingGridSearchCV(
+        clone(PIPELINE), GRID, min_resources=60, cv=2, random_state=0
+    )
+    model = make_pipeline(halving)
+    recorded = record(model, log_models=False)
+    (run,) = recorded.parents
+    assert recorded.children == []
+    assert run.data.metrics["training_accuracy_score"] == halving.score(*wine())
 
 
 # ---- fits and models
