@@ -2,11 +2,10 @@
 Stop bad trials of optuna within fit
 ====================================
 
-optuna can prune a trial: it ends trials whose scores stay behind those of others.
-Therefore it needs the score of each epoch. A callback of scikit-learn 1.9 reports it,
-and stops ``fit`` when optuna decides to prune. This takes less time than a loop over
-``partial_fit``, and the settings of ``fit``, such as ``restore_best`` and schedules,
-have their effect.
+optuna can prune trials: it ends a trial whose scores stay behind those of others. For
+this it needs the score of each epoch. A callback of scikit-learn 1.9 reports it, and
+stops ``fit`` when optuna decides to prune. This takes less time than a loop over
+``partial_fit``.
 
 It needs scikit-learn 1.9 and the package ``optuna``.
 """

@@ -44,5 +44,9 @@ def test_every_library_is_shown():
 def test_the_versions_of_the_page_are_those_that_are_tested():
     shown = {link or name: minor for link, name, minor in ROW.findall(TEXT)}
     assert len(shown) == TEXT.count("\n| ") - 1
+    numpy, sklearn = re.search(
+        r"NumPy ([\d.]+) and\s+scikit-learn (\d+\.\d+)", TEXT
+    ).groups()
+    shown |= {"numpy": numpy, "scikit-learn": sklearn}
     tested = {name: ".".join(version(name).split(".")[:2]) for name in shown}
     assert shown == tested
