@@ -2,8 +2,8 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lint check test test-all test-oldest test-next bench bench-tables docs \
-	dist clean
+.PHONY: help demo lint check test test-all test-clients test-oldest test-next bench \
+	bench-tables docs dist clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,8 +27,13 @@ check: lint ## lint, types, and every test that is not slow, in under two minute
 test: lint ## the gate: lint, types, doctests, and all tests but the longest
 	$(PYTEST) -m "not longest"
 
-test-all: lint ## the gate and the longest tests
+test-all: lint ## the gate, the longest tests, and test-clients
 	$(PYTEST)
+	$(MAKE) test-clients
+
+# In one process, since importing the libraries takes most of the time.
+test-clients: .venv-clients/ready ## uses of SHAP, optuna, mlflow and others
+	$(ONE_THREAD) .venv-clients/bin/python -m pytest tests/integration/clients
 
 test-oldest: .venv-oldest/ready ## tests on the oldest versions (Python 3.11 or 3.12)
 	$(ONE_THREAD) .venv-oldest/bin/python -m pytest $(PARALLEL) -m "not longest"
@@ -56,13 +61,14 @@ dist: .venv-dist/ready ## wheel and sdist, checked, and run where they are insta
 	$(PYTHON) tests/releases/check_dist.py dist
 
 clean: ## remove environments, caches, builds and figures
-	rm -rf .venv .venv-oldest .venv-next .venv-bench* .venv-docs .venv-dist
+	rm -rf .venv .venv-clients .venv-oldest .venv-next .venv-bench* .venv-docs .venv-dist
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 	rm -rf build dist docs/api/generated docs/gallery docs/_static/figures \
 		examples/*.png
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/ready: EXTRA = test
+.venv-clients/ready: EXTRA = test-clients
 .venv-oldest/ready: EXTRA = test
 .venv-next/ready: EXTRA = test
 .venv-bench/ready: EXTRA = bench
@@ -82,7 +88,7 @@ clean: ## remove environments, caches, builds and figures
 	for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")
 
 # Built from nothing and stamped last, so an interrupted installation is started over.
-.venv/ready .venv-oldest/ready .venv-next/ready .venv-bench/ready \
+.venv/ready .venv-clients/ready .venv-oldest/ready .venv-next/ready .venv-bench/ready \
 .venv-bench-tables/ready .venv-docs/ready .venv-dist/ready: pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
 	'Python 3.11 or newer is needed, $(PYTHON) is %d.%d. Try: make PYTHON=python3.12' % v[:2])"

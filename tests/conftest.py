@@ -9,8 +9,10 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_deepnet.estimators.stacking import training
 
-# Code for type checkers, which is never run; doctest would import it.
-collect_ignore = ["integration/typed_user_code.py"]
+collect_ignore = [
+    "integration/typed_user_code.py",  # never run, but doctest would import it
+    "integration/clients",  # has dependencies of its own; `make test-clients` names it
+]
 
 
 def pytest_collection_modifyitems(items):
