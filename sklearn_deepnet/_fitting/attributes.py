@@ -6,7 +6,6 @@ follow from them, such as `n_iter_`, are properties of the estimator.
 """
 
 import copy
-import re
 from typing import Any
 
 import numpy as np
@@ -262,15 +261,6 @@ def load_state(
     if saved["monitored"] != monitored:
         state.forget_values(resolved.schedule)
     return state, saved["split_seed"]
-
-
-def name_monitored(estimator: Any, validation_set: Any, is_split: bool) -> str:
-    """Return a name of the monitored value, by which a resumed fit sees a change."""
-    if validation_set is None and not is_split:
-        return "training loss"
-    # The address in the repr of a function changes when it is pickled and loaded.
-    name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(estimator.scoring))
-    return f"{name} of rows {'held out' if validation_set is None else 'given'}"
 
 
 def n_frequencies_of(estimator: Any) -> int:

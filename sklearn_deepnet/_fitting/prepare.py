@@ -6,6 +6,7 @@ moves them to the estimator when no more errors can occur. A call of ``fit`` tha
 an error therefore leaves the estimator unchanged, without having to undo anything.
 """
 
+import re
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -22,7 +23,6 @@ from .attributes import (
     copy_attributes,
     initial_state,
     load_state,
-    name_monitored,
     save_state,
     set_architecture,
     set_constant,
@@ -275,7 +275,7 @@ class PreparedFit:
         is_split = validation_set is None and self._only_class is None
         if is_split:
             is_split = draft.early_stopping and dataset.holds_out(draft, self._partial)
-        self._monitored = name_monitored(draft, validation_set, is_split)
+        self._monitored = _name_monitored(draft, validation_set, is_split)
         self._split_seed = None
         if self._resumes:
             state, self._split_seed = load_state(draft, self._resolved, self._monitored)
@@ -384,3 +384,14 @@ class PreparedFit:
     def commit(self) -> None:
         """Set the attributes of the draft on the estimator; this cannot fail."""
         update_attributes(self._estimator, self._draft, self._before)
+
+
+def _name_monitored(
+    estimator: Any, validation_set: Dataset | None, is_split: bool
+) -> str:
+    """Return a name of the monitored value, by which a resumed fit sees a change."""
+    if validation_set is None and not is_split:
+        return "training loss"
+    # The address in the repr of a function changes when it is pickled and loaded.
+    name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(estimator.scoring))
+    return f"{name} of rows {'held out' if validation_set is None else 'given'}"
