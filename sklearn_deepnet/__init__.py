@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ._serialization.checkpoint import Checkpoint
 from ._utils.version import __version__
 from .estimators.classifier import DeepNetClassifier
-from .estimators.ensembles import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
+from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .estimators.regressor import DeepNetRegressor
 from .estimators.stacking import fit_stack
 from .exceptions import (

@@ -40,7 +40,7 @@ from ._serialization.schema import (
 from ._utils.version import __version__
 from .estimators import Model
 from .estimators.classifier import DeepNetClassifier
-from .estimators.ensembles import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
+from .estimators.ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .estimators.fitted import network_of
 from .estimators.mixins import value_before, warn_of_version
 from .estimators.regressor import DeepNetRegressor

@@ -3,7 +3,7 @@
 from typing import TypeAlias
 
 from .classifier import DeepNetClassifier
-from .ensembles import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
+from .ensemble import DeepNetEnsembleClassifier, DeepNetEnsembleRegressor
 from .regressor import DeepNetRegressor
 
 __all__ = [

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._engine import one_blas_thread
 from .._utils.typing import FloatArray, MatrixLike
-from ..estimators.ensembles import BaseEnsemble
+from ..estimators.ensemble import BaseEnsemble
 from ..estimators.pipelines import find_last_step, find_network
 from . import probe
 from .rendering import axes_or_new, curve_style

@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from .._fitting.checkpoint import EpochStore, storing_epochs
 from .._utils.sklearn_compat import fit_and_score, split_bagging
 from ..estimators.base import BaseDeepNet
-from ..estimators.ensembles import BaseEnsemble
+from ..estimators.ensemble import BaseEnsemble
 from ..estimators.pipelines import sharing_steps, step_key
 from ..estimators.stacking import StackSummary, run_tasks
 from ..estimators.stacking.cooperation import Coroutine
