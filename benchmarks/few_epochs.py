@@ -24,11 +24,12 @@ from sklearn_deepnet import DeepNetClassifier, fit_stack
 EPOCHS = (10, 30, 100, 200)
 OURS = {
     "default": {},
-    "he, zeros": {"bias_init": "zeros"},
+    "he": {"init": "he"},
+    "he, zeros": {"init": "he", "bias_init": "zeros"},
     "he_uniform, uniform": {"init": "he_uniform", "bias_init": "uniform"},
     "lecun": {"init": "lecun"},
-    "xavier": {"init": "xavier"},
-    "xavier, uniform": {"init": "xavier", "bias_init": "uniform"},
+    "xavier, zeros": {"bias_init": "zeros"},
+    "xavier, uniform": {"bias_init": "uniform"},
     "xavier_uniform, uniform": {"init": "xavier_uniform", "bias_init": "uniform"},
 }
 

@@ -86,7 +86,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         The inputs of the first layer are all columns of X, followed by the features of
         the first column, then those of the second, and so on. Sparse X is not
         supported. See `sklearn_deepnet.nn.numeric_features`.
-    init : str, callable, list of these, or list of arrays, default="he"
+    init : str, callable, list of these, or list of arrays, default="xavier"
         How to initialize the weights.
 
         - A name: "zeros", "random", "orthogonal", "xavier" (also called "glorot"), "he"
@@ -351,7 +351,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         activation: ActivationLike = "relu",
         input_scaling: InputScalingName | None = "auto",
         numeric_features: NumericFeaturesLike | None = None,
-        init: InitializerLike = "he",
+        init: InitializerLike = "xavier",
         init_scale: float | None = None,
         bias_init: BiasInitializerName = "random",
         loss: ClassLossName | Loss = "log_loss",

@@ -162,7 +162,8 @@ def check_gradients(
     -----
     At a kink of the loss, such as that of a ReLU at zero, there is no derivative.
     Parameters are therefore left out if the slopes on both sides differ by more than
-    the error. See CS231n, "Gradient checks".
+    the error, or if backward propagation is right on both sides. See CS231n, "Gradient
+    checks".
 
     Examples
     --------
@@ -190,6 +191,9 @@ def check_gradients(
     errors = _errors(job.spec, analytic, numeric, loss)
     slopes_differ = np.abs(slopes[1] - slopes[0]) >= np.abs(analytic - numeric)
     at_kink = (errors > _LIMIT) & slopes_differ
+    with np.errstate(all="ignore"), one_blas_thread():
+        for k in np.flatnonzero((errors > _LIMIT) & ~slopes_differ):
+            at_kink[k] = _are_right_beside(job, batch, k, slopes[:, k])
     errors = np.where(np.isnan(errors), np.inf, np.where(at_kink, 0, errors))
     k = int(np.argmax(errors))
     n_kinks = int(at_kink.sum())
@@ -232,6 +236,29 @@ def _slopes(
         slopes[0, k] = (loss - loss_at(k, theta - step)) / step
         slopes[1, k] = (loss_at(k, theta + step) - loss) / step
     return loss, analytic, slopes
+
+
+def _are_right_beside(
+    job: TrainingJob, batch: MicroBatch, k: int, slopes: FloatArray
+) -> bool:
+    """Return whether backward propagation gives the slopes on both sides.
+
+    If all samples are at the kink of a unit, the two slopes may be equal by chance, and
+    backward propagation still gives another value between them.
+    """
+    params, derivatives = job.state.params, []
+    theta = float(params[k])
+    step = _STEP * max(1.0, abs(theta))
+    for beside in (theta - step / 2, theta + step / 2):
+        take_interrupts()
+        params[k] = beside
+        propagation = probe.make_propagation(job, params)
+        updater = ParameterUpdater(job.spec, job.state, propagation.gradient)
+        propagation.loss_and_gradient(*batch)
+        updater.add_penalty()
+        derivatives.append(propagation.gradient[k])
+    params[k] = theta
+    return np.allclose(derivatives, slopes, _LIMIT, _LIMIT * np.max(np.abs(slopes)))
 
 
 def _groups(spec: TrainingSpec, flat: FloatArray) -> list[FloatArray]:

@@ -320,8 +320,9 @@ def test_draws_are_made_in_the_documented_order(early_stopping):
     rng = np.random.RandomState(0)
     W, b = [], []
     for n_out, n_in in ((6, 13), (4, 6), (3, 4)):
-        W.append(rng.randn(n_out, n_in) * np.sqrt(2 / n_in))
-        b.append(rng.randn(n_out) * np.sqrt(2 / n_in))
+        deviation = np.sqrt(2 / (n_in + n_out))
+        W.append(rng.randn(n_out, n_in) * deviation)
+        b.append(rng.randn(n_out) * deviation)
     rows, held_out = np.arange(178), None
     if early_stopping:
         rows, held_out = split_of(rng.randint(2**31 - 1), y)

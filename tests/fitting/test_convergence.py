@@ -130,7 +130,12 @@ FAILURES = {
         "(now 0.001)",
     ),
     "a large learning rate": (
-        {"learning_rate": 30.0, "solver": "sgd", "hidden_layer_sizes": (8, 8)},
+        {
+            "learning_rate": 30.0,
+            "solver": "sgd",
+            "init": "he",
+            "hidden_layer_sizes": (8, 8),
+        },
         "the steps are too large; lower learning_rate (now 30)",
     ),
     "a large penalty": ({"alpha": 1e5, "init": "zeros"}, "all units of a layer"),

@@ -335,7 +335,7 @@ def test_epochs_that_were_too_few_are_said():
 
 def test_steps_that_are_too_large_are_not_to_be_raised():
     options = {"learning_rate": 0.5, "batch_size": 32, "random_state": 0}
-    net = DeepNetClassifier((5,), n_iter=30, **options)
+    net = DeepNetClassifier((5,), init="he", n_iter=30, **options)
     with pytest.warns(ConvergenceWarning) as caught:
         net.fit(X, y)
     last, lowest = net.loss_curve_[-1], min(net.loss_curve_)

@@ -108,7 +108,7 @@ PLANTED = {
         "Hardly any gradient reaches the first layer. Set init='he'.",
     ),
     "he weights, much reduced": (
-        {"init_scale": 1e-4},
+        {"init": "he", "init_scale": 1e-4},
         ("signal", None),
         "Hardly any gradient reaches the first layer. Raise init_scale (now 0.0001).",
     ),

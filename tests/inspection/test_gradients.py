@@ -110,9 +110,10 @@ def test_a_derivative_that_is_not_a_number_is_an_error():
     assert not check.passed
 
 
+@pytest.mark.parametrize("init", ["he", "xavier"])
 @pytest.mark.parametrize("n_kinks", [0, 2])
-def test_kinks_are_left_out(n_kinks):
-    fitted = net((6,), n_iter=0, input_scaling=None).fit(X, y)
+def test_kinks_are_left_out(n_kinks, init):
+    fitted = net((6,), n_iter=0, input_scaling=None, init=init).fit(X, y)
     fitted.coefs_[0][:, :n_kinks] = 0  # units at z = 0 for all rows: only biases move z
     fitted.intercepts_[0][:n_kinks] = 0
     check = check_gradients(fitted, X, y)

@@ -1,9 +1,9 @@
 """The part that both ensembles share: their members are trained as a stack."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from numbers import Integral
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -78,6 +78,8 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         self.bootstrap = bootstrap
         self.n_jobs = n_jobs
         self.random_state = random_state
+
+    _own_recipe: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     @keeps_generator
     def fit(
@@ -196,7 +198,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         ((64, 64), 0.01, 'cosine')
         >>> ensemble = DeepNetEnsembleRegressor(net, n_estimators=8)
         """
-        return cls._member(**_RECIPE | parameters)
+        return cls._member(**_RECIPE | cls._own_recipe | parameters)
 
     @property
     def _base(self) -> BaseDeepNet:

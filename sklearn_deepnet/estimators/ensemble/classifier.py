@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 import numpy as np
@@ -34,8 +35,8 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     estimator : DeepNetClassifier or None, default=None
         The network that is cloned for each member, each with a different
         `random_state`. None uses settings that work well on tables:
-        ``DeepNetClassifier(learning_rate=0.01, schedule="cosine", batch_size=64,
-        alpha=0.1, n_iter_no_change=30, early_stopping="auto",
+        ``DeepNetClassifier(init="he", learning_rate=0.01, schedule="cosine",
+        batch_size=64, alpha=0.1, n_iter_no_change=30, early_stopping="auto",
         validation_fraction=0.15)``; with ``bootstrap=True`` this has
         ``early_stopping=False``. See `recipe` to change some of these settings. A
         subclass must not override ``predict_proba``.
@@ -87,6 +88,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
 
     _y_is_numeric = False
     _member = DeepNetClassifier
+    _own_recipe = MappingProxyType({"init": "he"})
     _averaged_method = "predict_proba"  # always computed from logits
     _parameter_constraints = {  # noqa: RUF012
         **BaseEnsemble._parameter_constraints,
