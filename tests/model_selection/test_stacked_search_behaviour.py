@@ -16,12 +16,22 @@ from sklearn import model_selection
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, ParameterGrid, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    ParameterGrid,
+    cross_val_score,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sklearn_deepnet
-from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV, stacked
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    StackedGridSearchCV,
+    StackedHalvingGridSearchCV,
+    stacked,
+)
 from sklearn_deepnet._engine.parallel import one_blas_thread
 from sklearn_deepnet.nn.optimizers import Adam
 from tests.helpers import iris, network_factory, raises, wine
@@ -424,6 +434,102 @@ def test_callbacks_on_the_network_are_called_for_each_epoch(piped, stacks):
     assert stacks == []
     assert logs[1].calls == logs[0].calls
     assert logs[1].calls["teardown"] == 7
+
+
+class Hooks:
+    """A callback that notes its calls in order.
+
+    It stops networks with ``alpha=0`` after `stops_after` epochs.
+    """
+
+    def __init__(self, stops_after=None):
+        self.stops_after, self.calls = stops_after, []
+
+    def setup(self, estimator, context):
+        self.calls.append(("setup", context.estimator_name.removeprefix("Stacked")))
+
+    def teardown(self, estimator, context):
+        self.calls.append(("teardown", context.estimator_name.removeprefix("Stacked")))
+
+    def on_fit_task_begin(self, estimator, context, *, X=None):
+        self.calls.append(
+            ("begin", context.task_name, context.task_id, X is not None and len(X))
+        )
+
+    def on_fit_task_end(self, estimator, context, *, X=None):
+        self.calls.append(
+            ("end", context.task_name, context.task_id, X is not None and len(X))
+        )
+        is_epoch = context.task_name == "epochs" and estimator.alpha == 0
+        return is_epoch and context.task_id + 1 == self.stops_after
+
+
+class HooksEverywhere(Hooks):
+    """The same, and a search passes it on to its networks."""
+
+    max_propagation_depth = None
+
+
+def halving(search, net, grid, **options):
+    resource = next(iter(grid)).replace("alpha", "n_iter")
+    limits = {"min_resources": 3, "max_resources": 9}
+    return search(net, grid, resource=resource, **limits, **options)
+
+
+HALVING = [
+    partial(halving, search)
+    for search in (HalvingGridSearchCV, StackedHalvingGridSearchCV)
+]
+
+
+@needs_callbacks
+@pytest.mark.parametrize("stops_after", [None, 2])
+@pytest.mark.parametrize("piped", [False, True])
+@pytest.mark.parametrize("searches", [GRID, HALVING], ids=["grid", "halving"])
+def test_callbacks_see_the_same_hooks_in_the_same_order(searches, piped, stops_after):
+    both = [HooksEverywhere(stops_after), HooksEverywhere(stops_after)]
+    scores = []
+    for search, hooks in zip(searches, both, strict=True):
+        net, grid = variants(net_for(), {"alpha": [9.0, 0.0, 50.0]}, piped)
+        fitted = watched(search, hooks, net, grid, cv=3).fit(X, y)
+        scores.append(fitted.cv_results_["mean_test_score"])
+    assert both[1].calls == both[0].calls
+    assert ("end", "epochs", 1, 119) in both[1].calls
+    np.testing.assert_array_equal(scores[1], scores[0])
+
+
+@needs_callbacks
+def test_a_callback_on_the_network_sees_the_candidates_in_order():
+    both = [Hooks(), Hooks()]
+    for search, hooks in zip(GRID, both, strict=True):
+        net = net_for().set_callbacks(hooks)
+        search(net, {"alpha": [9.0, 0.0, 50.0]}, cv=3).fit(X, y)
+    assert both[1].calls == both[0].calls
+
+
+@needs_callbacks
+def test_a_callback_that_does_not_reach_the_networks_sees_the_tasks_in_order(stacks):
+    both = [Hooks(), Hooks()]
+    for search, hooks in zip(GRID, both, strict=True):
+        grid = {"alpha": [9.0, 0.0, 50.0]}
+        watched(search, hooks, net_for(), grid, cv=2).fit(X, y)
+    assert sum(stacks) == 6
+    for hook in ("setup", "begin", "end", "teardown"):
+        calls = [[it for it in hooks.calls if it[0] == hook] for hooks in both]
+        assert calls[1] == calls[0]
+
+
+@needs_callbacks
+def test_a_callback_stops_its_candidate_alone():
+    hooks = HooksEverywhere(stops_after=2)
+    net, grid = net_for(n_iter=6), {"alpha": [9.0, 0.0, 50.0]}
+    search = watched(StackedGridSearchCV, hooks, net, grid, cv=3).fit(X, y)
+    expected = [
+        cross_val_score(clone(net).set_params(alpha=alpha, n_iter=n_iter), X, y, cv=3)
+        for alpha, n_iter in ((9.0, 6), (0.0, 2), (50.0, 6))
+    ]
+    scores = search.cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(scores, np.mean(expected, axis=1))
 
 
 @needs_callbacks
