@@ -1,18 +1,16 @@
-"""Stacked searches behave as scikit-learn's do: its own tests hold for ours."""
+"""Stacked searches behave as scikit-learn's do."""
 
 import pickle
 import re
-import sys
 import time
 from collections import Counter
 from functools import partial
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import find_spec
 from itertools import product
 
 import numpy as np
 import pytest
 from joblib import parallel_config
-from sklearn import model_selection
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
@@ -25,14 +23,12 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import sklearn_deepnet
 from sklearn_deepnet import (
     DeepNetClassifier,
     StackedGridSearchCV,
     StackedHalvingGridSearchCV,
     stacked,
 )
-from sklearn_deepnet._engine.parallel import one_blas_thread
 from sklearn_deepnet.nn.optimizers import Adam
 from tests.helpers import iris, network_factory, raises, wine
 from tests.model_selection.helpers import GRID, columns, net_for
@@ -41,41 +37,6 @@ from tests.model_selection.helpers import assert_same_answer as assert_same
 
 X, y = wine()
 WEIGHT = np.random.RandomState(1).choice([0.0, 0.7, 1.0, 2.5], len(y))
-
-# ---- scikit-learn's own tests
-
-LEFT_OUT = {"test_array_api_search_cv_classifier": "needs what we do not install"}
-
-
-@pytest.fixture
-def _as_in_scikit_learn(legacy_seed):
-    legacy_seed(0)
-    with np.errstate(all="warn"), one_blas_thread():  # spinning threads are slow
-        yield
-
-
-def load_with_our_searches(name):
-    """Return a copy of a module of scikit-learn, with our searches in it."""
-    spec = spec_from_file_location(f"stacked_{name[-11:]}", find_spec(name).origin)
-    module = sys.modules[spec.name] = module_from_spec(spec)  # there for pickles
-    with pytest.MonkeyPatch.context() as patch:
-        for ours in filter(re.compile("Stacked").match, sklearn_deepnet.__all__):
-            theirs = ours.removeprefix("Stacked")
-            patch.setattr(model_selection, theirs, getattr(sklearn_deepnet, ours))
-        patch.setitem(vars(pytest.mark), "thread_unsafe", lambda test: test)
-        spec.loader.exec_module(module)
-    assert module.GridSearchCV is StackedGridSearchCV
-    return module
-
-
-THEIRS = load_with_our_searches("sklearn.model_selection.tests.test_search")
-for name, test in vars(THEIRS).items():
-    if name.startswith("test_") and name not in LEFT_OUT:
-        test = pytest.mark.filterwarnings("ignore")(test)
-        globals()[name] = pytest.mark.longest(
-            pytest.mark.usefixtures("_as_in_scikit_learn")(test)
-        )
-
 
 # ---- networks
 
