@@ -459,6 +459,17 @@ def test_callbacks_see_the_same_hooks_in_the_same_order(searches, piped, stops_a
     np.testing.assert_array_equal(scores[1], scores[0])
 
 
+@pytest.mark.filterwarnings("ignore:The estimator LogisticRegression does not support")
+@needs_callbacks
+def test_callbacks_see_candidates_in_order_where_some_are_no_networks():
+    both = [HooksEverywhere(), HooksEverywhere()]
+    for search, hooks in zip(GRID, both, strict=True):
+        steps = {"logisticregression": [net_for(), LogisticRegression(), net_for()]}
+        pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+        watched(search, hooks, pipeline, steps, cv=3).fit(X, y)
+    assert both[1].calls == both[0].calls
+
+
 @needs_callbacks
 def test_a_callback_on_the_network_sees_the_candidates_in_order():
     both = [Hooks(), Hooks()]
