@@ -459,7 +459,6 @@ def test_callbacks_see_the_same_hooks_in_the_same_order(searches, piped, stops_a
     np.testing.assert_array_equal(scores[1], scores[0])
 
 
-@pytest.mark.filterwarnings("ignore:The estimator LogisticRegression does not support")
 @needs_callbacks
 def test_callbacks_see_candidates_in_order_where_some_are_no_networks():
     both = [HooksEverywhere(), HooksEverywhere()]
