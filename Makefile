@@ -40,6 +40,7 @@ test-oldest: .venv-oldest/ready ## tests on the oldest versions (Python 3.11 or 
 
 test-next: .venv-next/ready ## tests on release candidates of the dependencies
 	$(ONE_THREAD) .venv-next/bin/python -m pytest $(PARALLEL) -m "not longest"
+	$(ONE_THREAD) .venv-next/bin/python -m pytest tests/integration/test_sklearn_with_networks.py
 
 BENCHMARKS = speed steps start rows text accuracy stacking ensembles sweep serving aims
 bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier, PyTorch and skorch

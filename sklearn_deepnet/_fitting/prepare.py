@@ -114,7 +114,7 @@ def prepare(
         fit_checkpoint = FitCheckpoint(
             checkpoint, draft, dataset, validation_set, resumes
         )
-    elif store is not None and not (partial or resumes):
+    elif store is not None and context is None and not (partial or resumes):
         fit_checkpoint = find_stored_fit(store, draft, dataset, validation_set)
     if fit_checkpoint is not None:
         resumes |= fit_checkpoint.restore(n_iter)

@@ -178,6 +178,20 @@ def has_callbacks(estimator: Any) -> bool:
     return hasattr(estimator, "_skl_callbacks")
 
 
+def calls_callbacks(context: CallbackContext | None) -> bool:
+    """Return whether a context, or None, belongs to a search that has callbacks."""
+    return bool(getattr(context, "_callbacks", ()))
+
+
+def passes_callbacks_on(context: CallbackContext | None) -> bool:
+    """Return whether callbacks of a search reach the estimators that it fits."""
+    depths = (
+        getattr(callback, "max_propagation_depth", 0)
+        for callback in getattr(context, "_callbacks", ())
+    )
+    return any(it is None or context._propagation_depth < it for it in depths)
+
+
 def remove_callbacks(estimator: Any) -> None:
     """Remove the callbacks of `estimator`, in place."""
     vars(estimator).pop("_skl_callbacks", None)
@@ -294,12 +308,12 @@ def make_target_encoder(
 # fmt: off
 __all__ = [
     "BaseSearchCV", "CallbackContext", "CallbackSupportMixin", "DocLinkMixin",
-    "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV",
-    "HasMethods", "Interval", "Options", "ParamNamesMixin", "StrOptions",
-    "all_params", "approximate_mode", "check_method_params", "check_sample_weight",
+    "HTMLSummaryMixin", "HalvingGridSearchCV", "HalvingRandomSearchCV", "HasMethods",
+    "Interval", "Options", "ParamNamesMixin", "StrOptions", "all_params",
+    "approximate_mode", "calls_callbacks", "check_method_params", "check_sample_weight",
     "fit_and_score", "has_callbacks", "has_own_fit", "make_target_encoder",
-    "open_callback_context", "parameter_defaults", "remove_callbacks",
-    "safe_indexing", "set_all_params", "split_bagging", "state_of_results",
-    "validate_params", "with_callbacks",
+    "open_callback_context", "parameter_defaults", "passes_callbacks_on",
+    "remove_callbacks", "safe_indexing", "set_all_params", "split_bagging",
+    "state_of_results", "validate_params", "with_callbacks",
 ]
 # fmt: on

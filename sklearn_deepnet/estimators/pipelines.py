@@ -61,6 +61,12 @@ def _pipelines(estimator: Any) -> Iterator[Pipeline]:
         estimator = estimator.steps[-1][1] if estimator.steps else None
 
 
+def has_callbacks_inside(estimator: Any) -> bool:
+    """Return whether an estimator, or a step of a pipeline, has callbacks."""
+    steps = [step for pipeline in _pipelines(estimator) for _, step in pipeline.steps]
+    return any(map(has_callbacks, [estimator, *steps]))
+
+
 def can_share_steps(estimator: Any) -> bool:
     """Return whether the steps of a pipeline may be fitted by another one.
 

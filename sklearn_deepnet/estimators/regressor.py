@@ -153,7 +153,8 @@ class DeepNetRegressor(NumberScoreMixin, RegressorMixin, BaseDeepNet):
         - "plateau" decreases it whenever the monitored value stops improving.
         - An object has other settings, such as ``Step(every=20)``.
         - A function takes the number of completed epochs and returns the factor that
-          multiplies `learning_rate`.
+          multiplies `learning_rate`. Networks that are trained together call it in
+          turns, so the factor must not depend on earlier calls.
 
         See `sklearn_deepnet.nn.schedules`.
     batch_size : int or None, default="auto"
@@ -206,7 +207,9 @@ class DeepNetRegressor(NumberScoreMixin, RegressorMixin, BaseDeepNet):
     scoring : str, callable or None, default=None
         Score to monitor on the validation data: the name of a scikit-learn scorer, or a
         callable ``scorer(estimator, X, y)``. None monitors the validation loss. An
-        epoch whose score is NaN is not counted for `n_iter_no_change`.
+        epoch whose score is NaN is not counted for `n_iter_no_change`. Networks that
+        are trained together call the scorer in turns, so the score must not depend on
+        earlier calls.
     restore_best : bool, default=True
         Whether to restore the weights of the best epoch at the end of training, as
         measured on the validation data. If False, or without validation data, the

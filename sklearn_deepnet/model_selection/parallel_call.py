@@ -21,6 +21,8 @@ class _Batch:
         Called with the results when all of them have arrived.
     """
 
+    __slots__ = ("_callback", "_n_missing", "_results")  # there are many
+
     def __init__(self, n_calls: int, callback: Callable[[list[Any]], Any]) -> None:
         self._results: list[Any] = [None] * n_calls
         self._n_missing, self._callback = n_calls, callback
@@ -63,6 +65,9 @@ class ParallelCall:
             self._plain.append((call, put))
             return
         parts, join = call.split()
+        if len(parts) == 1:
+            self._add_network(call, put)
+            return
         collected = _Batch(len(parts), lambda results: put(join(results)))
         for number, part in enumerate(parts):
             self._add_network(part, partial(collected.put, number))

@@ -148,8 +148,8 @@ class StackedHalvingGridSearchCV(_StackedSearch, HalvingGridSearchCV):
     training where they stopped in the previous round. Results are the same as with
     training from the start. A network is trained from the start only if continuing
     would give another result. This is the case if the schedule depends on `n_iter`,
-    like "cosine" and "onecycle" without a `horizon`, or if a fold has other rows than
-    in the previous round.
+    like "cosine" and "onecycle" without a `horizon`, if a fold has other rows than in
+    the previous round, or if the network has callbacks.
 
     See Also
     --------

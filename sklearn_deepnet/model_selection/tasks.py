@@ -17,10 +17,15 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from .._fitting.checkpoint import EpochStore, storing_epochs
-from .._utils.sklearn_compat import fit_and_score, split_bagging
+from .._utils.sklearn_compat import (
+    calls_callbacks,
+    fit_and_score,
+    passes_callbacks_on,
+    split_bagging,
+)
 from ..estimators.base import BaseDeepNet
 from ..estimators.ensemble import BaseEnsemble
-from ..estimators.pipelines import sharing_steps, step_key
+from ..estimators.pipelines import has_callbacks_inside, sharing_steps, step_key
 from ..estimators.stacking import StackSummary, run_tasks
 from ..estimators.stacking.cooperation import Coroutine
 
@@ -56,6 +61,14 @@ class Call(NamedTuple):
         names = self.options.get("parameters") or ()
         return self.is_fit_and_score and any(
             str(name).split("__")[-1] == "n_iter" for name in names
+        )
+
+    @property
+    def has_callbacks(self) -> bool:
+        """Whether it is a fold whose fit is watched by callbacks."""
+        return self.is_fit_and_score and (
+            calls_callbacks(self.options.get("callback_ctx"))
+            or has_callbacks_inside(self.args[0])
         )
 
     @property
@@ -120,7 +133,12 @@ def _holds_network(value: Any, around: tuple[int, ...] = ()) -> bool:
 
 
 def group_calls(calls: Sequence[Call]) -> list[list[int]]:
-    """Return the numbers of calls, grouped by the steps and rows that they share."""
+    """Return the numbers of calls, grouped by the steps and rows that they share.
+
+    Calls with callbacks stay in one group, in the order in which callbacks expect them.
+    """
+    if any(call.has_callbacks for call in calls):
+        return [[*range(len(calls))]]
     groups: dict[Hashable, list[int]] = {}
     for number, call in enumerate(calls):
         groups.setdefault(call.order_key, []).append(number)
@@ -183,7 +201,9 @@ def _run_call(
 ) -> Any:
     with ExitStack() as stack:
         stack.enter_context(parallel_config(backend=nested(), n_jobs=n_jobs))
-        if call.is_fit_and_score:
+        # The callbacks of a pipeline see each of its steps being fitted.
+        is_watched = passes_callbacks_on(call.options.get("callback_ctx"))
+        if call.is_fit_and_score and not is_watched:
             stack.enter_context(sharing_steps(call.args[0], (source, call.data_key)))
         if call.has_epochs:
             stack.enter_context(storing_epochs(store))

@@ -49,12 +49,21 @@ def averaged_networks(estimator: Any) -> list[FittedNetwork]:
 
 
 def add_estimator(
-    graph: Graph, estimator: Any, X: str, raw_scores: bool = False, X_dtype: Any = None
+    graph: Graph,
+    estimator: Any,
+    X: str,
+    raw_scores: bool = False,
+    X_dtype: Any = None,
+    *,
+    label_indices: bool = False,
+    class_labels: bool = False,
 ) -> list[str]:
     """Add all nodes of an estimator, and return the names of its outputs.
 
     With `raw_scores`, the logits of a network are output instead of the probabilities.
     If `X_dtype` is not that of the graph, X is scaled in `X_dtype` and then cast.
+    For a classifier, `label_indices` outputs the index of each class in place of its
+    label, and `class_labels` adds an output with the labels of all classes.
     """
     networks = averaged_networks(estimator)
     network = stack_of(networks) if len(networks) > 1 else network_of(networks[0])
@@ -63,7 +72,11 @@ def add_estimator(
     if inputs.dtype != graph.dtype:
         A = graph.add("Cast", A, to=onnx_type(graph.dtype))
     if is_classifier(estimator):
-        return _add_classifier(graph, estimator, networks, network, A, raw_scores)
+        labels = _onnx_labels(estimator, label_indices)
+        outputs = _add_classifier(graph, estimator, networks, network, A, raw_scores)
+        if not (label_indices or _is_multilabel(networks)):
+            outputs[0] = graph.add("Gather", labels, outputs[0])
+        return outputs + [graph.add("Identity", labels)] * class_labels
     return [_add_regressor(graph, networks, network, A)]
 
 
@@ -159,10 +172,11 @@ def _add_classifier(
     A: str,
     raw_scores: bool,
 ) -> list[str]:
-    """Add labels and probabilities, computed as by ``predict`` and ``predict_proba``.
+    """Add indices of classes, or one 0 or 1 per label, and probabilities.
 
-    The label of a network is computed from the logits, since probabilities may be
-    rounded to 0 or 1. The label of an ensemble is computed from the mean probabilities.
+    They are computed as by ``predict`` and ``predict_proba``. The class of a network is
+    computed from the logits, since probabilities may be rounded to 0 or 1. The class of
+    an ensemble is computed from the mean probabilities.
     """
     z, scores = _add_scores(graph, networks[0], network, A, raw_scores)
     if len(networks) > 1:
@@ -174,8 +188,7 @@ def _add_classifier(
         return [graph.add("Cast", above, to=onnx_type(np.int64)), scores]
     if votes == scores:  # quantizers round what ArgMax takes, which must be a copy
         votes = graph.add("Identity", votes)
-    index = graph.add("ArgMax", votes, axis=-1, keepdims=0)
-    return [graph.add("Gather", _onnx_labels(estimator), index), scores]
+    return [graph.add("ArgMax", votes, axis=-1, keepdims=0), scores]
 
 
 def _add_scores(
@@ -232,9 +245,11 @@ def _is_multilabel(networks: list[FittedNetwork]) -> bool:
     return one.out_activation_ == "logistic" and not one._is_binary
 
 
-def _onnx_labels(classifier: Any) -> NDArray[Any]:
+def _onnx_labels(classifier: Any, are_indices: bool = False) -> NDArray[Any]:
     """Return the classes in a type that ONNX has: 64-bit integers or strings."""
     labels = classifier.classes_
+    if are_indices:
+        return np.arange(len(labels), dtype=np.int64)
     if labels.dtype.kind in "OU":  # text alone
         return labels.astype(object)
     if labels.dtype.kind in "biuf":
@@ -279,13 +294,21 @@ def _add_mean(graph: Graph, values: str, n: int) -> str:
     return graph.add("Div", total, float(n))
 
 
-def output_types(estimator: Any) -> dict[str, tuple[type, list[int | None]]]:
-    """Return type and shape of each output; `float` is the dtype of the graph."""
+def output_types(
+    estimator: Any, label_indices: bool = False, class_labels: bool = False
+) -> dict[str, tuple[type, list[int | None]]]:
+    """Return type and shape of each output; `float` is the dtype of the graph.
+
+    The options are those of `add_estimator`.
+    """
     networks = averaged_networks(estimator)
     if not is_classifier(estimator):
         return {"variable": (float, [None, networks[0].n_outputs_])}
     n_classes = len(estimator.classes_)
-    label = (object if _onnx_labels(estimator).dtype == object else np.int64, [None])
-    if _is_multilabel(networks):
-        label = (np.int64, [None, n_classes])
-    return {"label": label, "probabilities": (float, [None, n_classes])}
+    labels = _onnx_labels(estimator, label_indices)
+    label_type = object if labels.dtype == object else np.int64
+    shape = [None, n_classes] if _is_multilabel(networks) else [None]
+    types = {"label": (label_type, shape), "probabilities": (float, [None, n_classes])}
+    if class_labels:
+        types["class_labels"] = (label_type, [n_classes])
+    return types

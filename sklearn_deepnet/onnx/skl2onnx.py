@@ -62,7 +62,8 @@ def _network_options(cls: type) -> dict[str, list[bool]]:
     """Return the options of a class; "raw_scores" requires ``decision_function``."""
     options = {}
     if issubclass(cls, ClassifierMixin):
-        options["zipmap"] = [True, False]
+        names = "zipmap", "nocl", "output_class_labels"
+        options = {name: [True, False] for name in names}
     if hasattr(cls, "decision_function"):
         options["raw_scores"] = [True, False]
     return options
@@ -78,18 +79,19 @@ def _parse_network(
 
     operator = scope.declare_local_operator(get_model_alias(type(model)), model)
     operator.inputs = inputs
-    for name, type_ in _types_of(model, inputs).items():
+    for name, type_ in _types_of(scope, model, inputs).items():
         operator.outputs.append(scope.declare_local_variable(name, type_))
     return operator.outputs
 
 
 def _correct_network_types(operator: Any) -> None:
-    types = _types_of(operator.raw_operator, operator.inputs).values()
+    scope, model = operator.scope_inst, operator.raw_operator
+    types = _types_of(scope, model, operator.inputs).values()
     for output, type_ in zip(operator.outputs, types, strict=True):
         output.type = type_
 
 
-def _types_of(model: Any, inputs: Any) -> dict[str, Any]:
+def _types_of(scope: Any, model: Any, inputs: Any) -> dict[str, Any]:
     from skl2onnx.common import data_types
 
     classes = {
@@ -99,8 +101,17 @@ def _types_of(model: Any, inputs: Any) -> dict[str, Any]:
     }
     if _dtype_of(inputs) == np.float64:
         classes[float] = data_types.DoubleTensorType
-    outputs = output_types(model).items()
+    outputs = output_types(model, **_label_options(scope, model)).items()
     return {name: classes[dtype](shape) for name, (dtype, shape) in outputs}
+
+
+def _label_options(scope: Any, model: Any) -> dict[str, bool]:
+    """Return the options about labels, as they are called in `add_estimator`."""
+    options = scope.get_options(model)
+    return {
+        "label_indices": options.get("nocl", False),
+        "class_labels": options.get("output_class_labels", False),
+    }
 
 
 def _dtype_of(inputs: Any) -> np.dtype[Any]:
@@ -133,7 +144,8 @@ def _convert_network(scope: Any, operator: Any, container: Any) -> None:
     ]
     X = columns[0] if is_array else graph.add("Concat", *columns, axis=-1)
     raw_scores = scope.get_options(model).get("raw_scores", False)
-    sources = add_estimator(graph, model, X, raw_scores, X_dtype)
+    options = _label_options(scope, model)
+    sources = add_estimator(graph, model, X, raw_scores, X_dtype, **options)
     for source, output in zip(sources, operator.outputs, strict=True):
         graph.add("Identity", source, output=output.full_name)
 

@@ -1,28 +1,34 @@
-"""Stacked searches behave as scikit-learn's do: its own tests hold for ours."""
+"""Stacked searches behave as scikit-learn's do."""
 
 import pickle
 import re
-import sys
 import time
 from collections import Counter
 from functools import partial
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import find_spec
 from itertools import product
 
 import numpy as np
 import pytest
 from joblib import parallel_config
-from sklearn import model_selection
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, ParameterGrid, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    ParameterGrid,
+    cross_val_score,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import sklearn_deepnet
-from sklearn_deepnet import DeepNetClassifier, StackedGridSearchCV, stacked
-from sklearn_deepnet._engine.parallel import one_blas_thread
+from sklearn_deepnet import (
+    DeepNetClassifier,
+    StackedGridSearchCV,
+    StackedHalvingGridSearchCV,
+    stacked,
+)
 from sklearn_deepnet.nn.optimizers import Adam
 from tests.helpers import iris, network_factory, raises, wine
 from tests.model_selection.helpers import GRID, columns, net_for
@@ -31,41 +37,6 @@ from tests.model_selection.helpers import assert_same_answer as assert_same
 
 X, y = wine()
 WEIGHT = np.random.RandomState(1).choice([0.0, 0.7, 1.0, 2.5], len(y))
-
-# ---- scikit-learn's own tests
-
-LEFT_OUT = {"test_array_api_search_cv_classifier": "needs what we do not install"}
-
-
-@pytest.fixture
-def _as_in_scikit_learn(legacy_seed):
-    legacy_seed(0)
-    with np.errstate(all="warn"), one_blas_thread():  # spinning threads are slow
-        yield
-
-
-def load_with_our_searches(name):
-    """Return a copy of a module of scikit-learn, with our searches in it."""
-    spec = spec_from_file_location(f"stacked_{name[-11:]}", find_spec(name).origin)
-    module = sys.modules[spec.name] = module_from_spec(spec)  # there for pickles
-    with pytest.MonkeyPatch.context() as patch:
-        for ours in filter(re.compile("Stacked").match, sklearn_deepnet.__all__):
-            theirs = ours.removeprefix("Stacked")
-            patch.setattr(model_selection, theirs, getattr(sklearn_deepnet, ours))
-        patch.setitem(vars(pytest.mark), "thread_unsafe", lambda test: test)
-        spec.loader.exec_module(module)
-    assert module.GridSearchCV is StackedGridSearchCV
-    return module
-
-
-THEIRS = load_with_our_searches("sklearn.model_selection.tests.test_search")
-for name, test in vars(THEIRS).items():
-    if name.startswith("test_") and name not in LEFT_OUT:
-        test = pytest.mark.filterwarnings("ignore")(test)
-        globals()[name] = pytest.mark.longest(
-            pytest.mark.usefixtures("_as_in_scikit_learn")(test)
-        )
-
 
 # ---- networks
 
@@ -424,6 +395,112 @@ def test_callbacks_on_the_network_are_called_for_each_epoch(piped, stacks):
     assert stacks == []
     assert logs[1].calls == logs[0].calls
     assert logs[1].calls["teardown"] == 7
+
+
+class Hooks:
+    """A callback that notes its calls in order.
+
+    It stops networks with ``alpha=0`` after `stops_after` epochs.
+    """
+
+    def __init__(self, stops_after=None):
+        self.stops_after, self.calls = stops_after, []
+
+    def setup(self, estimator, context):
+        self.calls.append(("setup", context.estimator_name.removeprefix("Stacked")))
+
+    def teardown(self, estimator, context):
+        self.calls.append(("teardown", context.estimator_name.removeprefix("Stacked")))
+
+    def on_fit_task_begin(self, estimator, context, *, X=None):
+        self.calls.append(
+            ("begin", context.task_name, context.task_id, X is not None and len(X))
+        )
+
+    def on_fit_task_end(self, estimator, context, *, X=None):
+        self.calls.append(
+            ("end", context.task_name, context.task_id, X is not None and len(X))
+        )
+        is_epoch = context.task_name == "epochs" and estimator.alpha == 0
+        return is_epoch and context.task_id + 1 == self.stops_after
+
+
+class HooksEverywhere(Hooks):
+    """The same, and a search passes it on to its networks."""
+
+    max_propagation_depth = None
+
+
+def halving(search, net, grid, **options):
+    resource = next(iter(grid)).replace("alpha", "n_iter")
+    limits = {"min_resources": 3, "max_resources": 9}
+    return search(net, grid, resource=resource, **limits, **options)
+
+
+HALVING = [
+    partial(halving, search)
+    for search in (HalvingGridSearchCV, StackedHalvingGridSearchCV)
+]
+
+
+@needs_callbacks
+@pytest.mark.parametrize("stops_after", [None, 2])
+@pytest.mark.parametrize("piped", [False, True])
+@pytest.mark.parametrize("searches", [GRID, HALVING], ids=["grid", "halving"])
+def test_callbacks_see_the_same_hooks_in_the_same_order(searches, piped, stops_after):
+    both = [HooksEverywhere(stops_after), HooksEverywhere(stops_after)]
+    scores = []
+    for search, hooks in zip(searches, both, strict=True):
+        net, grid = variants(net_for(), {"alpha": [9.0, 0.0, 50.0]}, piped)
+        fitted = watched(search, hooks, net, grid, cv=3).fit(X, y)
+        scores.append(fitted.cv_results_["mean_test_score"])
+    assert both[1].calls == both[0].calls
+    assert ("end", "epochs", 1, 119) in both[1].calls
+    np.testing.assert_array_equal(scores[1], scores[0])
+
+
+@needs_callbacks
+def test_callbacks_see_candidates_in_order_where_some_are_no_networks():
+    both = [HooksEverywhere(), HooksEverywhere()]
+    for search, hooks in zip(GRID, both, strict=True):
+        steps = {"logisticregression": [net_for(), LogisticRegression(), net_for()]}
+        pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+        watched(search, hooks, pipeline, steps, cv=3).fit(X, y)
+    assert both[1].calls == both[0].calls
+
+
+@needs_callbacks
+def test_a_callback_on_the_network_sees_the_candidates_in_order():
+    both = [Hooks(), Hooks()]
+    for search, hooks in zip(GRID, both, strict=True):
+        net = net_for().set_callbacks(hooks)
+        search(net, {"alpha": [9.0, 0.0, 50.0]}, cv=3).fit(X, y)
+    assert both[1].calls == both[0].calls
+
+
+@needs_callbacks
+def test_a_callback_that_does_not_reach_the_networks_sees_the_tasks_in_order(stacks):
+    both = [Hooks(), Hooks()]
+    for search, hooks in zip(GRID, both, strict=True):
+        grid = {"alpha": [9.0, 0.0, 50.0]}
+        watched(search, hooks, net_for(), grid, cv=2).fit(X, y)
+    assert sum(stacks) == 6
+    for hook in ("setup", "begin", "end", "teardown"):
+        calls = [[it for it in hooks.calls if it[0] == hook] for hooks in both]
+        assert calls[1] == calls[0]
+
+
+@needs_callbacks
+def test_a_callback_stops_its_candidate_alone():
+    hooks = HooksEverywhere(stops_after=2)
+    net, grid = net_for(n_iter=6), {"alpha": [9.0, 0.0, 50.0]}
+    search = watched(StackedGridSearchCV, hooks, net, grid, cv=3).fit(X, y)
+    expected = [
+        cross_val_score(clone(net).set_params(alpha=alpha, n_iter=n_iter), X, y, cv=3)
+        for alpha, n_iter in ((9.0, 6), (0.0, 2), (50.0, 6))
+    ]
+    scores = search.cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(scores, np.mean(expected, axis=1))
 
 
 @needs_callbacks

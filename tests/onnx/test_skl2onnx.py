@@ -17,6 +17,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -303,21 +304,94 @@ def test_raw_scores_of_two_classes_are_opposite():
     np.testing.assert_allclose(scores, np.stack([-z, z], axis=1), rtol=0, atol=1e-12)
 
 
+# Classes, and the labels that options may return in place of them
+LABELS = {
+    "text": (y_wine, ["class_0", "class_1", "class_2"]),
+    "numbers": (load_wine().target + 5, [5, 6, 7]),
+    "several labels": (
+        (load_wine().target[:, np.newaxis] > [0, 1]).astype(int),
+        [0, 1],
+    ),
+}
+WITH_LABELS = {
+    "network": net(),
+    "pipeline": scaled(net()),
+    "ensemble": ensemble(),
+    "search": search(scaled(net())),
+}
+
+
+def skl2onnx_labels(model, **options):
+    """Return the label of each row, and the labels of all classes if there are any."""
+    options = {id(model): options | {"zipmap": False}}
+    outputs = convert_and_run(model, X_wine, options=options)
+    p = outputs["probabilities"]
+    np.testing.assert_allclose(p, model.predict_proba(X_wine), rtol=0, atol=1e-12)
+    labels = outputs.get("class_labels")
+    return outputs["label"].tolist(), None if labels is None else labels.tolist()
+
+
+@pytest.mark.parametrize(("y", "classes"), LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize("model", WITH_LABELS.values(), ids=WITH_LABELS)
+def test_the_labels_of_all_classes_are_output_if_asked_for(model, y, classes):
+    fitted = model.fit(X_wine, y)
+    found = skl2onnx_labels(fitted, output_class_labels=True)
+    assert found == (fitted.predict(X_wine).tolist(), classes)
+
+
+@pytest.mark.parametrize("name", ["text", "numbers"])
+@pytest.mark.parametrize("model", WITH_LABELS.values(), ids=WITH_LABELS)
+def test_without_class_labels_the_label_is_an_index(model, name):
+    y, classes = LABELS[name]
+    fitted = model.fit(X_wine, y)
+    indices = [classes.index(label) for label in fitted.predict(X_wine).tolist()]
+    assert skl2onnx_labels(fitted, nocl=True) == (indices, None)
+    found = skl2onnx_labels(fitted, nocl=True, output_class_labels=True)
+    assert found == (indices, [0, 1, 2])
+
+
+def test_several_labels_stay_as_they_are_without_class_labels():
+    Y, _ = LABELS["several labels"]
+    fitted = net().fit(X_wine, Y)
+    found = skl2onnx_labels(fitted, nocl=True, output_class_labels=True)
+    assert found == (fitted.predict(X_wine).tolist(), [0, 1])
+
+
+@pytest.mark.parametrize(("y", "classes"), list(LABELS.values())[:2])
+def test_options_on_labels_do_what_they_do_for_models_of_scikit_learn(y, classes):
+    ours = net(n_iter=100, learning_rate=0.05)
+    mlp = MLPClassifier((9,), solver="lbfgs", random_state=0)
+    models = [scaled(model).fit(X_wine, y) for model in (ours, mlp)]
+    assert models[0].score(X_wine, y) == models[1].score(X_wine, y) == 1
+    options = {"output_class_labels": True}
+    ours, theirs = [skl2onnx_labels(model, **options) for model in models]
+    assert ours == theirs
+    # For text, skl2onnx writes no valid model of scikit-learn's networks with nocl.
+    logistic = scaled(LogisticRegression()).fit(X_wine, y)
+    assert logistic.score(X_wine, y) == 1
+    ours, theirs = [skl2onnx_labels(it, nocl=True) for it in (models[0], logistic)]
+    assert ours == theirs
+
+
 NO_COLUMNS = (
     "Unexpected value ['columns'] for option 'zipmap' (it must be in [True, False]) "
     "for model 'DeepNetClassifier'."
 )
 NO_SCORES = (
-    "Option 'raw_scores' not in ['zipmap'] for class 'DeepNetEnsembleClassifier'."
+    "Option 'raw_scores' not in ['nocl', 'output_class_labels', 'zipmap'] for class "
+    "'DeepNetEnsembleClassifier'."
 )
-NO_SUCH = "Option 'nocl' not in ['raw_scores', 'zipmap'] for class 'DeepNetClassifier'."
+NO_SUCH = (
+    "Option 'optim' not in ['nocl', 'output_class_labels', 'raw_scores', 'zipmap'] for "
+    "class 'DeepNetClassifier'."
+)
 
 
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
         (net(), {"zipmap": "columns"}, NO_COLUMNS),
-        (net(), {"nocl": True}, NO_SUCH),
+        (net(), {"optim": True}, NO_SUCH),
         (ensemble(), {"raw_scores": True}, NO_SCORES),
         (search(ensemble(), grid=BOOTSTRAPS), {"raw_scores": True}, NO_SCORES),
         (search(net()), {"zipmap": "columns"}, NO_COLUMNS),

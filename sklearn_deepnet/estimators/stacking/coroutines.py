@@ -78,7 +78,7 @@ class Coroutine:
         self.waited = self.credit = self.active = 0.0
         self._function: Callable[[], Any] | None = function
         self._answer: Any = None
-        self._config, self._context = get_config(), copy_context()
+        self._config, self._context = group.config, group.context.copy()
         self._globals = _get_globals()
         self._turn, self._turn_back = threading.Lock(), threading.Lock()
         for lock in (self._turn, self._turn_back):
@@ -251,6 +251,7 @@ class CoroutineGroup:
         on_end: Callable[[int, Coroutine], None] | None,
     ) -> None:
         self.cooperation, self.parent, self._on_end = cooperation, parent, on_end
+        self.config, self.context = get_config(), copy_context()
         self.tasks = [
             Coroutine(it, self, number) for number, it in enumerate(functions)
         ]
