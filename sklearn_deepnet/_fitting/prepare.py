@@ -234,8 +234,15 @@ class PreparedFit:
             self._only_class = find_only_class(draft, self._dataset)
         given = validation_set
         state, dataset, validation_set = self._start(self._dataset, given)
+        is_restored = bool(self._fit_checkpoint and self._fit_checkpoint.is_restored)
         dataset, validation_set = scale_datasets(
-            draft, self._resolved, state, dataset, validation_set, self._resumes
+            draft,
+            self._resolved,
+            state,
+            dataset,
+            validation_set,
+            self._resumes,
+            is_restored,
         )
         self._dataset = dataset
         if self._only_class is not None:

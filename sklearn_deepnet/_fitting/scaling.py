@@ -158,6 +158,7 @@ def scale_datasets(
     dataset: Dataset,
     validation_set: Dataset | None,
     resumes: bool,
+    is_restored: bool = False,
 ) -> tuple[Dataset, Dataset | None]:
     """Set the scaling on the estimator, in place, and return the datasets with it.
 
@@ -175,11 +176,15 @@ def scale_datasets(
         The validation set.
     resumes : bool
         Whether training continues from earlier calls.
+    is_restored : bool, default=False
+        Whether the estimator has the scaling of this very call, from its checkpoint.
     """
-    _scale_inputs(estimator, resolved, state, dataset, resumes)
+    if not is_restored:
+        _scale_inputs(estimator, resolved, state, dataset, resumes)
     changes: dict[str, Any] = {"input_scaling": scaling_of(estimator)}
     if isinstance(dataset.targets, NumberTargets):
-        _scale_targets(estimator, resolved, state, dataset, resumes)
+        if not is_restored:
+            _scale_targets(estimator, resolved, state, dataset, resumes)
         mean, scale = estimator.target_mean_, estimator.target_scale_
         changes["targets"] = replace(dataset.targets, mean=mean, scale=scale)
     dataset = replace(dataset, **changes)
@@ -364,11 +369,12 @@ def _scale_targets(
             last[constant] = 0
     else:
         columns = before.updated(moments, own)
-        for network in _all_networks(resolved, state):
-            last = network.layers[-1]
-            rescale_last_layer(last, before[:2], columns[:2], estimator._has_counts)
-        state.first_loss = np.full_like(state.first_loss, np.nan)
-        state.forget_values(resolved.schedule)  # in other units
+        if not np.array_equal(before[:2], columns[:2]):
+            for network in _all_networks(resolved, state):
+                last = network.layers[-1]
+                rescale_last_layer(last, before[:2], columns[:2], estimator._has_counts)
+            state.first_loss = np.full_like(state.first_loss, np.nan)
+            state.forget_values(resolved.schedule)  # in other units
     estimator.target_mean_, estimator.target_scale_, estimator._target_seen = columns
 
 

@@ -68,6 +68,13 @@ def ignoring_undefined_metrics(ignores: bool) -> Iterator[None]:
 
 
 def max_abs(X: Any) -> float:
-    """Return the largest absolute value of `X`, without copying it."""
-    X = X if issparse(X) else np.asarray(X)
+    """Return the largest absolute value of `X`, without copying it.
+
+    SciPy would add up the duplicate entries of a sparse matrix in place, so a matrix
+    that has some is copied.
+    """
+    if not issparse(X):
+        X = np.asarray(X)
+    elif not X.has_canonical_format:
+        X = X.copy()
     return max(float(X.max()), -float(X.min()))

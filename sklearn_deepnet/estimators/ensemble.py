@@ -329,6 +329,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     _y_is_numeric = False
     _member = DeepNetClassifier
     _averaged_method = "predict_proba"  # always computed from logits
+    score = DeepNetClassifier.score
     _parameter_constraints = {  # noqa: RUF012
         **BaseEnsemble._parameter_constraints,
         "estimator": [DeepNetClassifier, None],
@@ -336,7 +337,6 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     if TYPE_CHECKING:  # what `fit` sets, and methods of more precise types
         estimators_: list[DeepNetClassifier]
         recipe: ClassVar[Callable[..., DeepNetClassifier]]
-        score: Callable[..., float]
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -512,6 +512,7 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
     _y_is_numeric = True
     _member = DeepNetRegressor
     _averaged_method = "predict"  # always computed from logits
+    score = DeepNetRegressor.score
     _parameter_constraints = {  # noqa: RUF012
         **BaseEnsemble._parameter_constraints,
         "estimator": [DeepNetRegressor, None],
@@ -519,7 +520,6 @@ class DeepNetEnsembleRegressor(RegressorMixin, BaseEnsemble):
     if TYPE_CHECKING:  # what `fit` sets, and methods of more precise types
         estimators_: list[DeepNetRegressor]
         recipe: ClassVar[Callable[..., DeepNetRegressor]]
-        score: Callable[..., float]
 
     @overload
     def predict(self, X: MatrixLike) -> FloatArray: ...
