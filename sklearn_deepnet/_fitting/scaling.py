@@ -187,10 +187,8 @@ def scale_datasets(
             _scale_targets(estimator, resolved, state, dataset, resumes)
         mean, scale = estimator.target_mean_, estimator.target_scale_
         changes["targets"] = replace(dataset.targets, mean=mean, scale=scale)
-    dataset = replace(dataset, **changes)
-    if validation_set is not None:
-        validation_set = replace(validation_set, **changes)
-    return dataset, validation_set
+    validation_set = validation_set and replace(validation_set, **changes)
+    return replace(dataset, **changes), validation_set
 
 
 def _scale_inputs(
