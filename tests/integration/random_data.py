@@ -5,6 +5,7 @@ keys of the tables below.
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -344,7 +345,12 @@ def _weights(given, second):
 
 
 def make_data(data):
-    """Return X, y and the arguments of ``fit`` that belong to them, as a dict."""
+    """Return X, y and the arguments of ``fit`` that belong to them, as a new dict."""
+    return _make_data(data).copy()
+
+
+@lru_cache(maxsize=4)
+def _make_data(data):
     found = _make_rows(data, data.seed, data.n_rows)
     if data.n_validation:
         names = {"X": "X_val", "y": "y_val", "sample_weight": "sample_weight_val"}

@@ -177,7 +177,6 @@ INVALID = {
     "activation": [
         "'rely'",
         "None",
-        "relu",
         "['relu'] * (n_hidden + 1)",
         "3",
         "np.tanh",
