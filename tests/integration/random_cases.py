@@ -79,7 +79,9 @@ def predicts_what_it_promises(case):
     predicted, p = call(estimator, "predict", X), outputs(estimator, X)
     assert np.isfinite(p).all(), "predictions are not finite"
     shape = np.shape(data["y"])
-    assert predicted.shape == (shape if shape[1:] > (1,) else (n,)), predicted.shape
+    shape = shape if shape[1:] > (1,) else (n,)
+    shape = (n, case.n_quantiles) if case.n_quantiles > 1 else shape
+    assert predicted.shape == shape, f"predictions have the shape {predicted.shape}"
     if case.is_classifier:
         check_probabilities(case, estimator, X, predicted, p)
     elif case.is_ensemble:

@@ -12,6 +12,7 @@ from tests.integration import random_data, random_values
 from tests.integration.random_data import Data, classes_of
 from tests.integration.random_values import CLASSES, INVALID, OF_CLASS, VALUES
 
+TWO_COLUMNS = ("numbers", "constant_column")
 CALLS = (
     "fit",
     "fit with warm_start",
@@ -74,6 +75,13 @@ class Case:
         """The parameters of the network, also if an ensemble clones it."""
         return self.member or {} if self.is_ensemble else self.params
 
+    @property
+    def n_quantiles(self):
+        """How many quantiles a regressor predicts; 1 for all other losses."""
+        if self.network_params.get("loss") != "'quantile'":
+            return 1
+        return 1 + self.network_params.get("quantile", "0.5").count(",")
+
     def value_of(self, name):
         """Return the value of a parameter of the network."""
         network = self.make()
@@ -109,7 +117,7 @@ class Case:
             n_labels = n_outputs = len(classes)
             n_outputs -= n_labels == 2
         else:
-            n_outputs = 2 if self.data.target == "numbers" else 1
+            n_outputs = 2 if self.data.target in TWO_COLUMNS else self.n_quantiles
         sizes = (len(self.data.columns), *np.ravel(hidden).tolist(), n_outputs)
         return random_values.names(sizes, classes, n_labels)
 
@@ -172,7 +180,7 @@ def _make_compatible(rng, params, data):
         params.pop("numeric_features", None)
         if params.get("input_scaling") in ("'standard'", "'robust'"):
             del params["input_scaling"]
-    if params.get("quantile", "").startswith("[") and target in ("numbers", "column"):
+    if params.get("quantile", "").startswith("[") and target in TWO_COLUMNS:
         del params["quantile"]
     if target == "count" and rng.random() < 0.5:
         params["loss"] = "'poisson'"
@@ -222,6 +230,8 @@ def _spoil(rng, case):
         names -= {"random_state"}  # the ensemble gives each member its own
     name = str(rng.choice(sorted(names)))
     invalid = {name: str(rng.choice(INVALID[name]))}
+    if name == "quantile":
+        invalid["loss"] = "'quantile'"
     if is_own:
         member = None if name == "estimator" else case.member
         params = case.params | invalid
