@@ -170,9 +170,8 @@ def assert_close(found, expected, what, factor=1.0):
     """Compare two predictions, up to rounding."""
     found, expected = np.asarray(found, float), np.asarray(expected, float)
     assert found.shape == expected.shape, f"{what}: {found.shape}, {expected.shape}"
-    size = (
-        np.abs(expected - expected.mean(axis=0)).max() + 1e-3 * np.abs(expected).max()
-    )
+    spread = np.abs(expected - expected.mean(axis=0)).max()
+    size = spread + 1e-2 * np.abs(expected).max()
     error = np.abs(found - expected).max()
     assert error <= factor * size, f"{what}: differs by {error:.2g}, of {size:.2g}"
 
