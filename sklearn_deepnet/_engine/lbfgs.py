@@ -27,10 +27,10 @@ def train_quasi_newton(
     on_rows: Watcher | None = None,
 ) -> list[TrainingResult]:
     """Make up to `n_iter` iterations of L-BFGS with one network; see `train`."""
-    loop = TrainingLoop(
-        spec, state, batches, n_iter, validation, on_epoch_end, threads, on_rows
-    )
     with np.errstate(all="ignore"):
+        loop = TrainingLoop(
+            spec, state, batches, n_iter, validation, on_epoch_end, threads, on_rows
+        )
         try:
             if n_iter:
                 _minimize(loop, spec, n_iter)

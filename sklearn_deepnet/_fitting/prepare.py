@@ -224,18 +224,18 @@ class PreparedFit:
         else:
             self.job = self._make_job(validation_set)
 
-    def _make_job(self, validation_set: Dataset | None) -> TrainingJob:
+    def _make_job(self, given: Dataset | None) -> TrainingJob:
         draft = self._draft
-        self._resolved = resolve_params(draft, self._dataset, validation_set)
+        self._resolved = resolve_params(draft, self._dataset, given)
         warn_of_ignored(draft)
         self._only_class, n_classes = None, len(getattr(draft, "classes_", ()))
         is_trained = self._partial or (self._resumes and draft.n_iter_)
         if not is_trained and (self._dataset.rows is not None or n_classes == 1):
             self._only_class = find_only_class(draft, self._dataset)
-        given = validation_set
-        state, dataset, validation_set = self._start(self._dataset, given)
+        state, *datasets = self._start(self._dataset, given)
+        is_restored = bool(self._fit_checkpoint and self._fit_checkpoint.is_restored)
         dataset, validation_set = scale_datasets(
-            draft, self._resolved, state, dataset, validation_set, self._resumes
+            draft, self._resolved, state, *datasets, self._resumes, is_restored
         )
         self._dataset = dataset
         if self._only_class is not None:

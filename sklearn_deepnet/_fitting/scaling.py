@@ -168,6 +168,7 @@ def scale_datasets(
     dataset: Dataset,
     validation_set: Dataset | None,
     resumes: bool,
+    is_restored: bool = False,
 ) -> tuple[Dataset, Dataset | None]:
     """Set the scaling on the estimator, in place, and return the datasets with it.
 
@@ -185,17 +186,19 @@ def scale_datasets(
         The validation set.
     resumes : bool
         Whether training continues from earlier calls.
+    is_restored : bool, default=False
+        Whether the estimator has the scaling of this very call, from its checkpoint.
     """
-    _scale_inputs(estimator, resolved, state, dataset, resumes)
+    if not is_restored:
+        _scale_inputs(estimator, resolved, state, dataset, resumes)
     changes: dict[str, Any] = {"input_scaling": scaling_of(estimator)}
     if isinstance(dataset.targets, NumberTargets):
-        _scale_targets(estimator, resolved, state, dataset, resumes)
+        if not is_restored:
+            _scale_targets(estimator, resolved, state, dataset, resumes)
         mean, scale = estimator.target_mean_, estimator.target_scale_
         changes["targets"] = replace(dataset.targets, mean=mean, scale=scale)
-    dataset = replace(dataset, **changes)
-    if validation_set is not None:
-        validation_set = replace(validation_set, **changes)
-    return dataset, validation_set
+    validation_set = validation_set and replace(validation_set, **changes)
+    return replace(dataset, **changes), validation_set
 
 
 def _scale_inputs(
@@ -371,11 +374,12 @@ def _scale_targets(
             silence_outputs(Network.from_spec(resolved, state.params), constant)
     else:
         columns = before.updated(moments, own)
-        for network in _all_networks(resolved, state):
-            last = network.layers[-1]
-            rescale_last_layer(last, before[:2], columns[:2], estimator._has_counts)
-        state.first_loss = np.full_like(state.first_loss, np.nan)
-        state.forget_values(resolved.schedule)  # in other units
+        if not np.array_equal(before[:2], columns[:2]):
+            for network in _all_networks(resolved, state):
+                last = network.layers[-1]
+                rescale_last_layer(last, before[:2], columns[:2], estimator._has_counts)
+            state.first_loss = np.full_like(state.first_loss, np.nan)
+            state.forget_values(resolved.schedule)  # in other units
     estimator.target_mean_, estimator.target_scale_, estimator._target_seen = columns
 
 

@@ -68,6 +68,12 @@ def ignoring_undefined_metrics(ignores: bool) -> Iterator[None]:
 
 
 def max_abs(X: Any) -> float:
-    """Return the largest absolute value of `X`, without copying it."""
-    X = X if issparse(X) else np.asarray(X)
+    """Return the largest absolute value of `X`, without copying it.
+
+    SciPy would add up the duplicate entries of a sparse matrix in place, so a matrix
+    that has some is copied. Some of its formats have no maximum.
+    """
+    X = X.tocsr() if issparse(X) else np.asarray(X)
+    if issparse(X) and not X.has_canonical_format:
+        X = X.copy()
     return max(float(X.max()), -float(X.min()))

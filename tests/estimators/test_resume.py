@@ -161,6 +161,21 @@ def test_a_stream_that_begins_with_a_constant_column_is_pickled_anywhere(
     np.testing.assert_array_equal(streams[0].predict(X), streams[1].predict(X))
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+@pytest.mark.parametrize("is_only", [True, False])
+def test_a_constant_output_does_not_change_what_is_best(is_only, loss):
+    X, y = scale(load_wine().data), np.full(178, 3.5)
+    if not is_only:
+        y = np.stack([y, X[:, 0] + 4], axis=1)
+    parameters = {"estimator": DeepNetRegressor, "loss": loss, "learning_rate": 0.1}
+    monitored = {"X_val": X[::3], "y_val": y[::-3]}
+    whole = net_for(8, **parameters).fit(X, y, **monitored)
+    chunks = net_for(6, **parameters).fit(X, y, **monitored)
+    chunks.set_params(n_iter=2).fit(X, y, **monitored)
+    assert whole.best_iter_ < 6
+    assert_same_training(chunks, whole)
+
+
 # ---- processes
 
 GO_ON = """

@@ -219,6 +219,30 @@ def test_rows_and_columns_of_zeros_are_nothing_special():
     assert_close_training(sparse, net_for(batch_size=1).fit(X[:30], y[:30]))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_targets_that_overflow_are_an_error_in_every_format(kind):
+    X, y = digits(200)
+    net = net_for(1, DeepNetRegressor, activation="identity").fit(X, 1e300 * y)
+    with raises(
+        "The outputs of the network overflow for this X, whose largest absolute value "
+        "is 1e+20. Give X in the units of the training data."
+    ):
+        net.predict(KINDS[kind](1e20 * X))
+
+
+def test_an_error_leaves_duplicates_alone():
+    X, y = digits(200)
+    net = net_for(1, DeepNetRegressor, activation="identity").fit(X, y)
+    entries = np.array([1e308, 9.0, 1e308]), np.array([20, 3, 20]), np.array([0, 3])
+    row = scipy.sparse.csr_matrix(entries, shape=(1, 64))
+    with pytest.raises(ValueError, match="The outputs of the network overflow"):
+        net.predict(row)
+    for array, expected in zip(
+        (row.data, row.indices, row.indptr), entries, strict=True
+    ):
+        np.testing.assert_array_equal(array, expected)
+
+
 def test_the_data_are_left_alone():
     X, y = digits(300)
     X = scipy.sparse.csr_array(X)

@@ -125,6 +125,20 @@ def test_fit_continues_as_if_it_had_never_stopped(setting, n_epochs, tmp_path):
     assert os.listdir(tmp_path) == ["net.safetensors"]
 
 
+@pytest.mark.parametrize("n_epochs", [0, 3])
+def test_rows_of_a_constant_column_are_counted_once(n_epochs, tmp_path):
+    X = np.column_stack([wine()[0], np.full(len(y), 7.0)])
+    checkpoint = Checkpoint(tmp_path / "net", every=1)
+    crash(net(warm_start=True), n_epochs, X, y, checkpoint=checkpoint)
+    resumed = net(warm_start=True).fit(X, y, checkpoint=checkpoint)
+    whole = net(warm_start=True).fit(X, y)
+    row = np.append(X[:1, :-1], [[9.0]], axis=1)
+    for fitted in (resumed, whole):
+        fitted.partial_fit(row, y[:1])
+    assert whole.input_mean_[-1] == pytest.approx(7 + 2 / 179)
+    assert_equal(learned(resumed), learned(whole))
+
+
 GO_ON = """
 import pickle, runpy, sys
 from pathlib import Path

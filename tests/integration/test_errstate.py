@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.model_selection import GridSearchCV
 
@@ -115,6 +116,27 @@ def test_ensembles():
     regressor = DeepNetEnsembleRegressor(random_state=0).fit(*NUMBERS)
     regressor.predict(NUMBERS[0], return_std=True)
     regressor.score(*NUMBERS)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e150])
+def test_ensembles_of_extreme_targets(unit):
+    X, y = NUMBERS
+    regressor = DeepNetEnsembleRegressor(random_state=0).fit(X, unit * y)
+    regressor.score(X, unit * y)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_a_penalty_that_is_too_large_for_float32(solver):
+    net = DeepNetClassifier((4,), solver=solver, dtype="float32", random_state=0)
+    net.fit(X, y, sample_weight=np.full(len(y), 1e-100))
+    net.predict(X)
+
+
+def test_sparse_rows_whose_sum_overflows():
+    rows = scipy.sparse.csr_matrix(X.astype(np.float32))
+    rows.data[:4] = np.array([3e38, 3e38, -3e38, -3e38])
+    net = DeepNetClassifier((4,), n_iter=1, tol=None, random_state=0)
+    net.fit(rows, y).predict(rows[8:])
 
 
 def test_many_networks():

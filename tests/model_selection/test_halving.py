@@ -105,6 +105,11 @@ def test_repeated_rounds_of_the_same_resource_are_scikit_learns():
     assert ours.n_resources_ == [6, 6, 18]
 
 
+def test_lbfgs_is_trained_from_the_start():
+    net = net_for(solver="lbfgs", estimator=DeepNetRegressor, tol=1e-5)
+    assert_same_search(net, {"alpha": [1e-4, 1.0, 30.0]}, *diabetes())
+
+
 class Fewer:
     """A schedule that falls with every call, whatever the epoch."""
 

@@ -71,7 +71,7 @@ class FitCheckpoint:
         self._n_before = estimator.n_iter_ if resumes else 0
         self._identity = identify_fit(estimator, dataset, validation_set, resumes)
         self._generator_after: np.random.RandomState | None = None
-        self.n_epochs_done, self.is_complete = 0, False
+        self.n_epochs_done, self.is_complete, self.is_restored = 0, False, False
 
     def restore(self, n_iter: int) -> bool:
         """Set the state in the file on the estimator, in place; return if there is one.
@@ -110,6 +110,7 @@ class FitCheckpoint:
         if has_callbacks(network):  # which would stop it again immediately
             ends.add("callback")
         self.is_complete = network._ended_by in ends or self.n_epochs_done == n_iter
+        self.is_restored = True
         return True
 
     def _set_attributes(

@@ -11,7 +11,7 @@ from ..._utils.sklearn_compat import all_params
 from ...nn.schedules import depends_on_n_iter
 from ..attributes import save_state, set_result
 from ..dataset import Dataset
-from ..parameters import resolve_schedule
+from ..parameters import is_quasi_newton, resolve_schedule
 from .file import identify_fit
 
 
@@ -72,7 +72,7 @@ class StoredFit:
 
     def __init__(self, store: EpochStore, key: str, estimator: Any) -> None:
         self._store, self._key, self._estimator = store, key, estimator
-        self.n_epochs_done, self.is_complete = 0, False
+        self.n_epochs_done, self.is_complete, self.is_restored = 0, False, False
 
     def restore(self, n_iter: int) -> bool:
         """Set the stored state on the estimator, in place; return if there is one."""
@@ -86,6 +86,7 @@ class StoredFit:
         self.is_complete = is_over or self.n_epochs_done == n_iter
         if self.is_complete:
             self._store.fits[self._key] = found
+        self.is_restored = True
         return True
 
     def begin(
@@ -123,9 +124,12 @@ def find_stored_fit(
 ) -> StoredFit | None:
     """Return where to find or store this fit, unless that is impossible.
 
-    It is impossible if a larger `n_iter` would change the first epochs, or if a
-    parameter cannot be compared with that of another fit.
+    It is impossible if a larger `n_iter` would change the first epochs, if the solver
+    is L-BFGS, which does not continue exactly, or if a parameter cannot be compared
+    with that of another fit.
     """
+    if is_quasi_newton(estimator.solver):
+        return None
     if depends_on_n_iter(resolve_schedule(estimator.schedule)):
         return None
     try:

@@ -25,7 +25,9 @@ def validate(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
     """
     options |= {"dtype": "numeric", "accept_sparse": "csr"}
     try:
-        found = validate_data(estimator, X, *y, **options)
+        # scikit-learn sums X first, which may overflow although all values are finite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = validate_data(estimator, X, *y, **options)
         if (found[0] if y else found).dtype.kind == "O":
             # scikit-learn does not convert a frame whose columns are all categories
             found = validate_data(estimator, np.asarray(X, float), *y, **options)

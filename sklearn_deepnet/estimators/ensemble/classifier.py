@@ -90,6 +90,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     _member = DeepNetClassifier
     _own_recipe = MappingProxyType({"init": "he"})
     _averaged_method = "predict_proba"  # always computed from logits
+    score = DeepNetClassifier.score
     _parameter_constraints = {  # noqa: RUF012
         **BaseEnsemble._parameter_constraints,
         "estimator": [DeepNetClassifier, None],
@@ -97,7 +98,6 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
     if TYPE_CHECKING:  # what `fit` sets, and methods of more precise types
         estimators_: list[DeepNetClassifier]
         recipe: ClassVar[Callable[..., DeepNetClassifier]]
-        score: Callable[..., float]
 
     @property
     def classes_(self) -> NDArray[Any]:
