@@ -386,6 +386,4 @@ def _scale_targets(
 def _all_networks(resolved: ResolvedParams, state: TrainingState) -> list[Network]:
     """Return a network for each array of parameters that a state holds."""
     every = state.params, state.best_params, state.finite_params
-    return [
-        Network.from_spec(resolved, params) for params in every if params is not None
-    ]
+    return [Network.from_spec(resolved, it) for it in every if it is not None]
