@@ -11,6 +11,8 @@ from sklearn_deepnet.estimators.stacking import training
 
 collect_ignore = [
     "integration/typed_user_code.py",  # never run, but doctest would import it
+    "integration/sklearn_plugin.py",  # a plugin of pytest, for runs of its own
+    "integration/sklearn_substitutes.py",
     "integration/clients",  # has dependencies of its own; `make test-clients` names it
 ]
 
