@@ -163,7 +163,7 @@ def _n_frequencies(features: PeriodicFeatures | None) -> int:
 def resolve_activations(activation: Any, n_hidden: int) -> list[Activation]:
     """Return the activation of each hidden layer."""
     if isinstance(activation, str | Activation):
-        activation = [activation] * n_hidden
+        return [look_up(ACTIVATIONS, activation, "activation")] * n_hidden
     if len(activation) != n_hidden:
         raise ValueError(
             f"activation has {len(activation)} entries for {n_hidden} hidden layers. "

@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 
 from sklearn_deepnet._fitting.parameters import resolve_random_state
-from sklearn_deepnet.nn.activations import Activation, relu
+from sklearn_deepnet.nn.activations import ACTIVATIONS, Activation, relu
 from sklearn_deepnet.nn.initializers import he
 from sklearn_deepnet.nn.losses import (
     Loss,
@@ -16,7 +16,13 @@ from sklearn_deepnet.nn.losses import (
     squared_error,
 )
 from sklearn_deepnet.nn.optimizers import OPTIMIZERS, SGD, Adam, Momentum, RMSprop
-from tests.helpers import assert_same_training, cancer, digits, network_factory
+from tests.helpers import (
+    assert_same_training,
+    cancer,
+    digits,
+    network_factory,
+    raises,
+)
 
 net = network_factory(
     "hidden_layer_sizes", hidden_layer_sizes=(12, 8), n_iter=5, learning_rate=0.01
@@ -108,6 +114,15 @@ def test_an_activation_may_be_named_or_given():
     named = net((9, 8, 7), activation=["tanh", "relu", "gelu"]).fit(X, y)
     given = net((9, 8, 7), activation=("tanh", relu, "gelu")).fit(X, y)
     np.testing.assert_array_equal(given.coefs_[0], named.coefs_[0])
+
+
+def test_an_unknown_activation_is_an_error_without_hidden_layers():
+    X, y = digits()
+    with raises(
+        f"activation must be one of {sorted(ACTIVATIONS)}. Got 'rely' instead. Did you "
+        "mean 'relu'?"
+    ):
+        net((), activation="rely").fit(X, y)
 
 
 def test_an_optimizer_may_have_its_own_settings():

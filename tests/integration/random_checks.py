@@ -39,7 +39,8 @@ def public_call():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         filters = list(warnings.filters)
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        streams = contextlib.redirect_stdout, contextlib.redirect_stderr
+        with streams[0](printed), streams[1](printed), np.errstate(all="warn"):
             yield caught
         assert warnings.filters == filters, "the warning filters have changed"
     for name, value in process_state().items():
