@@ -183,7 +183,7 @@ INVALID = {
     ],
     "input_scaling": ["'minmax'", "True", "0"],
     "numeric_features": ["'fourier'", "3", "PeriodicFeatures"],
-    "init": ["'hee'", "None", "3", "[]", "['he'] * (n_hidden + 2)", "lambda n, r: 0"],
+    "init": ["'hee'", "None", "3", "[]", "['he'] * (n_hidden + 2)"],
     "init_scale": ["0", "-1.0", "'big'", "np.nan"],
     "bias_init": ["'ones'", "None", "0.0"],
     "loss": ["'hinge'", "None", "log_loss.logistic", "3"],
