@@ -371,11 +371,12 @@ def _scale_targets(
             silence_outputs(Network.from_spec(resolved, state.params), constant)
     else:
         columns = before.updated(moments, own)
-        for network in _all_networks(resolved, state):
-            last = network.layers[-1]
-            rescale_last_layer(last, before[:2], columns[:2], estimator._has_counts)
-        state.first_loss = np.full_like(state.first_loss, np.nan)
-        state.forget_values(resolved.schedule)  # in other units
+        if not np.array_equal(before[:2], columns[:2]):
+            for network in _all_networks(resolved, state):
+                last = network.layers[-1]
+                rescale_last_layer(last, before[:2], columns[:2], estimator._has_counts)
+            state.first_loss = np.full_like(state.first_loss, np.nan)
+            state.forget_values(resolved.schedule)  # in other units
     estimator.target_mean_, estimator.target_scale_, estimator._target_seen = columns
 
 
