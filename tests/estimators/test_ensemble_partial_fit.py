@@ -230,3 +230,9 @@ def test_it_is_not_available_where_all_samples_are_needed(estimator, reason):
     with pytest.raises(AttributeError) as found:
         estimator.partial_fit(X, NUMBERS)
     assert str(found.value.__cause__) == reason
+
+
+def test_an_estimator_that_is_no_network_is_named():
+    message = "The 'estimator' parameter of DeepNetEnsembleClassifier must be "
+    with pytest.raises(ValueError, match=f"^{message}"):
+        DeepNetEnsembleClassifier(make_pipeline(net())).partial_fit(X, y, [0, 1])

@@ -119,6 +119,10 @@ def test_clones_and_settings_keep_it(q):
     assert not several.target_tags.multi_output
     assert net_for(0.9).__sklearn_tags__().target_tags.multi_output
     assert net_for(THREE, loss="huber").__sklearn_tags__().target_tags.multi_output
+    of_ensemble = DeepNetEnsembleRegressor(net_for(THREE)).__sklearn_tags__()
+    assert not of_ensemble.target_tags.multi_output
+    of_ensemble = DeepNetEnsembleRegressor(net_for(0.9)).__sklearn_tags__()
+    assert of_ensemble.target_tags.multi_output
 
 
 @pytest.mark.parametrize("loss", ["huber", losses.quantile(0.9), losses.quantile()])

@@ -183,7 +183,7 @@ class DeepNetEnsembleRegressor(NumberScoreMixin, RegressorMixin, BaseEnsemble):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
         of_member = self._base.__sklearn_tags__().target_tags
+        tags.target_tags.multi_output = of_member.multi_output
         tags.target_tags.positive_only = of_member.positive_only
         return tags
