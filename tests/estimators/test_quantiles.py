@@ -138,7 +138,9 @@ def test_a_quantile_that_is_not_used_is_a_warning(loss):
     net_for(0.5, loss=loss).fit(X, y)  # does not warn
 
 
-@pytest.mark.parametrize("q", [[], [0.9, 0.1], [0.5, 0.5], [0.5, 1.0], [[0.1], [0.2]]])
+@pytest.mark.parametrize(
+    "q", [[], [0.9, 0.1], [0.5, 0.5], [0.5, 1.0], [[0.1], [0.2]], {0.5}, {0.5: 1}]
+)
 def test_other_sequences_are_an_error(q):
     message = (
         "quantile must be a number in (0, 1), or an increasing sequence of such "
