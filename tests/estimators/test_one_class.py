@@ -65,7 +65,9 @@ def test_the_class_is_always_predicted(case, ensemble):
     assert len(seen) == (3 if ensemble else 1)
     assert_constant(classifier)
     if not ensemble:
-        assert classifier.decision_function(X).shape == (120, 1)
+        logits = classifier.decision_function(X)
+        assert logits.shape == (120, 1)
+        assert (logits > 0).all()
         assert classifier.n_iter_ == 0
 
 
