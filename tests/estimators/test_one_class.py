@@ -97,6 +97,17 @@ def test_one_class_has_no_gradient(loss):
     assert_constant(network)
 
 
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_no_class_is_an_error(ensemble):
+    network = DeepNetEnsembleClassifier(net()) if ensemble else net()
+    message = (
+        "classes is empty. Give the labels of all classes that can occur in any call "
+        "of partial_fit."
+    )
+    with raises(message):
+        network.partial_fit(X, ONE, classes=[])
+
+
 def test_other_classes_cannot_follow():
     with warned:
         constant = net(warm_start=True).fit(X, ONE)
