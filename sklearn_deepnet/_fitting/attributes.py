@@ -218,7 +218,7 @@ def set_constant(params: FloatArray, resolved: ResolvedParams, index: int) -> No
     """Set the last layer, in place, so that the network predicts one class only."""
     last = cut_layers(resolved.layer_sizes, params)[-1]
     last[:] = 0.0
-    if len(last) == 1:  # the log-odds of the second of two classes
+    if resolved.out_activation == "logistic":  # log-odds of the second of two classes
         last[0, -1] = _CERTAIN if index else -_CERTAIN
     else:
         last[index, -1] = _CERTAIN

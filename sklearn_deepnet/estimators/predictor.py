@@ -12,7 +12,7 @@ from .._engine import BlockPropagation, predict_logits
 from .._utils.typing import FloatArray
 from .fitted import network_of
 
-# So many rows fit into one block of any network, with work arrays of four sizes
+# So many rows fit into one block of any network, with work arrays of eight sizes
 _FEW_ROWS = 64
 
 # Attributes that predictions depend on, without parameters and state of training

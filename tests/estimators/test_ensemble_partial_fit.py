@@ -137,6 +137,22 @@ def test_parameters_set_between_calls_take_effect():
     np.testing.assert_array_equal(changed.estimators_[1]._params, alone._params)
 
 
+@pytest.mark.parametrize(
+    "Ensemble", [DeepNetEnsembleClassifier, DeepNetEnsembleRegressor]
+)
+@pytest.mark.parametrize("schedule", ["the default", "constant"])
+def test_the_recipe_needs_a_constant_rate_after_its_epochs(Ensemble, schedule):
+    options = {} if schedule == "the default" else {"schedule": schedule}
+    member = Ensemble.recipe(hidden_layer_sizes=3, n_iter=2, **options)
+    streamed = Ensemble(member, n_estimators=2, random_state=0)
+    first = {"classes": [0, 1]} if Ensemble is DeepNetEnsembleClassifier else {}
+    streamed.partial_fit(X, y, **first).partial_fit(X, y)
+    before = streamed.estimators_[0]._params.copy()
+    streamed.partial_fit(X, y)
+    changes = not np.array_equal(streamed.estimators_[0]._params, before)
+    assert changes == (schedule == "constant")
+
+
 def test_members_that_were_fitted_continue_and_say_so_once():
     fitted = ensemble(net(n_iter=3, tol=None)).fit(X, y)
     expected = deepcopy(fitted.estimators_)
@@ -230,3 +246,9 @@ def test_it_is_not_available_where_all_samples_are_needed(estimator, reason):
     with pytest.raises(AttributeError) as found:
         estimator.partial_fit(X, NUMBERS)
     assert str(found.value.__cause__) == reason
+
+
+def test_an_estimator_that_is_no_network_is_named():
+    message = "The 'estimator' parameter of DeepNetEnsembleClassifier must be "
+    with pytest.raises(ValueError, match=f"^{message}"):
+        DeepNetEnsembleClassifier(make_pipeline(net())).partial_fit(X, y, [0, 1])

@@ -65,7 +65,9 @@ def test_the_class_is_always_predicted(case, ensemble):
     assert len(seen) == (3 if ensemble else 1)
     assert_constant(classifier)
     if not ensemble:
-        assert classifier.decision_function(X).shape == (120, 1)
+        logits = classifier.decision_function(X)
+        assert logits.shape == (120, 1)
+        assert (logits > 0).all()
         assert classifier.n_iter_ == 0
 
 
@@ -93,6 +95,17 @@ def test_one_class_has_no_gradient(loss):
     np.testing.assert_array_equal(network._params, before)
     assert network.loss_curve_ == [0, 0]
     assert_constant(network)
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_no_class_is_an_error(ensemble):
+    network = DeepNetEnsembleClassifier(net()) if ensemble else net()
+    message = (
+        "classes is empty. Give the labels of all classes that can occur in any call "
+        "of partial_fit."
+    )
+    with raises(message):
+        network.partial_fit(X, ONE, classes=[])
 
 
 def test_other_classes_cannot_follow():

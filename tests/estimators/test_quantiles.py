@@ -119,6 +119,10 @@ def test_clones_and_settings_keep_it(q):
     assert not several.target_tags.multi_output
     assert net_for(0.9).__sklearn_tags__().target_tags.multi_output
     assert net_for(THREE, loss="huber").__sklearn_tags__().target_tags.multi_output
+    of_ensemble = DeepNetEnsembleRegressor(net_for(THREE)).__sklearn_tags__()
+    assert not of_ensemble.target_tags.multi_output
+    of_ensemble = DeepNetEnsembleRegressor(net_for(0.9)).__sklearn_tags__()
+    assert of_ensemble.target_tags.multi_output
 
 
 @pytest.mark.parametrize("loss", ["huber", losses.quantile(0.9), losses.quantile()])
@@ -134,7 +138,9 @@ def test_a_quantile_that_is_not_used_is_a_warning(loss):
     net_for(0.5, loss=loss).fit(X, y)  # does not warn
 
 
-@pytest.mark.parametrize("q", [[], [0.9, 0.1], [0.5, 0.5], [0.5, 1.0], [[0.1], [0.2]]])
+@pytest.mark.parametrize(
+    "q", [[], [0.9, 0.1], [0.5, 0.5], [0.5, 1.0], [[0.1], [0.2]], {0.5}, {0.5: 1}]
+)
 def test_other_sequences_are_an_error(q):
     message = (
         "quantile must be a number in (0, 1), or an increasing sequence of such "

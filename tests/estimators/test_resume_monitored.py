@@ -106,6 +106,15 @@ def test_chunks_of_a_regressor_equal_one_fit(loss):
     np.testing.assert_array_equal(chunks.predict(X), whole.predict(X))
 
 
+def test_chunks_of_a_constant_target_equal_one_fit():
+    X, y = diabetes()
+    net = net_for(8, DeepNetRegressor, early_stopping=True)
+    whole = clone(net).fit(X, np.full_like(y, 3.5))
+    chunks = fit_in_chunks(clone(net), X, np.full_like(y, 3.5), [3, 5])
+    assert whole.best_iter_ == 0
+    assert_same_training(chunks, whole)
+
+
 def test_scaling_of_the_target_is_fixed_by_the_first_call():
     X, y = diabetes()
     net = net_for(3, DeepNetRegressor).fit(X, y)

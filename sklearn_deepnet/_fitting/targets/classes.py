@@ -220,6 +220,11 @@ def find_partial_classes(
     if classes is not None:
         found = column_or_1d(as_labels(classes, "classes"))
         found = _find_classes(found)
+        if not len(found):
+            raise ValueError(
+                "classes is empty. Give the labels of all classes that can occur in "
+                "any call of partial_fit."
+            )
     elif y.ndim == 2:
         found = _find_classes(y)
     elif before is None:

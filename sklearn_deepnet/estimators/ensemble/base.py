@@ -316,4 +316,6 @@ def has_partial_fit(ensemble: BaseEnsemble) -> bool:
             "partial_fit is not available with bootstrap=True, which draws from all "
             "samples at once. Call fit, or set bootstrap=False."
         )
-    return networks_have_partial_fit(ensemble._base)
+    base = ensemble._base
+    # With another estimator, the call itself says which are allowed.
+    return not isinstance(base, BaseDeepNet) or networks_have_partial_fit(base)

@@ -123,6 +123,10 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
         changed between the calls take effect in the members. Not available with
         ``bootstrap=True``.
 
+        The learning rate of the default members falls to zero in 200 epochs, which
+        include those of `fit`. Further calls change nothing. For a longer stream, give
+        ``recipe(schedule="constant")`` as `estimator`.
+
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)

@@ -108,6 +108,10 @@ class DeepNetEnsembleRegressor(NumberScoreMixin, RegressorMixin, BaseEnsemble):
         changed between the calls take effect in the members. Not available with
         ``bootstrap=True``.
 
+        The learning rate of the default members falls to zero in 200 epochs, which
+        include those of `fit`. Further calls change nothing. For a longer stream, give
+        ``recipe(schedule="constant")`` as `estimator`.
+
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
@@ -183,7 +187,7 @@ class DeepNetEnsembleRegressor(NumberScoreMixin, RegressorMixin, BaseEnsemble):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
         of_member = self._base.__sklearn_tags__().target_tags
+        tags.target_tags.multi_output = of_member.multi_output
         tags.target_tags.positive_only = of_member.positive_only
         return tags

@@ -22,7 +22,7 @@ array([[ 0.6931, 60.    ]])
 array([[-0.5,  1. ]])
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Real
@@ -243,7 +243,12 @@ def _check_quantiles(given: Any) -> float | tuple[float, ...]:
         values = [given] if is_one else [*given]
     except TypeError:
         values = []
-    are_valid = bool(values) and all(_is_number(q) and 0 < q < 1 for q in values)
+    are_ordered = not isinstance(given, Set | Mapping)
+    are_valid = (
+        are_ordered
+        and bool(values)
+        and all(_is_number(q) and 0 < q < 1 for q in values)
+    )
     if not (are_valid and all(q < higher for q, higher in pairwise(values))):
         raise ValueError(
             "quantile must be a number in (0, 1), or an increasing sequence of such "
