@@ -367,10 +367,14 @@ def weights_are_rows(case):
 def few_small_steps(case):
     """Return changes with which differences by rounding stay small.
 
-    Near an optimum, each step of Adam makes them a hundred thousand times as large.
+    Near an optimum, each step of Adam makes them a hundred thousand times as large. In
+    float32, 1500 steps of one row each make them as large as the predictions.
     """
-    n_iter = min(1, int(case.value_of("n_iter")))
-    return {"n_iter": n_iter, "learning_rate": 1e-3, "restore_best": False}
+    n_iter, batch_size = min(1, int(case.value_of("n_iter"))), {}
+    fewest_rows = -(-case.data.n_rows // 100)
+    if str(case.value_of("batch_size")).isdigit():
+        batch_size["batch_size"] = max(fewest_rows, int(case.value_of("batch_size")))
+    return {"n_iter": n_iter, "learning_rate": 1e-3, "restore_best": False} | batch_size
 
 
 def enlarges_rounding(case):
