@@ -13,8 +13,9 @@ from .._utils.interrupts import interruptibly
 from .._utils.lookup import claims
 from .._utils.sklearn_compat import CallbackContext
 from .._utils.values import items_of
-from .._utils.warnings import max_abs, warn
+from .._utils.warnings import max_abs, warn, warn_once
 from ..exceptions import DivergenceWarning
+from ..nn.schedules import Cosine
 from .attributes import copy_attributes, set_result
 from .dataset import Dataset
 from .parameters import is_quasi_newton, resolve_schedule
@@ -204,6 +205,12 @@ def warn_of_ending(
         )
     elif failure:
         warn(failure, ConvergenceWarning)
+    elif n_iter and _has_stopped(estimator):
+        warn_once(
+            f"The learning rate is now 0, since schedule={estimator.schedule!r} has "
+            "reached its horizon. To continue training, set schedule='constant', or a "
+            "Cosine with a larger horizon."
+        )
     elif ended_by == "n_iter" and stops and n_iter and not _is_planned(estimator):
         no_rate = is_quasi_newton(estimator.solver)
         advice = f"Increase {'n_iter' if no_rate else 'n_iter or learning_rate'}"
@@ -231,6 +238,19 @@ def _is_planned(estimator: Any) -> bool:
     schedule = resolve_schedule(estimator.schedule)
     says_so = claims(schedule, "depends_on_n_iter", default=False)
     return says_so and not is_quasi_newton(estimator.solver)
+
+
+def _has_stopped(estimator: Any) -> bool:
+    """Return whether a resumed training has a rate of 0 after its first `n_iter`.
+
+    A horizon that is set explicitly is intended.
+    """
+    schedule, saved = resolve_schedule(estimator.schedule), estimator._training_state
+    is_cosine = isinstance(schedule, Cosine) and schedule.horizon is None
+    if not (is_cosine and saved and estimator.n_iter_ and _is_planned(estimator)):
+        return False
+    horizon = schedule.init(saved["state"]["horizon"])
+    return schedule.factor_at(estimator.n_iter_ - 1, horizon) == 0
 
 
 def _advise_on_divergence(estimator: Any, dataset: Dataset) -> str:

@@ -41,6 +41,12 @@ CASES = {  # member, X, y, arguments by name, which are cut by the chunk
 HELD_OUT = {"X_val": X[:50], "y_val": y[:50], "sample_weight_val": WEIGHT[:50] + 1}
 
 
+NO_RATE = (
+    "The learning rate is now 0, since schedule='cosine' has reached its horizon. To "
+    "continue training, set schedule='constant', or a Cosine with a larger horizon."
+)
+
+
 def ensemble(member, **parameters):
     is_classifier = isinstance(member, DeepNetClassifier)
     kind = DeepNetEnsembleClassifier if is_classifier else DeepNetEnsembleRegressor
@@ -148,9 +154,12 @@ def test_the_recipe_needs_a_constant_rate_after_its_epochs(Ensemble, schedule):
     first = {"classes": [0, 1]} if Ensemble is DeepNetEnsembleClassifier else {}
     streamed.partial_fit(X, y, **first).partial_fit(X, y)
     before = streamed.estimators_[0]._params.copy()
-    streamed.partial_fit(X, y)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        streamed.partial_fit(X, y)
     changes = not np.array_equal(streamed.estimators_[0]._params, before)
     assert changes == (schedule == "constant")
+    assert [str(it.message) for it in seen] == ([] if changes else [NO_RATE])
 
 
 def test_members_that_were_fitted_continue_and_say_so_once():

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -154,6 +155,7 @@ def test_learning_rates_have_the_dtype_of_the_network(dtype):
 # ---- horizons
 
 
+@pytest.mark.filterwarnings("ignore:The learning rate is now 0")
 @pytest.mark.parametrize(
     ("name", "formula"), [("cosine", cosine), ("onecycle", one_cycle)]
 )
@@ -164,6 +166,22 @@ def test_horizon_is_the_n_iter_of_the_first_fit(name, formula):
         net.set_params(n_iter=n_iter).fit(*wine())
     expected = [RATE * formula(t, 4) for t in range(13)]
     np.testing.assert_allclose(recorder.rates, expected, rtol=1e-12, atol=1e-18)
+
+
+def test_a_call_without_a_learning_rate_says_so():
+    net = net_for(4, "cosine", warm_start=True).fit(*wine())
+    message = (
+        "The learning rate is now 0, since schedule='cosine' has reached its horizon. "
+        "To continue training, set schedule='constant', or a Cosine with a larger "
+        "horizon."
+    )
+    with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
+        net.fit(*wine())
+    with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
+        net.partial_fit(*wine())
+    net.set_params(n_iter=0).fit(*wine())  # no epoch, no warning
+    net.set_params(n_iter=4, schedule=Cosine(horizon=30)).fit(*wine())
+    net.set_params(schedule="constant").fit(*wine())
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
