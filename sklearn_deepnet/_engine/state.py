@@ -198,7 +198,8 @@ class TrainingState:
     @property
     def loss_limit(self) -> FloatArray:
         """Largest loss of an epoch that does not count as divergence."""
-        return _DIVERGED * np.maximum(1, np.abs(self.first_loss))
+        with np.errstate(over="ignore"):  # in float32: there is no limit then
+            return _DIVERGED * np.maximum(1, np.abs(self.first_loss))
 
     def is_finite(self) -> BoolArray:
         """Return for which networks the sum of all parameters is finite.

@@ -92,7 +92,9 @@ def predicts_what_it_promises(case):
         assert (std >= 0).all(), "std is negative"
         assert_close(mean, predicted, "the mean beside std", 0)
     one = getattr(estimator, "estimators_", [estimator])[0]
-    error = 1e3 * np.finfo(one.coefs_[0].dtype).eps * np.abs(p).max()
+    # Large columns that are not scaled cancel in the sums of the first layer.
+    size = 1e3 if {*case.data.columns} <= random_data.SMALL else 1e5
+    error = size * np.finfo(one.coefs_[0].dtype).eps * np.abs(p).max()
     for rows in (range(0, n, 2), [n - 1], range(n - 1, -1, -1)):
         alone = outputs(estimator, select(X, [*rows]))
         np.testing.assert_allclose(alone, p[[*rows]], rtol=0, atol=error)

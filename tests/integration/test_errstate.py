@@ -139,6 +139,14 @@ def test_sparse_rows_whose_sum_overflows():
     net.fit(rows, y).predict(rows[8:])
 
 
+def test_a_score_after_a_loss_that_float32_just_holds():
+    net = DeepNetClassifier((4,), early_stopping=True, scoring="accuracy", n_iter=2)
+    net.set_params(dtype="float32", input_scaling=None, tol=None, random_state=0)
+    with np.errstate(all="raise"):
+        net.fit(X * 1e34, y)
+    assert net.loss_curve_[0] > 1e33
+
+
 def test_many_networks():
     net = DeepNetClassifier((4,), n_iter=10, tol=None, random_state=0)
     fast = DeepNetClassifier((4,), n_iter=10, tol=None, learning_rate=10.0)
