@@ -160,7 +160,7 @@ CASES = {
     "two labels": case(classifier(loss=focal(1.5)), y=NAMES[np.minimum(y, 1)]),
     "multilabel": case(classifier(), y=(X > 0).astype(int)),
     "counts": case(regressor(loss="poisson"), X_val=X, y_val=y),
-    "numbers": case(regressor(schedule="cosine"), y=X[:, 0]),
+    "numbers": case(regressor(schedule=Cosine(horizon=50)), y=X[:, 0]),
     "quantiles": case(
         regressor(loss="quantile", quantile=(0.1, np.float64(0.5), 0.9)), y=X[:, 0]
     ),
