@@ -356,6 +356,7 @@ def initialize(
     """
     shapes = [*zip(layer_sizes[1:], layer_sizes[:-1], strict=True)]
     if not is_scheme(init) and not all(map(is_scheme, init)):
+        look_up(BIAS_INITIALIZERS, bias_init, "bias_init")  # not used, but checked
         return _from_arrays(init, shapes)
     schemes = _one_per_layer(init, len(shapes))
     draw_bias = look_up(BIAS_INITIALIZERS, bias_init, "bias_init")

@@ -32,6 +32,8 @@ _BLOCK_ELEMENTS = 2**17  # of X, converted to float64 at once
 # A column counts as constant if its standard deviation is at most this fraction of its
 # largest value, since it may vary by rounding only.
 _ROUNDING = 1e-14
+# Up to this fraction, the rounding of the mean of many rows may be the deviation.
+_DOUBTFUL = 1e-10
 
 # For larger values the squashed value is 3 in double precision. The square of this
 # limit fits into float32.
@@ -126,12 +128,39 @@ def column_moments(
         total = moments if total is None else total.merge(moments)
     assert total is not None  # there is a row
     mean, deviation = total.mean * unit, total.deviation * unit
+    doubtful = np.flatnonzero((low < high) & (deviation <= _DOUBTFUL * largest))
+    if len(doubtful):
+        deviation[doubtful] = _exact_deviations(X, weight, rows, doubtful, low)
     if X.dtype.kind == "f":
         noise = max(_ROUNDING, float(np.finfo(X.dtype).eps)) * largest
     else:
         noise = _ROUNDING * largest
     deviation = np.where((low == high) | (deviation <= noise), 0.0, deviation)
     return Moments(factor * total.weight, np.where(low == high, low, mean), deviation)
+
+
+def _exact_deviations(
+    X: NDArray[Any],
+    weight: FloatArray | None,
+    rows: IntArray | None,
+    columns: IntArray,
+    low: FloatArray,
+) -> FloatArray:
+    """Return the deviations of columns whose values hardly differ.
+
+    Differences from the lowest value are exact, so their mean has no rounding error
+    that would count as deviation.
+    """
+    total: Moments | None = None
+    for block, own in _blocks(X, weight, rows):
+        above = block[:, columns].astype(np.float64, order="C") - low[columns]
+        mean = np.average(above, axis=0, weights=own)
+        square = np.average((above - mean) ** 2, axis=0, weights=own)
+        n = np.full(len(mean), len(block) if own is None else own.sum())
+        moments = Moments(n, mean, np.sqrt(square))
+        total = moments if total is None else total.merge(moments)
+    assert total is not None  # there is a row
+    return total.deviation
 
 
 def column_bounds(

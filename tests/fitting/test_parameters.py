@@ -22,6 +22,7 @@ from tests.helpers import (
     digits,
     network_factory,
     raises,
+    wine,
 )
 
 net = network_factory(
@@ -160,6 +161,18 @@ def test_a_loss_is_asked_for_the_kind_of_output():
         for component, name in ((both, "log_loss"), (squared_error, "squared_error")):
             curve = net(loss=component).fit(X, y).loss_curve_
             assert curve == net(loss=name).fit(X, y).loss_curve_
+
+
+@pytest.mark.filterwarnings("ignore:init_scale and bias_init are ignored")
+def test_an_unknown_bias_init_is_an_error_beside_arrays():
+    X, y = wine()
+    arrays = [np.ones((13, 3)), np.zeros(3)]
+    message = (
+        "bias_init must be one of ['random', 'uniform', 'zeros']. Got 'zero' instead. "
+        "Did you mean 'zeros'?"
+    )
+    with raises(message):
+        net((), init=arrays, bias_init="zero", input_scaling=None).fit(X, y)
 
 
 def test_an_activation_may_be_your_own():

@@ -92,8 +92,9 @@ def predicts_what_it_promises(case):
         assert (std >= 0).all(), "std is negative"
         assert_close(mean, predicted, "the mean beside std", 0)
     one = getattr(estimator, "estimators_", [estimator])[0]
-    # Large columns that are not scaled cancel in the sums of the first layer.
-    size = 1e3 if {*case.data.columns} <= random_data.SMALL else 1e5
+    # Large columns that are not scaled, and large weights, cancel in sums.
+    is_small = {*case.data.columns} <= random_data.SMALL and case.has_small_steps
+    size = 1e3 if is_small else 1e6
     error = size * np.finfo(one.coefs_[0].dtype).eps * np.abs(p).max()
     for rows in (range(0, n, 2), [n - 1], range(n - 1, -1, -1)):
         alone = outputs(estimator, select(X, [*rows]))
@@ -153,7 +154,8 @@ def copies_predict_the_same(case):
         assert_close(found, outputs(estimator, X), "a predictor", 0)
     # onnxruntime takes the subtraction of a mean of 1e-200 for one of zero.
     is_tiny = case.data.target == "tiny_number"
-    if {*case.data.columns} <= random_data.SMALL and not is_tiny:
+    is_small = {*case.data.columns} <= random_data.SMALL and case.has_small_steps
+    if is_small and not is_tiny:  # float32 has no cosine of a large number
         check_onnx(estimator, as_dense(X))
 
 

@@ -82,6 +82,11 @@ class Case:
             return 1
         return 1 + self.network_params.get("quantile", "0.5").count(",")
 
+    @property
+    def has_small_steps(self):
+        """Whether training leaves weights of a usual size."""
+        return "1e6" not in str(self.network_params.get("learning_rate"))
+
     def value_of(self, name):
         """Return the value of a parameter of the network."""
         network = self.make()

@@ -91,6 +91,24 @@ def test_rounding_is_no_deviation():
     assert column_moments(noisy[:, np.newaxis].astype(np.float64)).deviation > 0
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rounding_of_the_mean_of_many_rows_is_no_deviation(weighted):
+    """That mean has an error of hundreds of times the spacing of its rows."""
+    values = 0.3 + 1e-16 * (np.arange(500_000) % 3)
+    weight = 1.0 + np.arange(500_000) % 2 if weighted else None
+    moments = column_moments(values[:, np.newaxis], weight)
+    assert moments.deviation == 0
+    np.testing.assert_allclose(moments.mean, 0.3, rtol=1e-12)
+    # A deviation of 4e-14 is more than rounding, and is exact.
+    steps = 0.5 + 2.0**-44 * (np.arange(300_000) % 2)
+    found = column_moments(
+        steps[:, np.newaxis], None if weight is None else weight[:300_000]
+    )
+    share = 2 / 3 if weighted else 1 / 2
+    expected = 2.0**-44 * np.sqrt(share * (1 - share))
+    np.testing.assert_allclose(found.deviation, expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool, np.float32, np.float16])
 def test_moments_are_computed_in_float64(dtype):
     values = (rng.rand(50, 3) * 100).astype(dtype)

@@ -62,7 +62,7 @@ def test_lime_explains_the_probability_of_the_network():
 
 def test_eli5_finds_the_permutation_importance_of_scikit_learn():
     X, y = wine()
-    net = DeepNetClassifier((8,), n_iter=30, tol=None, random_state=0).fit(X, y)
+    net = DeepNetClassifier((8,), learning_rate=0.01, random_state=0).fit(X, y)
     found = PermutationImportance(net, random_state=0, n_iter=30, cv="prefit").fit(X, y)
     expected = permutation_importance(net, X, y, n_repeats=30, random_state=0)
     importance = found.feature_importances_
