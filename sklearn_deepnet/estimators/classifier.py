@@ -616,7 +616,8 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         log_p : ndarray of shape (n_samples, n_classes)
             Log-probabilities, at most 0.
         """
-        return self._activate(self._logits(X), log_expit, log_softmax)
+        log_p = self._activate(self._logits(X), log_expit, log_softmax)
+        return np.maximum(log_p, np.finfo(log_p.dtype).min)  # differences may overflow
 
     def _activate(
         self,

@@ -7,6 +7,7 @@ import pytest
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.datasets import load_iris
 
+from sklearn_deepnet import DeepNetClassifier, DeepNetEnsembleClassifier
 from sklearn_deepnet.nn.activations import ACTIVATIONS
 from tests.helpers import cancer, digits, network_factory, raises
 from tests.nn.test_activations import FORMULAS
@@ -105,6 +106,20 @@ def test_log_probabilities_are_finite_where_probabilities_are_zero(n_classes, si
     if size > 745:
         assert (p[others] == 0).all()
     np.testing.assert_array_equal(fitted.predict(X), fitted.classes_)
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_log_probabilities_are_finite_if_differences_of_logits_overflow(ensemble):
+    rows = np.eye(3, dtype=np.float32)
+    model = DeepNetClassifier((), n_iter=0, input_scaling=None, dtype="float32")
+    if ensemble:
+        model = DeepNetEnsembleClassifier(model, n_estimators=2)
+    model.fit(rows, [0, 1, 2])
+    for one in getattr(model, "estimators_", [model]):
+        one.coefs_[0][0] = [3e38, -3e38, 0]
+    log_p = model.predict_log_proba(rows[:1])
+    lowest = np.finfo(np.float32).min
+    np.testing.assert_array_equal(log_p, np.float32([[0, lowest, -3e38]]))
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -244,7 +244,8 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
             log_p = self._activate(logits, log_expit, log_softmax)
             with np.errstate(under="ignore"):
                 found.append(logsumexp(log_p, axis=0) - math.log(len(logits)))
-        return np.minimum(np.concatenate(found), 0)
+        log_p = np.minimum(np.concatenate(found), 0)
+        return np.maximum(log_p, np.finfo(log_p.dtype).min)  # differences may overflow
 
     def _activate(
         self, logits: FloatArray, sigmoid: Any, softmax: Any
