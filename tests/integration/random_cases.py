@@ -153,9 +153,10 @@ def copies_predict_the_same(case):
             found = predictor(X)
         assert_close(found, outputs(estimator, X), "a predictor", 0)
     # onnxruntime takes the subtraction of a mean of 1e-200 for one of zero.
-    is_tiny = case.data.target == "tiny_number"
+    # Without scaling, a target of 1e150 makes frequencies of that size.
+    is_extreme = case.data.target in ("tiny_number", "huge_number")
     is_small = {*case.data.columns} <= random_data.SMALL and case.has_small_steps
-    if is_small and not is_tiny:  # float32 has no cosine of a large number
+    if is_small and not is_extreme:  # float32 has no cosine of a large number
         check_onnx(estimator, as_dense(X))
 
 

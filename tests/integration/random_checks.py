@@ -122,7 +122,8 @@ def plain(value):
     if isinstance(value, np.ndarray) and value.dtype != object:
         if value.dtype == np.longdouble:  # which has unused bytes
             value = value.astype(float)
-        value = value + 0.0 if value.dtype.kind == "f" else value  # zero has no sign
+        if value.dtype.kind == "f":  # zero and NaN have no sign
+            value = np.where(np.isnan(value), value.dtype.type(np.nan), value + 0.0)
         return value.dtype.str, value.shape, value.tobytes()
     if isinstance(value, dict):
         return tuple((str(key), plain(it)) for key, it in sorted(value.items()))
