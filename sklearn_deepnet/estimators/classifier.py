@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_expit, log_softmax
+from scipy.special import expit, log_expit
 from sklearn.base import ClassifierMixin
 
 from .._fitting.dataset import Dataset, check_rows, make_dataset
@@ -35,7 +35,7 @@ from ..nn.numeric_features import NumericFeaturesLike
 from ..nn.optimizers import SolverLike
 from ..nn.schedules import ScheduleLike
 from .base import BaseDeepNet, has_partial_fit
-from .fitted import softmax
+from .fitted import log_softmax, softmax
 from .parameter_names import explains_names
 
 __all__ = ["DeepNetClassifier"]
@@ -616,8 +616,7 @@ class DeepNetClassifier(ClassifierMixin, BaseDeepNet):
         log_p : ndarray of shape (n_samples, n_classes)
             Log-probabilities, at most 0.
         """
-        log_p = self._activate(self._logits(X), log_expit, log_softmax)
-        return np.maximum(log_p, np.finfo(log_p.dtype).min)  # differences may overflow
+        return self._activate(self._logits(X), log_expit, log_softmax)
 
     def _activate(
         self,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
@@ -99,6 +100,15 @@ def softmax(logits: FloatArray, axis: int) -> FloatArray:
     """
     p = np.exp(logits - np.maximum.reduce(logits, axis=axis, keepdims=True))
     return np.divide(p, np.add.reduce(p, axis=axis, keepdims=True), out=p)
+
+
+def log_softmax(logits: FloatArray, axis: int) -> FloatArray:
+    """Return the same result as SciPy's function, but finite.
+
+    In float32, differences of finite logits may overflow.
+    """
+    log_p = special.log_softmax(logits, axis=axis)
+    return np.maximum(log_p, np.finfo(log_p.dtype).min)
 
 
 def check_new_rows(estimator: Any, X: MatrixLike) -> Any:

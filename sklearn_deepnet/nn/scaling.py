@@ -114,23 +114,14 @@ def column_moments(
     largest = np.maximum(np.abs(low), np.abs(high))
     # Powers of two divide exactly, and keep squares from overflow and underflow.
     unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
-    total: Moments | None = None
-    for block, own in _blocks(X, weight, rows):
-        # In C order, since the order of a sum changes its last bits.
-        columns = block.astype(np.float64, order="C")
-        columns /= unit
-        mean = np.average(columns, axis=0, weights=own)
-        columns -= mean
-        columns *= columns
-        square = np.average(columns, axis=0, weights=own)
-        n = np.full(len(mean), len(block) if own is None else own.sum())
-        moments = Moments(n, mean, np.sqrt(square))
-        total = moments if total is None else total.merge(moments)
-    assert total is not None  # there is a row
+    total = _scaled_moments(X, weight, rows, unit)
     mean, deviation = total.mean * unit, total.deviation * unit
     doubtful = np.flatnonzero((low < high) & (deviation <= _DOUBTFUL * largest))
     if len(doubtful):
-        deviation[doubtful] = _exact_deviations(X, weight, rows, doubtful, low)
+        # Differences from the lowest value are exact, and so is their mean. With a
+        # rounded mean, its error would count as deviation.
+        exact = _scaled_moments(X, weight, rows, unit, doubtful, low)
+        deviation[doubtful] = exact.deviation * unit[doubtful]
     if X.dtype.kind == "f":
         noise = max(_ROUNDING, float(np.finfo(X.dtype).eps)) * largest
     else:
@@ -139,28 +130,31 @@ def column_moments(
     return Moments(factor * total.weight, np.where(low == high, low, mean), deviation)
 
 
-def _exact_deviations(
+def _scaled_moments(
     X: NDArray[Any],
     weight: FloatArray | None,
     rows: IntArray | None,
-    columns: IntArray,
-    low: FloatArray,
-) -> FloatArray:
-    """Return the deviations of columns whose values hardly differ.
-
-    Differences from the lowest value are exact, so their mean has no rounding error
-    that would count as deviation.
-    """
+    unit: FloatArray,
+    columns: IntArray | slice = slice(None),
+    origin: FloatArray | None = None,
+) -> Moments:
+    """Return the moments of some columns of ``(X - origin) / unit``, block by block."""
     total: Moments | None = None
     for block, own in _blocks(X, weight, rows):
-        above = block[:, columns].astype(np.float64, order="C") - low[columns]
-        mean = np.average(above, axis=0, weights=own)
-        square = np.average((above - mean) ** 2, axis=0, weights=own)
+        # In C order, since the order of a sum changes its last bits.
+        scaled = block[:, columns].astype(np.float64, order="C")
+        if origin is not None:
+            scaled -= origin[columns]
+        scaled /= unit[columns]
+        mean = np.average(scaled, axis=0, weights=own)
+        scaled -= mean
+        scaled *= scaled
+        square = np.average(scaled, axis=0, weights=own)
         n = np.full(len(mean), len(block) if own is None else own.sum())
         moments = Moments(n, mean, np.sqrt(square))
         total = moments if total is None else total.merge(moments)
     assert total is not None  # there is a row
-    return total.deviation
+    return total
 
 
 def column_bounds(

@@ -67,9 +67,13 @@ class NumberTargets:
         return "exponential" if loss.identity is None else "identity"
 
 
+def _uses_quantile(regressor: Any) -> bool:
+    return isinstance(regressor.loss, str) and regressor.loss == "quantile"
+
+
 def resolve_number_loss(regressor: Any) -> Loss:
     """Return the loss of a regressor; "quantile" has the parameter `quantile`."""
-    if isinstance(regressor.loss, str) and regressor.loss == "quantile":
+    if _uses_quantile(regressor):
         return quantile(regressor.quantile)
     return look_up(LOSSES, regressor.loss, "loss")
 
@@ -77,8 +81,7 @@ def resolve_number_loss(regressor: Any) -> Loss:
 def warn_of_unused_quantile(regressor: Any) -> None:
     """Warn if `quantile` was set although the loss does not use it."""
     default, given = parameter_defaults(type(regressor))["quantile"], regressor.quantile
-    has_name = isinstance(regressor.loss, str) and regressor.loss == "quantile"
-    if not (has_name or np.array_equal(given, default)):
+    if not (_uses_quantile(regressor) or np.array_equal(given, default)):
         warn(
             f"loss={regressor.loss!r} does not use quantile={given!r}. Leave quantile "
             "at its default, or set loss='quantile'."

@@ -58,6 +58,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
+    _own_recipe: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     if TYPE_CHECKING:  # what `fit` sets
         estimators_: list[Any]
         feature_names_in_: NDArray[Any]
@@ -78,8 +79,6 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         self.bootstrap = bootstrap
         self.n_jobs = n_jobs
         self.random_state = random_state
-
-    _own_recipe: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     @keeps_generator
     def fit(
@@ -131,7 +130,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         given = {"sample_weight": sample_weight, "sample_weight_val": sample_weight_val}
         given = _check_arguments(draft, given | {"X_val": X_val, "y_val": y_val})
         rng = resolve_random_state(self.random_state)
-        members = [self._make_member(rng) for _ in range(self.n_estimators)]
+        members = self._make_members(rng)
         rows = None
         if self.bootstrap:
             weighted, others = split_by_weight(sample_weight, X)
@@ -165,8 +164,7 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
         if resumes:
             members = self._copy_members()
         else:
-            rng = resolve_random_state(self.random_state)
-            members = [self._make_member(rng) for _ in range(self.n_estimators)]
+            members = self._make_members(resolve_random_state(self.random_state))
         with said_once():
             train = partial_fit_stack
             draft.estimators_ = self._fit_members(members, X, y, None, given, train)
@@ -227,10 +225,12 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
                 f"that does not override {name}."
             )
 
-    def _make_member(self, rng: np.random.RandomState) -> BaseDeepNet:
-        member = clone(self._base)
-        set_all_params(member, random_state=int(rng.randint(2**31 - 1)))
-        return member
+    def _make_members(self, rng: np.random.RandomState) -> list[BaseDeepNet]:
+        """Return unfitted members, each with a seed of its own."""
+        members = [clone(self._base) for _ in range(self.n_estimators)]
+        for member in members:
+            set_all_params(member, random_state=int(rng.randint(2**31 - 1)))
+        return members
 
     def _copy_members(self) -> list[BaseDeepNet]:
         """Return copies of the members, with the current parameters of `estimator`."""
@@ -273,9 +273,8 @@ class BaseEnsemble(PickleVersionMixin, EnsembleNamesMixin, BaseEstimator):
                 [members[k] for k in share],
                 X,
                 y,
-                **params
-                if rows is None
-                else {**params, "rows": [rows[k] for k in share]},
+                **params,
+                **({} if rows is None else {"rows": [rows[k] for k in share]}),
             )
             for share in np.array_split(np.arange(len(members)), n_calls)
         ]

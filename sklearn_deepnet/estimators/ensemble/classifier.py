@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_expit, log_softmax, logsumexp
+from scipy.special import expit, log_expit, logsumexp
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,7 +15,7 @@ from ..._fitting.targets import check_class_y
 from ..._utils.sklearn_compat import available_if
 from ..._utils.typing import ArrayPair, FloatArray, IntArray, MatrixLike
 from ..classifier import DeepNetClassifier
-from ..fitted import means_and_stds, softmax
+from ..fitted import log_softmax, means_and_stds, softmax
 from .base import BaseEnsemble, has_partial_fit
 
 __all__ = ["DeepNetEnsembleClassifier"]
@@ -244,8 +244,7 @@ class DeepNetEnsembleClassifier(ClassifierMixin, BaseEnsemble):
             log_p = self._activate(logits, log_expit, log_softmax)
             with np.errstate(under="ignore"):
                 found.append(logsumexp(log_p, axis=0) - math.log(len(logits)))
-        log_p = np.minimum(np.concatenate(found), 0)
-        return np.maximum(log_p, np.finfo(log_p.dtype).min)  # differences may overflow
+        return np.minimum(np.concatenate(found), 0)
 
     def _activate(
         self, logits: FloatArray, sigmoid: Any, softmax: Any

@@ -160,8 +160,8 @@ def partial_fit_stack(
     networks : sequence of networks
         The given networks.
     """
-    method = getattr(type(networks[0]), "partial_fit", None)
-    is_plain = getattr(method, "__module__", "").startswith(__package__.split(".")[0])
+    defined_in = type(networks[0]).partial_fit.__module__
+    is_plain = defined_in.split(".")[0] == __name__.split(".")[0]
     with _restoring(networks), said_once():
         if is_plain:
             arguments = FitArguments(X, y, params | {"partial": True})
