@@ -246,8 +246,8 @@ def _has_stopped(estimator: Any) -> bool:
     A horizon that is set explicitly is intended.
     """
     schedule, saved = resolve_schedule(estimator.schedule), estimator._training_state
-    is_cosine = isinstance(schedule, Cosine) and schedule.horizon is None
-    if not (is_cosine and saved and estimator.n_iter_ and _is_planned(estimator)):
+    is_planned = isinstance(schedule, Cosine) and _is_planned(estimator)
+    if not (is_planned and saved and estimator.n_iter_):
         return False
     horizon = schedule.init(saved["state"]["horizon"])
     return schedule.factor_at(estimator.n_iter_ - 1, horizon) == 0
