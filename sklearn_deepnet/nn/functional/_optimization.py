@@ -226,7 +226,7 @@ def update_parameters_with_adam(
     epsilon = check_positive("epsilon", epsilon)
     v = {name: beta1 * v[name] + (1 - beta1) * dW for name, dW in grads.items()}
     s = {name: beta2 * s[name] + (1 - beta2) * dW**2 for name, dW in grads.items()}
-    step = {
+    step: Parameters = {
         name: v[name] / (1 - beta1**t) / (np.sqrt(s[name] / (1 - beta2**t)) + epsilon)
         for name in grads
     }
