@@ -3,6 +3,10 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# First, since our modules would import it from within ten other imports. At some depths
+# of calls Python maps and unmaps memory all the time, and this takes a fifth longer.
+import sklearn  # noqa: F401
+
 from ._serialization.checkpoint import Checkpoint
 from ._utils.version import __version__
 from .estimators.classifier import DeepNetClassifier
