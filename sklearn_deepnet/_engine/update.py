@@ -1,6 +1,7 @@
 """The update of the parameters: penalties, clipping, learning rate, optimizer.
 
-The parameters of large networks are updated in slices that fit into the cache.
+The parameters of large networks are updated in slices that fit into the cache, unless
+the optimizer is not known to treat each parameter alone.
 """
 
 from typing import Any, NamedTuple
@@ -56,10 +57,11 @@ class ParameterUpdater:
         self._clips = bool(np.any(spec.clip_norm < np.inf))
         self._rate = self._column(spec.learning_rate)
         decay, l1 = self._by_weight(spec.decay), self._by_weight(spec.l1)
-        scratch = np.empty_like(gradient[..., :_SLICE])
+        size = _SLICE if spec.elementwise else gradient.shape[-1]
+        scratch = np.empty_like(gradient[..., :size])
         self._slices = []
-        for start in range(0, gradient.shape[-1], _SLICE):
-            at = (..., slice(start, start + _SLICE))
+        for start in range(0, gradient.shape[-1], size):
+            at = (..., slice(start, start + size))
             self._slices.append(
                 _Slice(
                     Buffers(

@@ -12,7 +12,7 @@ from sklearn_deepnet._engine.network import Network, count_params
 from sklearn_deepnet._engine.propagation import Propagation
 from sklearn_deepnet.nn.activations import ACTIVATIONS, relu, tanh
 from sklearn_deepnet.nn.losses import LOSSES, binary_cross_entropy
-from sklearn_deepnet.nn.optimizers import OPTIMIZERS, SGD, AdamW
+from sklearn_deepnet.nn.optimizers import OPTIMIZERS, SGD, AdamW, Optimizer
 from tests.engine.helpers import train_arrays
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -107,11 +107,29 @@ def test_blocks_of_a_batch_add_up_to_one_step(block_size, batch_size, decay):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_optimizer_moves_every_slice_of_the_parameters(monkeypatch, optimizer):
     options = {"optimizer": OPTIMIZERS[optimizer](), "decay": 0.1, "batch_size": 5}
+    options["elementwise"] = True
     whole = run(3, **options)
     monkeypatch.setattr(update, "_SLICE", 7)
     cut = run(3, **options)
     assert_array_equal(cut.state.params, whole.state.params)
     assert_allclose(cut.losses, whole.losses, rtol=1e-14)  # penalties by slice
+
+
+class Normalized(Optimizer):
+    """Gradient descent with steps of the same length, which no slice can make alone."""
+
+    n_moments = 0
+    decouples_decay = False
+
+    def step(self, buffers, learning_rate, n_steps):
+        params, gradient, *_ = buffers
+        params -= learning_rate * gradient / np.linalg.norm(gradient)
+
+
+def test_own_optimizer_gets_all_parameters_at_once(monkeypatch):
+    monkeypatch.setattr(update, "_SLICE", 7)
+    result = run(1, Normalized(), learning_rate=0.25)
+    assert_allclose(np.linalg.norm(result.state.params - PARAMS), 0.25, rtol=1e-12)
 
 
 def test_step_is_taken_in_the_precision_of_the_parameters():
