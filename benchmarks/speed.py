@@ -1,7 +1,8 @@
 """Time the training of one network beside its peers and the limit, in one run.
 
-All take turns, A B A B, so that other load on the machine slows all of them alike. Each
-time is that of a whole fit (validation, initialization, all epochs), divided by its
+All take turns, A B A B, so that other load on the machine slows all of them alike. There
+is a pause before each, since threads of BLAS and PyTorch that have nothing more to do keep
+a core busy for 0.1 s. Each time is that of a whole fit (validation, initialization, all epochs), divided by its
 steps. A ratio is the median over the rounds of the peer's time divided by ours: how
 many times faster we are. The limit is the faster of the matrix products of a step
 alone, with the same BLAS, and a loop compiled for this network alone (limit.py); no
@@ -59,6 +60,7 @@ HEADER = (
     "limit",
 )
 ALL = (mlp_classifier, pytorch, pytorch_compiled)
+PAUSE = 0.2  # seconds
 OPTIONAL = {"torch", "numba", "skorch"}  # of the extra "bench"
 
 
@@ -136,6 +138,7 @@ def interleaved(contenders, n_rounds):
     seconds = {name: [] for name in contenders}
     for _ in range(n_rounds):
         for name, call in contenders.items():
+            time.sleep(PAUSE)
             start = time.perf_counter()
             call()
             seconds[name].append(time.perf_counter() - start)
