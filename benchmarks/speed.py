@@ -1,13 +1,13 @@
 """Time the training of one network beside its peers and the limit, in one run.
 
-All take turns, A B A B, so that other load on the machine slows all of them alike. There
-is a pause before each, since threads of BLAS and PyTorch that have nothing more to do keep
-a core busy for 0.1 s. Each time is that of a whole fit (validation, initialization, all epochs), divided by its
-steps. A ratio is the median over the rounds of the peer's time divided by ours: how
-many times faster we are. The limit is the faster of the matrix products of a step
-alone, with the same BLAS, and a loop compiled for this network alone (limit.py); no
-library reaches it, so its ratio is below 1. `torch.compile` takes up to a minute for a
-network, which is not timed.
+All take turns, A B A B, so that other load on the machine slows all of them alike.
+Before each there is a pause, since threads of BLAS and PyTorch that wait for work keep
+a core busy for 0.1 s. Each time is that of a whole fit (validation, initialization, all
+epochs), divided by its steps. A ratio is the median over the rounds of the peer's time
+divided by ours: how many times faster we are. The limit is the faster of the matrix
+products of a step alone, with the same BLAS, and a loop compiled for this network alone
+(limit.py); no library reaches it, so its ratio is below 1. `torch.compile` takes up to
+a minute for a network, which is not timed.
 
     python benchmarks/speed.py
     python benchmarks/speed.py --quick      # a fifth of the epochs, three rounds
