@@ -685,6 +685,7 @@ def test_row_of_news_is_predicted(frame):
     np.testing.assert_array_equal(p, new_gap)
 
 
+@pytest.mark.slow
 @LIBRARIES
 def test_search_in_stacks_equals_scikit_learns(frame, stacks):
     table, y = titanic()

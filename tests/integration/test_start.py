@@ -7,6 +7,8 @@ import pytest
 
 import sklearn_deepnet
 
+pytestmark = pytest.mark.slow
+
 
 def run(code):
     """Return the output of a new process, split at spaces."""
@@ -31,6 +33,12 @@ def test_import_loads_little_beyond_networks_of_sklearn(code):
         "sklearn.model_selection",
         "sklearn.utils",
     }
+
+
+def test_import_loads_sklearn_from_as_few_imports_as_it_can():
+    names = run("import sklearn_deepnet\nprint(*sys.modules)")
+    own = [name for name in names if name.startswith("sklearn_deepnet.")]
+    assert names.index("sklearn") < names.index(own[0])
 
 
 def test_import_does_not_look_for_libraries_of_threads():
