@@ -5,8 +5,11 @@ where it holds, and fails with an AssertionError that says what is broken. To ru
 cases, or a single one again::
 
     python -m tests.integration.random_cases --cases 5000 --seed 1
+    python -m tests.integration.random_cases --small-limits
 
-A broken case is printed as code that repeats it, with as few parameters as possible.
+With small limits, tables of a few rows are cut into blocks, and weights into slices,
+like large ones. A broken case is printed as code that repeats it, with as few
+parameters as possible.
 """
 
 import argparse
@@ -52,6 +55,7 @@ from tests.integration.random_checks import (
 )
 from tests.integration.random_data import Data, as_dense, make_data, select
 from tests.integration.random_draws import Case, draw_case
+from tests.integration.random_limits import small_limits
 
 __all__ = ["ORACLES", "Case", "Data", "check", "draw_case"]
 
@@ -462,6 +466,21 @@ def container_does_not_matter(case):
         assert_close(recoded, expected, "labels 0, 1, ...", 0)
 
 
+def limits_do_not_matter(case):
+    """Blocks of rows and slices of weights change results by rounding alone."""
+    few = few_small_steps(case) | {"dropout": 0}  # which is drawn for each block
+    if loses_digits(case):
+        few["dtype"] = "float64"
+    estimator, X = fitted(case, **few), make_data(case.data)["X"]
+    expected, error = outputs(estimator, X), 10 * rounding_of_weights(estimator, X)
+    with small_limits():
+        found = outputs(estimator, X)
+        twin = fitted(case, **few)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=error)
+    if not enlarges_rounding(case):
+        assert_close(outputs(twin, X), expected, "small limits", rounding(estimator))
+
+
 def checkpoint_equals_one_fit(case):
     """A fit with a checkpoint, also one that continues, is the fit without."""
     if case.is_ensemble:
@@ -540,6 +559,7 @@ ORACLES = (
     search_equals_scikit_learn,
     weights_are_rows,
     container_does_not_matter,
+    limits_do_not_matter,
     checkpoint_equals_one_fit,
     watching_changes_nothing,
 )
@@ -623,10 +643,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--cases", type=int, default=200, help="number of cases")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first case")
+    parser.add_argument(
+        "--small-limits", action="store_true", help="run within `small_limits()`"
+    )
     options = parser.parse_args()
+    limits = small_limits() if options.small_limits else contextlib.nullcontext()
     start = time.perf_counter()
     seeds = range(options.seed, options.seed + options.cases)
-    counts, broken = run_cases(seeds, lambda text: print(text, flush=True))
+    with limits:
+        counts, broken = run_cases(seeds, lambda text: print(text, flush=True))
     for name, n in counts.items():
         print(f"{name}: {n} cases")
     seconds = time.perf_counter() - start

@@ -58,8 +58,38 @@ def _softsign_backward(gradient, z, a):
 
 own_activation = Activation("own", _softsign, _softsign_backward, overwrites_z=False)
 
+
+def _own_logistic(logits, target, scratch):
+    return losses.log_loss.logistic(logits, target, scratch)
+
+
+def _own_softmax(logits, target, scratch):
+    return losses.log_loss.softmax(logits, target, scratch)
+
+
+def _own_identity(logits, target, scratch):
+    return losses.squared_error.identity(logits, target, scratch)
+
+
+own_loss = losses.Loss("own", _own_logistic, _own_softmax, _own_identity)
+
+
+class _ShortSteps(optimizers.Optimizer):
+    """Gradient descent whose step depends on all parameters at once."""
+
+    n_moments = 0
+    decouples_decay = False
+
+    def step(self, buffers, learning_rate, n_steps):
+        params, gradient, *_ = buffers
+        length = np.linalg.norm(gradient, axis=-1, keepdims=True)
+        params -= learning_rate * gradient / np.maximum(length, 1)
+
+
 OWN = {it.__name__: it for it in (own_init, own_schedule, own_scorer)} | {
-    "own_activation": own_activation
+    "own_activation": own_activation,
+    "own_loss": own_loss,
+    "own_optimizer": _ShortSteps(),
 }
 
 
@@ -108,6 +138,7 @@ VALUES = {
         "Adam(beta1=0.5, epsilon=1e-4)",
         "Momentum(momentum=0.5)",
         "LBFGS(n_corrections=3)",
+        "own_optimizer",
     ],
     "learning_rate": ["0.01", "0.1", "np.float32(0.05)", "1", "1e-5", "1e6"],
     "schedule": [
@@ -151,7 +182,7 @@ VALUES = {
 }
 OF_CLASS = {
     "DeepNetClassifier": {
-        "loss": ["'log_loss'", "'focal'", "'squared_error'", "focal(1.0)"],
+        "loss": ["'log_loss'", "'focal'", "'squared_error'", "focal(1.0)", "own_loss"],
         "scoring": ["'accuracy'", "'f1_macro'", "'neg_log_loss'", "own_scorer"],
     },
     "DeepNetRegressor": {
@@ -162,6 +193,7 @@ OF_CLASS = {
             "huber(0.3)",
             "'quantile'",
             "quantile(0.8)",
+            "own_loss",
         ],
         "scoring": ["'r2'", "'neg_mean_absolute_error'", "own_scorer"],
     },
