@@ -3,8 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# First, since our modules would import it from within ten other imports. At some depths
-# of calls Python maps and unmaps memory all the time, and this takes a fifth longer.
+# First, since our modules would import it from within ten nested imports. There, Python
+# may map and unmap memory at every call, so that this import takes a fifth longer.
 import sklearn  # noqa: F401
 
 from ._serialization.checkpoint import Checkpoint

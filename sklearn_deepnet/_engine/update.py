@@ -1,7 +1,7 @@
 """The update of the parameters: penalties, clipping, learning rate, optimizer.
 
-The parameters of large networks are updated in slices that fit into the cache, unless
-the optimizer is not known to treat each parameter alone.
+The parameters of large networks are updated in slices that fit into the cache, if all
+components are declared element-wise.
 """
 
 from typing import Any, NamedTuple

@@ -13,8 +13,8 @@ array([0.95, 2.05])
 
 Set ``elementwise = True`` on your own optimizer if it updates each parameter
 independently of the others and keeps no state except its moments. Networks with this
-optimizer can then be trained in stacks. A subclass does not inherit the setting and has
-to set it itself.
+optimizer can then be trained in stacks. Otherwise it gets the parameters of one
+network, all at once. A subclass does not inherit the setting and has to set it itself.
 """
 
 from collections.abc import Sequence
