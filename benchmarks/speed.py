@@ -60,8 +60,8 @@ HEADER = (
     "limit",
 )
 ALL = (mlp_classifier, pytorch, pytorch_compiled)
-PAUSE = 0.2  # seconds
 OPTIONAL = {"torch", "numba", "skorch"}  # of the extra "bench"
+PAUSE = 0.2  # seconds
 
 
 @dataclass(frozen=True)
