@@ -263,9 +263,10 @@ def course_loop(work: Work) -> Training:
 def bare_products(work: Work) -> Training:
     """Only the matrix products of a step, W A, dZ Aᵀ and Wᵀ dZ, into existing arrays.
 
-    There is no bias, activation, loss or optimizer, and always the same batch. So no
-    implementation with the same BLAS can be faster. The input is row-major as in X, the
-    layers are units x samples. One product handles all rows of a batch.
+    There is no bias, activation, loss or optimizer, and always the same batch. The
+    input is row-major as in X, the layers are units x samples. One product handles all
+    rows of a batch, so an implementation that divides products, for which BLAS may
+    have faster kernels, could take less time than this.
     """
     sizes, m, dtype = work.sizes, work.rows_per_step, work.X.dtype
     rng = np.random.RandomState(0)

@@ -6,8 +6,8 @@ a core busy for 0.1 s. Each time is that of a whole fit (validation, initializat
 epochs), divided by its steps. A ratio is the median over the rounds of the peer's time
 divided by ours: how many times faster we are. The limit is the faster of the matrix
 products of a step alone, with the same BLAS, and a loop compiled for this network alone
-(limit.py); no library reaches it, so its ratio is below 1. `torch.compile` takes up to
-a minute for a network, which is not timed.
+(limit.py). Libraries hardly reach it, so its ratio is below 1. `torch.compile` takes up
+to a minute for a network, which is not timed.
 
     python benchmarks/speed.py
     python benchmarks/speed.py --quick      # a fifth of the epochs, three rounds

@@ -97,15 +97,15 @@ def parts_of(loop):
     def products():
         inputs = block.inputs
         for layer, weights in zip(plan.hidden, layers, strict=False):
-            apply_layer(weights, inputs, out=layer.z)
+            apply_layer(weights, inputs, layer.z, plan.multiply)
             inputs = layer.extended
-        apply_layer(layers[-1], inputs, out=plan.logits)
+        apply_layer(layers[-1], inputs, plan.logits, plan.multiply)
         grad = plan.logits
         for layer, gradient in zip(plan.reversed, one._reversed, strict=True):
             write_gradient(grad, layer.extended_t, out=gradient)
-            propagate_back(layer.next_weights_t, grad, out=layer.grad)
+            propagate_back(layer.next_weights_t, grad, layer.grad, plan.multiply)
             grad = layer.grad
-        write_gradient(grad, block.inputs_t, out=one._first)
+        write_gradient(grad, block.inputs_t, one._first, plan.multiply)
 
     def activations():
         for layer in plan.hidden:

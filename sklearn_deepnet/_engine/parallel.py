@@ -15,20 +15,20 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from threading import Lock, get_ident
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
 
 import numpy as np
-from threadpoolctl import LibController, ThreadpoolController
+from threadpoolctl import LibController
 
 from .._utils.interrupts import deferred_interrupts, take_interrupts
 from .._utils.typing import FloatArray
 from ..nn.dropout import Dropout
 from ..nn.losses import LossFunction
 from .batches import Batch, MicroBatch
-from .network import Network
+from .network import Network, blas_libraries
 from .propagation import Propagation
 
 MOST_THREADS = 16  # since each has its own work arrays
@@ -110,7 +110,7 @@ def one_blas_thread() -> Iterator[int]:
         with _lock:
             is_first = not _inside
             if is_first:
-                _before = [library.get_num_threads() for library in _libraries()]
+                _before = [library.get_num_threads() for library in blas_libraries()]
             _inside[context] = get_ident()  # before the limit: a fork may come between
             if is_first:
                 _set_threads([1] * len(_before))
@@ -139,13 +139,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_other_threads)
 
 
-@cache
-def _libraries() -> list[LibController]:
-    return ThreadpoolController().select(user_api="blas").lib_controllers
-
-
 def _set_threads(numbers: list[int]) -> None:
-    for library, number in zip(_libraries(), numbers, strict=True):
+    for library, number in zip(blas_libraries(), numbers, strict=True):
         _free(library)
         library.set_num_threads(number)
         _free(library)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 
 from .._utils.typing import FloatArray, IntArray
 from ..nn.activations import Activation
@@ -16,10 +15,14 @@ from ..nn.numeric_features import (
     write_periodic_gradient,
 )
 from .network import (
+    Multiply,
     Network,
     apply_layer,
+    count_samples,
     cut_features,
     cut_layers,
+    most_samples_at_once,
+    multiply_in_parts,
     propagate_back,
     write_gradient,
 )
@@ -82,6 +85,7 @@ class _Plan(NamedTuple):
     reversed: list[_Hidden]
     logits: FloatArray
     scratch: FloatArray
+    multiply: Multiply
 
 
 class Propagation:
@@ -121,8 +125,10 @@ class Propagation:
         self._trains = trains and loss is not None
         self._dropout = dropout
         self._plans: dict[int, _Plan] = {}
+        self._most_at_once = np.inf  # for predictions, which leave threads to BLAS
         if self._trains:
             self.write_gradient_to(np.empty_like(network.params))
+            self._most_at_once = most_samples_at_once(network.layer_sizes)
 
     def write_gradient_to(self, gradient: FloatArray) -> None:
         """Write gradients to this array from now on."""
@@ -145,7 +151,7 @@ class Propagation:
             Number of columns to compute. Columns beyond the samples have arbitrary
             values.
         """
-        n_columns = n_columns or _n_samples(inputs)
+        n_columns = n_columns or count_samples(inputs)
         return self._run(self._plan(n_columns), inputs, drops=False)
 
     def activations(
@@ -153,7 +159,7 @@ class Propagation:
     ) -> FloatArray:
         """Return the activations of a hidden layer, counted from 0; see `forward`."""
         self.forward(inputs, n_columns)
-        return self._plan(n_columns or _n_samples(inputs)).hidden[layer].a
+        return self._plan(n_columns or count_samples(inputs)).hidden[layer].a
 
     def loss_and_gradient(
         self,
@@ -185,7 +191,7 @@ class Propagation:
         grad = plan.logits
         for layer, gradient in zip(plan.reversed, self._reversed, strict=True):
             np.matmul(grad, layer.extended_t, out=gradient)
-            propagate_back(layer.next_weights_t, grad, out=layer.grad)
+            propagate_back(layer.next_weights_t, grad, layer.grad, plan.multiply)
             z, a, grad = layer.operands
             if layer.dropping is not None:
                 np.multiply(gradient, layer.dropping.scale, out=gradient)
@@ -193,9 +199,9 @@ class Propagation:
             layer.activation.backward(grad, z, a)
             grad = layer.grad
         if plan.features is None:
-            write_gradient(grad, inputs_t, out=self._first)
+            write_gradient(grad, inputs_t, self._first, plan.multiply)
         else:
-            self._write_feature_gradient(plan.features, grad)
+            self._write_feature_gradient(plan.features, grad, plan.multiply)
         return value
 
     def observe(
@@ -211,7 +217,7 @@ class Propagation:
             One for each layer, the last by the logits.
         """
         self.forward(inputs)
-        plan = self._plan(_n_samples(inputs))
+        plan = self._plan(count_samples(inputs))
         activations = [layer.a.copy() for layer in plan.hidden]
         self.loss_and_gradient(inputs, inputs_t, target, weight)
         gradients = [*(layer.grad.copy() for layer in plan.hidden), plan.logits.copy()]
@@ -222,11 +228,13 @@ class Propagation:
         plan = self._plan(target.shape[-1])
         return self._weighted_loss(plan, inputs, target, weight, drops=False)
 
-    def _write_feature_gradient(self, features: _Features, grad: FloatArray) -> None:
+    def _write_feature_gradient(
+        self, features: _Features, grad: FloatArray, multiply: Multiply
+    ) -> None:
         """Write the gradients of the first layer and of the numeric features."""
         assert features.sines is not None  # since there are gradients
         np.matmul(grad, features.extended_t, out=self._first)
-        propagate_back(features.weights_t, grad, out=features.grad)
+        propagate_back(features.weights_t, grad, features.grad, multiply)
         write_periodic_gradient(
             features.grad_by_input, features.x, features.sines, self._by_features
         )
@@ -234,7 +242,7 @@ class Propagation:
     def _run(self, plan: _Plan, inputs: Any, drops: bool) -> FloatArray:
         if plan.features is not None:
             inputs = _add_features(plan.features, inputs)
-        apply_layer(self._network.layers[0], inputs, out=plan.first_z)
+        apply_layer(self._network.layers[0], inputs, plan.first_z, plan.multiply)
         for layer in plan.hidden:
             z, a, _ = layer.operands
             layer.activation.forward(z, a)
@@ -243,7 +251,7 @@ class Propagation:
             weights = layer.next_weights
             if drops and layer.dropping is not None:
                 weights = self._drop(layer, layer.dropping)
-            np.matmul(weights, layer.extended, out=layer.next_z)
+            plan.multiply(weights, layer.extended, out=layer.next_z)
         return plan.logits
 
     def _drop(self, layer: _Hidden, dropping: _Dropping) -> FloatArray:
@@ -270,9 +278,8 @@ class Propagation:
         values = self._loss(logits, target, plan.scratch)
         np.multiply(logits, weight, out=logits)
         by_unit = np.vecdot(values, weight)
-        if by_unit.shape[-1] == 1:
-            return by_unit[..., 0]
-        return np.add.reduce(by_unit, axis=-1)
+        is_one = by_unit.shape[-1] == 1
+        return by_unit[..., 0] if is_one else np.add.reduce(by_unit, axis=-1)
 
     def _plan(self, n_samples: int) -> _Plan:
         if n_samples not in self._plans:
@@ -294,7 +301,8 @@ class Propagation:
             z = backwards[-1].z
         scratch = np.stack([logits] * 3) if self._loss is not None else logits
         features = self._make_features(empty) if network.n_frequencies else None
-        return _Plan(features, z, backwards[::-1], backwards, logits, scratch)
+        multiply = multiply_in_parts if n_samples > self._most_at_once else np.matmul
+        return _Plan(features, z, backwards[::-1], backwards, logits, scratch, multiply)
 
     def _make_features(self, empty: Callable[[int], FloatArray]) -> _Features:
         network = self._network
@@ -369,7 +377,3 @@ def _add_features(features: _Features, inputs: FloatArray) -> FloatArray:
         # many times as fast as the learning rate says.
         out[silent] = 0
     return extended
-
-
-def _n_samples(inputs: Any) -> int:
-    return inputs.shape[0 if issparse(inputs) else -1]

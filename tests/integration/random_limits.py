@@ -3,11 +3,16 @@
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
+from sklearn_deepnet._engine.network import _count_parts
+
 LIMITS = {
     "_engine.batches._CHUNK_BYTES": 600,
     "_engine.batches._EXTENDED_BYTES": 400,
     "_engine.batches._PIECE_ELEMENTS": 8,
     "_engine.early_stopping._FIRST_EPOCHS": 2,
+    "_engine.network._FEWEST_ROWS": 2,
+    "_engine.network._FEWEST_ROWS_OF_PART": 1,
+    "_engine.network._SMALL_PRODUCT": 60,
     "_engine.parallel.MOST_THREADS": 3,
     "_engine.prediction._BLOCKS_AT_ONCE": 1,
     "_engine.update._SLICE": 7,
@@ -35,7 +40,17 @@ def small_limits():
         for module in WITH_BLOCKS:
             name = f"sklearn_deepnet.{module}.rows_per_block"
             stack.enter_context(patch(name, _rows_per_block))
+        stack.enter_context(_small_kernels())
         yield
+
+
+@contextmanager
+def _small_kernels():
+    """Make products in parts, on any processor."""
+    _count_parts.cache_clear()
+    with patch("sklearn_deepnet._engine.network._has_small_kernels", lambda: True):
+        yield
+    _count_parts.cache_clear()
 
 
 def _rows_per_block(layer_sizes, sparse=False):

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.longest
 ROOT = Path(__file__).parents[2]
 FILES = [
     "engine/test_parallel.py",
+    "engine/test_products.py",
     "engine/test_stack.py",
     "estimators/test_ensemble.py",
     "estimators/test_prediction.py",

@@ -42,8 +42,8 @@ def test_import_loads_sklearn_from_as_few_imports_as_it_can():
 
 
 def test_import_does_not_look_for_libraries_of_threads():
-    code = "from sklearn_deepnet._engine import parallel as it\n"
-    assert run(f"{code}print(it._libraries.cache_info().currsize)") == ["0"]
+    code = "from sklearn_deepnet._engine.network import blas_libraries as it\n"
+    assert run(f"{code}print(it.cache_info().currsize)") == ["0"]
 
 
 def test_what_is_imported_later_is_found_like_the_rest():
