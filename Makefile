@@ -3,7 +3,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .PHONY: help demo lint check test test-all test-clients test-oldest test-next bench \
-	bench-tables docs dist clean
+	bench-stacks bench-tables docs dist clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -42,11 +42,18 @@ test-next: .venv-next/ready ## tests on release candidates of the dependencies
 	$(ONE_THREAD) .venv-next/bin/python -m pytest $(PARALLEL) -m "not longest"
 	$(ONE_THREAD) .venv-next/bin/python -m pytest tests/integration/test_sklearn_with_networks.py
 
-BENCHMARKS = speed steps start rows text accuracy stacking ensembles sweep serving aims
-bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier, PyTorch and skorch
-	for name in $(BENCHMARKS); do \
+# Each prints its tables, and saves its results where aims.py reads them.
+define run_benchmarks
+	for name in $(1); do \
 		.venv-bench/bin/python benchmarks/$$name.py --json build/bench/$$name.json || exit; \
 	done
+endef
+
+bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier, PyTorch and skorch
+	$(call run_benchmarks,speed steps start rows text accuracy serving aims)
+
+bench-stacks: .venv-bench/ready ## searches, ensembles, and curves over sizes, for hours
+	$(call run_benchmarks,stacking ensembles sweep)
 
 bench-tables: .venv-bench-tables/ready ## accuracy on real tables beside boosting and others
 	.venv-bench-tables/bin/python benchmarks/tables.py

@@ -4,8 +4,8 @@ crossover: µs per network and step, for different networks and sizes of the sta
 is CPU time, since one thread does all the work and the machine may have other load. It
 includes the setup of the stack. A search uses the size in bold, from `max_stack_size`.
 searches: the wall-clock time of `GridSearchCV` with and without `stacked()`, and of one
-of `MLPClassifier` with the same candidates. All take turns, A B C A B C. Ratios are
-medians over the rounds of
+of `MLPClassifier` with the same candidates. All take turns, A B C A B C, in five
+rounds, or as many as begin within two minutes. Ratios are medians over the rounds of
 the peer's time divided by ours, with the lowest and the highest in parentheses. Worker
 processes are started, and run a small search, before the time is taken.
 tables: the same for pipelines on a table of numbers and strings, with the layers and
@@ -237,9 +237,15 @@ def tables_of_crossover(options):
 
 
 def in_turn(calls, n_rounds):
-    """Return {name: seconds per round} and {name: what the last call returned}."""
+    """Return {name: seconds per round} and {name: what the last call returned}.
+
+    After two minutes and two rounds, no other round begins.
+    """
     seconds, results = {name: [] for name in calls}, {}
-    for _ in range(n_rounds):
+    begin = time.perf_counter()
+    for number in range(n_rounds):
+        if number >= 2 and time.perf_counter() - begin > 120:
+            break
         for name, call in calls.items():
             start = time.perf_counter()
             results[name] = call()
