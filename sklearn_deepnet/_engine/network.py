@@ -30,7 +30,7 @@ _LEFT_BYTES, _PRODUCT_BYTES = 2**22, 2**20
 # up to so many multiplications is computed by others, without copying its factors.
 _WITH_SMALL_KERNELS = frozenset({"SkylakeX", "Cooperlake", "SapphireRapids"})
 _SMALL_PRODUCT = 10**6
-_FEWEST_ROWS, _FEWEST_ROWS_OF_PART = 64, 8  # with fewer, the parts take longer
+_FEWEST_ROWS, _FEWEST_ROWS_OF_PART = 64, 8  # with fewer, parts gain nothing
 
 Multiply: TypeAlias = Callable[..., Any]  # like np.matmul, with out=
 
