@@ -205,7 +205,8 @@ def multiply_in_parts(left: FloatArray, right: FloatArray, out: FloatArray) -> N
 
     OpenBLAS copies the factors of a large product into the order of its kernels. On
     processors with AVX-512, its kernels for small products do without. They take 10 to
-    20 % less time if `right` is stored row by row, even where it is first copied.
+    20 % less time if `right` is stored row by row, even where it is first copied. Only
+    for the gradients of hidden layers, copying the activations takes as long as that.
 
     Parameters
     ----------

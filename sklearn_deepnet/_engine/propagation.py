@@ -190,7 +190,6 @@ class Propagation:
         value = self._weighted_loss(plan, inputs, target, weight, drops=True)
         grad = plan.logits
         for layer, gradient in zip(plan.reversed, self._reversed, strict=True):
-            # Not in parts, since copying `extended_t` would take as long as they gain.
             np.matmul(grad, layer.extended_t, out=gradient)
             propagate_back(layer.next_weights_t, grad, layer.grad, plan.multiply)
             z, a, grad = layer.operands
