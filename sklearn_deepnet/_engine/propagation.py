@@ -278,8 +278,8 @@ class Propagation:
         values = self._loss(logits, target, plan.scratch)
         np.multiply(logits, weight, out=logits)
         by_unit = np.vecdot(values, weight)
-        is_one = by_unit.shape[-1] == 1
-        return by_unit[..., 0] if is_one else np.add.reduce(by_unit, axis=-1)
+        has_one_unit = by_unit.shape[-1] == 1
+        return by_unit[..., 0] if has_one_unit else np.add.reduce(by_unit, axis=-1)
 
     def _plan(self, n_samples: int) -> _Plan:
         if n_samples not in self._plans:

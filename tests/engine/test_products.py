@@ -40,8 +40,8 @@ def small_kernels():
         yield
 
 
-def draw(shape, order, dtype):
-    values = np.random.RandomState(sum(shape)).randn(*shape).astype(dtype)
+def draw(shape, order):
+    values = np.random.RandomState(sum(shape)).randn(*shape).astype(np.float32)
     if order == "F":
         values = values.swapaxes(-1, -2).copy().swapaxes(-1, -2)
     return values
@@ -51,17 +51,16 @@ def draw(shape, order, dtype):
 @pytest.mark.parametrize("orders", ["CC", "CF", "FC", "FF"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_product_in_parts_is_the_product(shape, orders, stacks):
-    dtype = np.float32
     n_rows, n_terms, n_columns = shape
-    left = draw((*stacks[0], n_rows, n_terms), orders[0], dtype)
-    right = draw((*stacks[1], n_terms, n_columns), orders[1], dtype)
+    left = draw((*stacks[0], n_rows, n_terms), orders[0])
+    right = draw((*stacks[1], n_terms, n_columns), orders[1])
     # As a part of a larger array, like the layers in the gradient
-    whole = np.full((*stacks[0], n_rows + 2, n_columns + 1), np.nan, dtype)
+    whole = np.full((*stacks[0], n_rows + 2, n_columns + 1), np.nan, np.float32)
     out = whole[..., 1:-1, :-1]
     multiply_in_parts(left, right, out)
-    # Higham, "Accuracy and Stability of Numerical Algorithms", 2002, eq. 3.13
     exact = left.astype(np.float64) @ right.astype(np.float64)
-    bound = n_terms * np.finfo(dtype).eps * (np.abs(left) @ np.abs(right))
+    # Higham, "Accuracy and Stability of Numerical Algorithms", 2002, eq. 3.13
+    bound = n_terms * np.finfo(np.float32).eps * (np.abs(left) @ np.abs(right))
     assert (np.abs(out - exact) <= bound).all()
     whole[..., 1:-1, :-1] = np.nan
     assert np.isnan(whole).all()
@@ -70,8 +69,8 @@ def test_product_in_parts_is_the_product(shape, orders, stacks):
 @pytest.mark.parametrize("orders", ["CC", "CF", "FC"])
 @pytest.mark.parametrize("shared", [False, True])
 def test_product_of_a_stack_has_the_bits_of_each_product(shared, orders):
-    left = draw((4, 100, 65), orders[0], np.float32)
-    right = draw((65, 200) if shared else (4, 65, 200), orders[1], np.float32)
+    left = draw((4, 100, 65), orders[0])
+    right = draw((65, 200) if shared else (4, 65, 200), orders[1])
     out, one = np.empty((4, 100, 200), np.float32), np.empty((100, 200), np.float32)
     multiply_in_parts(left, right, out)
     for k in range(4):

@@ -3,7 +3,7 @@
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
-from sklearn_deepnet._engine.network import _count_parts
+from sklearn_deepnet._engine import network
 
 LIMITS = {
     "_engine.batches._CHUNK_BYTES": 600,
@@ -27,6 +27,7 @@ LIMITS = {
     "nn.dropout._N_AHEAD": 16,
     "nn.scaling._BLOCK_ELEMENTS": 24,
 }
+_count_parts = network._count_parts.__wrapped__  # without the cache
 # Modules that cut rows into blocks
 WITH_BLOCKS = ("_engine.prediction", "_fitting.convergence", "_fitting.jobs")
 
@@ -40,17 +41,10 @@ def small_limits():
         for module in WITH_BLOCKS:
             name = f"sklearn_deepnet.{module}.rows_per_block"
             stack.enter_context(patch(name, _rows_per_block))
-        stack.enter_context(_small_kernels())
+        # Products are made in parts on any processor, and counted for these limits.
+        stack.enter_context(patch.object(network, "_has_small_kernels", lambda: True))
+        stack.enter_context(patch.object(network, "_count_parts", _count_parts))
         yield
-
-
-@contextmanager
-def _small_kernels():
-    """Make products in parts, on any processor."""
-    _count_parts.cache_clear()
-    with patch("sklearn_deepnet._engine.network._has_small_kernels", lambda: True):
-        yield
-    _count_parts.cache_clear()
 
 
 def _rows_per_block(layer_sizes, sparse=False):
