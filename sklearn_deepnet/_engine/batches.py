@@ -19,10 +19,9 @@ from scipy.sparse import issparse
 
 from .._utils.typing import BoolArray, FloatArray, IntArray
 from ..nn.scaling import InputScaling
-from .network import copy_inputs
+from .network import copy_inputs, extend_inputs
 
 _CHUNK_BYTES = 2**22
-_EXTENDED_BYTES = 2**23  # of X with its column of ones, if it is copied once
 _PIECE_ELEMENTS = 2**15  # of X, copied and scaled while they are in the cache
 
 
@@ -185,11 +184,11 @@ class Batches:
     def select(self, keep: BoolArray) -> "Batches":
         """Return the batches of the networks for which `keep` is True."""
         selected = copy(self)
-        scaling, first_rows = self._input_scaling, self._first_rows
+        scaling, offsets = self._input_scaling, self._row_offsets
         selected._data = tuple(_select_own(array, keep) for array in self._data)
         selected._scales = tuple(_select_own(scale, keep) for scale in self._scales)
         selected._input_scaling = scaling and scaling.select(keep)
-        selected._first_rows = first_rows if first_rows is None else first_rows[keep]
+        selected._row_offsets = offsets if offsets is None else offsets[keep]
         selected._generators = [
             self._generators[k] for k in np.flatnonzero(keep).tolist()
         ]
@@ -224,25 +223,29 @@ class Batches:
     def _extend(self) -> FloatArray | None:
         """Return X, scaled and with a column of ones, to be shuffled at once.
 
-        None if it is not small. If the networks of a stack have different scalings, X
-        is repeated for each of them, and `_first_rows` tells where that of a network
-        begins.
+        None if it is not small. If the networks of a stack have different scalings, the
+        rows of X are repeated for each scaling that uses them, and `_row_offsets` tells
+        what to add to the indices of a network's rows.
         """
         X, scaling = self._data[0], self._input_scaling
-        self._first_rows: IntArray | None = None
+        self._row_offsets: IntArray | None = None
         if issparse(X) or not self._shuffle or _is_own(X):
             return None
-        scalings: Sequence[InputScaling | None] = [scaling]
-        if scaling is not None and not scaling.is_shared:
-            scalings, which = scaling.distinct()
-            self._first_rows = which[:, np.newaxis] * len(X)
-        if len(scalings) * X.size * self._dtype.itemsize > _EXTENDED_BYTES:
-            return None
-        shape = (len(scalings), X.shape[-2], X.shape[-1] + 1)
-        extended = np.ones(shape, self._dtype)
-        for part, one in zip(extended, scalings, strict=True):
-            copy_inputs(X, one, part[:, :-1])
-        return extended.reshape(-1, shape[-1])
+        if scaling is None or scaling.is_shared:
+            return extend_inputs([X], [scaling], self._dtype)
+        scalings, which = scaling.distinct()
+        used = [self._rows_used(which == k) for k in range(len(scalings))]
+        starts = np.cumsum([0, *(rows.stop - rows.start for rows in used[:-1])])
+        offsets = starts - [rows.start for rows in used]
+        self._row_offsets = offsets[which][:, np.newaxis]
+        return extend_inputs([X[rows] for rows in used], scalings, self._dtype)
+
+    def _rows_used(self, networks: BoolArray) -> slice:
+        """Return the range of the rows of X that any of these networks uses."""
+        if self._rows is None or self._rows.ndim == 1:
+            return slice(0, len(self._data[0]))
+        rows = self._rows[networks]
+        return slice(int(rows.min()), int(rows.max()) + 1)
 
     def _make_chunk(self) -> _Chunk:
         X, y, weight = self._data
@@ -283,8 +286,8 @@ class Batches:
         elif self._extended is not None and order is not None:
             inputs_t = chunk.inputs_t[..., :n_rows, :]
             picked = order[..., start:stop]
-            if self._first_rows is not None:
-                picked = picked + self._first_rows
+            if self._row_offsets is not None:
+                picked = picked + self._row_offsets
             np.take(self._extended, picked, axis=-2, out=inputs_t, mode="clip")
         else:
             self._copy_inputs(chunk.inputs_t[..., :n_rows, :-1], order, start)

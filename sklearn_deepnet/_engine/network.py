@@ -6,13 +6,14 @@ one product computes the outputs, one computes the gradient of weights and bias,
 propagates the gradient back. Axes before these two are those of the stack.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property, lru_cache
 from itertools import pairwise
 from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array, issparse
 from threadpoolctl import LibController, ThreadpoolController
 
@@ -24,6 +25,7 @@ from ..nn.scaling import InputScaling
 _BLOCK_ELEMENTS = 2**18  # of the work arrays of one block: 2 MB in float64
 # With so many parameters, 128 samples are enough work for another thread.
 _MANY_PARAMS = 2**17
+_EXTENDED_BYTES = 2**23  # of the rows that are copied and scaled once
 # Of the copies of the left side of a sparse product, and of the product
 _LEFT_BYTES, _PRODUCT_BYTES = 2**22, 2**20
 # The names that OpenBLAS gives to its kernels for processors with AVX-512. A product of
@@ -180,6 +182,25 @@ def copy_inputs(X: Any, scaling: InputScaling | None, out: FloatArray) -> None:
         out[...] = X
     else:
         scaling.apply(X, out)
+
+
+def extend_inputs(
+    parts: Sequence[NDArray[Any]],
+    scalings: Sequence[InputScaling | None],
+    dtype: DTypeLike,
+) -> FloatArray | None:
+    """Return the rows of all parts, each with its scaling, and a column of ones.
+
+    None if they are not small.
+    """
+    shape = sum(map(len, parts)), parts[0].shape[1] + 1
+    if math.prod(shape) * np.dtype(dtype).itemsize > _EXTENDED_BYTES:
+        return None
+    extended, start = np.ones(shape, dtype), 0
+    for X, scaling in zip(parts, scalings, strict=True):
+        copy_inputs(X, scaling, extended[start : start + len(X), :-1])
+        start += len(X)
+    return extended
 
 
 @cache

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_deepnet._engine import batches as engine_batches
 from sklearn_deepnet._engine.batches import Batches, MicroBatch
+from sklearn_deepnet.nn.scaling import InputScaling
 
 
 def make(X, y=None, weight=None, **options):
@@ -181,12 +182,22 @@ OWN = {
     "rows": lambda k: {
         "rows": np.array([[2, 3, 5, 7, 11, 13], range(6), range(17, 23)])[k]
     },
+    "rows of its own table": lambda k: {"rows": np.arange(21).reshape(3, 7)[k]},
+    "scaling": lambda k: {"input_scaling": scaling_of(k)},
 }
 SHARED = {
     "X": numbered(23),
     "y": np.random.RandomState(4).rand(23, 1),
     "weight": np.random.RandomState(5).rand(23, 1),
 }
+
+
+def scaling_of(k):
+    """Return a scaling for network k, or that of the stack."""
+    rng = np.random.RandomState(6)
+    of_networks = [InputScaling(rng.randn(3), 1 + rng.rand(3)) for _ in range(3)]
+    chosen = of_networks[k]
+    return chosen if isinstance(chosen, InputScaling) else InputScaling.stack(chosen)
 
 
 def stack_and_members(own, shuffle, batch_size, block_size):
@@ -220,6 +231,9 @@ def stack_and_members(own, shuffle, batch_size, block_size):
         ["X", "rows shared"],
         ["X", "rows"],
         ["y", "weight"],
+        ["scaling"],
+        ["scaling", "rows"],
+        ["scaling", "rows of its own table"],
         [*OWN],
     ],
     ids="-".join,
@@ -237,7 +251,17 @@ def test_each_network_of_a_stack_sees_its_own_data(
                 assert_array_equal(ours[k] if ours.ndim > 2 else ours, its)
 
 
-@pytest.mark.parametrize("own", [[], ["X"], ["y", "weight"], ["rows"]], ids="-".join)
+@pytest.mark.parametrize(
+    "own",
+    [
+        [],
+        ["X"],
+        ["y", "weight"],
+        ["rows"],
+        ["scaling", "rows of its own table"],
+    ],
+    ids="-".join,
+)
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_selected_networks_draw_as_if_the_others_had_never_been(own, shuffle):
     stack, alone = stack_and_members(own, shuffle, 4, 100)
@@ -390,3 +414,24 @@ def test_memory_of_a_shuffled_epoch_grows_by_the_order_only(peak_of_an_epoch):
     ]
     assert peaks[0] < 16e6
     assert peaks[1] - peaks[0] < 100_000 * 9
+
+
+def test_rows_of_a_stack_are_scaled_once_for_the_networks_that_use_them(peak_of):
+    n_networks, n_rows, n_inputs = 8, 1000, 10
+    X = np.zeros((n_networks * n_rows, n_inputs))
+    scaling = InputScaling.stack(
+        [
+            InputScaling(np.full(n_inputs, k), np.ones(n_inputs))
+            for k in range(n_networks)
+        ]
+    )
+    options = {
+        "rows": np.arange(len(X)).reshape(n_networks, n_rows),
+        "input_scaling": scaling,
+        "batch_size": 20,
+        "generators": [*map(np.random.RandomState, range(n_networks))],
+        "shuffle": True,
+        "stack_shape": (n_networks,),
+    }
+    # Each network has a table. All tables for each scaling would take eight times X.
+    assert peak_of(lambda: make(X, **options)) < 4 * X.nbytes
