@@ -52,7 +52,7 @@ endef
 bench: .venv-bench/ready ## speed and accuracy beside MLPClassifier, PyTorch and skorch
 	$(call run_benchmarks,speed steps start rows text accuracy serving aims)
 
-bench-stacks: .venv-bench/ready ## searches, ensembles, and curves over sizes, which takes longer
+bench-stacks: .venv-bench/ready ## searches, ensembles, and curves over sizes, also beside MLPClassifier
 	$(call run_benchmarks,stacking ensembles sweep)
 
 bench-tables: .venv-bench-tables/ready ## accuracy on real tables beside boosting and others
