@@ -19,23 +19,22 @@ from .exceptions import (
     ModelFileError,
     VersionWarning,
 )
+from .model_selection.backend import stacked
+from .model_selection.search import (
+    StackedGridSearchCV,
+    StackedHalvingGridSearchCV,
+    StackedHalvingRandomSearchCV,
+    StackedRandomizedSearchCV,
+)
 from .persistence import load_model, save_model
 
 if TYPE_CHECKING:
     from . import inspection as inspection
-    from . import model_selection as model_selection
     from .estimators.tables import make_table_pipeline
     from .inspection.comparison import InitializerComparison, compare_initializers
     from .inspection.diagnosis import Diagnosis, diagnose
     from .inspection.displays import LayerDisplay, LossCurveDisplay
     from .inspection.gradients import GradientCheck, check_gradients
-    from .model_selection.backend import stacked
-    from .model_selection.search import (
-        StackedGridSearchCV,
-        StackedHalvingGridSearchCV,
-        StackedHalvingRandomSearchCV,
-        StackedRandomizedSearchCV,
-    )
 
 __all__ = [
     "Checkpoint",
@@ -70,31 +69,25 @@ __all__ = [
 
 # Where the names are that are imported when they are first used: networks need none of
 # them, and a process starts sooner.
-_MODULES_IMPORTED_LATER = frozenset({"inspection", "model_selection"})
 _IMPORTED_LATER = {
     "Diagnosis": "inspection",
     "GradientCheck": "inspection",
     "InitializerComparison": "inspection",
     "LayerDisplay": "inspection",
     "LossCurveDisplay": "inspection",
-    "StackedGridSearchCV": "model_selection",
-    "StackedHalvingGridSearchCV": "model_selection",
-    "StackedHalvingRandomSearchCV": "model_selection",
-    "StackedRandomizedSearchCV": "model_selection",
     "check_gradients": "inspection",
     "compare_initializers": "inspection",
     "diagnose": "inspection",
     "make_table_pipeline": "estimators.tables",
-    "stacked": "model_selection",
 }
 
 
 if not TYPE_CHECKING:  # which would take any name for one of this module
 
     def __getattr__(name: str) -> Any:
-        """Import a name, or a module of such names, when it is first used."""
-        if name in _MODULES_IMPORTED_LATER:
-            return import_module(f"{__name__}.{name}")
+        """Import a name, or the module `inspection`, when it is first used."""
+        if name == "inspection":
+            return import_module(f"{__name__}.inspection")
         if name in _IMPORTED_LATER:
             return getattr(import_module(f"{__name__}.{_IMPORTED_LATER[name]}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -49,15 +49,14 @@ def test_import_does_not_look_for_libraries_of_threads():
 def test_what_is_imported_later_is_found_like_the_rest():
     code = (
         "import sklearn_deepnet as it\n"
-        "for part in ('estimators.tables', 'inspection', 'model_selection'):\n"
+        "for part in ('estimators.tables', 'inspection'):\n"
         "    assert f'sklearn_deepnet.{part}' not in sys.modules\n"
         "assert {*it.__all__} <= {*dir(it)}\n"
         "print(it.inspection.diagnose is it.diagnose)\n"  # before any of its names
-        "print(it.model_selection.stacked is it.stacked)\n"
         "print(it.make_table_pipeline.__name__, it.diagnose.__name__)\n"
         "print(*[name for name in it.__all__ if getattr(it, name, None) is None])"
     )
-    assert run(code) == ["True", "True", "make_table_pipeline", "diagnose"]
+    assert run(code) == ["True", "make_table_pipeline", "diagnose"]
 
 
 def test_a_name_that_the_package_lacks_is_an_attribute_error():
