@@ -146,8 +146,8 @@ autosummary_context = {
     },
     "own_methods": {
         f"sklearn_deepnet.{name}": own_methods(member)
-        for name, member in vars(sklearn_deepnet).items()
-        if inspect.isclass(member)
+        for name in sklearn_deepnet.__all__  # `vars` lacks what is imported later
+        if inspect.isclass(member := getattr(sklearn_deepnet, name))
     },
 }
 

@@ -46,6 +46,15 @@ def test_import_does_not_look_for_libraries_of_threads():
     assert run(f"{code}print(it.cache_info().currsize)") == ["0"]
 
 
+def test_import_makes_the_backend_known_to_joblib():
+    code = (
+        "import joblib, sklearn_deepnet\n"
+        "with joblib.parallel_config(backend='stacked'):\n"
+        "    print(type(joblib.parallel.get_active_backend()[0]).__name__)"
+    )
+    assert run(code) == ["StackedBackend"]
+
+
 def test_what_is_imported_later_is_found_like_the_rest():
     code = (
         "import sklearn_deepnet as it\n"
