@@ -25,7 +25,7 @@ from ..nn.scaling import InputScaling
 _BLOCK_ELEMENTS = 2**18  # of the work arrays of one block: 2 MB in float64
 # With so many parameters, 128 samples are enough work for another thread.
 _MANY_PARAMS = 2**17
-_EXTENDED_BYTES = 2**23  # of the rows that are copied and scaled once
+_EXTENDED_BYTES = 2**24  # of the rows that are copied and scaled once
 # Of the copies of the left side of a sparse product, and of the product
 _LEFT_BYTES, _PRODUCT_BYTES = 2**22, 2**20
 # The names that OpenBLAS gives to its kernels for processors with AVX-512. A product of
