@@ -19,10 +19,9 @@ from scipy.sparse import issparse
 
 from .._utils.typing import BoolArray, FloatArray, IntArray
 from ..nn.scaling import InputScaling
-from .network import copy_inputs, extend_inputs
+from .network import PIECE_ELEMENTS, copy_inputs, extend_inputs
 
 _CHUNK_BYTES = 2**22
-_PIECE_ELEMENTS = 2**15  # of X, copied and scaled while they are in the cache
 
 
 class MicroBatch(NamedTuple):
@@ -265,8 +264,8 @@ class Batches:
         if self._rows is not None:
             self._order[...] = self._rows
         else:  # piece by piece, since a whole range is as large as the order
-            for start in range(0, self.n_samples, _PIECE_ELEMENTS):
-                part = self._order[..., start : start + _PIECE_ELEMENTS]
+            for start in range(0, self.n_samples, PIECE_ELEMENTS):
+                part = self._order[..., start : start + PIECE_ELEMENTS]
                 part[...] = np.arange(start, start + part.shape[-1])
         by_network = self._order.reshape(-1, self.n_samples)
         for rng, order in zip(self._generators, by_network, strict=True):
@@ -315,7 +314,7 @@ class Batches:
     def _copy_inputs(self, out: FloatArray, order: IntArray | None, start: int) -> None:
         """Write scaled rows of X to `out`, piece by piece."""
         n_rows, n_inputs = out.shape[-2:]
-        size = max(1, _PIECE_ELEMENTS // n_inputs)
+        size = max(1, PIECE_ELEMENTS // n_inputs)
         for at in range(0, n_rows, size):
             stop = min(at + size, n_rows)
             X = self._pick(self._data[0], order, start + at, start + stop)

@@ -26,6 +26,7 @@ _BLOCK_ELEMENTS = 2**18  # of the work arrays of one block: 2 MB in float64
 # With so many parameters, 128 samples are enough work for another thread.
 _MANY_PARAMS = 2**17
 _EXTENDED_BYTES = 2**24  # of the rows that are copied and scaled once
+PIECE_ELEMENTS = 2**15  # of X, copied and scaled while they are in the cache
 # Of the copies of the left side of a sparse product, and of the product
 _LEFT_BYTES, _PRODUCT_BYTES = 2**22, 2**20
 # The names that OpenBLAS gives to its kernels for processors with AVX-512. A product of
@@ -198,7 +199,10 @@ def extend_inputs(
         return None
     extended, start = np.ones(shape, dtype), 0
     for X, scaling in zip(parts, scalings, strict=True):
-        copy_inputs(X, scaling, extended[start : start + len(X), :-1])
+        out = extended[start : start + len(X), :-1]
+        size = max(1, PIECE_ELEMENTS // X.shape[1])
+        for at in range(0, len(X), size):
+            copy_inputs(X[at : at + size], scaling, out[at : at + size])
         start += len(X)
     return extended
 

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_deepnet._engine import batches as engine_batches
+from sklearn_deepnet._engine import network
 from sklearn_deepnet._engine.batches import Batches, MicroBatch
 from sklearn_deepnet.nn.scaling import InputScaling
 
@@ -85,7 +86,7 @@ def test_rows_come_in_their_order_unless_shuffled(block_size):
 def test_every_epoch_is_shuffled_by_the_permutation_of_each_network(
     stack_shape, block_size, n_elements, monkeypatch
 ):
-    monkeypatch.setattr(engine_batches, "_PIECE_ELEMENTS", n_elements)
+    monkeypatch.setattr(engine_batches, "PIECE_ELEMENTS", n_elements)
     n_networks = math.prod(stack_shape)
     X, y = numbered(23), np.random.RandomState(2).rand(23, 1)
     batches = make(
@@ -240,10 +241,13 @@ def stack_and_members(own, shuffle, batch_size, block_size):
 )
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize(("batch_size", "block_size"), [(4, 100), (6, 100), (5, 2)])
+@pytest.mark.parametrize("piece", [2**15, 6])  # all rows in one piece, or two in each
 def test_each_network_of_a_stack_sees_its_own_data(
-    own, shuffle, batch_size, block_size
+    own, shuffle, batch_size, block_size, piece, monkeypatch
 ):
-    stack, alone = stack_and_members(own, shuffle, batch_size, block_size)
+    alone = stack_and_members(own, shuffle, batch_size, block_size)[1]
+    monkeypatch.setattr(network, "PIECE_ELEMENTS", piece)
+    stack = stack_and_members(own, shuffle, batch_size, block_size)[0]
     for _ in range(2):
         seen = one_epoch(stack)
         for k, member in enumerate(alone):
@@ -435,3 +439,11 @@ def test_rows_of_a_stack_are_scaled_once_for_the_networks_that_use_them(peak_of)
     }
     # Each network has a table. All tables for each scaling would take eight times X.
     assert peak_of(lambda: make(X, **options)) < 4 * X.nbytes
+
+
+def test_a_table_that_is_scaled_once_takes_no_memory_beyond_its_copy(peak_of):
+    X = np.zeros((80_000, 20))
+    scaling = InputScaling(np.zeros(20), np.ones(20))
+    options = {"input_scaling": scaling, "batch_size": 200, "shuffle": True}
+    copy, rest = X.nbytes * 21 / 20, 7e6  # a chunk of 4 MiB, the order, y, weights
+    assert copy < peak_of(lambda: make(X, **options)) < copy + rest

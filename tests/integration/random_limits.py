@@ -7,9 +7,10 @@ from sklearn_deepnet._engine import network
 
 LIMITS = {
     "_engine.batches._CHUNK_BYTES": 600,
-    "_engine.network._EXTENDED_BYTES": 400,
-    "_engine.batches._PIECE_ELEMENTS": 8,
+    "_engine.batches.PIECE_ELEMENTS": 8,
     "_engine.early_stopping._FIRST_EPOCHS": 2,
+    "_engine.network.PIECE_ELEMENTS": 8,
+    "_engine.network._EXTENDED_BYTES": 400,
     "_engine.network._FEWEST_ROWS": 2,
     "_engine.network._FEWEST_ROWS_OF_PART": 1,
     "_engine.network._SMALL_PRODUCT": 60,
